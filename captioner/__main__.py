@@ -1,0 +1,167 @@
+"""Caption photos: `python -m captioner PHOTO...`."""
+
+import argparse
+import asyncio
+import errno
+import json
+import signal
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from captioner.captioner import DEFAULT_CHECKPOINT, Caption, Captioner
+from captioner.checkpoint import CheckpointError
+from captioner.decoding import Options
+from captioner.explain import draw_attention
+from captioner.image import BadImage, decode
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
+IN_FLIGHT = 32  # photos under way at once: two batches
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Caption what the command line names; return 1 if any photo failed, else 0."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    photos = _expand(args.photos)
+    if args.explain and len(photos) != 1:
+        parser.error(f"--explain draws one photo; {len(photos)} are given")
+    try:
+        options = Options(
+            beam=args.beam,
+            sample=args.sample,
+            seed=args.seed,
+            alternatives=args.alternatives,
+            attention=args.explain is not None,
+        )
+        captioner = Captioner.load(args.checkpoint, args.device)
+    except CheckpointError as error:
+        parser.error(str(error))
+    except ValueError as error:  # it begins with the name of the flag
+        parser.error(f"--{error}")
+    if args.explain and not captioner.checkpoint.model.config.attention:
+        parser.error(f"--explain: {args.checkpoint} has no attention to draw")
+    return asyncio.run(_run(captioner, photos, options, args))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m captioner", description="Say what is in photos, one sentence a line."
+    )
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="file, folder, or - for stdin")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--beam", type=int, default=Options.beam, help="beam width; 1 is greedy")
+    parser.add_argument("--alternatives", type=int, default=0, metavar="N", help="more captions")
+    parser.add_argument("--sample", action="store_true", help="draw words by chance")
+    parser.add_argument("--seed", type=int, default=0, help="of --sample")
+    parser.add_argument(
+        "--explain", type=Path, metavar="OUT.png", help="draw where the model looked at each word"
+    )
+    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    return parser
+
+
+def _expand(names: Iterable[str]) -> list[str]:
+    """Replace each folder by the pictures in it, at any depth, in order of their names."""
+    photos: list[str] = []
+    for name in names:
+        if name != "-" and Path(name).is_dir():
+            found = [path for path in Path(name).rglob("*") if path.suffix.lower() in SUFFIXES]
+            photos += map(str, sorted(found)) if found else [name]
+        else:
+            photos.append(name)
+    return photos
+
+
+async def _run(
+    captioner: Captioner, photos: Sequence[str], options: Options, args: argparse.Namespace
+) -> int:
+    failed = False
+    # A bar for one photo would be gone before it is read.
+    quiet = len(photos) < 10 or not sys.stderr.isatty()
+    async with captioner:
+        with tqdm(total=len(photos), unit="photo", disable=quiet) as progress:
+            async for name, data, result in _captions(captioner, photos, options):
+                progress.clear()
+                if isinstance(result, Caption) and args.explain:
+                    result = _explain(args.explain, data, result)
+                failed |= isinstance(result, str)
+                _print(name, result, several=len(photos) > 1, as_json=args.json)
+                progress.update()
+    return int(failed)
+
+
+async def _captions(
+    captioner: Captioner, photos: Sequence[str], options: Options
+) -> AsyncIterator[tuple[str, bytes, Caption | str]]:
+    """Caption photos in their order, some ahead of the one that is waited for."""
+    tasks: deque[asyncio.Task[tuple[bytes, Caption | str]]] = deque()
+    for index, name in enumerate(photos):
+        for ahead in photos[index + len(tasks) : index + IN_FLIGHT]:
+            tasks.append(asyncio.create_task(_caption(captioner, ahead, options)))
+        data, result = await tasks.popleft()
+        yield name, data, result
+
+
+async def _caption(
+    captioner: Captioner, name: str, options: Options
+) -> tuple[bytes, Caption | str]:
+    """Return the photo's bytes with its caption, or with a sentence on what is wrong."""
+    data = b""
+    try:
+        data = await asyncio.to_thread(_read, name, captioner.limits.max_bytes + 1)
+        return data, await captioner.caption(data, options)
+    except BadImage as error:
+        return data, str(error)
+    except OSError as error:
+        return data, error.strerror or str(error)
+
+
+def _read(name: str, most: int) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read(most)
+    if Path(name).is_dir():
+        raise OSError(errno.ENOENT, "There is no picture in this folder.")
+    with open(name, "rb") as file:
+        return file.read(most)
+
+
+def _explain(path: Path, photo: bytes, caption: Caption) -> Caption | str:
+    """Draw the attention; return the caption, or a sentence on what is wrong."""
+    looks = torch.stack([word.attention for word in caption.words if word.attention is not None])
+    sheet = draw_attention(decode(photo), [word.text for word in caption.words], looks)
+    try:
+        sheet.save(path)
+    except (OSError, ValueError) as error:
+        return f"The picture cannot be written to {path}: {error}"
+    return caption
+
+
+def _print(name: str, result: Caption | str, *, several: bool, as_json: bool) -> None:
+    if isinstance(result, str):
+        print(f"{name}: {result}", file=sys.stderr, flush=True)
+        if as_json:
+            print(json.dumps({"file": name, "error": result}), flush=True)
+    elif as_json:
+        alternatives = [other.text for other in result.alternatives]
+        line = {"file": name, "caption": result.text, "logprob": round(result.logprob, 4)}
+        print(json.dumps(line | {"alternatives": alternatives}, ensure_ascii=False), flush=True)
+    else:
+        print(f"{name}: {result.text}" if several else result.text, flush=True)
+        for other in result.alternatives:
+            print(f"  {other.text}", flush=True)
+
+
+if __name__ == "__main__":
+    # Ending a pipe early (`| head`) or pressing Ctrl-C is no error of this program.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

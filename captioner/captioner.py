@@ -1,0 +1,220 @@
+"""The async front: many callers, one model, one worker thread.
+
+async with Captioner.load() as captioner:
+    caption = await captioner.caption(photo)
+    print(caption.text)
+"""
+
+import asyncio
+import logging
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import torch
+
+from captioner import checkpoint, image
+from captioner.batching import STOPPING, Batcher, Busy
+from captioner.checkpoint import Checkpoint
+from captioner.decoding import Hypothesis, Options, generate
+from captioner.image import Limits
+from captioner.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default.safetensors"
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a caption."""
+
+    text: str  # as in the vocabulary: lower case, a clitic ('s) apart
+    logprob: float  # natural logarithm of its probability after the words before it
+    attention: torch.Tensor | None  # (rows, columns) over the whole photo, sums to 1
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What the model says about one photo."""
+
+    text: str  # one sentence
+    logprob: float  # natural logarithm of the sentence's probability
+    words: tuple[Word, ...]
+    alternatives: tuple["Caption", ...] = ()  # as many as were asked for, if so many differ
+
+
+@dataclass(frozen=True)
+class _Request:
+    photo: torch.Tensor  # (3, size, size), uint8
+    options: Options
+
+
+class Captioner:
+    """Captions photos for many callers at once, in batches formed from whatever is waiting."""
+
+    def __init__(
+        self,
+        model: Checkpoint,
+        device: str = "auto",
+        *,
+        limits: Limits = Limits(),
+        max_batch: int = 16,
+        max_wait: float = 0.005,
+        max_queue: int = 128,
+    ) -> None:
+        """Move a model to its device.
+
+        Args:
+            model: what captions.
+            device: as PyTorch names it; "auto" takes CUDA, then MPS, then the CPU.
+            limits: what a photo may cost.
+            max_batch: photos in a batch at the most.
+            max_wait: seconds that the first photo of a batch waits for company.
+            max_queue: photos that may wait beside the running batch.
+
+        Raises:
+            ValueError: there is no such device.
+        """
+        self.checkpoint = model
+        self.device = pick_device() if device == "auto" else device
+        self.limits = limits
+        try:
+            self._model = model.model.to(self.device).eval()
+        except (RuntimeError, AssertionError) as error:  # PyTorch has no class of its own for it
+            reason = str(error).split(". ")[0]
+            raise ValueError(f"device {self.device!r} cannot be used: {reason}") from error
+        self._batcher = Batcher(
+            self._forward, max_batch=max_batch, max_wait=max_wait, max_queue=max_queue
+        )
+        self._decoding = 0  # photos whose files are being decoded
+        self._decoded = asyncio.Event()  # there are none
+        self._decoded.set()
+        self._leaving = False
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | str = DEFAULT_CHECKPOINT,
+        device: str = "auto",
+        *,
+        limits: Limits = Limits(),
+        max_batch: int = 16,
+        max_wait: float = 0.005,
+        max_queue: int = 128,
+    ) -> Self:
+        """Read a checkpoint; the arguments are those of `Captioner`.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, or no checkpoint of this program.
+            ValueError: there is no such device.
+        """
+        return cls(
+            checkpoint.load(Path(path)),
+            device,
+            limits=limits,
+            max_batch=max_batch,
+            max_wait=max_wait,
+            max_queue=max_queue,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Start the worker thread."""
+        self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+        await self._batcher.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish what was accepted, then stop."""
+        self._leaving = True
+        await self._decoded.wait()
+        await self._batcher.__aexit__(kind, error, trace)
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+
+    async def caption(self, photo: bytes, options: Options = Options()) -> Caption:
+        """Say what is in a photo.
+
+        Args:
+            photo: a whole file; see `image.decode`.
+            options: how to speak.
+
+        Raises:
+            BadImage: the photo cannot be read; the message is for the person who sent it.
+            Busy: too many photos are waiting, or the captioner is stopping.
+        """
+        if self._leaving:
+            raise Busy(STOPPING)
+        self._batcher.admit(self._decoding)
+        self._decoding += 1
+        self._decoded.clear()
+        try:
+            loop = asyncio.get_running_loop()
+            square = await loop.run_in_executor(self._decoders, self._decode, photo)
+        finally:
+            self._decoding -= 1
+            if not self._decoding:
+                self._decoded.set()
+        return await self._batcher.submit(_Request(square, options))
+
+    def _decode(self, photo: bytes) -> torch.Tensor:
+        return self.checkpoint.preprocessing.squeeze(image.decode(photo, self.limits))
+
+    def _forward(self, requests: list[_Request]) -> list[Caption]:
+        try:
+            return self._caption_batch(requests)
+        except torch.OutOfMemoryError:
+            if len(requests) == 1:
+                raise
+        half = len(requests) // 2
+        self._batcher.max_batch = half
+        log.warning("the device's memory is full; batches are halved to %d photos", half)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return self._forward(requests[:half]) + self._forward(requests[half:])
+
+    @torch.inference_mode()
+    def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
+        photos = torch.stack([request.photo for request in requests]).to(self.device)
+        memory = self._model.encode(self.checkpoint.preprocessing.normalize(photos))
+        captions: dict[int, Caption] = {}
+        for options in dict.fromkeys(request.options for request in requests):
+            same = [index for index, request in enumerate(requests) if request.options == options]
+            chosen = memory.select(torch.tensor(same, device=self.device))
+            found = generate(self._model, chosen, options)
+            for index, hypotheses in zip(same, found, strict=True):
+                captions[index] = _caption(hypotheses, self.checkpoint.vocabulary)
+        return [captions[index] for index in range(len(requests))]
+
+
+def pick_device() -> str:
+    """Return the fastest device of this machine: CUDA, then MPS, then the CPU."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _caption(hypotheses: list[Hypothesis], vocabulary: Vocabulary) -> Caption:
+    best, *others = hypotheses
+    looks = [None] * len(best.tokens) if best.attention is None else list(best.attention)
+    words = tuple(
+        Word(text, logprob, None if look is None else look.view(_rows(look), -1))
+        for text, logprob, look in zip(
+            vocabulary.spell(best.tokens), best.logprobs, looks, strict=False
+        )
+    )
+    alternatives = tuple(_caption([other], vocabulary) for other in others)
+    return Caption(vocabulary.decode(best.tokens), best.logprob, words, alternatives)
+
+
+def _rows(look: torch.Tensor) -> int:
+    # Photos are squeezed to a square, and so is the grid.
+    return math.isqrt(look.numel())

@@ -1,0 +1,113 @@
+"""One `.safetensors` file that holds a trained model and all that goes with it.
+
+Tensors are stored in half precision; configuration, vocabulary, preprocessing, training arguments
+and scores stand in the file's metadata as JSON. Nothing is ever unpickled.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from captioner.image import Preprocessing
+from captioner.model import Model, ModelConfig
+from captioner.vocabulary import Vocabulary
+
+FORMAT = "photo-captioner-1"
+TIED = ("decoder.output.weight", "decoder.embedding.weight")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint file that cannot be used; the message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model with what is needed to use it and to know it."""
+
+    model: Model
+    vocabulary: Vocabulary
+    preprocessing: Preprocessing = Preprocessing()
+    training: Mapping[str, Any] = field(default_factory=dict)  # the arguments it was trained with
+    scores: Mapping[str, Any] = field(default_factory=dict)  # with split, tokenizer, beam width
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in half precision; the file appears whole or not at all."""
+    tensors = {
+        name: tensor.detach().cpu().half() if tensor.is_floating_point() else tensor.cpu()
+        for name, tensor in checkpoint.model.state_dict().items()
+    }
+    if checkpoint.model.config.tie_embeddings:
+        del tensors[TIED[0]]
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(dataclasses.asdict(checkpoint.model.config)),
+        "vocabulary": json.dumps(checkpoint.vocabulary.words),
+        "preprocessing": json.dumps(dataclasses.asdict(checkpoint.preprocessing)),
+        "training": json.dumps(checkpoint.training),
+        "scores": json.dumps(checkpoint.scores),
+    }
+    part = path.with_name(path.name + ".part")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part, metadata)
+    os.replace(part, path)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint; its model is in evaluation mode, in single precision, on the CPU.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or no checkpoint of this program.
+    """
+    if path.is_dir():
+        raise CheckpointError(f"{path}: it is a directory, no file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: there is no such file") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: damaged, or no safetensors file ({error})") from error
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path}: no checkpoint of this program (its metadata must name format {FORMAT!r})"
+        )
+    try:
+        config = ModelConfig(**json.loads(metadata["config"]))
+        vocabulary = Vocabulary(json.loads(metadata["vocabulary"]))
+        preprocessing = _preprocessing(json.loads(metadata["preprocessing"]))
+        training, scores = json.loads(metadata["training"]), json.loads(metadata["scores"])
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: unreadable metadata ({error!r})") from error
+    if len(vocabulary) != config.vocabulary_size:
+        raise CheckpointError(
+            f"{path}: its vocabulary has {len(vocabulary)} words, "
+            f"its model {config.vocabulary_size}"
+        )
+    return Checkpoint(_model(path, config, tensors), vocabulary, preprocessing, training, scores)
+
+
+def _preprocessing(values: dict[str, Any]) -> Preprocessing:
+    size, mean, std = values["size"], values["mean"], values["std"]
+    if not (isinstance(size, int) and size > 0 and len(mean) == len(std) == 3 and all(std)):
+        raise ValueError("preprocessing needs a size above 0, three means and three deviations")
+    return Preprocessing(size, tuple(mean), tuple(std))
+
+
+def _model(path: Path, config: ModelConfig, tensors: dict[str, torch.Tensor]) -> Model:
+    if config.tie_embeddings and TIED[1] in tensors:
+        tensors[TIED[0]] = tensors[TIED[1]]
+    try:
+        model = Model(config)
+        model.load_state_dict(tensors)
+    except (RuntimeError, TypeError) as error:
+        raise CheckpointError(f"{path}: its tensors do not fit its configuration") from error
+    return model.float().eval()

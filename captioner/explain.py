@@ -1,0 +1,125 @@
+"""A sheet that shows where the model looked as it wrote each word.
+
+The maps are the attention weights of Show, Attend and Tell (Xu et al., 2015), figure 3.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch.nn import functional
+
+_TILE = 224
+_TALLEST = 320
+_THINNEST = 32
+_GAP = 24
+_MARGIN = 36
+_LABEL = 40
+_TYPE = 20
+_INK = (32, 33, 36)
+_FAINT_INK = (140, 143, 150)
+_SHEET_SHAPE = 4 / 3
+
+_WARM = torch.tensor([255.0, 176.0, 64.0])
+_LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
+_DARKEST = 0.28
+_WARMTH = 0.16
+
+
+def draw_attention(
+    photo: torch.Tensor, words: Sequence[str], attention: torch.Tensor
+) -> Image.Image:
+    """Draw the photo, then once for each word, bright where the model looked for that word.
+
+    Each map is stretched over the whole photo, since the model sees the whole photo squeezed to
+    a square, and is scaled so that its own peak is fully bright. The photo keeps its proportions,
+    except that one far longer than wide (or the reverse) is drawn with a side of 32 pixels.
+
+    Args:
+        photo: `(3, height, width)` uint8 RGB.
+        words: the caption's words as a person reads them.
+        attention: `(words, rows, columns)` float; each map is non-negative and sums to 1.
+
+    Raises:
+        ValueError: the shapes or the types are others, or the maps are not one for each word.
+    """
+    _check(photo, words, attention)
+    plain = _tile(photo)
+    looked = [plain, *(_light(plain, weights) for weights in attention.detach().float().cpu())]
+    labels = [("photo", _FAINT_INK), *((word, _INK) for word in words)]
+    return _arrange(looked, labels)
+
+
+def _check(photo: torch.Tensor, words: Sequence[str], attention: torch.Tensor) -> None:
+    if photo.dtype != torch.uint8 or photo.ndim != 3 or photo.shape[0] != 3 or not photo.numel():
+        raise ValueError(
+            f"the photo must be (3, height, width) uint8, not {tuple(photo.shape)} {photo.dtype}"
+        )
+    if attention.ndim != 3 or 0 in attention.shape[1:] or not attention.is_floating_point():
+        raise ValueError(
+            "the attention must be (words, rows, columns) float, "
+            f"not {tuple(attention.shape)} {attention.dtype}"
+        )
+    if len(words) != len(attention):
+        raise ValueError(
+            f"each word needs one attention map: {len(words)} words, {len(attention)} maps"
+        )
+
+
+def _tile(photo: torch.Tensor) -> Image.Image:
+    _, height, width = photo.shape
+    scale = min(_TILE / width, _TALLEST / height)
+    size = (max(_THINNEST, round(width * scale)), max(_THINNEST, round(height * scale)))
+    pixels = photo.permute(1, 2, 0).contiguous().cpu().numpy()
+    return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+
+
+def _light(plain: Image.Image, weights: torch.Tensor) -> Image.Image:
+    pixels = torch.frombuffer(bytearray(plain.tobytes()), dtype=torch.uint8)
+    colour = pixels.view(plain.height, plain.width, 3).float()
+    seen = _smooth(weights, plain.height, plain.width)[:, :, None]
+    unseen = (colour @ _LUMA)[:, :, None] * _DARKEST
+    lit = colour + (_WARM - colour) * _WARMTH * seen
+    return Image.fromarray((unseen + (lit - unseen) * seen).clamp(0, 255).byte().numpy())
+
+
+def _smooth(weights: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    spread = functional.interpolate(
+        weights[None, None], size=(height, width), mode="bicubic", align_corners=False
+    )[0, 0].clamp_min(0)
+    return spread / spread.max().clamp_min(torch.finfo(spread.dtype).tiny)
+
+
+def _arrange(
+    tiles: Sequence[Image.Image], labels: Sequence[tuple[str, tuple[int, int, int]]]
+) -> Image.Image:
+    cell_width, cell_height = _TILE + _GAP, tiles[0].height + _LABEL + _GAP
+    columns = round(math.sqrt(len(tiles) * cell_height / cell_width * _SHEET_SHAPE))
+    columns = min(len(tiles), max(1, columns))
+    rows = math.ceil(len(tiles) / columns)
+    sheet = Image.new(
+        "RGB",
+        (2 * _MARGIN + columns * cell_width - _GAP, 2 * _MARGIN + rows * cell_height - _GAP),
+        "white",
+    )
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(_TYPE)
+    for place, (tile, (word, ink)) in enumerate(zip(tiles, labels, strict=True)):
+        row, column = divmod(place, columns)
+        left, top = _MARGIN + column * cell_width, _MARGIN + row * cell_height
+        sheet.paste(tile, (left + (_TILE - tile.width) // 2, top))
+        baseline = (left + _TILE / 2, top + tile.height + _LABEL * 0.7)
+        draw.text(baseline, _fit(word, draw, font), fill=ink, font=font, anchor="ms")
+    return sheet
+
+
+def _fit(
+    word: str, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+) -> str:
+    line = " ".join(word.encode("utf-8", "replace").decode().split())
+    if draw.textlength(line, font) <= _TILE:
+        return line
+    while line and draw.textlength(line + "…", font) > _TILE:
+        line = line[:-1]
+    return line + "…"

@@ -1,0 +1,204 @@
+"""The bytes of a photo to an RGB tensor, and to what the network sees.
+
+Whatever is wrong with a file is found here, before the photo meets others in a batch: every bad
+input raises `BadImage` with a sentence for the person who sent it, and nothing else is raised.
+"""
+
+import io
+import re
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch.nn import functional
+
+try:
+    import pillow_heif
+except ImportError:  # HEIC is the optional extra `heif`; every other format is Pillow's own
+    HEIF_FORMATS: tuple[str, ...] = ()
+else:
+    pillow_heif.register_heif_opener()
+    HEIF_FORMATS = ("HEIF",)
+
+# Broken metadata in a stranger's photo, and a size that `Limits` allows, are no news for the log.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+# A camera's MPO, a second picture behind the first, is opened by Pillow's JPEG reader.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", *HEIF_FORMATS)
+FORMAT_NAMES = f"JPEG, PNG, WebP, GIF, BMP, TIFF{', AVIF or HEIC' if HEIF_FORMATS else ' or AVIF'}"
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8])")  # of a JPEG segment, or of its end
+SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
+MAX_SCANS = 100  # as in libtiff; a progressive JPEG has about ten
+
+DAMAGED = "The picture is damaged or cut off; try sending it again."
+
+
+class BadImage(ValueError):
+    """A photo that cannot be captioned; the message is a sentence for the person who sent it."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a photo may cost before its pixels are decoded."""
+
+    max_bytes: int = 20 * 2**20  # what Telegram lets a bot download
+    max_pixels: int = 50_000_000  # the largest phone photos; Pillow's 179 million holds above it
+    max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would fill gigabytes
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a photo becomes what the encoder was trained on; every checkpoint carries its own.
+
+    The whole photo is squeezed to a square, so that nothing at its edges is lost.
+    """
+
+    size: int = 224  # side of the square in pixels
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet, RGB, of values in 0..1
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def squeeze(self, photo: torch.Tensor) -> torch.Tensor:
+        """Scale a photo to the square, antialiased.
+
+        Args:
+            photo: `(3, height, width)`, uint8, RGB.
+
+        Returns:
+            `(3, size, size)`, uint8, RGB.
+        """
+        if photo.shape[1:] == (self.size, self.size):
+            return photo
+        square = functional.interpolate(
+            photo[None], (self.size, self.size), mode="bilinear", antialias=True
+        )
+        return square[0]
+
+    def normalize(self, photos: torch.Tensor) -> torch.Tensor:
+        """Bring squeezed photos to the encoder's range.
+
+        Args:
+            photos: `(batch, 3, size, size)`, uint8, or float in 0..255, RGB.
+
+        Returns:
+            The same shape in float32 on the same device, channels last in memory.
+        """
+        mean = torch.tensor(self.mean, device=photos.device).view(3, 1, 1)
+        std = torch.tensor(self.std, device=photos.device).view(3, 1, 1)
+        photos = photos.to(torch.float32, memory_format=torch.channels_last)
+        return (photos / 255 - mean) / std
+
+
+def decode(data: bytes, limits: Limits = Limits()) -> torch.Tensor:
+    """Decode a photo: its first frame, turned upright, over white where it is transparent.
+
+    Args:
+        data: a whole file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC with `pillow-heif`.
+        limits: what it may cost; checked before any pixel is decoded.
+
+    Returns:
+        `(3, height, width)`, uint8, RGB.
+
+    Raises:
+        BadImage: it is empty, too large, broken, or not a picture.
+    """
+    if not data:
+        raise BadImage("The file is empty.")
+    if len(data) > limits.max_bytes:
+        raise BadImage(
+            f"The file is too large: {len(data) / 2**20:.1f} MB, "
+            f"and {limits.max_bytes / 2**20:.1f} MB is the most that I take."
+        )
+    try:
+        with _open(data) as image:
+            for width, height in (image.size, *_coded_sizes(data)):
+                _check_size(width, height, limits)
+            if "progressive" in image.info and _scans(data) > MAX_SCANS:
+                raise BadImage("The picture would take too long to unpack; save it anew as JPEG.")
+            image.load()
+            with suppress(Exception):  # a photo with unreadable EXIF data is still a photo
+                ImageOps.exif_transpose(image, in_place=True)
+            pixels = np.array(_to_rgb(image))
+    except BadImage:
+        raise
+    except MemoryError as error:
+        raise BadImage("The picture needs more memory than I have; send a smaller one.") from error
+    # Pillow's decoders raise whatever comes up: OSError, ValueError, struct.error, SyntaxError.
+    except Exception as error:
+        raise BadImage(DAMAGED) from error
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadImage("The picture has far too many pixels; send a smaller one.") from error
+    except UnidentifiedImageError as error:
+        start = bytes(data[:16])
+        if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS and not HEIF_FORMATS:
+            raise BadImage(f"I cannot read HEIC photos; send it as {FORMAT_NAMES}.") from error
+        if _starts_like_a_picture(start):
+            raise BadImage(DAMAGED) from error
+        raise BadImage(
+            f"This is not a picture that I can read; send it as {FORMAT_NAMES}."
+        ) from error
+
+
+def _starts_like_a_picture(start: bytes) -> bool:
+    accepts = [accept for _, accept in map(Image.OPEN.__getitem__, FORMATS)]
+    return any(accept is not None and accept(start) is True for accept in accepts)
+
+
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    if width * height > limits.max_pixels or max(width, height) > limits.max_side:
+        raise BadImage(
+            f"The picture is too large: {width} x {height} pixels, and I take at most "
+            f"{limits.max_pixels / 1e6:g} million, {limits.max_side} on a side."
+        )
+
+
+def _coded_sizes(data: bytes) -> list[tuple[int, int]]:
+    # HEIC may hide a vast picture behind a small crop, and all of it is decoded.
+    boxes = SPATIAL_EXTENT.finditer(data) if data[4:8] == b"ftyp" else ()
+    return [(int.from_bytes(box[1]), int.from_bytes(box[2])) for box in boxes]
+
+
+def _scans(jpeg: bytes) -> int:
+    # Each scan of a few bytes costs a pass over all pixels: megabytes of them would last for hours.
+    scans, position = 0, 2
+    while scans <= MAX_SCANS and (marker := MARKER.search(jpeg, position)):
+        if marker[1] == b"\xd9":
+            break
+        scans += marker[1] == b"\xda"
+        position = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2])
+    return scans
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _to_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image)
+        return white
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    values = np.array(image, dtype=np.float32)
+    opaque = values != image.info.get("transparency")
+    values[~np.isfinite(values)] = 0
+    # 16 bits are 0..65535. Wider numbers have no range of their own: the smallest that holds them.
+    peak = 65535 if image.mode.startswith("I;16") else values.max()
+    white = next((white for white in (1, 255, 65535) if peak <= white), peak)
+    values = values.clip(0, white, out=values) * (255 / white)
+    grey = Image.fromarray(np.rint(values).astype(np.uint8))
+    if not opaque.all():
+        grey.putalpha(Image.fromarray(opaque.astype(np.uint8) * 255))
+    return grey

@@ -1,0 +1,290 @@
+"""The network: a ResNet that sees, and a recurrent decoder that speaks.
+
+Show and Tell (Vinyals et al., CVPR 2015, arXiv:1411.4555) without attention; Show, Attend and Tell
+(Xu et al., ICML 2015, arXiv:1502.03044) with it: soft attention with a gate, a deep output layer.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from captioner.vision import models
+from captioner.vocabulary import PAD, SPECIAL
+
+EncoderName = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+State = tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything needed to build a `Model`, completely."""
+
+    vocabulary_size: int
+    encoder: EncoderName = "resnet50"
+    cell: Literal["lstm", "gru"] = "lstm"
+    attention: bool = True  # without: the pooled image vector starts the recurrence
+    attention_score: Literal["additive", "dot"] = "additive"  # Bahdanau's, or scaled dot product
+    heads: int = 1  # of dot-product attention
+    embedding_size: int = 512
+    hidden_size: int = 512
+    batch_norm: bool = False  # on the projected image, in the place of layer norm
+    tie_embeddings: bool = False  # the output layer shares its weights with the embedding
+    dropout: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Refuse a network that cannot be built, naming the field."""
+        allowed = {
+            "encoder": ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+            "cell": ("lstm", "gru"),
+            "attention_score": ("additive", "dot"),
+        }
+        for field, values in allowed.items():
+            if getattr(self, field) not in values:
+                raise ValueError(
+                    f"{field} is {getattr(self, field)!r}; allowed are {', '.join(values)}"
+                )
+        at_least = {"vocabulary_size": len(SPECIAL) + 1, "embedding_size": 1, "hidden_size": 1}
+        for field, least in at_least.items():
+            if getattr(self, field) < least:
+                raise ValueError(f"{field} is {getattr(self, field)}; it must be at least {least}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
+        if self.heads < 1 or self.hidden_size % self.heads:
+            raise ValueError(f"heads is {self.heads}; it must divide hidden_size")
+        if self.heads > 1 and self.attention_score == "additive":
+            raise ValueError("heads is for attention_score='dot'; additive attention has one")
+
+
+class Memory(NamedTuple):
+    """What the decoder keeps of a batch of photos while it speaks.
+
+    Attributes:
+        regions: `(batch, regions, hidden)`, the projected grid.
+        keys: `(batch, regions, hidden)`, what attention compares with; empty without attention.
+    """
+
+    regions: torch.Tensor
+    keys: torch.Tensor
+
+    def select(self, photos: torch.Tensor) -> "Memory":
+        """Keep the photos whose indices are given, in that order."""
+        return Memory(self.regions[photos], self.keys[photos])
+
+
+class Encoder(nn.Module):
+    """A torchvision ResNet up to its last grid, projected to the decoder's width."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Build the ResNet without weights and without its classifier."""
+        super().__init__()
+        resnet = getattr(models, config.encoder)(weights=None)
+        self.channels: int = resnet.fc.in_features
+        resnet.avgpool = nn.Identity()
+        resnet.fc = nn.Identity()
+        # Convolutions are about twice as fast with the channels last in memory.
+        self.resnet = resnet.to(memory_format=torch.channels_last)
+        self.projection = nn.Linear(self.channels, config.hidden_size)
+        self.norm = (
+            nn.BatchNorm1d(config.hidden_size)
+            if config.batch_norm
+            else nn.LayerNorm(config.hidden_size)
+        )
+
+    def grid(self, photos: torch.Tensor) -> torch.Tensor:
+        """See photos: `(batch, 3, height, width)` normalized to `(batch, regions, channels)`."""
+        resnet = self.resnet
+        x = resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(photos))))
+        x = resnet.layer4(resnet.layer3(resnet.layer2(resnet.layer1(x))))
+        return x.flatten(2).transpose(1, 2)
+
+    def project(self, grid: torch.Tensor) -> torch.Tensor:
+        """Bring `(batch, regions, channels)` to `(batch, regions, hidden)`."""
+        projected = self.projection(grid)
+        if isinstance(self.norm, nn.BatchNorm1d):
+            return self.norm(projected.transpose(1, 2)).transpose(1, 2)
+        return self.norm(projected)
+
+    def forward(self, photos: torch.Tensor) -> torch.Tensor:
+        """See photos: `(batch, 3, height, width)` normalized to `(batch, regions, hidden)`."""
+        return self.project(self.grid(photos))
+
+
+class Attention(nn.Module):
+    """Where to look next: additive (Bahdanau et al., 2015) or scaled dot-product attention."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Build the projections of queries and keys."""
+        super().__init__()
+        self.heads = config.heads
+        self.key = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.query = nn.Linear(config.hidden_size, config.hidden_size)
+        self.energy = (
+            nn.Linear(config.hidden_size, 1, bias=False)
+            if config.attention_score == "additive"
+            else None
+        )
+
+    def forward(self, hidden: torch.Tensor, memory: Memory) -> tuple[torch.Tensor, torch.Tensor]:
+        """Look at each photo once for each of its rows.
+
+        Args:
+            hidden: `(batch, rows, hidden)`, several rows (beams, captions) for one photo.
+            memory: of `batch` photos.
+
+        Returns:
+            context `(batch, rows, hidden)` and weights `(batch, rows, regions)` that sum to 1.
+        """
+        query = self.query(hidden)
+        if self.energy is not None:
+            mixed = torch.tanh(query.unsqueeze(2) + memory.keys.unsqueeze(1))
+            weights = self.energy(mixed).squeeze(-1).softmax(-1)
+            return weights @ memory.regions, weights
+        queries, keys, values = (
+            x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for x in (query, memory.keys, memory.regions)
+        )
+        weights = (queries @ keys.transpose(-1, -2) * queries.shape[-1] ** -0.5).softmax(-1)
+        context = (weights @ values).transpose(1, 2).flatten(2)
+        return context, weights.mean(1)
+
+
+class Decoder(nn.Module):
+    """A recurrent language model that listens to the image."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Build embedding, recurrence, attention and output layers."""
+        super().__init__()
+        hidden, embedding = config.hidden_size, config.embedding_size
+        self.embedding = nn.Embedding(config.vocabulary_size, embedding)
+        nn.init.normal_(self.embedding.weight, std=embedding**-0.5)
+        self.attention = Attention(config) if config.attention else None
+        inputs = embedding + hidden if config.attention else embedding
+        cell = nn.LSTMCell if config.cell == "lstm" else nn.GRUCell
+        self.cell = cell(inputs, hidden)
+        if config.attention:
+            self.start = nn.Linear(hidden, 2 * hidden if config.cell == "lstm" else hidden)
+            self.gate = nn.Linear(hidden, hidden)
+            self.deep = nn.Linear(hidden + hidden + embedding, embedding)
+        else:
+            self.start = nn.Linear(hidden, embedding)
+            self.deep = nn.Linear(hidden, embedding)
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(embedding, config.vocabulary_size)
+        if config.tie_embeddings:
+            self.output.weight = self.embedding.weight
+
+    def remember(self, regions: torch.Tensor) -> Memory:
+        """Prepare `(batch, regions, hidden)` for many steps: what does not change is done once."""
+        if self.attention is None:
+            return Memory(regions, regions[:, :0])
+        return Memory(regions, self.attention.key(regions))
+
+    def begin(self, memory: Memory, rows: int) -> State:
+        """Return the state before the first word: each tensor `(batch * rows, hidden)`."""
+        pooled = memory.regions.mean(1).repeat_interleave(rows, dim=0)
+        if self.attention is not None:
+            return torch.tanh(self.start(pooled)).split(self.cell.hidden_size, dim=-1)
+        nothing = pooled.new_zeros(pooled.shape[0], self.cell.hidden_size)
+        state = (nothing, nothing) if isinstance(self.cell, nn.LSTMCell) else (nothing,)
+        return self._recur(self.start(pooled), state)
+
+    def advance(
+        self, embedded: torch.Tensor, state: State, memory: Memory
+    ) -> tuple[torch.Tensor, State, torch.Tensor | None]:
+        """Hear one word in every row.
+
+        Args:
+            embedded: `(batch * rows, embedding)`, the word said last.
+            state: each tensor `(batch * rows, hidden)`.
+            memory: of `batch` photos.
+
+        Returns:
+            features for the output layer, the next state, and where each row looked
+            `(batch * rows, regions)`, None without attention.
+        """
+        if self.attention is None:
+            state = self._recur(embedded, state)
+            return state[0], state, None
+        rows = state[0].unflatten(0, (memory.regions.shape[0], -1))
+        context, weights = self.attention(rows, memory)
+        gated = torch.sigmoid(self.gate(state[0])) * context.flatten(0, 1)
+        state = self._recur(torch.cat((embedded, gated), dim=-1), state)
+        features = torch.cat((state[0], gated, embedded), dim=-1)
+        return features, state, weights.flatten(0, 1)
+
+    def predict(self, features: torch.Tensor) -> torch.Tensor:
+        """Turn features of any leading shape into logits `(..., vocabulary)`."""
+        hidden = torch.tanh(self.deep(self.dropout(features)))
+        return self.output(self.dropout(hidden))
+
+    def _recur(self, inputs: torch.Tensor, state: State) -> State:
+        if isinstance(self.cell, nn.LSTMCell):
+            return self.cell(inputs, (state[0], state[1]))
+        return (self.cell(inputs, state[0]),)
+
+
+class Model(nn.Module):
+    """Encoder and decoder together, as decoding and training use them."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Build the network with random weights."""
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+
+    def encode(self, photos: torch.Tensor) -> Memory:
+        """See normalized photos `(batch, 3, height, width)`."""
+        return self.decoder.remember(self.encoder(photos))
+
+    def step(
+        self, tokens: torch.Tensor, state: State, memory: Memory
+    ) -> tuple[torch.Tensor, State, torch.Tensor | None]:
+        """Say the next word of every row.
+
+        Args:
+            tokens: `(batch * rows,)`, the word said last.
+            state: each tensor `(batch * rows, hidden)`.
+            memory: of `batch` photos.
+
+        Returns:
+            log-probabilities `(batch * rows, vocabulary)`, the next state, and attention weights
+            `(batch * rows, regions)`, None without attention.
+        """
+        embedded = self.decoder.embedding(tokens)
+        features, state, weights = self.decoder.advance(embedded, state, memory)
+        logits = self.decoder.predict(features)
+        return functional.log_softmax(logits.float(), dim=-1), state, weights
+
+    def forward(
+        self, images: torch.Tensor, tokens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Teacher forcing: predict each word from the true words before it.
+
+        Args:
+            images: normalized photos `(batch, 3, height, width)`, or what `Encoder.grid` saw in
+                them, `(batch, regions, channels)`.
+            tokens: `(batch * rows, length)`, START, words, END, and PAD to the end; the same
+                number of captions for each photo.
+
+        Returns:
+            logits `(words, vocabulary)` for the words of `tokens[:, 1:]` that are not PAD, row by
+            row, and attention weights `(batch * rows, length - 1, regions)`, None without.
+        """
+        decoder = self.decoder
+        regions = self.encoder(images) if images.dim() == 4 else self.encoder.project(images)
+        memory = decoder.remember(regions)
+        state = decoder.begin(memory, tokens.shape[0] // images.shape[0])
+        features, looks = [], []
+        for embedded in decoder.dropout(decoder.embedding(tokens[:, :-1])).unbind(1):
+            feature, state, weights = decoder.advance(embedded, state, memory)
+            features.append(feature)
+            looks.append(weights)
+        # The output layer takes most of a step: all words at once, and none that is padding.
+        logits = decoder.predict(torch.stack(features, dim=1)[tokens[:, 1:] != PAD])
+        if decoder.attention is None:
+            return logits, None
+        return logits, torch.stack([weights for weights in looks if weights is not None], dim=1)

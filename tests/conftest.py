@@ -1,0 +1,69 @@
+"""What the tests share: a tiny real model, built in a second, and small real photos."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from captioner import checkpoint
+from captioner.checkpoint import Checkpoint
+from captioner.image import Preprocessing
+from captioner.model import Model, ModelConfig
+from captioner.vocabulary import Vocabulary
+
+# Small tensors are slower on several threads, and one thread gives the same sums everywhere.
+torch.set_num_threads(1)
+
+CAPTIONS = (
+    "a black dog runs across green grass",
+    "two young children play in the water",
+    "man and woman sitting on red bench near big old tree",
+)
+VOCABULARY = Vocabulary.build(CAPTIONS)
+
+
+def photo_bytes(seed: int, format: str = "JPEG") -> bytes:
+    """Return the file of a photo, 96 x 80 pixels: coloured patches that the seed chooses."""
+    generator = torch.Generator().manual_seed(seed)
+    patches = torch.randint(256, (5, 6, 3), generator=generator, dtype=torch.uint8)
+    file = io.BytesIO()
+    Image.fromarray(patches.numpy()).resize((96, 80)).save(file, format)
+    return file.getvalue()
+
+
+def tiny_model(seed: int = 4, **fields: Any) -> Model:
+    """Build a small network in evaluation mode; `fields` are those of `ModelConfig`.
+
+    Its weights are random, and scaled so that each photo gets a sentence of its own, and a
+    sentence ends where the photo has it end.
+    """
+    small = {"encoder": "resnet18", "embedding_size": 32, "hidden_size": 32}
+    torch.manual_seed(seed)
+    model = Model(ModelConfig(**{"vocabulary_size": len(VOCABULARY), **small, **fields})).eval()
+    with torch.no_grad():
+        projection = model.encoder.projection
+        common = model.encoder.grid(torch.randn(8, 3, 64, 64)).mean((0, 1))
+        projection.bias.copy_(-projection.weight @ common)
+        model.decoder.start.weight.mul_(4)
+        model.decoder.cell.weight_ih.mul_(3)
+        model.decoder.cell.weight_hh.mul_(3)
+        model.decoder.output.weight.mul_(8)
+    return model
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Checkpoint:
+    """Return a model for photos of 64 x 64 pixels, in which it tells 2 x 2 regions apart."""
+    training, scores = {"seed": 4}, {"CIDEr": 0.5, "split": "test"}
+    return Checkpoint(tiny_model(), VOCABULARY, Preprocessing(size=64), training, scores)
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tiny: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file in which `tiny` is saved."""
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
+    checkpoint.save(path, tiny)
+    return path

@@ -1,0 +1,166 @@
+import asyncio
+import threading
+import time
+
+import pytest
+
+from captioner.batching import Batcher, Busy
+
+
+class Recorder:
+    """Doubles numbers, remembers the batches, and holds a batch until it is let go."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.threads: set[str] = set()
+        self.go = threading.Event()
+        self.go.set()
+
+    def __call__(self, items: list[int]) -> list[int]:
+        self.batches.append(items)
+        self.threads.add(threading.current_thread().name)
+        assert self.go.wait(5)
+        return [2 * item for item in items]
+
+
+async def until_running(forward: Recorder) -> None:
+    async with asyncio.timeout(5):
+        while not forward.batches:
+            await asyncio.sleep(0.001)
+
+
+async def test_each_caller_gets_the_result_of_its_own_item() -> None:
+    async with Batcher(Recorder(), max_batch=4) as batcher:
+        doubled = await asyncio.gather(*map(batcher.submit, range(50)))
+        assert list(doubled) == list(range(0, 100, 2))
+
+
+async def test_whoever_comes_while_a_batch_runs_shares_the_next_one() -> None:
+    forward = Recorder()
+    forward.go.clear()
+    async with Batcher(forward, max_batch=8, max_wait=0) as batcher, asyncio.TaskGroup() as group:
+        group.create_task(batcher.submit(0))
+        await until_running(forward)
+        for item in range(1, 7):
+            group.create_task(batcher.submit(item))
+        await asyncio.sleep(0)
+        forward.go.set()
+    assert forward.batches == [[0], [1, 2, 3, 4, 5, 6]]
+
+
+async def test_a_batch_never_exceeds_its_limit() -> None:
+    forward = Recorder()
+    async with Batcher(forward, max_batch=3, max_wait=0.05) as batcher:
+        await asyncio.gather(*map(batcher.submit, range(10)))
+    assert sorted(map(len, forward.batches)) == [1, 3, 3, 3]
+
+
+async def test_a_full_batch_does_not_wait_for_more_company() -> None:
+    async with Batcher(Recorder(), max_batch=2, max_wait=60) as batcher, asyncio.timeout(5):
+        assert [*await asyncio.gather(batcher.submit(1), batcher.submit(2))] == [2, 4]
+
+
+async def test_the_first_item_waits_for_company_only_so_long() -> None:
+    forward = Recorder()
+    async with Batcher(forward, max_batch=8, max_wait=0.2) as batcher, asyncio.timeout(5):
+        first = asyncio.create_task(batcher.submit(1))
+        await asyncio.sleep(0.02)
+        second = asyncio.create_task(batcher.submit(2))
+        assert [*await asyncio.gather(first, second)] == [2, 4]
+        assert await batcher.submit(3) == 6
+    assert forward.batches == [[1, 2], [3]]
+
+
+async def test_a_caller_that_went_away_is_dropped_before_the_forward_pass() -> None:
+    forward = Recorder()
+    forward.go.clear()
+    async with Batcher(forward, max_batch=8, max_wait=0) as batcher:
+        running = asyncio.create_task(batcher.submit(0))
+        await until_running(forward)
+        gone, stays = asyncio.create_task(batcher.submit(1)), asyncio.create_task(batcher.submit(2))
+        await asyncio.sleep(0)
+        gone.cancel()
+        forward.go.set()
+        assert [await running, await stays] == [0, 4]
+    assert forward.batches == [[0], [2]]
+    assert gone.cancelled()
+
+
+async def test_a_caller_that_goes_away_during_its_batch_harms_nobody() -> None:
+    forward = Recorder()
+    forward.go.clear()
+    async with Batcher(forward, max_batch=8, max_wait=0.02) as batcher:
+        gone, stays = asyncio.create_task(batcher.submit(1)), asyncio.create_task(batcher.submit(2))
+        await until_running(forward)
+        gone.cancel()
+        forward.go.set()
+        assert await stays == 4
+        assert await batcher.submit(3) == 6
+
+
+async def test_a_full_queue_is_busy_at_once() -> None:
+    forward = Recorder()
+    forward.go.clear()
+    async with Batcher(forward, max_batch=1, max_wait=0, max_queue=2) as batcher:
+        running = asyncio.create_task(batcher.submit(0))
+        await until_running(forward)
+        waiting = [asyncio.create_task(batcher.submit(item)) for item in (1, 2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy, match="try again"):
+            await asyncio.wait_for(batcher.submit(3), 1)
+        waiting[0].cancel()
+        await asyncio.sleep(0)
+        freed = asyncio.create_task(batcher.submit(4))
+        await asyncio.sleep(0)
+        forward.go.set()
+        assert [await running, await waiting[1], await freed] == [0, 4, 8]
+
+
+async def test_an_error_reaches_every_caller_of_its_batch_and_the_next_batch_runs() -> None:
+    def forward(items: list[int]) -> list[int]:
+        if 0 in items:
+            raise RuntimeError("the forward pass failed")
+        return items
+
+    async with Batcher(forward, max_batch=2, max_wait=1) as batcher:
+        failed = await asyncio.gather(batcher.submit(0), batcher.submit(1), return_exceptions=True)
+        assert [str(error) for error in failed] == ["the forward pass failed"] * 2
+        assert [*await asyncio.gather(batcher.submit(2), batcher.submit(3))] == [2, 3]
+
+
+async def test_a_forward_that_loses_a_result_is_found_out() -> None:
+    async with Batcher[int, int](lambda items: items[1:], max_wait=0) as batcher:
+        with pytest.raises(AssertionError, match="a result for each item"):
+            await batcher.submit(1)
+
+
+async def test_leaving_finishes_what_was_submitted_and_takes_no_more() -> None:
+    forward = Recorder()
+    forward.go.clear()
+    batcher = Batcher(forward, max_batch=2, max_wait=60)
+    await batcher.__aenter__()
+    submitted = [asyncio.create_task(batcher.submit(item)) for item in range(5)]
+    await until_running(forward)
+    leaving = asyncio.create_task(batcher.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    with pytest.raises(Busy, match="stopping"):
+        await batcher.submit(9)
+    forward.go.set()
+    await asyncio.wait_for(leaving, 5)
+    assert [await task for task in submitted] == [0, 2, 4, 6, 8]
+
+
+async def test_the_event_loop_runs_on_while_a_batch_does() -> None:
+    forward = Recorder()
+    forward.go.clear()
+    async with Batcher(forward, max_wait=0) as batcher:
+        task = asyncio.create_task(batcher.submit(1))
+        await until_running(forward)
+        started = time.monotonic()
+        await asyncio.sleep(0.01)
+        assert time.monotonic() - started < 2
+        assert not task.done()
+        forward.go.set()
+        assert await task == 2
+    assert len(forward.threads) == 1
+    assert threading.current_thread().name not in forward.threads

@@ -1,0 +1,172 @@
+import asyncio
+import math
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from captioner import BadImage, Busy, Caption, Captioner, Options
+from captioner.captioner import _Request, pick_device
+from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.image import Limits
+from tests.conftest import photo_bytes
+
+PHOTOS = [photo_bytes(seed) for seed in range(6)]
+
+
+class Held(Captioner):
+    """A captioner whose batches wait until they are let go."""
+
+    began: threading.Event
+    go: threading.Event
+
+    def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
+        self.began.set()
+        assert self.go.wait(5)
+        return super()._caption_batch(requests)
+
+
+@pytest.fixture
+def held(tiny: Checkpoint) -> Held:
+    captioner = Held(tiny, "cpu", max_batch=1, max_wait=0, max_queue=2)
+    captioner.began, captioner.go = threading.Event(), threading.Event()
+    return captioner
+
+
+async def test_a_photo_becomes_a_sentence(tiny_file: Path) -> None:
+    async with Captioner.load(tiny_file, "cpu") as captioner:
+        caption = await captioner.caption(PHOTOS[0])
+    assert caption.text.endswith(".")
+    assert caption.text[0] == caption.text[0].upper()
+    words = [word.text for word in caption.words]
+    assert caption.text.lower() == f"{' '.join(words)}."
+    # The probability of the sentence also counts that it ends.
+    assert caption.logprob < math.fsum(word.logprob for word in caption.words) < 0
+    assert caption.alternatives == ()
+
+
+async def test_alternatives_differ_from_the_caption_and_from_each_other(tiny: Checkpoint) -> None:
+    async with Captioner(tiny, "cpu") as captioner:
+        caption = await captioner.caption(PHOTOS[0], Options(alternatives=3))
+    assert len({caption.text, *(other.text for other in caption.alternatives)}) == 4
+
+
+async def test_attention_covers_the_photo_word_by_word(tiny: Checkpoint) -> None:
+    async with Captioner(tiny, "cpu") as captioner:
+        caption = await captioner.caption(PHOTOS[0], Options(attention=True))
+    for word in caption.words:
+        assert word.attention is not None
+        assert word.attention.shape == (2, 2)
+        torch.testing.assert_close(word.attention.sum(), torch.tensor(1.0))
+
+
+async def test_photos_of_a_batch_get_the_captions_that_they_get_alone(tiny: Checkpoint) -> None:
+    asked = [Options(), Options(beam=1), Options(sample=True, seed=3)] * 2
+    async with Captioner(tiny, "cpu", max_wait=1, max_batch=6) as captioner:
+        together = await asyncio.gather(*map(captioner.caption, PHOTOS, asked))
+    async with Captioner(tiny, "cpu", max_wait=0, max_batch=1) as captioner:
+        alone = [
+            await captioner.caption(photo, options)
+            for photo, options in zip(PHOTOS, asked, strict=True)
+        ]
+    assert [caption.text for caption in together] == [caption.text for caption in alone]
+    assert len({caption.text for caption in together}) > 1
+
+
+async def test_a_truncated_photo_fails_alone(tiny: Checkpoint) -> None:
+    broken = PHOTOS[1][: len(PHOTOS[1]) // 2]
+    async with Captioner(tiny, "cpu", max_wait=0.2) as captioner:
+        first, second, third = await asyncio.gather(
+            *map(captioner.caption, [PHOTOS[0], broken, PHOTOS[2]]), return_exceptions=True
+        )
+    assert isinstance(first, Caption)
+    assert isinstance(second, BadImage)
+    assert isinstance(third, Caption)
+
+
+async def test_limits_are_those_that_were_given(tiny: Checkpoint) -> None:
+    async with Captioner(tiny, "cpu", limits=Limits(max_bytes=10)) as captioner:
+        with pytest.raises(BadImage, match="too large"):
+            await captioner.caption(PHOTOS[0])
+
+
+async def test_too_many_photos_are_refused_at_once_and_the_others_answered(held: Held) -> None:
+    async with held:
+        tasks = [asyncio.create_task(held.caption(PHOTOS[0])) for _ in range(8)]
+        async with asyncio.timeout(5):
+            while sum(task.done() for task in tasks) < 5:
+                await asyncio.sleep(0.005)
+        refused = [task for task in tasks if task.done()]
+        assert all(isinstance(task.exception(), Busy) for task in refused)
+        held.go.set()
+        answered = [await task for task in tasks if task not in refused]
+    assert answered
+    assert all(caption.text for caption in answered)
+
+
+async def test_leaving_answers_what_was_accepted_and_accepts_no_more(held: Held) -> None:
+    await held.__aenter__()
+    accepted = asyncio.create_task(held.caption(PHOTOS[0]))
+    async with asyncio.timeout(5):
+        while not held.began.is_set():
+            await asyncio.sleep(0.001)
+    leaving = asyncio.create_task(held.__aexit__(None, None, None))
+    await asyncio.sleep(0.01)
+    held.go.set()
+    await asyncio.wait_for(leaving, 5)
+    assert (await accepted).text
+    with pytest.raises(Busy, match="stopping"):
+        await held.caption(PHOTOS[0])
+
+
+async def test_a_full_device_halves_the_batch_and_goes_on(
+    tiny: Checkpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Small(Captioner):
+        sizes: list[int]
+
+        def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
+            self.sizes.append(len(requests))
+            if len(requests) > 2:
+                raise torch.OutOfMemoryError("out of memory")
+            return super()._caption_batch(requests)
+
+    async with Small(tiny, "cpu", max_batch=6, max_wait=1) as captioner:
+        captioner.sizes = []
+        captions = await asyncio.gather(*map(captioner.caption, PHOTOS))
+        captioner._batcher.max_wait = 0
+        again = [await captioner.caption(photo) for photo in PHOTOS]
+    assert [caption.text for caption in captions] == [caption.text for caption in again]
+    assert captioner.sizes[:5] == [6, 3, 1, 2, 3]
+    assert max(captioner.sizes[7:]) == 1
+    assert "halved" in caplog.text
+
+
+async def test_one_photo_that_is_too_much_for_the_device_is_an_error(tiny: Checkpoint) -> None:
+    class Full(Captioner):
+        def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
+            raise torch.OutOfMemoryError("out of memory")
+
+    async with Full(tiny, "cpu") as captioner:
+        with pytest.raises(torch.OutOfMemoryError):
+            await captioner.caption(PHOTOS[0])
+
+
+def test_auto_takes_the_fastest_device_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cuda, mps, device in ((True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda answer=cuda: answer)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda answer=mps: answer)
+        assert pick_device() == device
+
+
+@pytest.mark.parametrize("device", ["toaster", "cuda:99"])
+def test_a_device_that_is_not_there_is_named(tiny: Checkpoint, device: str) -> None:
+    with pytest.raises(ValueError, match=device):
+        Captioner(replace(tiny), device)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nothing\.safetensors"):
+        Captioner.load(tmp_path / "nothing.safetensors")

@@ -1,0 +1,164 @@
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from captioner.__main__ import main
+from tests.conftest import photo_bytes
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "b.jpg").write_bytes(photo_bytes(1))
+    (folder / "a.PNG").write_bytes(photo_bytes(2, "PNG"))
+    (folder / "inner" / "c.jpg").write_bytes(photo_bytes(3))
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def run(checkpoint: Path, *arguments: object) -> int:
+    return main(["--checkpoint", str(checkpoint), "--device", "cpu", *map(str, arguments)])
+
+
+def test_one_photo_prints_its_caption_alone(
+    tiny_file: Path, folder: Path, capsys: Captured
+) -> None:
+    assert run(tiny_file, folder / "b.jpg") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith(".")
+    assert "b.jpg" not in line
+
+
+def test_a_folder_is_captioned_in_order_with_names(
+    tiny_file: Path, folder: Path, capsys: Captured
+) -> None:
+    assert run(tiny_file, folder) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        str(folder / name) for name in ("a.PNG", "b.jpg", "inner/c.jpg")
+    ]
+
+
+def test_many_photos_keep_their_order(tiny_file: Path, folder: Path, capsys: Captured) -> None:
+    names = [f"{folder}/{index:03}.jpg" for index in range(80)]
+    for name in names:
+        shutil.copy(folder / "b.jpg", name)
+    assert run(tiny_file, "--json", *names) == 0
+    assert [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()] == names
+
+
+def test_a_photo_comes_through_standard_input(
+    tiny_file: Path, folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tiny_file, folder / "b.jpg")
+    expected = capsys.readouterr().out
+    stdin = io.TextIOWrapper(io.BytesIO((folder / "b.jpg").read_bytes()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert run(tiny_file, "-") == 0
+    assert capsys.readouterr().out == expected
+
+
+def test_json_gives_one_object_a_line(tiny_file: Path, folder: Path, capsys: Captured) -> None:
+    assert run(tiny_file, "--json", "--alternatives", 2, folder / "b.jpg") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer) == {"file", "caption", "logprob", "alternatives"}
+    assert len({answer["caption"], *answer["alternatives"]}) == 3
+    assert answer["logprob"] < 0
+
+
+def test_alternatives_stand_indented_under_the_caption(
+    tiny_file: Path, folder: Path, capsys: Captured
+) -> None:
+    assert run(tiny_file, "--alternatives", 2, folder / "b.jpg") == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    assert not first.startswith(" ")
+    assert [line[:2] for line in others] == ["  ", "  "]
+
+
+def test_samples_depend_on_the_seed_alone(tiny_file: Path, folder: Path, capsys: Captured) -> None:
+    texts = []
+    for seed in (1, 1, 2):
+        run(tiny_file, "--sample", "--seed", seed, folder / "b.jpg")
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_bad_photo_is_named_and_the_others_are_captioned(
+    tiny_file: Path, folder: Path, capsys: Captured
+) -> None:
+    missing, broken = folder / "missing.jpg", folder / "broken.jpg"
+    broken.write_bytes((folder / "b.jpg").read_bytes()[:200])
+    names = [folder / "b.jpg", missing, broken, folder / "notes.txt", folder / "a.PNG"]
+    assert run(tiny_file, "--json", *names) == 1
+    output = capsys.readouterr()
+    answers = [json.loads(line) for line in output.out.splitlines()]
+    assert ["caption" in answer for answer in answers] == [True, False, False, False, True]
+    assert set(answers[1]) == {"file", "error"}
+    assert f"{missing}: No such file" in output.err
+    assert str(broken) in output.err
+
+
+def test_an_empty_folder_is_an_error_that_names_it(
+    tiny_file: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    assert run(tiny_file, tmp_path) == 1
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_explain_draws_the_photo_and_each_word(
+    tiny_file: Path, folder: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    sheet = tmp_path / "sheet.png"
+    assert run(tiny_file, "--explain", sheet, folder / "b.jpg") == 0
+    assert capsys.readouterr().out.endswith(".\n")
+    with Image.open(sheet) as image:
+        assert image.format == "PNG"
+        assert min(image.size) > 200
+
+
+def test_a_sheet_that_cannot_be_written_is_an_error(
+    tiny_file: Path, folder: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    assert run(tiny_file, "--explain", tmp_path / "no" / "sheet.png", folder / "b.jpg") == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--beam", "0", "x.jpg"], "beam is 0"),
+        (["--alternatives", "-1", "x.jpg"], "alternatives is -1"),
+        (["--device", "toaster", "x.jpg"], "toaster"),
+        (["--explain", "out.png", "x.jpg", "y.jpg"], "one photo"),
+        (["--checkpoint", "none.safetensors", "x.jpg"], "none.safetensors"),
+        ([], "PHOTO"),
+    ],
+)
+def test_a_wrong_argument_is_named(
+    tiny_file: Path, arguments: list[str], message: str, capsys: Captured
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--checkpoint", str(tiny_file), "--device", "cpu", *arguments])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_command_runs_and_reports_failure_by_its_exit_code(
+    tiny_file: Path, folder: Path
+) -> None:
+    command = [sys.executable, "-m", "captioner", "--checkpoint", str(tiny_file)]
+    names = [str(folder / "b.jpg"), str(folder / "notes.txt")]
+    done = subprocess.run([*command, *names], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert "notes.txt" in done.stderr
+    assert "Traceback" not in done.stderr

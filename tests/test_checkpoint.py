@@ -1,0 +1,264 @@
+import dataclasses
+import json
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+import captioner
+from captioner import checkpoint
+from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.decoding import Hypothesis, Options, generate
+from captioner.image import Preprocessing, decode
+from captioner.model import Model
+from tests.conftest import VOCABULARY, photo_bytes, tiny_model
+
+Metadata = dict[str, str]
+Tensors = dict[str, torch.Tensor]
+
+
+@torch.inference_mode()
+def captions(model: Model, preprocessing: Preprocessing) -> list[list[Hypothesis]]:
+    photos = [preprocessing.squeeze(decode(photo_bytes(seed))) for seed in range(4)]
+    memory = model.encode(preprocessing.normalize(torch.stack(photos)))
+    return generate(model, memory, Options(min_length=6, max_length=6))
+
+
+def rewrite(path: Path, change: Callable[[Metadata, Tensors], None]) -> None:
+    """Change what is in a checkpoint, and write a sound safetensors file again."""
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    change(metadata, tensors)
+    save_file(tensors, path, metadata)
+
+
+@pytest.fixture
+def copied(tiny_file: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(tiny_file.read_bytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"cell": "gru"},
+        {"attention": False},
+        {"cell": "gru", "attention": False},
+        {"attention_score": "dot", "heads": 4, "batch_norm": True},
+        {"tie_embeddings": True, "embedding_size": 16},
+    ],
+    ids=str,
+)
+def test_a_saved_model_says_the_same_again(fields: dict[str, Any], tmp_path: Path) -> None:
+    model, preprocessing = tiny_model(**fields), Preprocessing(64, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    training, scores = {"epochs": 3, "rates": [0.1, 0.2]}, {"CIDEr": 57.5, "split": "test"}
+    path = tmp_path / "model.safetensors"
+    checkpoint.save(path, Checkpoint(model, VOCABULARY, preprocessing, training, scores))
+    loaded = checkpoint.load(path)
+
+    assert loaded.model.config == model.config
+    assert loaded.vocabulary.words == VOCABULARY.words
+    assert (loaded.preprocessing, loaded.training, loaded.scores) == (
+        preprocessing,
+        training,
+        scores,
+    )
+    assert not loaded.model.training
+    before, after = model.state_dict(), loaded.model.state_dict()
+    assert before.keys() == after.keys()
+    for name, tensor in before.items():
+        assert after[name].dtype == tensor.dtype, name
+        # Half precision keeps 11 bits, and of the smallest numbers steps of 2 ** -24.
+        torch.testing.assert_close(after[name], tensor, rtol=2**-11, atol=2**-24)
+    if fields.get("tie_embeddings"):
+        decoder = loaded.model.decoder
+        assert decoder.output.weight.data_ptr() == decoder.embedding.weight.data_ptr()
+
+    said, again = captions(model, preprocessing), captions(loaded.model, preprocessing)
+    for (first,), (second,) in zip(said, again, strict=True):
+        assert first.tokens == second.tokens
+        assert first.logprobs == pytest.approx(second.logprobs, abs=0.1)
+    assert len({row[0].tokens for row in said}) > 1
+
+
+def test_saving_what_was_loaded_writes_the_same_weights(tiny_file: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.safetensors"
+    checkpoint.save(again, checkpoint.load(tiny_file))
+    first, second = load_file(tiny_file), load_file(again)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_weights_are_stored_in_half_precision_and_tied_ones_once(
+    tiny_file: Path, tmp_path: Path
+) -> None:
+    untied = load_file(tiny_file)
+    assert {tensor.dtype for tensor in untied.values()} == {torch.float16, torch.int64}
+    path = tmp_path / "tied.safetensors"
+    checkpoint.save(path, Checkpoint(tiny_model(tie_embeddings=True), VOCABULARY))
+    assert untied.keys() - load_file(path).keys() == {"decoder.output.weight"}
+
+
+def test_saving_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+    model = tiny_model(tie_embeddings=True)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    checkpoint.save(tmp_path / "model.safetensors", Checkpoint(model, VOCABULARY))
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    assert model.decoder.output.weight is model.decoder.embedding.weight
+
+
+def test_a_checkpoint_is_replaced_whole(copied: Path, tiny: Checkpoint) -> None:
+    checkpoint.save(copied, dataclasses.replace(tiny, scores={"CIDEr": 1.0}))
+    assert checkpoint.load(copied).scores == {"CIDEr": 1.0}
+    assert [path.name for path in copied.parent.iterdir()] == [copied.name]
+
+
+def test_a_failing_save_leaves_the_old_file(copied: Path, tiny: Checkpoint) -> None:
+    old = copied.read_bytes()
+    with pytest.raises(TypeError):
+        checkpoint.save(copied, dataclasses.replace(tiny, training={"folder": Path("x")}))
+    assert copied.read_bytes() == old
+    # The new file cannot be written where a folder is.
+    (copied.parent / f"{copied.name}.part").mkdir()
+    with pytest.raises(Exception, match="directory"):
+        checkpoint.save(copied, tiny)
+    assert copied.read_bytes() == old
+
+
+def refused(path: Path) -> str:
+    """Return the reason for which a file is refused; it follows the name of the file."""
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path / "none.safetensors") == "there is no such file"
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path) == "it is a directory, no file"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:5],
+        lambda data: data[:100],
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:-1],
+        lambda data: data + b"more",
+        lambda data: bytes(range(256)) * 50,
+        lambda data: b"\xff" * 8 + data[8:],
+        lambda data: data[:8] + b"[" + data[9:],
+        lambda data: b"not a checkpoint",
+        lambda data: pickle.dumps({"decoder.output.weight": [0.0]}),
+    ],
+    ids=["empty", "5-bytes", "100-bytes", "half", "a-byte-short", "longer", "bytes", "huge-header",
+         "broken-header", "text", "pickle"],
+)  # fmt: skip
+def test_a_damaged_file_is_refused(copied: Path, damage: Callable[[bytes], bytes]) -> None:
+    copied.write_bytes(damage(copied.read_bytes()))
+    assert refused(copied).startswith("damaged, or no safetensors file (")
+
+
+def test_a_pickled_file_is_refused_and_nothing_in_it_is_run(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+
+    class Attack:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (ran,)
+
+    path = tmp_path / "model.safetensors"
+    torch.save({"weights": Attack()}, path)
+    assert refused(path).startswith("damaged, or no safetensors file (")
+    assert not ran.exists()
+
+
+def test_nothing_in_the_package_unpickles() -> None:
+    for source in Path(captioner.__file__).parent.glob("*.py"):
+        assert not re.search(r"\bpickle\b|torch\.load\b|shelve", source.read_text()), source.name
+
+
+def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "resnet.safetensors"
+    save_file({"fc.weight": torch.zeros(2, 2)}, path)
+    assert refused(path).startswith("no checkpoint of this program")
+    save_file({"fc.weight": torch.zeros(2, 2)}, path, {"format": "pt"})
+    assert refused(path).startswith("no checkpoint of this program")
+
+
+def changed_config(**fields: Any) -> Callable[[Metadata, Tensors], None]:
+    def change(metadata: Metadata, tensors: Tensors) -> None:
+        metadata["config"] = json.dumps({**json.loads(metadata["config"]), **fields})
+
+    return change
+
+
+def set_metadata(**values: str) -> Callable[[Metadata, Tensors], None]:
+    return lambda metadata, tensors: metadata.update(values)
+
+
+def without_metadata(key: str) -> Callable[[Metadata, Tensors], None]:
+    def change(metadata: Metadata, tensors: Tensors) -> None:
+        del metadata[key]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        *((without_metadata(key), f"unreadable metadata .*{key}") for key in
+          ("config", "vocabulary", "preprocessing", "training", "scores")),
+        *((set_metadata(**{key: "{"}), "unreadable metadata") for key in
+          ("config", "vocabulary", "preprocessing", "training", "scores")),
+        *((set_metadata(**{key: "7"}), "unreadable metadata") for key in
+          ("config", "vocabulary", "preprocessing")),
+        (set_metadata(config="{}"), "unreadable metadata .*vocabulary_size"),
+        (set_metadata(config="[" * 100_000), "unreadable metadata .*RecursionError"),
+        (set_metadata(vocabulary='["a", "dog"]'), "unreadable metadata .*<pad>"),
+        (set_metadata(preprocessing='{"size": 0, "mean": [0, 0, 0], "std": [1, 1, 1]}'),
+         "unreadable metadata .*size"),
+        (set_metadata(preprocessing='{"size": "64", "mean": [0, 0, 0], "std": [1, 1, 1]}'),
+         "unreadable metadata .*size"),
+        (set_metadata(preprocessing='{"size": 64, "mean": [0, 0], "std": [1, 1, 1]}'),
+         "unreadable metadata .*means"),
+        (set_metadata(preprocessing='{"size": 64, "mean": [0, 0, 0], "std": [1, 0, 1]}'),
+         "unreadable metadata .*deviations"),
+        (changed_config(colour="red"), "unreadable metadata .*colour"),
+        (changed_config(encoder="vgg16"), "unreadable metadata .*encoder"),
+        (changed_config(hidden_size=-32), "unreadable metadata .*hidden_size"),
+        (changed_config(hidden_size="32"), "unreadable metadata"),
+        (changed_config(hidden_size=32.0), "its tensors do not fit its configuration"),
+        (changed_config(hidden_size=64), "its tensors do not fit its configuration"),
+        (changed_config(encoder="resnet34"), "its tensors do not fit its configuration"),
+        (changed_config(vocabulary_size=30), "its vocabulary has 29 words, its model 30"),
+        (lambda metadata, tensors: tensors.pop("decoder.output.bias"),
+         "its tensors do not fit its configuration"),
+        (lambda metadata, tensors: tensors.update({"decoder.output.bias": torch.zeros(3)}),
+         "its tensors do not fit its configuration"),
+        (lambda metadata, tensors: tensors.update({"extra": torch.zeros(3)}),
+         "its tensors do not fit its configuration"),
+        (lambda metadata, tensors: tensors.clear(), "its tensors do not fit its configuration"),
+    ],
+)  # fmt: skip
+def test_a_file_that_contradicts_itself_is_refused(
+    copied: Path, change: Callable[[Metadata, Tensors], None], reason: str
+) -> None:
+    rewrite(copied, change)
+    assert re.match(reason, refused(copied))

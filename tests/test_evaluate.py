@@ -1,0 +1,102 @@
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from captioner import checkpoint
+from captioner.checkpoint import CheckpointError
+from tests.tiny_dataset import write_dataset
+from train.datasets import DatasetError
+from train.evaluate import EvaluateConfig, evaluate
+from train.scores import PYTHON
+
+
+@pytest.fixture(autouse=True)
+def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("evaluate") / "data")
+
+
+def test_a_split_is_captioned_scored_and_reported(
+    tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = evaluate(EvaluateConfig(tiny_file, data, out=tmp_path, device="cpu"))
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    captions = json.loads((tmp_path / "captions.json").read_text())
+    assert scores["photos"] == len(captions) == 8
+    assert (scores["split"], scores["beam"], scores["length_penalty"]) == ("test", 5, 0.7)
+    assert scores["tokenizer"] == PYTHON
+    assert scores["cider"] == pytest.approx(best.scores.cider)
+    assert all(caption.endswith(".") for caption in captions.values())
+    assert "<html" in (tmp_path / "report.html").read_text()
+    assert f"{best.scores.cider:.2f}" in capsys.readouterr().out
+
+
+def test_the_best_of_several_ways_of_decoding_is_kept(
+    tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = EvaluateConfig(tiny_file, data, "val", (1, 3), (0.0, 2.0), out=tmp_path, device="cpu")
+    best = evaluate(config)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("beam ")]
+    assert len(lines) == 4
+    shown = [float(line.split("CIDEr ")[1].split()[0]) for line in lines]
+    assert round(best.scores.cider, 1) == max(shown)
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert (scores["beam"], scores["length_penalty"]) in {(1, 0), (1, 2), (3, 0), (3, 2)}
+
+
+def test_a_checkpoint_is_saved_with_its_scores(tiny_file: Path, data: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "scored.safetensors"
+    best = evaluate(EvaluateConfig(tiny_file, data, out=tmp_path, save=saved, device="cpu"))
+    scored = checkpoint.load(saved)
+    assert scored.scores["cider"] == pytest.approx(best.scores.cider)
+    assert scored.vocabulary.words == checkpoint.load(tiny_file).vocabulary.words
+
+
+def test_results_go_to_the_run_that_the_checkpoint_lies_in(
+    tiny_file: Path, data: Path, tmp_path: Path
+) -> None:
+    shutil.copy(tiny_file, tmp_path / "best.safetensors")
+    (tmp_path / "config.json").write_text("{}")
+    evaluate(EvaluateConfig(tmp_path / "best.safetensors", data, device="cpu"))
+    assert (tmp_path / "scores.json").exists()
+
+
+def test_results_of_another_checkpoint_go_to_a_folder_of_their_own(
+    tiny_file: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluate(EvaluateConfig(tiny_file, data, device="cpu"))
+    assert (tmp_path / "evaluation" / "tiny" / "scores.json").exists()
+
+
+def test_an_unreadable_photo_is_named_and_left_out(
+    tiny_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = write_dataset(tmp_path / "data")
+    photos = sorted((data / "Flicker8k_Dataset").iterdir())
+    broken = next(photo for photo in photos if photo.name == "red-circle-grey.jpg")
+    broken.write_bytes(b"no photo")
+    config = EvaluateConfig(tiny_file, data, out=tmp_path, device="cpu")
+    assert evaluate(config).scores.photos == 7
+    assert "red-circle-grey.jpg is left out" in caplog.text
+    for photo in photos:
+        photo.write_bytes(b"no photo")
+    with pytest.raises(DatasetError, match="none of the 8 photos"):
+        evaluate(config)
+
+
+def test_a_wrong_checkpoint_or_dataset_is_named(
+    tiny_file: Path, data: Path, tmp_path: Path
+) -> None:
+    config = EvaluateConfig(tiny_file, data, out=tmp_path, device="cpu")
+    with pytest.raises(CheckpointError, match=r"none\.safetensors"):
+        evaluate(replace(config, checkpoint=tmp_path / "none.safetensors"))
+    with pytest.raises(DatasetError, match="nowhere"):
+        evaluate(replace(config, data=tmp_path / "nowhere"))

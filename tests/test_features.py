@@ -1,0 +1,275 @@
+"""Photos and frozen features: computed once, and never a stale or a broken one."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from captioner import image
+from captioner.image import Preprocessing
+from captioner.model import Encoder, ModelConfig
+from tests.tiny_dataset import write_dataset
+from train import features
+from train.datasets import DatasetError, Record, read
+from train.features import Data, compute, half_is_fast
+
+SMALL = Preprocessing(size=64)  # a grid of two by two regions
+Photos = tuple[Record, ...]
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "CHUNK", 5)
+    monkeypatch.setattr(features, "half_is_fast", lambda device: False)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return build(seed=1)
+
+
+def build(seed: int) -> Encoder:
+    torch.manual_seed(seed)
+    return Encoder(ModelConfig(vocabulary_size=5, encoder="resnet18", hidden_size=8)).eval()
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Photos:
+    return read(write_dataset(tmp_path / "data")).split("train")
+
+
+def look(records: Photos, encoder: Encoder, folder: Path) -> Data:
+    return compute(records, encoder, folder, "cpu", SMALL)
+
+
+@contextmanager
+def counting(encoder: Encoder, stop_after: int = 1000) -> Iterator[list[int]]:
+    """Note how many photos each batch holds that the encoder looks at."""
+    batches: list[int] = []
+
+    def note(_: object, photos: tuple[torch.Tensor, ...]) -> None:
+        if len(batches) == stop_after:
+            raise KeyboardInterrupt
+        batches.append(len(photos[0]))
+
+    hook = encoder.resnet.conv1.register_forward_pre_hook(note)
+    yield batches
+    hook.remove()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Note every photo that is decoded."""
+    files: list[bytes] = []
+
+    def note(data: bytes, *rest: Any) -> torch.Tensor:
+        files.append(data)
+        return image.decode(data, *rest)
+
+    monkeypatch.setattr(features, "decode", note)
+    return files
+
+
+def test_photos_are_squeezed_and_seen_as_the_captioner_does(
+    records: Photos, encoder: Encoder, tmp_path: Path
+) -> None:
+    data = look(records, encoder, tmp_path / "cache")
+
+    assert data.records == records
+    assert (data.photos.shape, data.photos.dtype) == ((12, 3, 64, 64), np.uint8)
+    assert (data.grids.shape, data.grids.dtype) == ((12, 4, 512), np.float16)
+    photos = torch.stack([SMALL.squeeze(image.decode(r.photo.read_bytes())) for r in records])
+    assert np.array_equal(data.photos, photos.numpy())
+    with torch.inference_mode():
+        grids = encoder.grid(SMALL.normalize(photos))
+    torch.testing.assert_close(
+        torch.from_numpy(np.array(data.grids)).float(), grids, rtol=1e-3, atol=1e-3
+    )
+
+
+def test_the_grid_of_a_whole_sized_photo_has_seven_by_seven_regions(
+    records: Photos, encoder: Encoder, tmp_path: Path
+) -> None:
+    data = compute(records[:1], encoder, tmp_path / "cache", "cpu")
+
+    assert data.photos.shape == (1, 3, 224, 224)
+    assert data.grids.shape == (1, 49, 512)
+
+
+def test_features_are_computed_once(
+    records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
+) -> None:
+    with counting(encoder) as batches:
+        first = look(records, encoder, tmp_path / "cache")
+        assert (sum(batches), len(opened)) == (12, 12)
+        second = look(records, encoder, tmp_path / "cache")
+
+    assert (sum(batches), len(opened)) == (12, 12)
+    assert np.array_equal(first.grids, second.grids)
+    assert np.array_equal(first.photos, second.photos)
+    assert isinstance(second.grids, np.memmap)
+    assert isinstance(second.photos, np.memmap)
+
+
+def test_a_dataset_that_moved_is_not_seen_again(
+    records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
+) -> None:
+    look(records, encoder, tmp_path / "cache")
+    shutil.move(tmp_path / "data", tmp_path / "moved")
+    moved = read(tmp_path / "moved").split("train")
+    with counting(encoder) as batches:
+        data = look(moved, encoder, tmp_path / "cache")
+
+    assert (batches, len(opened)) == ([], 12)
+    assert data.records == moved
+
+
+def test_features_that_were_interrupted_go_on_where_they_stopped(
+    records: Photos, encoder: Encoder, tmp_path: Path
+) -> None:
+    whole = look(records, encoder, tmp_path / "whole")
+    with counting(encoder, stop_after=2) as batches, pytest.raises(KeyboardInterrupt):
+        look(records, encoder, tmp_path / "cache")
+    assert batches == [5, 5]
+    with counting(encoder) as batches:
+        data = look(records, encoder, tmp_path / "cache")
+
+    assert batches == [2]
+    assert np.array_equal(data.grids, whole.grids)
+
+
+def test_photos_that_were_interrupted_go_on_where_they_stopped(
+    records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
+) -> None:
+    whole = look(records, encoder, tmp_path / "whole")
+    opened.clear()
+    hindered = Record(Interrupting(records[7].photo), records[7].captions, "train")
+    with pytest.raises(KeyboardInterrupt):
+        look((*records[:7], hindered, *records[8:]), encoder, tmp_path / "cache")
+    assert len(opened) == 7
+    data = look(records, encoder, tmp_path / "cache")
+
+    assert len(opened) == 7 + 7  # of the second chunk's five, two were lost
+    assert np.array_equal(data.photos, whole.photos)
+    assert np.array_equal(data.grids, whole.grids)
+
+
+class Interrupting(type(Path())):  # type: ignore[misc]
+    """A photo at which somebody presses Ctrl-C."""
+
+    def read_bytes(self) -> bytes:
+        raise KeyboardInterrupt
+
+
+def test_another_encoder_looks_again_at_the_same_photos(
+    records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
+) -> None:
+    first = np.array(look(records, encoder, tmp_path / "cache").grids)
+    other = build(seed=2)
+    with counting(other) as batches:
+        second = look(records, other, tmp_path / "cache")
+
+    assert (sum(batches), len(opened)) == (12, 12)
+    assert not np.allclose(first, second.grids, rtol=0.1)
+
+
+def test_other_photos_are_seen_in_the_place_of_the_first(
+    records: Photos, encoder: Encoder, tmp_path: Path
+) -> None:
+    look(records, encoder, tmp_path / "cache")
+    others = read(tmp_path / "data").split("test")
+    with counting(encoder) as batches:
+        data = look(others, encoder, tmp_path / "cache")
+
+    assert sum(batches) == len(others) == len(data.photos) == len(data.grids)
+    expected = look(others, encoder, tmp_path / "fresh")
+    assert np.array_equal(data.photos, expected.photos)
+    assert np.array_equal(data.grids, expected.grids)
+
+
+def test_features_that_another_encoder_began_to_overwrite_are_not_taken(
+    records: Photos, encoder: Encoder, tmp_path: Path
+) -> None:
+    first = np.array(look(records, encoder, tmp_path / "cache").grids)
+    with counting(other := build(seed=2), stop_after=0), pytest.raises(KeyboardInterrupt):
+        look(records, other, tmp_path / "cache")
+    again = look(records, encoder, tmp_path / "cache")
+
+    assert np.array_equal(again.grids, first)
+
+
+def test_a_broken_photo_is_left_out_by_name(
+    records: Photos, encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = look(records, encoder, tmp_path / "whole")
+    cut = records[6].photo
+    cut.write_bytes(cut.read_bytes()[:300])
+    records[2].photo.unlink()
+    with caplog.at_level(logging.WARNING):
+        data = look(records, encoder, tmp_path / "cache")
+
+    said = [record.getMessage() for record in caplog.records]
+    assert [str(records[2].photo) in said[0], str(cut) in said[1], len(said)] == [True, True, 2]
+    assert "is left out: The picture is damaged" in said[1]
+    good = [index for index in range(12) if index not in (2, 6)]
+    assert list(data.records) == [records[index] for index in good]
+    assert np.array_equal(data.photos, whole.photos[good])
+    np.testing.assert_allclose(data.grids, whole.grids[good], rtol=2e-3, atol=2e-3)
+
+
+def test_a_broken_photo_stays_left_out(
+    records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
+) -> None:
+    records[2].photo.write_bytes(b"no photo")
+    first = look(records, encoder, tmp_path / "cache")
+    opened.clear()
+    second = look(records, encoder, tmp_path / "cache")
+
+    assert opened == []
+    assert second.records == first.records
+    assert len(second.records) == len(second.photos) == len(second.grids) == 11
+
+
+def test_photos_that_all_are_broken_are_an_error(
+    records: Photos, encoder: Encoder, tmp_path: Path
+) -> None:
+    for record in records:
+        record.photo.write_bytes(b"no photo")
+
+    with pytest.raises(DatasetError, match="Flicker8k_Dataset: none of its 12 photos can be read"):
+        look(records, encoder, tmp_path / "cache")
+
+
+def test_half_precision_sees_nearly_the_same(
+    records: Photos, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    single = look(records, encoder, tmp_path / "single").grids.astype(np.float32)
+    monkeypatch.setattr(features, "half_is_fast", lambda device: True)
+    half = look(records, encoder, tmp_path / "half").grids.astype(np.float32)
+
+    assert not np.array_equal(single, half)
+    assert np.linalg.norm(single - half) < 0.05 * np.linalg.norm(single)
+
+
+@pytest.mark.parametrize(
+    ("device", "capabilities", "fast"),
+    [
+        ("cpu", {}, False),
+        ("cpu", {"avx512_bf16": False, "amx_bf16": False, "avx2": True}, False),
+        ("cpu", {"avx512_bf16": True}, True),
+        ("cpu", {"amx_bf16": True}, True),
+        ("mps", {"avx512_bf16": True}, False),
+    ],
+)
+def test_half_precision_is_for_hardware_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, device: str, capabilities: dict[str, bool], fast: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+
+    assert half_is_fast(device) is fast

@@ -1,0 +1,464 @@
+"""Training from the first epoch to the last, interrupted in every way and gone on with."""
+
+import csv
+import dataclasses
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import accelerate
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from captioner import checkpoint
+from tests.tiny_dataset import write_dataset, write_encoder_weights
+from train import runs
+from train.__main__ import main
+from train.datasets import DatasetError
+from train.fit import FitConfig, fit
+from train.runs import Progress, RunError
+
+ROOT = Path(__file__).parents[1]
+Tensors = dict[str, torch.Tensor]
+LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
+RESNET = "model.encoder.resnet."
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the runs of this file share; the frozen features are computed once for all."""
+
+    folder: Path
+    data: Path
+    encoder_weights: Path
+
+    def config(self, run: str, **changes: Any) -> FitConfig:
+        config = FitConfig(
+            self.data,
+            self.folder / run,
+            encoder="resnet18",
+            encoder_weights=str(self.encoder_weights),
+            embedding_size=24,
+            hidden_size=32,
+            dropout=0.2,
+            min_count=1,
+            epochs=4,
+            fine_tune=2,
+            photos=2,
+            learning_rate=2e-2,
+            fine_tune_learning_rate=5e-3,
+            average=0.8,
+            workers=0,
+            cache=self.folder / "cache",
+            device="cpu",
+            precision="fp32",
+        )
+        return dataclasses.replace(config, **changes)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_java() -> Iterator[None]:
+    """Score with the tokenizer in pure Python: Java takes a second to start, every epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "")
+        yield
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("fit")
+    weights = write_encoder_weights(folder / "resnet18.safetensors")
+    return Bench(folder, write_dataset(folder / "data"), weights)
+
+
+@pytest.fixture(scope="module")
+def finished(bench: Bench) -> Path:
+    """Return the folder of a run that nothing interrupted."""
+    config = bench.config("finished")
+    assert fit(config) == config.run / "best.safetensors"
+    return config.run
+
+
+@pytest.fixture(scope="module")
+def stopped(bench: Bench) -> tuple[Path, Tensors]:
+    """Return a run that was stopped in its first phase and at its end, and its state there."""
+    run = interrupt(bench.config("stopped"), after=2)
+    interrupt(bench.config("stopped", resume=True), after=4)
+    return run, load_file(run / "state.safetensors")
+
+
+def interrupt(config: FitConfig, after: int) -> Path:
+    """Run, and press Ctrl-C when the state of an epoch is written."""
+    save = runs.save_state
+
+    def save_and_stop(run: Path, *rest: Any) -> None:
+        save(run, *rest)
+        if runs.read_progress(run).epoch == after:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "save_state", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            fit(config)
+    return config.run
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return [
+            {key: value if key == "phase" else float(value) for key, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
+
+
+def assert_same_run(run: Path, other: Path) -> None:
+    figures, others = metrics(run), metrics(other)
+    assert [row["epoch"] for row in figures] == [row["epoch"] for row in others]
+    for row, expected in zip(figures, others, strict=True):
+        del row["seconds"], expected["seconds"]
+        assert row == pytest.approx(expected, abs=1e-4)
+    for name in ("state.safetensors", "best.safetensors"):
+        assert_same_tensors(load_file(run / name), load_file(other / name))
+
+
+def assert_same_tensors(tensors: Tensors, others: Tensors) -> None:
+    assert tensors.keys() == others.keys()
+    for name, tensor in tensors.items():
+        torch.testing.assert_close(tensor, others[name], rtol=1e-4, atol=1e-5, msg=name)
+
+
+def given_weights(bench: Bench) -> Tensors:
+    tensors = load_file(bench.encoder_weights)
+    return {RESNET + name: value for name, value in tensors.items() if not name.startswith("fc.")}
+
+
+def test_a_run_trains_the_decoder_first_and_then_everything(finished: Path) -> None:
+    figures = metrics(finished)
+
+    assert [row["epoch"] for row in figures] == [1, 2, 3, 4, 5, 6]
+    assert [row["phase"] for row in figures] == ["frozen"] * 4 + ["fine-tune"] * 2
+
+
+def test_the_validation_loss_falls(finished: Path) -> None:
+    losses = [row["val_loss"] for row in metrics(finished)]
+
+    words = checkpoint.load(finished / "best.safetensors").model.config.vocabulary_size
+    assert losses[0] < math.log(words)
+    assert losses[-1] < losses[3] < losses[2] < losses[1] < losses[0]
+    assert losses[-1] < 0.5 * math.log(words)
+
+
+def test_the_learning_rate_of_a_phase_ends_at_a_hundredth(finished: Path) -> None:
+    rates = [row["learning_rate"] for row in metrics(finished)]
+
+    assert rates[3] == pytest.approx(0.01 * 2e-2)
+    assert rates[5] == pytest.approx(0.01 * 5e-3)
+    assert rates[0] > rates[1] > rates[2] > rates[3] < rates[4]
+
+
+def test_a_run_leaves_its_settings_and_its_pictures(finished: Path) -> None:
+    settings = json.loads((finished / "config.json").read_text())
+
+    assert settings["encoder"] == "resnet18"
+    assert settings["encoder_weights"] == "resnet18.safetensors"
+    assert not {"data", "run", "cache", "device"} & settings.keys()
+    for name in ("curves.png", "samples.png"):
+        with Image.open(finished / name) as picture:
+            picture.load()
+    assert list((finished / "tensorboard").iterdir())
+    assert not list(finished.glob("*.part"))
+
+
+def test_the_best_checkpoint_says_where_it_comes_from(finished: Path) -> None:
+    best = checkpoint.load(finished / "best.safetensors")
+    figures = max(metrics(finished), key=lambda row: row["val_cider"])
+
+    assert best.scores["cider"] == pytest.approx(figures["val_cider"])
+    assert (best.scores["split"], best.scores["beam"]) == ("val", 3)
+    assert best.scores["epoch"] == figures["epoch"]
+    assert best.training == json.loads((finished / "config.json").read_text())
+    assert {"circle", "yellow", "ground"} <= set(best.vocabulary.words)
+
+
+def test_the_frozen_phase_leaves_the_encoder_alone(
+    bench: Bench, stopped: tuple[Path, Tensors]
+) -> None:
+    _, state = stopped
+
+    given = given_weights(bench)
+    kept = {name: value for name, value in state.items() if name.startswith(RESNET)}
+    assert kept.keys() == given.keys()
+    assert all(torch.equal(kept[name], value) for name, value in given.items())
+
+
+def test_fine_tuning_changes_every_layer_of_the_encoder_but_no_statistics(
+    bench: Bench, finished: Path
+) -> None:
+    given = given_weights(bench)
+    state = load_file(finished / "state.safetensors")
+    changed = {name for name, value in given.items() if not torch.equal(state[name], value)}
+
+    statistics = {name for name in given if "running" in name or "batches_tracked" in name}
+    assert len(statistics) == 3 * 20  # ResNet-18 has twenty batch norms
+    assert changed == given.keys() - statistics
+    assert f"{RESNET}conv1.weight" in changed
+
+
+def test_fine_tuning_starts_from_the_averaged_weights(
+    bench: Bench, stopped: tuple[Path, Tensors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, between = stopped
+    averaged = {
+        name.replace("average.module.", "model."): value
+        for name, value in between.items()
+        if name.startswith("average.module.")
+    }
+    plain = {name: value for name, value in between.items() if name in averaged}
+    assert plain.keys() == averaged.keys()
+    assert not torch.equal(
+        plain["model.decoder.output.weight"], averaged["model.decoder.output.weight"]
+    )
+    before: list[Tensors] = []
+
+    def note_and_stop(model: torch.nn.Module, *_: Any) -> None:
+        before.append({f"model.{name}": value for name, value in model.state_dict().items()})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.fit._loss", note_and_stop)
+    config = bench.config("between", resume=True)
+    config.run.mkdir()
+    shutil.copy(run / "config.json", config.run)
+    progress = {"epoch": 4, "phase": "frozen", "best": 0.0}
+    save_file(between, config.run / "state.safetensors", {"progress": json.dumps(progress)})
+    with pytest.raises(KeyboardInterrupt):
+        fit(config)
+
+    assert_same_tensors(before[0], averaged)
+
+
+def test_a_run_that_is_stopped_and_killed_and_resumed_ends_as_if_nothing_had_happened(
+    bench: Bench,
+    finished: Path,
+    stopped: tuple[Path, Tensors],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run, _ = stopped
+    arguments = [*command(bench.config(run.name)), "--resume"]
+    process = start(arguments)
+    assert process.stderr is not None
+    said = ""
+    while not re.search(r"epoch 6: +(17|33|50|67|83)%", said):  # it has six steps
+        letter = process.stderr.read(1)
+        assert letter, f"ended before it was killed, after saying: {said}"
+        said += letter
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+    assert process.returncode == -signal.SIGKILL
+    assert runs.read_progress(run).epoch == 5
+    assert [row["epoch"] for row in metrics(run)] == [1, 2, 3, 4, 5]
+    assert main(arguments) == 0
+    assert str(run / "best.safetensors") in capsys.readouterr().out
+    assert_same_run(run, finished)
+
+
+def test_a_run_that_is_stopped_before_its_first_state_starts_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("train.fit._loss", stop)
+        with pytest.raises(KeyboardInterrupt):
+            fit(bench.config("early", epochs=1, fine_tune=0))
+    assert not (bench.folder / "early" / "state.safetensors").exists()
+    fit(bench.config("early", epochs=1, fine_tune=0, resume=True))
+
+    assert [row["epoch"] for row in metrics(bench.folder / "early")] == [1]
+
+
+def test_resuming_a_finished_run_changes_nothing(bench: Bench, finished: Path) -> None:
+    files = [path for path in sorted(finished.iterdir()) if path.is_file()]
+    before = [(path, path.stat().st_mtime_ns) for path in files]
+
+    assert fit(bench.config("finished", resume=True)) == finished / "best.safetensors"
+    assert [(path, path.stat().st_mtime_ns) for path in files] == before
+
+
+def test_a_second_start_does_not_overwrite_a_run(bench: Bench, finished: Path) -> None:
+    with pytest.raises(RunError, match="holds a run already; add --resume"):
+        fit(bench.config("finished"))
+    assert len(metrics(finished)) == 6
+
+
+def test_a_resume_with_other_arguments_names_them(bench: Bench, finished: Path) -> None:
+    with pytest.raises(RunError, match="another hidden_size, dropout;"):
+        fit(bench.config("finished", resume=True, hidden_size=16, dropout=0.5))
+    assert len(metrics(finished)) == 6
+
+
+def test_a_run_may_be_resumed_from_another_place(bench: Bench, finished: Path) -> None:
+    """Where the files lie, and by how many processes photos are loaded, is not what it is."""
+    elsewhere = bench.folder / "elsewhere.d" / bench.encoder_weights.name
+    elsewhere.parent.mkdir()
+    elsewhere.symlink_to(bench.encoder_weights)
+    config = bench.config("finished", resume=True, encoder_weights=str(elsewhere), workers=2)
+
+    assert fit(config) == finished / "best.safetensors"
+
+
+def test_there_must_be_a_run_to_resume(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command(bench.config("nowhere")), "--resume"]) == 1
+    assert "nowhere: there is no run to resume; start it without --resume" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_model_without_attention_runs_through_both_phases(bench: Bench) -> None:
+    config = bench.config("plain", attention=False, cell="gru", epochs=1, fine_tune=1)
+    fit(config)
+
+    model = checkpoint.load(config.run / "best.safetensors").model
+    assert (model.config.attention, model.config.cell) == (False, "gru")
+    assert len(metrics(config.run)) == 2
+
+
+def test_looking_everywhere_can_be_rewarded(bench: Bench) -> None:
+    settings = {"attention_score": "additive", "batch_norm": True, "tie_embeddings": False}
+    both = [
+        bench.config(f"looks-{weight}", epochs=1, fine_tune=0, doubly_stochastic=weight, **settings)
+        for weight in (0.0, 1.0)
+    ]
+    for config in both:
+        fit(config)
+    without, rewarded = (metrics(config.run)[0] for config in both)
+
+    # Some eight words look at 49 regions: each is looked at a sixth as much as it should be.
+    assert 0.5 < rewarded["train_loss"] - without["train_loss"] < 1.0
+
+
+def test_half_precision_learns_too(bench: Bench) -> None:
+    # What accelerate keeps for the whole process is kept away from the other runs.
+    accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        config = bench.config("half", precision="bf16", epochs=2, fine_tune=0)
+        fit(config)
+    finally:
+        accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
+    losses = [row["val_loss"] for row in metrics(config.run)]
+
+    assert losses[1] < losses[0] < math.log(30)
+    state = load_file(config.run / "state.safetensors")
+    assert state["model.decoder.output.weight"].dtype == torch.float32
+
+
+def test_photos_that_are_missing_are_named(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_dataset(tmp_path / "data")
+    photo = data / "Flicker8k_Dataset" / "red-circle-black.jpg"
+    photo.unlink()
+    fit(bench.config("missing", data=data, cache=None, epochs=0, fine_tune=0))
+
+    said = capsys.readouterr().out
+    assert "red-circle-black.jpg is missing" in said
+    assert "11 train and 4 val photos" in said
+    assert (bench.folder / "missing" / "cache" / "train" / "grids.npy").exists()
+
+
+def test_photos_that_all_are_broken_are_an_error(bench: Bench, tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data")
+    for photo in (data / "Flicker8k_Dataset").iterdir():
+        photo.write_bytes(b"no photo")
+
+    with pytest.raises(DatasetError, match="none of its 12 photos can be read"):
+        fit(bench.config("broken", data=data, cache=tmp_path / "cache"))
+
+
+DRIVER = """
+import os, sys
+from pathlib import Path
+from safetensors.torch import save_file
+from train import __main__, fit
+
+built = []
+build = fit._model
+
+def remember(*arguments):
+    built.append(build(*arguments))
+    return built[0]
+
+fit._model = remember
+assert __main__.main(sys.argv[2:]) == 0
+tensors = {name: value.clone().contiguous() for name, value in built[0].state_dict().items()}
+save_file(tensors, Path(sys.argv[1], f"rank-{os.environ['RANK']}.safetensors"))
+"""
+
+
+def test_two_processes_train_one_model(bench: Bench, tmp_path: Path) -> None:
+    driver = tmp_path / "driver.py"
+    driver.write_text(DRIVER)
+    config = bench.config("two", epochs=1, fine_tune=1, photos=3, workers=1)
+    launch = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
+    process = start(
+        [str(driver), str(tmp_path), *command(config)], "torch.distributed.run", *launch
+    )
+    _, said = process.communicate(timeout=300)
+
+    assert process.returncode == 0, said
+    first, second = (load_file(tmp_path / f"rank-{rank}.safetensors") for rank in (0, 1))
+    assert_same_tensors(first, second)
+    state = load_file(config.run / "state.safetensors")
+    assert_same_tensors(
+        {f"model.{name}": value for name, value in first.items()},
+        {name: value for name, value in state.items() if name.startswith("model.")},
+    )
+    assert [row["phase"] for row in metrics(config.run)] == ["frozen", "fine-tune"]
+    assert runs.read_progress(config.run) == Progress(2, "fine-tune", best_cider(config.run))
+    # Each of the two took two of the four batches of an epoch.
+    assert state["average.n_averaged"] == 2 * 2
+    given = given_weights(bench)
+    assert not torch.equal(state[f"{RESNET}conv1.weight"], given[f"{RESNET}conv1.weight"])
+
+
+def best_cider(run: Path) -> float:
+    return max(row["val_cider"] for row in metrics(run))
+
+
+def command(config: FitConfig) -> list[str]:
+    """Say on a command line what a configuration says, `resume` aside."""
+    words = ["fit", str(config.data), str(config.run)]
+    for field in dataclasses.fields(FitConfig):
+        value, option = getattr(config, field.name), "--" + field.name.replace("_", "-")
+        if field.name in ("data", "run", "resume") or value == field.default:
+            continue
+        if isinstance(value, bool):
+            words.append(option if value else option.replace("--", "--no-", 1))
+        else:
+            words += [option, str(value)]
+    return words
+
+
+def start(arguments: list[str], *module: str) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", *(module or ["train"]), *arguments]
+    here = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": LOOPBACK}
+    return subprocess.Popen(
+        words,
+        cwd=ROOT,
+        env=os.environ | here,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

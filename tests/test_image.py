@@ -1,0 +1,627 @@
+"""Photos of every format and mode, broken files of every kind, and what the network sees."""
+
+import io
+import itertools
+import re
+import struct
+import sys
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from captioner.image import FORMATS, BadImage, Limits, Preprocessing, decode
+
+LEFT, RIGHT = (200, 60, 40), (40, 90, 210)
+DARK, LIGHT = (60, 60, 60), (180, 180, 180)
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+
+needs_heif = pytest.mark.skipif("HEIF" not in FORMATS, reason="pillow-heif is not installed")
+
+
+def each_format(*without: str) -> list[Any]:
+    formats = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"]
+    return [
+        pytest.param(format_, marks=needs_heif if format_ == "HEIF" else ())
+        for format_ in formats
+        if format_ not in without
+    ]
+
+
+def saved(picture: Image.Image, format_: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, format_, **options)
+    return file.getvalue()
+
+
+def halves(left: Any = LEFT, right: Any = RIGHT, mode: str = "RGB") -> Image.Image:
+    picture = Image.new(mode, (64, 32), left)
+    picture.paste(right, (32, 0, 64, 32))
+    return picture
+
+
+def wide_halves(left: float, right: float, dtype: str) -> Image.Image:
+    values = np.full((32, 64), left, dtype)
+    values[:, 32:] = right
+    return Image.fromarray(values)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, depth: int, colour: int, pixels: bytes, **extra: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    chunks = [chunk(kind.encode(), body) for kind, body in extra.items()]
+    body = chunk(b"IHDR", header) + b"".join(chunks) + chunk(b"IDAT", zlib.compress(pixels))
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+def with_tiff_tag(data: bytes, tag: int, value: int, kind: int = 4, count: int = 1) -> bytes:
+    changed = bytearray(data)
+    (directory,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, directory)
+    for place in range(directory + 2, directory + 2 + 12 * entries, 12):
+        if struct.unpack_from("<H", data, place) == (tag,):
+            struct.pack_into("<HII", changed, place + 2, kind, count, value)
+    assert changed != data
+    return bytes(changed)
+
+
+def colours(photo: torch.Tensor) -> tuple[list[int], list[int]]:
+    _, height, width = photo.shape
+    left, right = photo[:, height // 2, width // 4], photo[:, height // 2, width * 3 // 4]
+    return left.tolist(), right.tolist()
+
+
+def assert_halves(photo: torch.Tensor, left: Any, right: Any, tolerance: int = 0) -> None:
+    assert photo.dtype == torch.uint8
+    assert photo.shape == (3, 32, 64)
+    for found, wanted in zip(colours(photo), (left, right), strict=True):
+        assert found == pytest.approx(list(wanted), abs=tolerance)
+
+
+def complaint(data: Any, limits: Limits | None = None) -> str:
+    with pytest.raises(BadImage) as caught:
+        decode(data, limits)
+    message = str(caught.value)
+    assert re.fullmatch(r"[A-Z][^<>_\n]{10,150}\.", message)
+    assert not re.search("object|PIL|Error|0x|bytes", message)
+    return message
+
+
+# A photo is read
+
+
+COLOUR_FILES: dict[str, tuple[Callable[[], bytes], int]] = {
+    "JPEG": (lambda: saved(halves(), "JPEG", quality=95), 3),
+    "progressive JPEG": (lambda: saved(halves(), "JPEG", quality=95, progressive=True), 3),
+    "CMYK JPEG, inverted as Adobe does": (lambda: saved(halves().convert("CMYK"), "JPEG"), 8),
+    "MPO": (lambda: saved(halves(), "MPO", save_all=True, append_images=[halves(BLACK)]), 8),
+    "PNG": (lambda: saved(halves(), "PNG"), 0),
+    "PNG with a palette": (lambda: saved(halves().quantize(4), "PNG"), 0),
+    "PNG with 16 bits a colour": (
+        lambda: png(64, 32, 16, 2, 32 * (b"\0" + 32 * doubled(LEFT) + 32 * doubled(RIGHT))),
+        0,
+    ),
+    "WebP": (lambda: saved(halves(), "WEBP", quality=95), 8),
+    "lossless WebP": (lambda: saved(halves(), "WEBP", lossless=True), 0),
+    "GIF": (lambda: saved(halves(), "GIF"), 0),
+    "BMP": (lambda: saved(halves(), "BMP"), 0),
+    "BMP with a palette": (lambda: saved(halves().quantize(4), "BMP"), 0),
+    "TIFF": (lambda: saved(halves(), "TIFF"), 0),
+    "TIFF with LZW": (lambda: saved(halves(), "TIFF", compression="tiff_lzw"), 0),
+    "TIFF with Deflate": (lambda: saved(halves(), "TIFF", compression="tiff_adobe_deflate"), 0),
+    "TIFF with JPEG": (lambda: saved(halves(), "TIFF", compression="jpeg"), 8),
+    "CMYK TIFF": (lambda: saved(halves().convert("CMYK"), "TIFF"), 0),
+    "YCbCr TIFF": (lambda: saved(halves().convert("YCbCr"), "TIFF"), 3),
+    "LAB TIFF": (lambda: saved(halves().convert("LAB"), "TIFF"), 8),
+    "AVIF": (lambda: saved(halves(), "AVIF", quality=95), 8),
+    "HEIC": (lambda: saved(halves(), "HEIF", quality=95), 8),
+}
+
+
+def doubled(colour: tuple[int, ...]) -> bytes:
+    return bytes(itertools.chain.from_iterable(zip(colour, colour, strict=True)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=needs_heif if name == "HEIC" else ()) for name in COLOUR_FILES],
+)
+def test_a_colour_photo_of_any_format_is_read(name: str) -> None:
+    make, tolerance = COLOUR_FILES[name]
+    assert_halves(decode(make()), LEFT, RIGHT, tolerance)
+
+
+@pytest.mark.parametrize("format_", each_format("GIF"))
+def test_a_grey_photo_of_any_format_is_read(format_: str) -> None:
+    assert_halves(decode(saved(halves(60, 180, "L"), format_)), DARK, LIGHT, 3)
+
+
+@pytest.mark.parametrize("format_", each_format("JPEG", "WEBP", "AVIF", "HEIF"))
+def test_a_drawing_of_one_bit_a_pixel_is_read(format_: str) -> None:
+    assert_halves(decode(saved(halves(0, 1, "1"), format_)), BLACK, WHITE)
+
+
+def test_a_fax_is_read() -> None:
+    fax = saved(halves(0, 1, "1"), "TIFF", compression="group4")
+    assert_halves(decode(fax), BLACK, WHITE)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "dtype", "format_"),
+    [
+        pytest.param(60 * 257, 180 * 257, "<u2", "PNG", id="16-bit PNG"),
+        pytest.param(60 * 257, 180 * 257, "<u2", "TIFF", id="16-bit TIFF, little-endian"),
+        pytest.param(60 * 257, 180 * 257, ">u2", "TIFF", id="16-bit TIFF, big-endian"),
+        pytest.param(60, 180, "<i4", "TIFF", id="32-bit TIFF of 0 to 255"),
+        pytest.param(60 * 257, 180 * 257, "<i4", "TIFF", id="32-bit TIFF of 0 to 65535"),
+        pytest.param(60 / 255, 180 / 255, "<f4", "TIFF", id="float TIFF of 0 to 1"),
+        pytest.param(60, 180, "<f4", "TIFF", id="float TIFF of 0 to 255"),
+    ],
+)
+def test_deep_grey_becomes_8_bits(left: float, right: float, dtype: str, format_: str) -> None:
+    data = saved(wide_halves(left, right, dtype), format_)
+    assert_halves(decode(data), DARK, LIGHT)
+
+
+def test_a_dark_16_bit_photo_stays_dark() -> None:
+    assert_halves(decode(saved(wide_halves(0, 200, "<u2"), "PNG")), BLACK, (1, 1, 1))
+
+
+def test_the_deepest_numbers_are_brought_to_their_peak() -> None:
+    data = saved(wide_halves(10**9, 2 * 10**9, "<i4"), "TIFF")
+    assert_halves(decode(data), (128, 128, 128), WHITE)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf, -3e38])
+def test_numbers_that_no_screen_can_show_are_black(broken: float) -> None:
+    data = saved(wide_halves(broken, 1, "<f4"), "TIFF")
+    assert_halves(decode(data), BLACK, WHITE)
+
+
+# A photo is turned upright
+
+
+CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
+STORED_AS: dict[int, list[Image.Transpose]] = {  # how a camera that was turned stores the picture
+    1: [],
+    2: [Image.Transpose.FLIP_LEFT_RIGHT],
+    3: [Image.Transpose.ROTATE_180],
+    4: [Image.Transpose.FLIP_TOP_BOTTOM],
+    5: [Image.Transpose.TRANSPOSE],
+    6: [Image.Transpose.ROTATE_90],
+    7: [Image.Transpose.TRANSVERSE],
+    8: [Image.Transpose.ROTATE_270],
+}
+
+
+def exif(orientation: int) -> bytes:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags.tobytes()
+
+
+def four_corners() -> Image.Image:
+    picture = Image.new("RGB", (64, 32))
+    for number, colour in enumerate(CORNERS):
+        left, top = 32 * (number % 2), 16 * (number // 2)
+        picture.paste(colour, (left, top, left + 32, top + 16))
+    return picture
+
+
+def assert_upright(photo: torch.Tensor) -> None:
+    assert photo.shape == (3, 32, 64)
+    found = [photo[:, y, x].tolist() for y in (8, 24) for x in (16, 48)]
+    assert found == [pytest.approx(list(colour), abs=12) for colour in CORNERS]
+
+
+@pytest.mark.parametrize("format_", each_format("GIF", "BMP"))
+@pytest.mark.parametrize("orientation", STORED_AS)
+def test_a_photo_is_turned_upright(orientation: int, format_: str) -> None:
+    picture = four_corners()
+    for turn in STORED_AS[orientation]:
+        picture = picture.transpose(turn)
+    assert_upright(decode(saved(picture, format_, exif=exif(orientation))))
+
+
+def test_a_compressed_tiff_is_turned_only_once() -> None:
+    picture = four_corners().transpose(Image.Transpose.ROTATE_90)
+    assert_upright(decode(saved(picture, "TIFF", compression="tiff_lzw", exif=exif(6))))
+
+
+def test_deep_grey_is_turned_upright() -> None:
+    picture = wide_halves(60 * 257, 180 * 257, "<u2").transpose(Image.Transpose.ROTATE_90)
+    assert_halves(decode(saved(picture, "PNG", exif=exif(6))), DARK, LIGHT)
+
+
+BROKEN_EXIF = {
+    "not EXIF at all": b"garbage",
+    "nothing but a name": b"Exif\0\0",
+    "a directory outside the file": b"Exif\0\0II*\0\xff\xff\xff\xff",
+    "a directory cut off": b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + 3 * b"\x01\x12\xff\xff\xff\xff",
+    "an unknown orientation": exif(200),
+    "a text for an orientation": (
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x04\0\0\0abc\0\0\0\0\0"
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
+@pytest.mark.parametrize("broken", BROKEN_EXIF)
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+def test_broken_exif_does_not_refuse_a_good_photo(format_: str, broken: str) -> None:
+    data = saved(halves(), format_, quality=95, exif=BROKEN_EXIF[broken])
+    assert_halves(decode(data), LEFT, RIGHT, 8)
+
+
+@pytest.mark.parametrize("format_", each_format("GIF", "BMP"))
+def test_a_broken_colour_profile_does_not_refuse_a_good_photo(format_: str) -> None:
+    data = saved(halves(), format_, quality=95, icc_profile=b"no profile at all")
+    assert_halves(decode(data), LEFT, RIGHT, 8)
+
+
+# A photo is put on white
+
+
+def with_alpha(mode: str) -> Image.Image:
+    picture = halves().convert(mode)
+    picture.putalpha(halves(0, 255, "L"))
+    return picture
+
+
+@pytest.mark.parametrize("format_", each_format("JPEG", "BMP"))
+def test_white_shows_through_where_a_photo_is_transparent(format_: str) -> None:
+    data = saved(with_alpha("RGB"), format_, quality=95)
+    assert_halves(decode(data), WHITE, RIGHT, 8)
+
+
+TRANSPARENT_FILES: dict[str, Callable[[], bytes]] = {
+    "grey with alpha": lambda: saved(halves((0, 0), (60, 255), "LA"), "PNG"),
+    "grey with alpha in TIFF": lambda: saved(halves((0, 0), (60, 255), "LA"), "TIFF"),
+    "palette with alpha": lambda: saved(with_alpha("PA"), "TIFF"),
+    "palette with one clear colour": lambda: png(
+        64, 32, 8, 3, rows(b"\0", b"\1"), PLTE=b"\1\2\3" + bytes(DARK), tRNS=b"\0"
+    ),
+    "palette with an alpha for each colour": lambda: png(
+        64, 32, 8, 3, rows(b"\0", b"\1"), PLTE=b"\1\2\3" + bytes(DARK), tRNS=b"\0\xfe"
+    ),
+    "grey with a clear value": lambda: png(64, 32, 8, 0, rows(b"\1", b"\x3c"), tRNS=b"\0\1"),
+    "16-bit grey with a clear value": lambda: png(
+        64, 32, 16, 0, rows(b"\1\2", b"\x3c\x3c"), tRNS=b"\1\2"
+    ),
+    "colour with a clear value": lambda: png(
+        64, 32, 8, 2, rows(b"\1\2\3", bytes(DARK)), tRNS=b"\0\1\0\2\0\3"
+    ),
+    "16-bit colour with alpha": lambda: png(64, 32, 16, 6, rows(bytes(8), doubled((*DARK, 255)))),
+}
+
+
+def rows(left: bytes, right: bytes) -> bytes:
+    return 32 * (b"\0" + 32 * left + 32 * right)
+
+
+@pytest.mark.parametrize("name", TRANSPARENT_FILES)
+def test_every_kind_of_transparency_shows_white(name: str) -> None:
+    left, right = colours(decode(TRANSPARENT_FILES[name]()))
+    assert left == [255, 255, 255]
+    assert max(right) < 220
+
+
+def test_half_transparent_black_is_grey() -> None:
+    data = saved(halves((0, 0, 0, 128), (0, 0, 0, 255), "RGBA"), "PNG")
+    assert_halves(decode(data), (127, 127, 127), BLACK)
+
+
+# An animation
+
+
+@pytest.mark.parametrize("format_", each_format("JPEG", "BMP"))
+def test_the_first_frame_of_an_animation_is_read(format_: str) -> None:
+    rest = [halves(BLACK, WHITE), halves(WHITE, BLACK)]
+    data = saved(halves(), format_, save_all=True, append_images=rest)
+    with Image.open(io.BytesIO(data)) as animation:
+        assert getattr(animation, "n_frames", 1) == 3
+    assert_halves(decode(data), LEFT, RIGHT, 12)
+
+
+def test_a_gif_frame_larger_than_its_screen_is_read() -> None:
+    data = bytearray(saved(halves(), "GIF"))
+    data[6:10] = struct.pack("<HH", 8, 8)
+    assert_halves(decode(bytes(data)), LEFT, RIGHT)
+
+
+# What else may be handed in
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_other_kinds_of_bytes_are_read_alike(kind: Callable[[bytes], Any]) -> None:
+    assert_halves(decode(kind(saved(halves(), "PNG"))), LEFT, RIGHT)
+    assert "not a picture" in complaint(kind(b"hello"))
+
+
+def test_photos_are_read_in_several_threads_at_once() -> None:
+    files = [saved(halves(), format_) for format_ in ("JPEG", "PNG", "WEBP", "GIF", "TIFF")]
+    alone = [decode(data) for data in files]
+    with ThreadPoolExecutor(8) as threads:
+        together = threads.map(decode, files * 8)
+        assert all(map(torch.equal, together, alone * 8))
+
+
+# A broken file is refused
+
+
+SMALL = halves()
+DAMAGED, NOT_A_PICTURE = "damaged", "not a picture that I can read"
+JPEG, PNG, GIF, TIFF = (saved(halves(), format_) for format_ in ("JPEG", "PNG", "GIF", "TIFF"))
+
+BROKEN_FILES: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "empty"),
+    "one byte": (b"\xff", NOT_A_PICTURE),
+    "zeros": (bytes(1000), NOT_A_PICTURE),
+    "text": ("Ein Hund läuft über die Wiese.".encode(), NOT_A_PICTURE),
+    "a web page": (b"<!DOCTYPE html><html><body>404</body></html>", NOT_A_PICTURE),
+    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', NOT_A_PICTURE),
+    "PDF": (saved(SMALL, "PDF"), NOT_A_PICTURE),
+    "EPS": (saved(SMALL, "EPS"), NOT_A_PICTURE),
+    "ICO": (saved(SMALL, "ICO"), NOT_A_PICTURE),
+    "PPM": (saved(SMALL, "PPM"), NOT_A_PICTURE),
+    "PSD": (struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, 1, 1, 8, 3) + bytes(17), NOT_A_PICTURE),
+    "a ZIP": (b"PK\x03\x04" + bytes(100), NOT_A_PICTURE),
+    "a film": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100), NOT_A_PICTURE),
+    "a sound": (b"RIFF\x24\0\0\0WAVEfmt " + bytes(28), NOT_A_PICTURE),
+    "JPEG without its header": (JPEG[20:], NOT_A_PICTURE),
+    "JPEG, three bytes": (JPEG[:3], DAMAGED),
+    "JPEG without pixels": (JPEG[: JPEG.index(b"\xff\xda")], DAMAGED),
+    "JPEG without tables": (JPEG.replace(b"\xff\xdb", b"\xff\xfe"), DAMAGED),
+    "PNG, its signature": (PNG[:8], DAMAGED),
+    "PNG without width": (png(0, 1, 8, 0, b""), DAMAGED),
+    "PNG of an unknown depth": (png(1, 1, 7, 0, b"\0\0"), DAMAGED),
+    "PNG without pixels": (png(9, 9, 8, 0, b""), DAMAGED),
+    "PNG with a wrong checksum": (PNG[:29] + b"\0\0\0\0" + PNG[33:], DAMAGED),
+    "PNG with garbage pixels": (PNG.replace(b"IDATx", b"IDATy"), DAMAGED),
+    "PNG without a palette": (png(1, 1, 8, 3, b"\0\0"), DAMAGED),
+    "PNG with a text bomb": (
+        png(1, 1, 8, 0, b"\0\0", zTXt=b"a\0\0" + zlib.compress(bytes(5_000_000))),
+        DAMAGED,
+    ),
+    "GIF without a frame": (GIF[:13] + b";", DAMAGED),
+    "GIF without a size": (GIF[:6] + bytes(4) + GIF[10:13] + b";", DAMAGED),
+    "BMP with an unknown header": (b"BM" + bytes(12) + b"\7\0\0\0" + bytes(50), DAMAGED),
+    "WebP without pixels": (b"RIFF\x16\0\0\0WEBPVP8 \x0a\0\0\0" + bytes(10), DAMAGED),
+    "TIFF, its signature": (TIFF[:4], DAMAGED),
+    "TIFF with its directory outside": (b"II*\0\xff\xff\xff\x7f", DAMAGED),
+    "TIFF without tags": (b"II*\0\x08\0\0\0\0\0\0\0\0\0", DAMAGED),
+    "TIFF with an unknown compression": (with_tiff_tag(TIFF, 259, 60000), DAMAGED),
+    "TIFF with a billion samples a pixel": (with_tiff_tag(TIFF, 277, 10**9), DAMAGED),
+    "TIFF with a billion strips": (with_tiff_tag(TIFF, 273, 8, count=10**9), DAMAGED),
+    "TIFF with pixels outside of the file": (with_tiff_tag(TIFF, 273, 2**31), DAMAGED),
+    "TIFF with a text for its width": (with_tiff_tag(TIFF, 256, 0, kind=2), DAMAGED),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", BROKEN_FILES)
+def test_a_broken_file_is_refused_with_a_reason(name: str) -> None:
+    data, reason = BROKEN_FILES[name]
+    assert reason in complaint(data)
+
+
+def test_a_refusal_names_the_formats_that_are_read() -> None:
+    assert "send it as JPEG, PNG, WebP, GIF, BMP, TIFF" in complaint(b"hello")
+
+
+@pytest.mark.parametrize("format_", each_format())
+def test_a_truncated_photo_is_refused(format_: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = saved(Image.fromarray(noise), format_)
+    for share in (0.1, 0.5, 0.9):
+        assert "damaged" in complaint(data[: int(share * len(data))])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_warning_that_is_made_an_error_does_not_escape() -> None:
+    assert DAMAGED in complaint(with_tiff_tag(TIFF, 273, 8, count=10**9))
+
+
+# A photo that would cost too much is refused before its pixels are decoded
+
+
+def claiming(format_: str, side: int) -> bytes:
+    """Return a small file whose header claims a square of `side` pixels."""
+    data = saved(Image.new("RGB", (64, 64), LEFT), format_)
+    short, long = struct.pack("<HH", side, side), struct.pack("<II", side, side)
+    match format_:
+        case "JPEG":
+            place, size = data.index(b"\xff\xc0") + 5, struct.pack(">HH", side, side)
+        case "PNG":
+            return png(side, side, 8, 2, b"")
+        case "WEBP" if side < 2**14:
+            place, size = 26, short
+        case "WEBP":
+            canvas = 2 * (side - 1).to_bytes(3, "little")
+            return data[:12] + b"VP8X\x0a\0\0\0\0\0\0\0" + canvas + data[12:]
+        case "GIF":
+            place, size = 6, short
+        case "BMP":
+            place, size = 18, long
+        case "TIFF":
+            return with_tiff_tag(with_tiff_tag(data, 256, side), 257, side)
+        case _:
+            place, size = data.index(b"ispe") + 8, struct.pack(">II", side, side)
+    return data[:place] + size + data[place + len(size) :]
+
+
+def pixel_buffers() -> int:
+    return int(Image.core.get_stats()["new_count"])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("format_", each_format())
+def test_a_photo_of_too_many_pixels_is_refused_before_they_are_decoded(format_: str) -> None:
+    data, before = claiming(format_, 9000), pixel_buffers()
+    assert "9000 x 9000 pixels, and I take at most 50 million" in complaint(data)
+    assert pixel_buffers() == before
+
+
+@pytest.mark.parametrize("format_", each_format())
+def test_a_bomb_is_refused_before_its_pixels_are_decoded(format_: str) -> None:
+    data, before = claiming(format_, 60_000), pixel_buffers()
+    # The AVIF library takes such a header for nonsense.
+    assert ("damaged" if format_ == "AVIF" else "far too many pixels") in complaint(data)
+    assert pixel_buffers() == before
+
+
+def test_a_photo_at_the_limits_is_read_and_one_above_is_refused() -> None:
+    data = saved(halves(), "PNG")
+    decode(data, Limits(max_bytes=len(data), max_pixels=64 * 32, max_side=64))
+    assert "file is too large" in complaint(data, Limits(max_bytes=len(data) - 1))
+    assert "64 x 32 pixels" in complaint(data, Limits(max_pixels=64 * 32 - 1))
+    assert "63 on a side" in complaint(data, Limits(max_side=63))
+
+
+@needs_heif
+def test_a_crop_does_not_hide_the_size_of_the_photo_behind_it() -> None:
+    data = saved(halves(), "HEIF")  # 64 x 32 cut from the 64 x 64 that the encoder works on
+    assert "64 x 64 pixels" in complaint(data, Limits(max_pixels=64 * 32))
+
+
+def test_a_progressive_photo_of_endless_scans_is_refused() -> None:
+    data = saved(halves(), "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    assert "too long to unpack" in complaint(data[:-2] + 1000 * scan + data[-2:])
+
+
+def test_a_photo_with_another_file_behind_it_is_read() -> None:
+    film = b"\0\0\0\x20ftypisom" + 1000 * b"\xff\xda\0\2"
+    data = saved(halves(), "JPEG", quality=95, progressive=True)
+    assert_halves(decode(data + film), LEFT, RIGHT, 3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is a Linux one")
+def test_a_photo_that_memory_cannot_hold_is_refused() -> None:
+    resource = pytest.importorskip("resource")
+    data, limits = claiming("PNG", 9000), Limits(max_pixels=10**9)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**26, hard))
+    try:
+        message = complaint(data, limits)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert "more memory than I have" in message
+
+
+# A photo that was mutated
+
+
+SEEDS = {format_: saved(halves(), format_) for format_ in ("JPEG", "PNG", "WEBP", "GIF", "BMP")} | {
+    "progressive JPEG": saved(halves(), "JPEG", progressive=True, exif=exif(6)),
+    "PNG with a palette": saved(halves().quantize(4), "PNG", transparency=1),
+    "16-bit PNG": saved(wide_halves(1, 9999, "<u2"), "PNG"),
+    "animated PNG": saved(halves(), "PNG", save_all=True, append_images=[halves(BLACK)]),
+    "lossless WebP": saved(with_alpha("RGB"), "WEBP", lossless=True, exif=exif(3)),
+    "animated GIF": saved(halves(), "GIF", save_all=True, append_images=[halves(BLACK)]),
+    "TIFF": saved(halves(), "TIFF", exif=exif(6)),
+    "TIFF with LZW": saved(halves(), "TIFF", compression="tiff_lzw"),
+    "float TIFF": saved(wide_halves(0.1, 0.9, "<f4"), "TIFF"),
+    "AVIF": saved(halves(), "AVIF", exif=exif(6)),
+}
+if "HEIF" in FORMATS:
+    SEEDS["HEIC"] = saved(halves(), "HEIF", exif=exif(6))
+
+
+@st.composite
+def mutants(draw: st.DrawFn) -> bytes:
+    data = SEEDS[draw(st.sampled_from(sorted(SEEDS)))]
+    for _ in range(draw(st.integers(1, 4))):
+        near_header = draw(st.booleans())
+        place = draw(st.integers(0, min(300, len(data)) if near_header else len(data)))
+        length = draw(st.sampled_from([1, 2, 4, 16, 64, 256]))
+        match draw(st.sampled_from(["overwrite", "insert", "cut", "truncate", "repeat"])):
+            case "overwrite":
+                new = draw(st.binary(min_size=1, max_size=4))
+                data = data[:place] + new + data[place + len(new) :]
+            case "insert":
+                data = data[:place] + draw(st.binary(min_size=1, max_size=16)) + data[place:]
+            case "cut":
+                data = data[:place] + data[place + length :]
+            case "truncate":
+                data = data[:place]
+            case "repeat":
+                data = data[: place + length] + data[place:]
+    return data
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@settings(max_examples=120, derandomize=True, deadline=None)
+@given(mutants())
+def test_a_mutated_photo_is_read_or_refused(data: bytes) -> None:
+    try:
+        photo = decode(data, Limits(max_pixels=10**6))
+    except BadImage:
+        return
+    assert photo.dtype == torch.uint8
+    assert photo.ndim == 3
+    assert photo.shape[0] == 3
+    assert photo.numel() > 0
+
+
+# What the network sees
+
+
+def noise(height: int, width: int) -> torch.Tensor:
+    values = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    return torch.from_numpy(values).permute(2, 0, 1)
+
+
+def test_a_photo_of_the_right_size_is_left_alone() -> None:
+    photo = noise(224, 224)
+    assert Preprocessing().squeeze(photo) is photo
+
+
+@pytest.mark.parametrize(
+    ("height", "width"),
+    [(1, 1), (1, 5000), (5000, 1), (60, 90), (224, 500), (480, 640), (1000, 300), (3, 700)],
+)
+def test_a_photo_is_squeezed_as_pillow_does_it(height: int, width: int) -> None:
+    photo = noise(height, width)
+    square = Preprocessing(size=100).squeeze(photo)
+
+    picture = Image.fromarray(photo.permute(1, 2, 0).numpy())
+    wanted = np.asarray(picture.resize((100, 100), Image.Resampling.BILINEAR), np.int64)
+    assert square.dtype == torch.uint8
+    assert square.shape == (3, 100, 100)
+    assert np.abs(square.permute(1, 2, 0).numpy() - wanted).max() <= 2
+
+
+def test_a_squeezed_photo_keeps_its_edges() -> None:
+    square = Preprocessing().squeeze(decode(saved(four_corners(), "PNG")))
+    found = [square[:, y, x].tolist() for y in (0, -1) for x in (0, -1)]
+    assert found == [list(colour) for colour in CORNERS]
+
+
+def test_a_fine_checkerboard_becomes_grey() -> None:
+    board = (torch.arange(900)[:, None] + torch.arange(900)) % 2 * 255
+    square = Preprocessing().squeeze(board.to(torch.uint8).expand(3, -1, -1))
+    assert square.float().sub(127.5).abs().max() < 12
+
+
+def test_normalizing_takes_the_mean_and_divides_by_the_deviation() -> None:
+    preprocessing = Preprocessing(size=2, mean=(0.5, 0.2, 0.0), std=(0.5, 0.1, 2.0))
+    photos = torch.tensor([255, 51, 102], dtype=torch.uint8).view(1, 3, 1, 1).expand(4, 3, 2, 2)
+    seen = preprocessing.normalize(photos)
+
+    assert seen.dtype == torch.float32
+    assert seen.is_contiguous(memory_format=torch.channels_last)
+    wanted = torch.tensor([1.0, 0.0, 0.2]).view(1, 3, 1, 1).expand(4, 3, 2, 2)
+    torch.testing.assert_close(seen, wanted)
+    torch.testing.assert_close(preprocessing.normalize(photos.float()), wanted)

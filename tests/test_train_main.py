@@ -1,0 +1,61 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_dataset import write_dataset
+from train.__main__ import main
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize("command", ["download", "fit", "evaluate", "compare"])
+def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert f"train {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "nowhere", "run"], "nowhere"),
+        (["evaluate", "none.safetensors"], "none.safetensors: there is no such file"),
+        (["compare", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_1(
+    arguments: list[str],
+    message: str,
+    capsys: Captured,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_checkpoint_is_evaluated(
+    tiny_file: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    data = write_dataset(tmp_path / "data")
+    places = ["--data", str(data), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert main(["evaluate", str(tiny_file), *places, "--beam", "1", "3"]) == 0
+    assert "report.html" in capsys.readouterr().out
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_the_command_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "train", "download", "imagenet", "."], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "flickr8k" in done.stderr
+    assert "Traceback" not in done.stderr

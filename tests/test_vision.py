@@ -1,0 +1,40 @@
+"""The import of torchvision, each time in a fresh interpreter."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(code: str, *, first_on_path: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join((str(first_on_path), str(ROOT)))
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def test_a_resnet_can_be_built_and_importing_again_does_no_harm() -> None:
+    done = python(
+        "import importlib, sys\n"
+        "import captioner.vision\n"
+        "importlib.reload(captioner.vision)\n"
+        "del sys.modules['captioner.vision']\n"
+        "from captioner.vision import models, transforms\n"
+        "import torchvision\n"
+        "assert torchvision.models is models\n"
+        "assert callable(transforms.Resize)\n"
+        "print(models.resnet18(weights=None).fc.in_features)\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "512\n", "")
+
+
+def test_another_failure_of_torchvision_is_not_hidden(tmp_path: Path) -> None:
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('the wheel is broken')\n")
+    done = python("import captioner.vision", first_on_path=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.endswith("RuntimeError: the wheel is broken\n")

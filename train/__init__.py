@@ -1,0 +1,1 @@
+"""Fit, evaluate and compare captioners offline; nothing that serves imports it."""

@@ -1,0 +1,87 @@
+"""Offline training: `python -m train download|fit|evaluate|compare`; each explains its `--help`."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from captioner.checkpoint import CheckpointError
+from train.compare import compare
+from train.datasets import DatasetError
+from train.download import DownloadError, fetch
+from train.encoders import EncoderWeightsError
+from train.evaluate import EvaluateConfig, evaluate
+from train.fit import FitConfig, fit
+from train.runs import RunError
+from train.scores import ScoringError
+
+ERRORS = (
+    CheckpointError,
+    DatasetError,
+    DownloadError,
+    EncoderWeightsError,
+    RunError,
+    ScoringError,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, or 1 after saying what is wrong."""
+    logging.basicConfig(format="%(levelname)s %(message)s")
+    commands: dict[str, Callable[..., None]] = {
+        "download": download,
+        "fit": fit_command,
+        "evaluate": evaluate_command,
+        "compare": compare_command,
+    }
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            commands, prog="python -m train", description=__doc__, args=arguments
+        )
+    except ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def download(
+    name: Annotated[Literal["flickr8k", "flickr30k", "coco"], tyro.conf.Positional],
+    folder: Annotated[Path, tyro.conf.Positional],
+) -> None:
+    """Fetch a dataset from its public address; interrupted, it goes on where it stopped.
+
+    Args:
+        name: the dataset.
+        folder: where to put it.
+    """
+    fetch(name, folder)
+
+
+def fit_command(config: Annotated[FitConfig, tyro.conf.arg(name="")]) -> None:
+    """Fit a captioner: first on frozen features, then end to end."""
+    print(f"best checkpoint: {fit(config)}")
+
+
+def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:
+    """Score a checkpoint on one split of a dataset, and write a report."""
+    evaluate(config)
+
+
+def compare_command(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    out: Path = Path("runs/comparison"),
+) -> None:
+    """Put runs side by side in one table and one plot.
+
+    Args:
+        runs: folders of runs.
+        out: where `compare.csv` and `compare.png` are written.
+    """
+    print(compare(runs, out))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""Flickr8k, Flickr30k, COCO, or a folder with a CSV: one shape of record.
+
+    dataset = read(Path("data/flickr8k"))
+    for record in dataset.split("train"):
+        record.photo, record.captions
+
+Where a dataset brings its splits (the lists of Flickr8k, Karpathy's JSON, COCO's two files, a
+column `split`) they are kept. Elsewhere a photo's split follows from its own name alone, by a
+hash: about six photos in eight train, one is val, one is test. So photos that are added later
+never move another one from train to test.
+"""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from train.layouts import LAYOUTS, SPLITS, Layout, Split, official_lists
+
+__all__ = ["Dataset", "DatasetError", "Record", "Split", "read"]
+
+
+class DatasetError(ValueError):
+    """A dataset that cannot be used at all; the sentence says what is missing."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One photo and what people said about it."""
+
+    photo: Path  # an existing file
+    captions: tuple[str, ...]  # as written, stripped; at least one
+    split: Split
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Every usable photo of a dataset, and a sentence for whatever was not usable."""
+
+    name: str  # "flickr8k", "flickr30k", "coco" or "folder"
+    records: tuple[Record, ...]  # in the order of the split lists, else of the captions
+    problems: tuple[str, ...]  # one per missing photo or unreadable line
+
+    def split(self, name: Split) -> tuple[Record, ...]:
+        """Return the records of one split.
+
+        Raises:
+            DatasetError: there are none; names the splits that there are.
+        """
+        records = tuple(record for record in self.records if record.split == name)
+        if not records:
+            counts = Counter(record.split for record in self.records)
+            present = ", ".join(f"{count} in {split!r}" for split, count in counts.items())
+            raise DatasetError(
+                f"{self.name} has no photos in the split {name!r} (it has {present}). "
+                + _REMEDIES.get(self.name, "Check that its split lists and photos are complete.")
+            )
+        return records
+
+
+_REMEDIES = {
+    "coco": "COCO publishes no captions for its test photos; Karpathy's dataset_coco.json, laid "
+    "beside the photo folders of 2014, brings all three splits.",
+    "folder": "Name it for some photos in a column split of captions.csv, or add photos.",
+}
+
+
+def read(root: Path) -> Dataset:
+    """Read the dataset in a folder, whichever of the known layouts it has.
+
+    Missing photos, photos without captions, lines that cannot be understood and text that is not
+    UTF-8 are left out and named in `problems`. Photos that no split list names are not part of
+    the dataset; one sentence counts them. Photos are listed, not opened.
+
+    Raises:
+        DatasetError: no layout fits (names those looked for), the caption file cannot be read,
+            or no photo with captions is left.
+    """
+    layout, text = _recognise(root)
+    photos = layout.photos(root)
+    try:
+        captions, splits, problems = _read_entries(layout, text)
+        if not splits and layout.name == "flickr8k":
+            splits, found = _listed_splits(root)
+            problems += found
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{text} cannot be read: {error}.") from error
+    if splits:
+        problems += _counted("with captions but in no split list", captions.keys() - splits.keys())
+    else:
+        splits = {name: _split_by_name(name) for name in captions}
+
+    records = []
+    for name, split in splits.items():
+        if not captions.get(name):
+            problems.append(f"{name} has no captions, and was left out.")
+        elif name not in photos:
+            problems.append(f"The photo {name} is missing, and its captions were left out.")
+        else:
+            records.append(Record(photos[name], tuple(captions[name]), split))
+    seen = {name for name in photos if _looks_like_a_photo(name)}
+    problems += _counted("without captions", seen - captions.keys() - splits.keys())
+
+    if not records:
+        examples = " ".join(problems[:3])
+        raise DatasetError(f"None of the photos that {text} names can be used. {examples}".strip())
+    return Dataset(layout.name, tuple(records), tuple(problems))
+
+
+def _recognise(root: Path) -> tuple[Layout, Path]:
+    if not root.is_dir():
+        raise DatasetError(f"There is no folder {root}. Give the folder that holds the dataset.")
+    for layout in LAYOUTS:
+        text = next((root / text for text in layout.texts if (root / text).is_file()), None)
+        if text and any((root / folder).is_dir() for folder in layout.folders):
+            return layout, text
+    known = "; ".join(f"{layout.texts[0]} with {_folders_of(layout)}" for layout in LAYOUTS)
+    entries = sorted(entry.name for entry in root.iterdir())
+    holds = ", ".join(entries[:10]) + (", ..." if len(entries) > 10 else "")
+    raise DatasetError(
+        f"{root} is no dataset that is known here. Looked for captions and their photos in one of "
+        f"these ways: {known}. The folder holds: {holds or 'nothing'}."
+    )
+
+
+def _folders_of(layout: Layout) -> str:
+    if layout.by_path:
+        return "the photos that it names"
+    return " or ".join(f"{folder}/" for folder in layout.folders)
+
+
+def _read_entries(
+    layout: Layout, text: Path
+) -> tuple[dict[str, list[str]], dict[str, Split], list[str]]:
+    captions: dict[str, list[str]] = {}
+    splits: dict[str, Split] = {}
+    problems: list[str] = []
+    for entry in layout.entries(text):
+        if isinstance(entry, str):
+            problems.append(entry)
+            continue
+        captions.setdefault(entry.photo, []).extend(entry.captions)
+        if entry.split:
+            problems += _assign(splits, entry.photo, entry.split)
+    return captions, splits, problems
+
+
+def _listed_splits(root: Path) -> tuple[dict[str, Split], list[str]]:
+    splits: dict[str, Split] = {}
+    problems: list[str] = []
+    for part, names in official_lists(root).items():
+        for name in names:
+            problems += _assign(splits, name, SPLITS[part])
+    return splits, problems
+
+
+def _assign(splits: dict[str, Split], name: str, split: Split) -> list[str]:
+    first = splits.setdefault(name, split)
+    return [] if first == split else [f"{name} is in {split!r} too; it stays in {first!r}."]
+
+
+def _split_by_name(name: str) -> Split:
+    eighth = hashlib.sha256(name.encode()).digest()[0] % 8
+    return "val" if eighth == 0 else "test" if eighth == 1 else "train"
+
+
+def _counted(what: str, names: set[str]) -> list[str]:
+    if not names:
+        return []
+    return [f"Photos {what}: {len(names)}, all left out (the first is {min(names)})."]
+
+
+def _looks_like_a_photo(name: str) -> bool:
+    hidden = Path(name).name.startswith(".")
+    return not hidden and Path(name).suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}

@@ -1,0 +1,292 @@
+"""Fit a captioner: first the decoder on frozen features, then everything end to end.
+
+    python -m train fit data/flickr8k runs/first --epochs 10 --fine-tune 5
+
+The same command runs on a CPU and on a GPU; on several GPUs it is
+`torchrun --nproc-per-node 4 -m train fit ...`. Interrupted, it goes on with `--resume`.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import torch
+import tyro
+from accelerate import Accelerator
+from torch import nn
+from torch.nn import functional
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from captioner.image import Preprocessing
+from captioner.model import EncoderName, Model, ModelConfig
+from captioner.vocabulary import PAD, Vocabulary
+from train import batches, encoders, runs
+from train.datasets import read
+from train.features import Data, compute, half_is_fast
+from train.runs import Metrics, Phase, Progress
+from train.validation import Judge
+
+Weights = tuple[torch.Tensor, ...] | list[torch.Tensor]
+
+PHASES: tuple[Phase, ...] = ("frozen", "fine-tune")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Fit a captioner on a dataset."""
+
+    data: Annotated[Path, tyro.conf.Positional]  # the dataset's folder
+    run: Annotated[Path, tyro.conf.Positional]  # where the run is kept
+    encoder: EncoderName = "resnet50"
+    encoder_weights: str = "torchvision"  # its download, or a safetensors file of a state dict
+    cell: Literal["lstm", "gru"] = "lstm"
+    attention: bool = True
+    attention_score: Literal["additive", "dot"] = "dot"
+    heads: int = 1  # of dot-product attention
+    embedding_size: int = 512
+    hidden_size: int = 512
+    batch_norm: bool = False  # on the projected image, in the place of layer norm
+    tie_embeddings: bool = True
+    dropout: float = 0.4
+    min_count: int = 4  # a word is learned if the train captions use it so often
+    max_length: int = 24  # words; longer captions are cut
+    epochs: int = 10  # on frozen features
+    fine_tune: int = 0  # further epochs, end to end with augmentation
+    photos: int = 40  # a step and process
+    captions: int = 5  # of each photo, which share one encoder pass
+    learning_rate: float = 6e-4
+    fine_tune_learning_rate: float = 2e-4  # of the decoder, end to end
+    encoder_learning_rate: float = 5e-5
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    doubly_stochastic: float = 0.0  # weight of the penalty on regions that are never looked at
+    warmup: float = 0.05  # share of a phase's steps
+    clip: float = 1.0  # largest norm of the gradient
+    average: float = 0.998  # decay of the averaged weights
+    val_beam: int = 3  # beam width when epochs are compared
+    seed: int = 0
+    workers: int = 1  # processes that load and augment photos
+    cache: Path | None = None  # for photos and frozen features; beside the run otherwise
+    device: Literal["auto", "cpu"] = "auto"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"  # auto: bf16 where the hardware has it
+    resume: bool = False
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what defines the run, as plain values; not where it lies or how it is run."""
+        values = dataclasses.asdict(self)
+        for name in ("data", "run", "cache", "resume", "workers", "device", "encoder_weights"):
+            del values[name]
+        return values | {"encoder_weights": Path(self.encoder_weights).name}
+
+
+def fit(config: FitConfig) -> Path:
+    """Train from where the run stands to its last epoch.
+
+    Returns:
+        the best checkpoint, by CIDEr of the captions generated for the validation photos.
+
+    Raises:
+        DatasetError: nothing can be read from the dataset.
+        EncoderWeightsError: the encoder's weights cannot be read.
+        RunError: the run's folder holds another run, or there is nothing to resume.
+    """
+    accelerator = Accelerator(cpu=config.device == "cpu", mixed_precision=_precision(config))
+    dataset = read(config.data)
+    captions = [text for record in dataset.split("train") for text in record.captions]
+    vocabulary = Vocabulary.build(captions, config.min_count)
+    model = _model(config, len(vocabulary))
+    if accelerator.is_main_process:
+        runs.prepare(config.run, config.arguments(), resume=config.resume)
+    accelerator.wait_for_everyone()
+    with accelerator.main_process_first():
+        cache, where = config.cache or config.run / "cache", str(accelerator.device)
+        train = compute(dataset.split("train"), model.encoder, cache / "train", where)
+        val = compute(dataset.split("val"), model.encoder, cache / "val", where)
+    for problem in dataset.problems:
+        accelerator.print(f"left out: {problem}")
+    accelerator.print(
+        f"{dataset.name}: {len(train.records)} train and {len(val.records)} val photos, "
+        f"{len(vocabulary)} words; {accelerator.num_processes} x {accelerator.device.type}"
+    )
+
+    model.to(accelerator.device)
+    average = AveragedModel(model, multi_avg_fn=_averaging(config.average))
+    progress = runs.read_progress(config.run)
+    if progress.epoch:
+        runs.load_weights(config.run, model, average)
+    judge = Judge(config.run, config.arguments(), vocabulary, val, config.val_beam)
+    for phase in PHASES:
+        progress = _fit_phase(phase, config, model, average, train, judge, progress, accelerator)
+    accelerator.end_training()
+    return config.run / runs.BEST
+
+
+def _fit_phase(
+    phase: Phase,
+    config: FitConfig,
+    model: Model,
+    average: AveragedModel,
+    train: Data,
+    judge: "Judge",
+    progress: Progress,
+    accelerator: Accelerator,
+) -> Progress:
+    first, last = _epochs(phase, config)
+    if progress.epoch >= last:
+        return progress
+    if progress.epoch == first - 1 and progress.epoch:
+        model.load_state_dict(average.module.state_dict())
+    end_to_end = phase == "fine-tune"
+    model.encoder.resnet.requires_grad_(end_to_end)
+    source = train.photos if end_to_end else train.grids
+    dataset = batches.images(
+        source, train.records, judge.vocabulary, config.max_length, augment=end_to_end
+    )
+    optimizer = _optimizer(phase, config, model)
+    steps = math.ceil(len(dataset) / config.photos / accelerator.num_processes)
+    wrapped, prepared = accelerator.prepare(model, optimizer)
+    done = steps * max(0, progress.epoch - first + 1)
+    schedule = _schedule(optimizer, config, steps * (last - first + 1), done)
+    if done:
+        runs.load_optimizer(config.run, optimizer)
+
+    for epoch in range(progress.epoch + 1, last + 1):
+        started = time.monotonic()
+        # Seeded by epoch, so that a resumed run draws what an uninterrupted one would have.
+        torch.manual_seed(config.seed + 1000 * epoch + accelerator.process_index)
+        loader = accelerator.prepare(
+            batches.loader(
+                dataset,
+                config.photos,
+                config.captions,
+                seed=config.seed + epoch,
+                workers=config.workers,
+            )
+        )
+        model.train()
+        model.encoder.resnet.eval()  # its batch norm keeps ImageNet's statistics throughout
+        losses = []
+        hidden = not accelerator.is_main_process
+        for images, tokens in tqdm(loader, f"epoch {epoch}", leave=False, disable=hidden):
+            loss = _loss(wrapped, images, tokens, config)
+            accelerator.backward(loss)
+            accelerator.clip_grad_norm_(model.parameters(), config.clip)
+            prepared.step()
+            schedule.step()
+            prepared.zero_grad()
+            average.update_parameters(model)
+            losses.append(loss.detach())
+        loss = accelerator.gather(torch.stack(losses)).mean().item()
+
+        if accelerator.is_main_process:
+            averaged = cast(Model, average.module)
+            verdict = judge(averaged, end_to_end=end_to_end)
+            metrics = Metrics(
+                epoch=epoch,
+                phase=phase,
+                train_loss=loss,
+                val_loss=verdict.loss,
+                val_cider=verdict.scores.cider,
+                val_bleu4=verdict.scores.bleu4,
+                learning_rate=float(schedule.get_last_lr()[0]),
+                seconds=time.monotonic() - started,
+            )
+            if metrics.val_cider > progress.best:
+                judge.keep(averaged, metrics, verdict)
+            judge.report(metrics, verdict)
+            progress = Progress(epoch, phase, max(progress.best, metrics.val_cider))
+            runs.save_state(config.run, model, average, optimizer, progress)
+            accelerator.print(metrics.line())
+        accelerator.wait_for_everyone()
+    accelerator.free_memory()
+    return dataclasses.replace(progress, epoch=last)
+
+
+def _precision(config: FitConfig) -> Literal["bf16", "no"]:
+    device = "cuda" if torch.cuda.is_available() and config.device == "auto" else "cpu"
+    half = config.precision == "bf16" or (config.precision == "auto" and half_is_fast(device))
+    return "bf16" if half else "no"
+
+
+def _model(config: FitConfig, words: int) -> Model:
+    torch.manual_seed(config.seed)
+    shared = {field.name for field in dataclasses.fields(ModelConfig)} - {"vocabulary_size"}
+    values = {name: getattr(config, name) for name in shared}
+    model = Model(ModelConfig(vocabulary_size=words, **values))
+    encoders.load_weights(model.encoder, config.encoder, config.encoder_weights)
+    return model.eval()
+
+
+def _epochs(phase: Phase, config: FitConfig) -> tuple[int, int]:
+    if phase == "frozen":
+        return 1, config.epochs
+    return config.epochs + 1, config.epochs + config.fine_tune
+
+
+def _optimizer(phase: Phase, config: FitConfig, model: Model) -> AdamW:
+    encoder = set(model.encoder.resnet.parameters())
+    decoder = [parameter for parameter in model.parameters() if parameter not in encoder]
+    if phase == "frozen":
+        rates = [(decoder, config.learning_rate)]
+    else:
+        rates = [
+            (decoder, config.fine_tune_learning_rate),
+            (list(model.encoder.resnet.parameters()), config.encoder_learning_rate),
+        ]
+    groups = []
+    for parameters, rate in rates:
+        matrices = [parameter for parameter in parameters if parameter.dim() > 1]
+        vectors = [parameter for parameter in parameters if parameter.dim() <= 1]
+        groups.append({"params": matrices, "lr": rate, "weight_decay": config.weight_decay})
+        # Biases and norms are few and not what overfits.
+        groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
+    return AdamW(groups)
+
+
+def _schedule(optimizer: AdamW, config: FitConfig, steps: int, done: int) -> LambdaLR:
+    """Warm up linearly, then fall to a hundredth along a cosine; `done` steps lie behind."""
+    warmup = max(1, round(config.warmup * steps))
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        share = min(1.0, (step - warmup) / max(1, steps - warmup))
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+
+    return LambdaLR(optimizer, lambda step: factor(done + step))
+
+
+def _averaging(decay: float) -> Callable[[Weights, Weights, torch.Tensor | int], None]:
+    """Average exponentially, with a short memory at first, when weights still change much."""
+
+    @torch.no_grad()
+    def update(averaged: Weights, current: Weights, count: torch.Tensor | int) -> None:
+        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        for mean, value in zip(averaged, current, strict=True):
+            mean.lerp_(value, share)
+
+    return update
+
+
+def _loss(
+    model: nn.Module, images: torch.Tensor, tokens: torch.Tensor, config: FitConfig
+) -> torch.Tensor:
+    if images.dim() == 4:
+        images = Preprocessing().normalize(images)
+    logits, weights = model(images.float(), tokens)
+    following = tokens[:, 1:]
+    targets = following[following != PAD]
+    loss = functional.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
+    if weights is not None and config.doubly_stochastic:
+        # Show, Attend and Tell, equation 14: over a sentence every region is looked at once.
+        spoken = following != PAD
+        looked = (weights * spoken[..., None]).sum(1)[spoken.any(1)]
+        loss = loss + config.doubly_stochastic * (1 - looked).square().mean()
+    return loss

@@ -1,0 +1,171 @@
+"""A page to look at: what a checkpoint says about real photos, its best and its worst.
+
+One HTML file that needs nothing else: the photos are in it, scaled down.
+"""
+
+import base64
+import io
+import os
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from PIL import Image
+
+from captioner.image import BadImage, decode
+from train.scores import Scores
+
+PHOTO_SIDE = 224  # longest side in pixels
+BIN = 10  # CIDEr points that one bar of the histogram spans
+LAST_BIN = 200  # where its last bar starts, which takes everything above
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A photo, the sentence written for it, and what people wrote."""
+
+    photo: Path
+    caption: str
+    references: tuple[str, ...]
+    cider: float  # this photo's own, in percent points
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How many photos a report shows of each kind."""
+
+    best: int = 50
+    worst: int = 50
+    random: int = 50
+    seed: int = 0  # chooses the random ones
+
+
+@dataclass(frozen=True)
+class _Card:
+    name: str
+    picture: str | None  # a data URI; None where the photo cannot be read
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class _Bar:
+    label: str
+    count: int
+    height: float  # 0..1, of the highest
+
+
+def write_report(
+    path: Path,
+    entries: Sequence[Entry],
+    scores: Scores,
+    *,
+    title: str,
+    settings: Mapping[str, str],
+    shown: Shown | None = None,
+) -> None:
+    """Write the report to `path`, whole or not at all; an older one is replaced.
+
+    A photo that cannot be read is shown without its picture.
+
+    Args:
+        path: the HTML file; its folder is made where there is none.
+        entries: every photo that was scored.
+        scores: what they score together.
+        title: the checkpoint's name.
+        settings: what the figures depend on, in words: beam, length penalty, split.
+        shown: how many photos to show.
+
+    Raises:
+        ValueError: there are no entries.
+        OSError: the file cannot be written.
+    """
+    if not entries:
+        raise ValueError("There is nothing to report: no photo was captioned.")
+    best, worst, rest = _choose(entries, shown or Shown())
+    sections = (
+        ("Best", "best", "The highest CIDEr, highest first", _cards(best)),
+        ("Worst", "worst", "The lowest CIDEr, lowest first", _cards(worst)),
+        ("Random", "random", "Drawn from the photos in between", _cards(rest)),
+    )
+    page = _template().render(
+        title=title,
+        figures=_figures(scores),
+        facts={
+            "Photos": f"{scores.photos:,}",
+            **settings,
+            "Tokenizer": scores.tokenizer,
+            "Different words": f"{scores.distinct_words:,}",
+            "Unfinished sentences": f"{scores.dangling:.1f} %",
+        },
+        bars=_histogram([entry.cider for entry in entries]),
+        sections=[section for section in sections if section[-1]],
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(page, encoding="utf-8")
+    os.replace(part, path)
+
+
+def _choose(entries: Sequence[Entry], shown: Shown) -> tuple[list[Entry], list[Entry], list[Entry]]:
+    ranked = sorted(entries, key=lambda entry: (-entry.cider, entry.photo.name))
+    best = min(shown.best, (len(ranked) + 1) // 2)
+    worst = min(shown.worst, len(ranked) - best)
+    between = ranked[best : len(ranked) - worst]
+    drawn = random.Random(shown.seed).sample(between, min(shown.random, len(between)))
+    return ranked[:best], ranked[len(ranked) - worst :][::-1], drawn
+
+
+def _figures(scores: Scores) -> dict[str, str]:
+    values = {
+        "CIDEr": scores.cider,
+        "BLEU-4": scores.bleu4,
+        "BLEU-3": scores.bleu3,
+        "BLEU-2": scores.bleu2,
+        "BLEU-1": scores.bleu1,
+        "METEOR": scores.meteor,
+        "ROUGE-L": scores.rouge_l,
+        "SPICE": scores.spice,
+    }
+    return {
+        name: "not computed" if value is None else f"{value:.1f}" for name, value in values.items()
+    }
+
+
+def _histogram(ciders: Sequence[float]) -> list[_Bar]:
+    counts = [0] * (LAST_BIN // BIN + 1)
+    for cider in ciders:
+        counts[min(int(cider), LAST_BIN) // BIN] += 1
+    labels = [f"{start} to {start + BIN}" for start in range(0, LAST_BIN, BIN)]
+    labels.append(f"{LAST_BIN} and more")
+    return [
+        _Bar(label, count, count / max(counts)) for label, count in zip(labels, counts, strict=True)
+    ]
+
+
+def _cards(entries: Sequence[Entry]) -> list[_Card]:
+    return [_Card(entry.photo.name, _picture(entry.photo), entry) for entry in entries]
+
+
+def _picture(photo: Path) -> str | None:
+    try:
+        pixels = decode(photo.read_bytes()).permute(1, 2, 0).numpy()
+    except (BadImage, OSError):
+        return None
+    image = Image.fromarray(pixels)
+    image.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
+    jpeg = io.BytesIO()
+    image.save(jpeg, "JPEG", quality=80, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.jinja")

@@ -1,0 +1,156 @@
+"""A run's folder: its settings, its figures, and the state from which it goes on.
+
+`state.safetensors` is written whole at the end of every epoch, so an interruption at any point
+loses at most the running epoch.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+from torch.optim import Optimizer
+
+Phase = Literal["frozen", "fine-tune"]
+BEST = "best.safetensors"  # the best checkpoint so far, inside a run's folder
+Average = torch.optim.swa_utils.AveragedModel
+
+
+class RunError(ValueError):
+    """A run's folder that cannot be used; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The figures of one epoch."""
+
+    epoch: int  # from 1, through both phases
+    phase: Phase
+    train_loss: float  # with label smoothing, as it is minimized
+    val_loss: float  # nats a word, without smoothing, of the averaged weights
+    val_cider: float  # of generated captions, percent points
+    val_bleu4: float
+    learning_rate: float  # of the decoder, at the end of the epoch
+    seconds: float  # training and validation
+
+    def line(self) -> str:
+        """Say it in one line for a person."""
+        return (
+            f"epoch {self.epoch:3d} {self.phase:9s}  loss {self.train_loss:.3f}  "
+            f"val loss {self.val_loss:.3f}  CIDEr {self.val_cider:.1f}  "
+            f"BLEU-4 {self.val_bleu4:.1f}  {self.seconds:.0f} s"
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    epoch: int = 0  # epochs that are done
+    phase: Phase = "frozen"
+    best: float = -1.0  # the best validation CIDEr so far
+
+
+def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
+    """Make a run's folder, or check that it is the same run that goes on.
+
+    Raises:
+        RunError: the folder holds another run, or there is nothing to resume.
+    """
+    note = run / "config.json"
+    if resume:
+        if not note.exists():
+            raise RunError(f"{run}: there is no run to resume; start it without --resume")
+        before = json.loads(note.read_text())
+        changed = [key for key, value in config.items() if before.get(key) != value]
+        if changed:
+            raise RunError(
+                f"{run}: was started with another {', '.join(changed)}; "
+                "resume with the same arguments, or start a new run"
+            )
+        return
+    if note.exists():
+        raise RunError(f"{run}: holds a run already; add --resume, or choose another folder")
+    run.mkdir(parents=True, exist_ok=True)
+    _write(note, json.dumps(config, indent=2) + "\n")
+
+
+def record(run: Path, metrics: Metrics) -> None:
+    """Append an epoch's line to `metrics.csv`; a line that it replaces, and later ones, go."""
+    path = run / "metrics.csv"
+    names = [field.name for field in fields(Metrics)]
+    rows = []
+    if path.exists():
+        with path.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < metrics.epoch]
+    part = path.with_name(path.name + ".part")
+    with part.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows([*rows, asdict(metrics)])
+    os.replace(part, path)
+
+
+def save_state(
+    run: Path, model: nn.Module, average: Average, optimizer: Optimizer, progress: Progress
+) -> None:
+    """Write everything that training needs to go on."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    part = run / "state.safetensors.part"
+    # The format allows neither tied weights, which share memory, nor channels last.
+    plain = torch.contiguous_format
+    copies = {name: tensor.cpu().clone(memory_format=plain) for name, tensor in tensors.items()}
+    save_file(copies, part, {"progress": json.dumps(asdict(progress))})
+    os.replace(part, run / "state.safetensors")
+
+
+def read_progress(run: Path) -> Progress:
+    """Read how far a run is; nothing is done where there is no state."""
+    path = run / "state.safetensors"
+    if not path.exists():
+        return Progress()
+    with safe_open(path, framework="pt") as file:
+        return Progress(**json.loads(file.metadata()["progress"]))
+
+
+def load_weights(run: Path, model: nn.Module, average: Average) -> None:
+    """Take the weights, plain and averaged, of the last epoch that was finished."""
+    tensors = _state(run)
+    model.load_state_dict(tensors["model"])
+    average.load_state_dict(tensors["average"])
+
+
+def load_optimizer(run: Path, optimizer: Optimizer) -> None:
+    """Take the optimizer's moments; it must hold the same parameters in the same order."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in _state(run)["optimizer"].items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
+
+
+def _state(run: Path) -> dict[str, dict[str, torch.Tensor]]:
+    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
+    with safe_open(run / "state.safetensors", framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118
+            part, key = name.split(".", 1)
+            parts[part][key] = file.get_tensor(name)
+    return parts
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    os.replace(part, path)

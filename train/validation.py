@@ -1,0 +1,106 @@
+"""What an epoch is judged by: captions generated for the validation photos."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.tensorboard import SummaryWriter
+
+from captioner import checkpoint
+from captioner.checkpoint import Checkpoint
+from captioner.decoding import Options
+from captioner.image import Preprocessing
+from captioner.model import Model
+from captioner.vocabulary import PAD, Vocabulary
+from train import batches, plots, runs
+from train.features import Data
+from train.plots import Sample
+from train.runs import Metrics
+from train.scores import Scorer, Scores
+from train.speaking import look, speak
+
+PHOTOS = 50  # a step of validation
+SAMPLES = 24  # photos on the sample sheet
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the validation photos say of a model."""
+
+    loss: float  # nats a word, teacher forcing, without label smoothing
+    scores: Scores
+    captions: Mapping[str, str]  # by photo
+
+
+class Judge:
+    """Judges models on the same validation photos, and keeps the best."""
+
+    def __init__(
+        self,
+        run: Path,
+        arguments: Mapping[str, Any],
+        vocabulary: Vocabulary,
+        data: Data,
+        beam: int,
+    ) -> None:
+        """Tokenize the references once.
+
+        Args:
+            run: the folder that checkpoints and pictures are written to.
+            arguments: what the run was started with, for its checkpoints.
+            vocabulary: of the models.
+            data: the validation split.
+            beam: width of the beam search.
+        """
+        self.run, self.arguments, self.vocabulary, self.data = run, arguments, vocabulary, data
+        self.options = Options(beam=beam)
+        self.scorer = Scorer({str(r.photo): r.captions for r in data.records})
+
+    def __call__(self, model: Model, *, end_to_end: bool) -> Verdict:
+        """Judge a model by frozen features, or end to end by photos."""
+        device = str(next(model.parameters()).device)
+        model.eval()
+        grids = look(model, self.data.photos, device) if end_to_end else self.data.grids
+        found = speak(model, grids, self.options, device)
+        captions = {
+            str(record.photo): self.vocabulary.decode(hypotheses[0].tokens)
+            for record, hypotheses in zip(self.data.records, found, strict=True)
+        }
+        return Verdict(self._loss(model, grids, device), self.scorer.scores(captions), captions)
+
+    def keep(self, model: Model, metrics: Metrics, verdict: Verdict) -> None:
+        """Write a model as the best so far."""
+        scores = {"split": "val", "beam": self.options.beam, "epoch": metrics.epoch}
+        scores |= {"length_penalty": self.options.length_penalty, **asdict(verdict.scores)}
+        checkpoint.save(
+            self.run / runs.BEST,
+            Checkpoint(model, self.vocabulary, Preprocessing(), self.arguments, scores),
+        )
+
+    def report(self, metrics: Metrics, verdict: Verdict) -> None:
+        """Write an epoch down: CSV, TensorBoard, curves, and captions of some photos."""
+        runs.record(self.run, metrics)
+        with SummaryWriter(self.run / "tensorboard", purge_step=metrics.epoch) as board:
+            for name, value in asdict(metrics).items():
+                if isinstance(value, float):
+                    board.add_scalar(name, value, metrics.epoch)
+        plots.draw_curves(self.run / "metrics.csv", self.run / "curves.png")
+        records = self.data.records[:: max(1, len(self.data.records) // SAMPLES)][:SAMPLES]
+        samples = [Sample(r.photo, verdict.captions[str(r.photo)], r.captions[0]) for r in records]
+        plots.draw_sample_sheet(samples, self.run / "samples.png")
+
+    @torch.inference_mode()
+    def _loss(self, model: Model, grids: np.ndarray[Any, Any], device: str) -> float:
+        dataset = batches.images(grids, self.data.records, self.vocabulary, self.options.max_length)
+        total, words = 0.0, 0
+        for images, tokens in batches.loader(dataset, PHOTOS, 5, seed=0, shuffle=False):
+            tokens = tokens.to(device)
+            logits, _ = model(images.to(device).float(), tokens)
+            targets = tokens[:, 1:][tokens[:, 1:] != PAD]
+            total += functional.cross_entropy(logits, targets, reduction="sum").item()
+            words += targets.numel()
+        return total / max(1, words)
