@@ -89,7 +89,7 @@ def assert_halves(photo: torch.Tensor, left: Any, right: Any, tolerance: int = 0
         assert found == pytest.approx(list(wanted), abs=tolerance)
 
 
-def complaint(data: Any, limits: Limits | None = None) -> str:
+def complaint(data: Any, limits: Limits = Limits()) -> str:
     with pytest.raises(BadImage) as caught:
         decode(data, limits)
     message = str(caught.value)

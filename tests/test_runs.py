@@ -100,6 +100,13 @@ def test_settings_that_changed_are_named(tmp_path: Path) -> None:
         runs.prepare(tmp_path, CONFIG | {"epochs": 5, "dropout": 0.3}, resume=True)
 
 
+def test_fine_tuning_may_be_added_to_a_run(tmp_path: Path) -> None:
+    runs.prepare(tmp_path, CONFIG | {"fine_tune": 0}, resume=False)
+    runs.prepare(tmp_path, CONFIG | {"fine_tune": 3}, resume=True)
+
+    assert json.loads((tmp_path / "config.json").read_text())["fine_tune"] == 3
+
+
 def test_a_setting_that_an_older_run_did_not_have_is_named(tmp_path: Path) -> None:
     runs.prepare(tmp_path, CONFIG, resume=False)
 

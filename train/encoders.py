@@ -38,7 +38,9 @@ def load_weights(encoder: Encoder, name: EncoderName, source: str) -> None:
 def _download(name: EncoderName) -> Mapping[str, torch.Tensor]:
     weights = models.get_model_weights(name)["IMAGENET1K_V1"]
     try:
-        tensors: Mapping[str, torch.Tensor] = weights.get_state_dict(progress=True, check_hash=True)
+        tensors: Mapping[str, torch.Tensor] = weights.get_state_dict(
+            progress=True, check_hash=True, weights_only=True
+        )
     except (OSError, RuntimeError) as error:  # RuntimeError: the checksum is another
         raise EncoderWeightsError(
             f"{weights.url}: the download failed ({error}); "

@@ -83,7 +83,8 @@ def _photos(
                 bad.add(index)
         return rows
 
-    key = _key([record.photo.name for record in records], str(preprocessing))
+    files = [(record.photo.name, _size(record.photo)) for record in records]
+    key = _key(files, str(preprocessing))
     shape = (len(records), 3, size, size)
     return _fill(folder / "photos.npy", key, shape, "uint8", squeeze, bad), bad
 
@@ -149,6 +150,10 @@ def _fill(
         array.flush()
         _write(note, {"key": key, "done": chunk.stop, "bad": sorted(bad)})
     return np.load(path, mmap_mode="r")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _key(*parts: object) -> str:

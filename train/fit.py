@@ -11,12 +11,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import torch
 import tyro
-from accelerate import Accelerator
+from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import nn
 from torch.nn import functional
 from torch.optim import AdamW
@@ -97,7 +98,13 @@ def fit(config: FitConfig) -> Path:
         EncoderWeightsError: the encoder's weights cannot be read.
         RunError: the run's folder holds another run, or there is nothing to resume.
     """
-    accelerator = Accelerator(cpu=config.device == "cpu", mixed_precision=_precision(config))
+    # The first process computes features and validates while the others wait for it.
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=12))
+    accelerator = Accelerator(
+        cpu=config.device == "cpu",
+        mixed_precision=_precision(config),
+        kwargs_handlers=[patience],
+    )
     dataset = read(config.data)
     captions = [text for record in dataset.split("train") for text in record.captions]
     vocabulary = Vocabulary.build(captions, config.min_count)

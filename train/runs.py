@@ -70,13 +70,15 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
             raise RunError(f"{run}: there is no run to resume; start it without --resume")
         before = json.loads(note.read_text())
         changed = [key for key, value in config.items() if before.get(key) != value]
-        if changed:
+        if not changed:
+            return
+        # Fine-tuning may be added to a run, or prolonged.
+        if set(changed) - {"fine_tune"}:
             raise RunError(
                 f"{run}: was started with another {', '.join(changed)}; "
                 "resume with the same arguments, or start a new run"
             )
-        return
-    if note.exists():
+    elif note.exists():
         raise RunError(f"{run}: holds a run already; add --resume, or choose another folder")
     run.mkdir(parents=True, exist_ok=True)
     _write(note, json.dumps(config, indent=2) + "\n")

@@ -37,8 +37,8 @@ DANGLING_ENDS = frozenset((
 _log = logging.getLogger(__name__)
 
 
-class ScoringError(RuntimeError):
-    """Captions cannot be scored on this machine; the text says what is missing."""
+class ScoringError(ValueError):
+    """Captions that cannot be scored; the text says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class Scorer:
         first where it runs and the second elsewhere. `self.tokenizer` tells which it became.
 
         Raises:
-            ValueError: there are no photos, or one has no reference with a word in it.
-            ScoringError: pycocoevalcap is not installed, or "ptb" was asked for and does not run.
+            ScoringError: there are no photos, or one has no reference with a word in it;
+                pycocoevalcap is not installed, or "ptb" was asked for and does not run.
         """
         if not references:
-            raise ValueError("There is nothing to score: no photo has references.")
+            raise ScoringError("There is nothing to score: no photo has references.")
         sentences = [sentence for group in references.values() for sentence in group]
         self.tokenizer, self._tokenize, tokens = _first_tokenization(sentences, tokenizer)
         rest = iter(tokens)
@@ -92,8 +92,7 @@ class Scorer:
         both are asked for. Where one cannot be computed it is None and the log says why.
 
         Raises:
-            ValueError: a photo has no caption, no words in it, or no references.
-            ScoringError: pycocoevalcap or the tokenizer went away.
+            ScoringError: a photo has no caption, no words in it, or no references.
         """
         tokenized = self._tokenized(captions)
         both = self._references, tokenized
@@ -137,7 +136,7 @@ class Scorer:
 def _refuse(photos: Sequence[str], what: str) -> None:
     if photos:
         more = f" (and {len(photos) - 1} more)" if len(photos) > 1 else ""
-        raise ValueError(f"Photo {photos[0]} has {what}{more}.")
+        raise ScoringError(f"Photo {photos[0]} has {what}{more}.")
 
 
 def _first_tokenization(
