@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 
 from captioner.image import Preprocessing
 from captioner.model import Model, ModelConfig
@@ -56,7 +56,9 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "scores": json.dumps(checkpoint.scores),
     }
     part = path.with_name(path.name + ".part")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part, metadata)
+    # Written here, for the library's own writing makes files that only their owner may read.
+    plain = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    part.write_bytes(serialize(plain, metadata))
     os.replace(part, path)
 
 

@@ -141,7 +141,7 @@ def _fit_phase(
     model: Model,
     average: AveragedModel,
     train: Data,
-    judge: "Judge",
+    judge: Judge,
     progress: Progress,
     accelerator: Accelerator,
 ) -> Progress:
