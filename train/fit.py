@@ -98,6 +98,9 @@ def fit(config: FitConfig) -> Path:
         EncoderWeightsError: the encoder's weights cannot be read.
         RunError: the run's folder holds another run, or there is nothing to resume.
     """
+    dataset = read(config.data)
+    captions = [text for record in dataset.split("train") for text in record.captions]
+    vocabulary = Vocabulary.build(captions, config.min_count)
     # The first process computes features and validates while the others wait for it.
     patience = InitProcessGroupKwargs(timeout=timedelta(hours=12))
     accelerator = Accelerator(
@@ -105,9 +108,6 @@ def fit(config: FitConfig) -> Path:
         mixed_precision=_precision(config),
         kwargs_handlers=[patience],
     )
-    dataset = read(config.data)
-    captions = [text for record in dataset.split("train") for text in record.captions]
-    vocabulary = Vocabulary.build(captions, config.min_count)
     model = _model(config, len(vocabulary))
     if accelerator.is_main_process:
         runs.prepare(config.run, config.arguments(), resume=config.resume)
