@@ -59,3 +59,11 @@ def test_the_command_runs() -> None:
     assert done.returncode == 2
     assert "flickr8k" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_missing_extra_is_named() -> None:
+    code = "import runpy, sys; sys.modules['tyro'] = None; runpy.run_module('train')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "pip install -e '.[train]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -6,17 +6,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
+try:
+    import tyro
 
-from captioner.checkpoint import CheckpointError
-from train.compare import compare
-from train.datasets import DatasetError
-from train.download import DownloadError, fetch
-from train.encoders import EncoderWeightsError
-from train.evaluate import EvaluateConfig, evaluate
-from train.fit import FitConfig, fit
-from train.runs import RunError
-from train.scores import ScoringError
+    from captioner.checkpoint import CheckpointError
+    from train.compare import compare
+    from train.datasets import DatasetError
+    from train.download import DownloadError, fetch
+    from train.encoders import EncoderWeightsError
+    from train.evaluate import EvaluateConfig, evaluate
+    from train.fit import FitConfig, fit
+    from train.runs import RunError
+    from train.scores import ScoringError
+except ModuleNotFoundError as error:
+    sys.exit(f"{error}. Training needs: pip install -e '.[train]'")
 
 ERRORS = (
     CheckpointError,
