@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import errno
+import io
 import json
 import signal
 import sys
@@ -158,6 +159,9 @@ def _print(name: str, result: Caption | str, *, several: bool, as_json: bool) ->
 
 
 if __name__ == "__main__":
+    # A file's name may hold bytes that are no text; it is printed as it is.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
     # Ending a pipe early (`| head`) or pressing Ctrl-C is no error of this program.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

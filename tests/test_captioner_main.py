@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -162,3 +163,18 @@ def test_the_command_runs_and_reports_failure_by_its_exit_code(
     assert len(done.stdout.splitlines()) == 1
     assert "notes.txt" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a name may be any bytes")
+def test_a_name_that_is_no_text_is_printed_as_it_is(tiny_file: Path, folder: Path) -> None:
+    name = os.fsencode(folder) + b"/caf\xe9.jpg"
+    with open(name, "wb") as file:
+        file.write(photo_bytes(5))
+    command = [sys.executable, "-m", "captioner", "--checkpoint", str(tiny_file)]
+    done = subprocess.run(
+        [*command, name, folder / "b.jpg"],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(name + b": ")
