@@ -6,7 +6,6 @@ and scores stand in the file's metadata as JSON. Nothing is ever unpickled.
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 
+from captioner.files import replacing
 from captioner.image import Preprocessing
 from captioner.model import Model, ModelConfig
 from captioner.vocabulary import Vocabulary
@@ -42,7 +42,7 @@ class Checkpoint:
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint in half precision; the file appears whole or not at all."""
     tensors = {
-        name: tensor.detach().cpu().half() if tensor.is_floating_point() else tensor.cpu()
+        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in checkpoint.model.state_dict().items()
     }
     if checkpoint.model.config.tie_embeddings:
@@ -55,11 +55,9 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "training": json.dumps(checkpoint.training),
         "scores": json.dumps(checkpoint.scores),
     }
-    part = path.with_name(path.name + ".part")
-    # Written here, for the library's own writing makes files that only their owner may read.
-    plain = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    part.write_bytes(serialize(plain, metadata))
-    os.replace(part, path)
+    with replacing(path) as part:
+        # Written here, for the library's own writing makes files that only their owner may read.
+        part.write_bytes(serialize(tensors, metadata))
 
 
 def load(path: Path) -> Checkpoint:

@@ -11,7 +11,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from train.plots import INK, best_epoch, dress, new_figure, read_metrics, replacing, save
+from captioner.files import replacing
+from train.plots import INK, best_epoch, dress, new_figure, read_metrics, save
 from train.runs import Metrics, RunError
 
 _METRICS = {"bleu4": "BLEU-4", "meteor": "METEOR", "cider": "CIDEr"}
@@ -157,7 +158,8 @@ def _aligned(table: Sequence[Sequence[Cell]]) -> list[str]:
 
 
 def _write_csv(table: Sequence[Sequence[Cell]], path: Path) -> None:
-    with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(
             ["" if cell == _NOTHING else cell for cell in row] for row in table
         )

@@ -8,7 +8,6 @@ and remember how far they are, so an interrupted run goes on where it stopped.
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from captioner.files import replacing
 from captioner.image import BadImage, Preprocessing, decode
 from captioner.model import Encoder
 from train.datasets import DatasetError, Record
@@ -148,7 +148,8 @@ def _fill(
         chunk = range(start, min(start + CHUNK, shape[0]))
         array[chunk.start : chunk.stop] = compute_rows(chunk)
         array.flush()
-        _write(note, {"key": key, "done": chunk.stop, "bad": sorted(bad)})
+        with replacing(note) as part:
+            part.write_text(json.dumps({"key": key, "done": chunk.stop, "bad": sorted(bad)}))
     return np.load(path, mmap_mode="r")
 
 
@@ -158,9 +159,3 @@ def _size(path: Path) -> int:
 
 def _key(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _write(path: Path, value: object) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value))
-    os.replace(part, path)

@@ -2,10 +2,8 @@
 
 import csv
 import math
-import os
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageOps
 
+from captioner.files import replacing
 from train.runs import Metrics, Phase
 
 INK, FAINT_INK, GRID = "#202124", "#80868b", "#e8eaed"
@@ -167,20 +166,9 @@ def dress(axes: Axes, title: str) -> None:
 
 def save(figure: Figure, png: Path) -> None:
     """Write the figure as PNG, making the folder; a reader sees the old picture or the new one."""
-    with replacing(png) as unfinished:
-        figure.savefig(unfinished, format="png")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` that takes its place if the block succeeds, else is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    png.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(png) as part:
+        figure.savefig(part, format="png")
 
 
 def _epoch(row: dict[str, str]) -> Metrics:

@@ -5,7 +5,6 @@ One HTML file that needs nothing else: the photos are in it, scaled down.
 
 import base64
 import io
-import os
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
+from captioner.files import replacing
 from captioner.image import BadImage, decode
 from train.scores import Scores
 
@@ -103,9 +103,8 @@ def write_report(
         sections=[section for section in sections if section[-1]],
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_text(page, encoding="utf-8")
 
 
 def _choose(entries: Sequence[Entry], shown: Shown) -> tuple[list[Entry], list[Entry], list[Entry]]:

@@ -6,7 +6,6 @@ loses at most the running epoch.
 
 import csv
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,6 +16,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim import Optimizer
+
+from captioner.files import replacing
 
 Phase = Literal["frozen", "fine-tune"]
 BEST = "best.safetensors"  # the best checkpoint so far, inside a run's folder
@@ -81,7 +82,8 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     elif note.exists():
         raise RunError(f"{run}: holds a run already; add --resume, or choose another folder")
     run.mkdir(parents=True, exist_ok=True)
-    _write(note, json.dumps(config, indent=2) + "\n")
+    with replacing(note) as part:
+        part.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def record(run: Path, metrics: Metrics) -> None:
@@ -92,12 +94,10 @@ def record(run: Path, metrics: Metrics) -> None:
     if path.exists():
         with path.open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < metrics.epoch]
-    part = path.with_name(path.name + ".part")
-    with part.open("w", newline="") as file:
+    with replacing(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows([*rows, asdict(metrics)])
-    os.replace(part, path)
 
 
 def save_state(
@@ -108,12 +108,11 @@ def save_state(
     tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
-    part = run / "state.safetensors.part"
     # The format allows neither tied weights, which share memory, nor channels last.
     plain = torch.contiguous_format
     copies = {name: tensor.cpu().clone(memory_format=plain) for name, tensor in tensors.items()}
-    save_file(copies, part, {"progress": json.dumps(asdict(progress))})
-    os.replace(part, run / "state.safetensors")
+    with replacing(run / "state.safetensors") as part:
+        save_file(copies, part, {"progress": json.dumps(asdict(progress))})
 
 
 def read_progress(run: Path) -> Progress:
@@ -150,9 +149,3 @@ def _state(run: Path) -> dict[str, dict[str, torch.Tensor]]:
             part, key = name.split(".", 1)
             parts[part][key] = file.get_tensor(name)
     return parts
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
