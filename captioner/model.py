@@ -95,10 +95,16 @@ class Encoder(nn.Module):
 
     def grid(self, photos: torch.Tensor) -> torch.Tensor:
         """See photos: `(batch, 3, height, width)` normalized to `(batch, regions, channels)`."""
-        resnet = self.resnet
-        x = resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(photos))))
-        x = resnet.layer4(resnet.layer3(resnet.layer2(resnet.layer1(x))))
+        x = photos
+        for stage in self.stages():
+            x = stage(x)
         return x.flatten(2).transpose(1, 2)
+
+    def stages(self) -> list[nn.Module]:
+        """Return what a photo passes in turn: the stem, then the ResNet's four layers."""
+        resnet = self.resnet
+        stem = nn.Sequential(resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool)
+        return [stem, resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4]
 
     def project(self, grid: torch.Tensor) -> torch.Tensor:
         """Bring `(batch, regions, channels)` to `(batch, regions, hidden)`."""

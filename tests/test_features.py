@@ -102,6 +102,13 @@ def test_the_grid_of_a_whole_sized_photo_has_seven_by_seven_regions(
     assert data.grids.shape == (1, 49, 512)
 
 
+def test_without_an_encoder_there_are_photos_alone(records: Photos, tmp_path: Path) -> None:
+    data = compute(records, None, tmp_path / "cache", "cpu", SMALL)
+
+    assert (data.photos.shape, data.grids.size) == ((12, 3, 64, 64), 0)
+    assert not (tmp_path / "cache" / "grids.npy").exists()
+
+
 def test_features_are_computed_once(
     records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
 ) -> None:

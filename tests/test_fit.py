@@ -22,6 +22,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from captioner import checkpoint
+from captioner.checkpoint import CheckpointError
 from tests.tiny_dataset import write_dataset, write_encoder_weights
 from train import runs
 from train.__main__ import main
@@ -215,6 +216,47 @@ def test_fine_tuning_changes_every_layer_of_the_encoder_but_no_statistics(
     assert f"{RESNET}conv1.weight" in changed
 
 
+def test_the_first_layers_can_stay_frozen_end_to_end(bench: Bench) -> None:
+    config = bench.config("layers", epochs=0, fine_tune=1, frozen_layers=2)
+    fit(config)
+
+    given = given_weights(bench)
+    state = load_file(config.run / "state.safetensors")
+    changed = {name for name, value in given.items() if not torch.equal(state[name], value)}
+    assert {name.removeprefix(RESNET).split(".")[0] for name in changed} == {"layer3", "layer4"}
+
+
+def test_a_run_can_start_from_a_checkpoint(bench: Bench, finished: Path) -> None:
+    start = finished / "best.safetensors"
+    rates = {"fine_tune_learning_rate": 1e-9, "encoder_learning_rate": 1e-9}
+    config = bench.config("further", start_from=start, epochs=0, fine_tune=1, dropout=0.5, **rates)
+    fit(config)
+
+    (first,) = metrics(config.run)
+    best = max(metrics(finished), key=lambda row: row["val_cider"])
+    assert first["val_loss"] == pytest.approx(best["val_loss"], abs=0.01)
+    further = checkpoint.load(config.run / "best.safetensors")
+    assert further.training["start_from"] == start.name
+    assert further.model.config.dropout == 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hidden_size": 16}, "its hidden_size is 32, not 16"),
+        ({"min_count": 20}, "its vocabulary_size is 26, not"),
+    ],
+)
+def test_a_checkpoint_of_another_network_is_no_start(
+    bench: Bench, finished: Path, changes: dict[str, Any], said: str
+) -> None:
+    config = bench.config("other", start_from=finished / "best.safetensors", **changes)
+
+    with pytest.raises(CheckpointError, match=said):
+        fit(config)
+    assert not config.run.exists()
+
+
 def test_fine_tuning_starts_from_the_averaged_weights(
     bench: Bench, stopped: tuple[Path, Tensors], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,7 +417,8 @@ def test_photos_that_are_missing_are_named(
     said = capsys.readouterr().out
     assert "red-circle-black.jpg is missing" in said
     assert "11 train and 4 val photos" in said
-    assert (bench.folder / "missing" / "cache" / "train" / "grids.npy").exists()
+    cache = bench.folder / "missing" / "cache" / "train"
+    assert [path.name for path in cache.glob("*.npy")] == ["photos.npy"]
 
 
 def test_photos_that_all_are_broken_are_an_error(bench: Bench, tmp_path: Path) -> None:

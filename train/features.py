@@ -34,12 +34,12 @@ class Data:
 
     records: Sequence[Record]  # those whose photo can be read
     photos: Array  # (records, 3, size, size), uint8, squeezed
-    grids: Array  # (records, regions, channels), float16
+    grids: Array  # (records, regions, channels), float16; empty without an encoder
 
 
 def compute(
     records: Sequence[Record],
-    encoder: Encoder,
+    encoder: Encoder | None,
     folder: Path,
     device: str,
     preprocessing: Preprocessing = Preprocessing(),
@@ -48,7 +48,7 @@ def compute(
 
     Args:
         records: of one split.
-        encoder: in evaluation mode.
+        encoder: in evaluation mode; None where photos alone are wanted.
         folder: where the files are kept.
         device: where to compute.
         preprocessing: how photos are squeezed and normalized.
@@ -57,7 +57,10 @@ def compute(
         DatasetError: no photo can be read.
     """
     photos, bad = _photos(records, preprocessing, folder)
-    grids = _grids(photos, encoder, preprocessing, folder, device)
+    if encoder is None:
+        grids: Array = np.empty((len(photos), 0, 0), np.float16)
+    else:
+        grids = _grids(photos, encoder, preprocessing, folder, device)
     if not bad:
         return Data(records, photos, grids)
     good = [index for index in range(len(records)) if index not in bad]

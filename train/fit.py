@@ -25,6 +25,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from captioner import checkpoint
+from captioner.checkpoint import CheckpointError
 from captioner.image import Preprocessing
 from captioner.model import EncoderName, Model, ModelConfig
 from captioner.vocabulary import PAD, Vocabulary
@@ -47,6 +49,7 @@ class FitConfig:
     run: Annotated[Path, tyro.conf.Positional]  # where the run is kept
     encoder: EncoderName = "resnet50"
     encoder_weights: str = "torchvision"  # its download, or a safetensors file of a state dict
+    start_from: Path | None = None  # a checkpoint of the same network to go on from
     cell: Literal["lstm", "gru"] = "lstm"
     attention: bool = True
     attention_score: Literal["additive", "dot"] = "dot"
@@ -60,6 +63,9 @@ class FitConfig:
     max_length: int = 24  # words; longer captions are cut
     epochs: int = 10  # on frozen features
     fine_tune: int = 0  # further epochs, end to end with augmentation
+    frozen_layers: int = (
+        0  # of the ResNet's four, that stay frozen then too, and the stem with them
+    )
     photos: int = 40  # a step and process
     captions: int = 5  # of each photo, which share one encoder pass
     learning_rate: float = 6e-4
@@ -82,9 +88,10 @@ class FitConfig:
     def arguments(self) -> dict[str, Any]:
         """Return what defines the run, as plain values; not where it lies or how it is run."""
         values = dataclasses.asdict(self)
-        for name in ("data", "run", "cache", "resume", "workers", "device", "encoder_weights"):
+        for name in ("data", "run", "cache", "resume", "workers", "device"):
             del values[name]
-        return values | {"encoder_weights": Path(self.encoder_weights).name}
+        start = self.start_from and self.start_from.name
+        return values | {"encoder_weights": Path(self.encoder_weights).name, "start_from": start}
 
 
 def fit(config: FitConfig) -> Path:
@@ -94,6 +101,7 @@ def fit(config: FitConfig) -> Path:
         the best checkpoint, by CIDEr of the captions generated for the validation photos.
 
     Raises:
+        CheckpointError: the checkpoint to start from cannot be read, or is of another network.
         DatasetError: nothing can be read from the dataset.
         EncoderWeightsError: the encoder's weights cannot be read.
         RunError: the run's folder holds another run, or there is nothing to resume.
@@ -108,14 +116,16 @@ def fit(config: FitConfig) -> Path:
         mixed_precision=_precision(config),
         kwargs_handlers=[patience],
     )
-    model = _model(config, len(vocabulary))
+    model = _model(config, vocabulary)
     if accelerator.is_main_process:
         runs.prepare(config.run, config.arguments(), resume=config.resume)
     accelerator.wait_for_everyone()
     with accelerator.main_process_first():
         cache, where = config.cache or config.run / "cache", str(accelerator.device)
-        train = compute(dataset.split("train"), model.encoder, cache / "train", where)
-        val = compute(dataset.split("val"), model.encoder, cache / "val", where)
+        # Without a frozen phase there is nothing that frozen features are for.
+        encoder = model.encoder if config.epochs else None
+        train = compute(dataset.split("train"), encoder, cache / "train", where)
+        val = compute(dataset.split("val"), encoder, cache / "val", where)
     for problem in dataset.problems:
         accelerator.print(f"left out: {problem}")
     accelerator.print(
@@ -152,6 +162,9 @@ def _fit_phase(
         model.load_state_dict(average.module.state_dict())
     end_to_end = phase == "fine-tune"
     model.encoder.resnet.requires_grad_(end_to_end)
+    if config.frozen_layers:
+        for stage in model.encoder.stages()[: config.frozen_layers + 1]:
+            stage.requires_grad_(False)
     source = train.photos if end_to_end else train.grids
     dataset = batches.images(
         source, train.records, judge.vocabulary, config.max_length, augment=end_to_end
@@ -222,12 +235,22 @@ def _precision(config: FitConfig) -> Literal["bf16", "no"]:
     return "bf16" if half else "no"
 
 
-def _model(config: FitConfig, words: int) -> Model:
+def _model(config: FitConfig, vocabulary: Vocabulary) -> Model:
     torch.manual_seed(config.seed)
     shared = {field.name for field in dataclasses.fields(ModelConfig)} - {"vocabulary_size"}
     values = {name: getattr(config, name) for name in shared}
-    model = Model(ModelConfig(vocabulary_size=words, **values))
-    encoders.load_weights(model.encoder, config.encoder, config.encoder_weights)
+    model = Model(ModelConfig(vocabulary_size=len(vocabulary), **values))
+    if config.start_from is None:
+        encoders.load_weights(model.encoder, config.encoder, config.encoder_weights)
+        return model.eval()
+    start = checkpoint.load(config.start_from)
+    for name, value in dataclasses.asdict(model.config).items():
+        given = getattr(start.model.config, name)
+        if given != value and name != "dropout":
+            raise CheckpointError(f"{config.start_from}: its {name} is {given}, not {value}")
+    if start.vocabulary.words != vocabulary.words:
+        raise CheckpointError(f"{config.start_from}: its vocabulary is not this dataset's")
+    model.load_state_dict(start.model.state_dict())
     return model.eval()
 
 
