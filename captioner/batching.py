@@ -5,6 +5,7 @@ the next one gathers. Nothing here knows of photos.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,11 @@ STOPPING = "I am stopping; try again in a minute."
 
 class Busy(RuntimeError):
     """There is more waiting than can be taken; trying again a little later may succeed."""
+
+    def __init__(self, message: str, retry_after: float = 60.0) -> None:
+        """Keep the message for a person, and the seconds after which there may be room again."""
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Batcher(Generic[Item, Result]):
         self._forward = forward
         self.max_batch, self.max_wait, self.max_queue = max_batch, max_wait, max_queue
         self._waiting: deque[_Entry[Item, Result]] = deque()
+        self._batch_seconds = 0.0  # of the last batch
         self._arrived = asyncio.Event()
         self._filled = asyncio.Event()
         self._closing = False
@@ -89,7 +96,16 @@ class Batcher(Generic[Item, Result]):
             # Those who went away leave their places.
             self._waiting = deque(entry for entry in self._waiting if not entry.result.done())
         if len(self._waiting) + others >= self.max_queue:
-            raise Busy("Too many photos are waiting; try again in a moment.")
+            batches = math.ceil(self.max_queue / self.max_batch)
+            raise Busy(
+                "Too many photos are waiting; try again in a moment.",
+                retry_after=max(1.0, batches * self._batch_seconds),
+            )
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for their batch; those who went away are not counted."""
+        return sum(not entry.result.done() for entry in self._waiting)
 
     async def submit(self, item: Item) -> Result:
         """Wait for an item's result.
@@ -113,6 +129,7 @@ class Batcher(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         while batch := await self._gather():
             items = [entry.item for entry in batch]
+            started = loop.time()
             try:
                 results = await loop.run_in_executor(self._worker, self._forward, items)
                 assert len(results) == len(items), "forward must return a result for each item"
@@ -121,6 +138,7 @@ class Batcher(Generic[Item, Result]):
                     if not entry.result.done():
                         entry.result.set_exception(error)
             else:
+                self._batch_seconds = loop.time() - started
                 for entry, result in zip(batch, results, strict=True):
                     if not entry.result.done():
                         entry.result.set_result(result)

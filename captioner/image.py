@@ -9,6 +9,7 @@ import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -35,11 +36,18 @@ MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8])")  # of a JPEG segment, or of 
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
 MAX_SCANS = 100  # as in libtiff; a progressive JPEG has about ten
 
+BadImageKind = Literal["damaged", "too large", "unsupported"]
+
 DAMAGED = "The picture is damaged or cut off; try sending it again."
 
 
 class BadImage(ValueError):
     """A photo that cannot be captioned; the message is a sentence for the person who sent it."""
+
+    def __init__(self, message: str, kind: BadImageKind = "damaged") -> None:
+        """Keep the sentence, and the kind of trouble for programs."""
+        super().__init__(message)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -111,14 +119,17 @@ def decode(data: bytes, limits: Limits = Limits()) -> torch.Tensor:
     if len(data) > limits.max_bytes:
         raise BadImage(
             f"The file is too large: {len(data) / 2**20:.1f} MB, "
-            f"and {limits.max_bytes / 2**20:.1f} MB is the most that I take."
+            f"and {limits.max_bytes / 2**20:.1f} MB is the most that I take.",
+            "too large",
         )
     try:
         with _open(data) as image:
             for width, height in (image.size, *_coded_sizes(data)):
                 _check_size(width, height, limits)
             if "progressive" in image.info and _scans(data) > MAX_SCANS:
-                raise BadImage("The picture would take too long to unpack; save it anew as JPEG.")
+                raise BadImage(
+                    "The picture would take too long to unpack; save it anew as JPEG.", "too large"
+                )
             image.load()
             with suppress(Exception):  # a photo with unreadable EXIF data is still a photo
                 ImageOps.exif_transpose(image, in_place=True)
@@ -126,7 +137,9 @@ def decode(data: bytes, limits: Limits = Limits()) -> torch.Tensor:
     except BadImage:
         raise
     except MemoryError as error:
-        raise BadImage("The picture needs more memory than I have; send a smaller one.") from error
+        raise BadImage(
+            "The picture needs more memory than I have; send a smaller one.", "too large"
+        ) from error
     # Pillow's decoders raise whatever comes up: OSError, ValueError, struct.error, SyntaxError.
     except Exception as error:
         raise BadImage(DAMAGED) from error
@@ -137,15 +150,19 @@ def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadImage("The picture has far too many pixels; send a smaller one.") from error
+        raise BadImage(
+            "The picture has far too many pixels; send a smaller one.", "too large"
+        ) from error
     except UnidentifiedImageError as error:
         start = bytes(data[:16])
         if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS and not HEIF_FORMATS:
-            raise BadImage(f"I cannot read HEIC photos; send it as {FORMAT_NAMES}.") from error
+            raise BadImage(
+                f"I cannot read HEIC photos; send it as {FORMAT_NAMES}.", "unsupported"
+            ) from error
         if _starts_like_a_picture(start):
             raise BadImage(DAMAGED) from error
         raise BadImage(
-            f"This is not a picture that I can read; send it as {FORMAT_NAMES}."
+            f"This is not a picture that I can read; send it as {FORMAT_NAMES}.", "unsupported"
         ) from error
 
 
@@ -158,7 +175,8 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.max_pixels or max(width, height) > limits.max_side:
         raise BadImage(
             f"The picture is too large: {width} x {height} pixels, and I take at most "
-            f"{limits.max_pixels / 1e6:g} million, {limits.max_side} on a side."
+            f"{limits.max_pixels / 1e6:g} million, {limits.max_side} on a side.",
+            "too large",
         )
 
 

@@ -23,9 +23,9 @@ class Recorder:
         return [2 * item for item in items]
 
 
-async def until_running(forward: Recorder) -> None:
+async def until_running(forward: Recorder, batches: int = 1) -> None:
     async with asyncio.timeout(5):
-        while not forward.batches:
+        while len(forward.batches) < batches:
             await asyncio.sleep(0.001)
 
 
@@ -114,6 +114,29 @@ async def test_a_full_queue_is_busy_at_once() -> None:
         await asyncio.sleep(0)
         forward.go.set()
         assert [await running, await waiting[1], await freed] == [0, 4, 8]
+
+
+async def test_a_full_queue_says_when_there_may_be_room_again() -> None:
+    forward = Recorder()
+    async with Batcher(forward, max_batch=2, max_wait=0, max_queue=6) as batcher:
+        forward.go.clear()
+        running = asyncio.create_task(batcher.submit(0))
+        await until_running(forward)
+        await asyncio.sleep(0.5)  # what a batch takes here
+        forward.go.set()
+        await running
+        forward.go.clear()
+        waiting = [asyncio.create_task(batcher.submit(1))]
+        await until_running(forward, 2)
+        waiting += [asyncio.create_task(batcher.submit(item)) for item in range(2, 8)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy) as busy:
+            await batcher.submit(9)
+        assert batcher.waiting == 6
+        forward.go.set()
+        await asyncio.gather(*waiting)
+        assert batcher.waiting == 0
+    assert 1.5 <= busy.value.retry_after < 5  # three batches
 
 
 async def test_an_error_reaches_every_caller_of_its_batch_and_the_next_batch_runs() -> None:

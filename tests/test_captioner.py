@@ -92,6 +92,22 @@ async def test_limits_are_those_that_were_given(tiny: Checkpoint) -> None:
             await captioner.caption(PHOTOS[0])
 
 
+async def test_what_is_measured_is_told(tiny: Checkpoint) -> None:
+    measured: dict[str, list[float]] = {}
+
+    def observe(name: str, value: float) -> None:
+        measured.setdefault(name, []).append(value)
+
+    async with Captioner(tiny, "cpu", max_wait=1, max_batch=3, observe=observe) as captioner:
+        await asyncio.gather(*(captioner.caption(photo_bytes(seed)) for seed in range(3)))
+        assert captioner.waiting == 0
+
+    assert measured["batch_photos"] == [3]
+    assert len(measured["decode_seconds"]) == 3
+    assert len(measured["encoder_seconds"]) == len(measured["decoder_seconds"]) == 1
+    assert all(value > 0 for values in measured.values() for value in values)
+
+
 async def test_too_many_photos_are_refused_at_once_and_the_others_answered(held: Held) -> None:
     async with held:
         tasks = [asyncio.create_task(held.caption(PHOTOS[0])) for _ in range(8)]

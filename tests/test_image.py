@@ -632,3 +632,19 @@ def test_normalizing_takes_the_mean_and_divides_by_the_deviation() -> None:
     wanted = torch.tensor([1.0, 0.0, 0.2]).view(1, 3, 1, 1).expand(4, 3, 2, 2)
     torch.testing.assert_close(seen, wanted)
     torch.testing.assert_close(preprocessing.normalize(photos.float()), wanted)
+
+
+@pytest.mark.parametrize(
+    ("data", "limits", "kind"),
+    [
+        (b"", Limits(), "damaged"),
+        (JPEG[:200], Limits(), "damaged"),
+        (b"hello", Limits(), "unsupported"),
+        (JPEG, Limits(max_bytes=10), "too large"),
+        (JPEG, Limits(max_pixels=10), "too large"),
+    ],
+)
+def test_a_refusal_tells_programs_its_kind(data: bytes, limits: Limits, kind: str) -> None:
+    with pytest.raises(BadImage) as refused:
+        decode(data, limits)
+    assert refused.value.kind == kind
