@@ -4,8 +4,8 @@ BIN := $(VENV)/bin
 
 .PHONY: run test clean
 
-run: $(VENV)/run.stamp  ## caption the example photos
-	$(BIN)/python -m captioner examples
+run: $(VENV)/run.stamp  ## the web chat, and each platform whose token is in .env
+	exec $(BIN)/python -m bot
 
 test: $(VENV)/dev.stamp  ## lint, types and tests, as CI runs them
 	$(BIN)/ruff check .
@@ -23,7 +23,7 @@ $(BIN)/python:
 		{ rm -rf $(VENV); echo 'On Debian and Ubuntu: apt install python3-venv'; exit 1; }
 
 $(VENV)/run.stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[heif]'
+	$(BIN)/python -m pip install --quiet --editable '.[bot]'
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml | $(BIN)/python

@@ -16,12 +16,19 @@ def test_the_captioner_needs_neither_bot_nor_train() -> None:
     assert not loaded & {"bot", "train"}
 
 
-def test_the_captioner_needs_nothing_that_only_training_does() -> None:
+def test_the_captioner_needs_nothing_that_only_training_or_the_bot_does() -> None:
     loaded = modules_after("import captioner, captioner.__main__")
     assert not loaded & {"accelerate", "matplotlib", "pycocoevalcap", "tensorboard", "tyro"}
+    assert not loaded & {"aiohttp", "discord", "prometheus_client", "pydantic", "telegram"}
 
 
 def test_training_needs_no_bot() -> None:
     loaded = modules_after("import train.__main__")
     assert {"train", "captioner"} <= loaded
     assert "bot" not in loaded
+
+
+def test_the_bot_needs_nothing_of_training() -> None:
+    loaded = modules_after("import bot.__main__")
+    assert {"bot", "captioner"} <= loaded
+    assert not loaded & {"train", "accelerate", "matplotlib", "pycocoevalcap", "tensorboard"}

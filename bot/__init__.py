@@ -1,0 +1,1 @@
+"""Chat platforms around one captioner: Telegram, Discord and a web chat."""

@@ -1,0 +1,124 @@
+"""A photo's bytes become what the bot answers, whatever happens: adapters only send it."""
+
+import asyncio
+import io
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+
+from bot import metrics, replies
+from captioner import BadImage, Busy, Caption, Options
+from captioner.explain import draw_attention
+from captioner.image import Limits, decode
+
+log = logging.getLogger(__name__)
+
+CaptionPhoto = Callable[[bytes, Options], Awaitable[Caption]]
+Problem = Literal["damaged", "too large", "unsupported", "busy", "late", "failed"]
+
+SECOND_THOUGHTS = 4  # sentences drawn when another is wanted, the likeliest new one is said
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the bot says to one photo."""
+
+    text: str  # for the person who sent it, also when something went wrong
+    caption: Caption | None = None  # what the model said; None if something went wrong
+    problem: Problem | None = None
+    retry_after: float | None = None  # seconds, of "busy"
+    picture: bytes | None = None  # a JPEG that goes with the text
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers the photos of one platform; nothing but cancellation is ever raised."""
+
+    caption: CaptionPhoto
+    platform: str
+    options: Options = Options()
+    limits: Limits = Limits()
+    deadline: float = 60.0  # seconds a photo
+
+    async def first(self, photo: bytes, options: Options | None = None) -> Answer:
+        """Say what is in a photo."""
+        return await self._answer(photo, options or self.options, _plain)
+
+    async def another(self, photo: bytes, turn: int, shown: str) -> Answer:
+        """Say it differently.
+
+        Args:
+            photo: the same photo again.
+            turn: which time it is asked; each draws other sentences.
+            shown: what stands there now.
+        """
+        options = replace(
+            self.options,
+            sample=True,
+            temperature=0.7,
+            top_p=0.9,
+            seed=turn,
+            alternatives=SECOND_THOUGHTS,
+        )
+
+        async def choose(photo: bytes, caption: Caption) -> Answer:
+            for choice in (caption, *caption.alternatives):
+                if choice.text.lower() not in shown.lower():
+                    return await _plain(photo, choice)
+            return Answer(replies.NOTHING_ELSE, caption)
+
+        return await self._answer(photo, options, choose)
+
+    async def looked(self, photo: bytes) -> Answer:
+        """Show where the model looked; the picture is a sheet with one map a word."""
+
+        async def draw(photo: bytes, caption: Caption) -> Answer:
+            looks = [word.attention for word in caption.words if word.attention is not None]
+            if not looks:
+                return Answer(replies.NO_ATTENTION, caption)
+            sheet = await asyncio.to_thread(self._draw, photo, caption, torch.stack(looks))
+            return Answer(replies.LOOKED, caption, picture=sheet)
+
+        return await self._answer(photo, replace(self.options, attention=True), draw)
+
+    async def _answer(
+        self,
+        photo: bytes,
+        options: Options,
+        finish: Callable[[bytes, Caption], Awaitable[Answer]],
+    ) -> Answer:
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self.deadline):
+                answer = await finish(photo, await self.caption(photo, options))
+        except BadImage as error:
+            answer = Answer(str(error), problem=error.kind)
+        except Busy as error:
+            text = replies.busy(error.retry_after)
+            answer = Answer(text, problem="busy", retry_after=error.retry_after)
+        except TimeoutError:
+            answer = Answer(replies.LATE, problem="late")
+        except Exception:
+            log.exception("%s: a photo could not be captioned", self.platform)
+            answer = Answer(replies.FAILED, problem="failed")
+        metrics.ANSWER_SECONDS.labels(self.platform).observe(time.perf_counter() - started)
+        metrics.PHOTOS.labels(self.platform, "captioned" if answer.caption else "refused").inc()
+        if answer.problem:
+            metrics.ERRORS.labels(self.platform, answer.problem).inc()
+        return answer
+
+    def _draw(self, photo: bytes, caption: Caption, looks: torch.Tensor) -> bytes:
+        sheet = draw_attention(
+            decode(photo, self.limits), [word.text for word in caption.words], looks
+        )
+        file = io.BytesIO()
+        sheet.save(file, "JPEG", quality=88)
+        return file.getvalue()
+
+
+async def _plain(photo: bytes, caption: Caption) -> Answer:
+    return Answer(replies.captioned(caption), caption)

@@ -1,0 +1,214 @@
+"""`POST /api/caption`: one photo in, JSON out; `static/openapi.json` describes it.
+
+The photo is read into memory, never onto a disk, and no further than the limit.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from aiohttp import BodyPartReader, web
+from pydantic import BaseModel, Field, ValidationError
+
+from bot import metrics, replies
+from bot.answers import Answer, Answers, Problem
+from bot.settings import Settings
+from captioner import Caption
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/"
+CHUNK = 2**16
+FORM_ROOM = 2**14  # bytes of a form beside its photo: boundaries and headers
+LATE_RETRY = 10  # seconds
+STOPPING_RETRY = 60
+
+STATUS: dict[Problem, HTTPStatus] = {
+    "damaged": HTTPStatus.BAD_REQUEST,
+    "too large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "unsupported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "busy": HTTPStatus.SERVICE_UNAVAILABLE,
+    "late": HTTPStatus.SERVICE_UNAVAILABLE,
+    "failed": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+class Query(BaseModel):
+    """What may be asked for beside the caption."""
+
+    alternatives: int = Field(default=4, ge=0, le=8)
+    explain: Literal["0", "1"] = "0"
+    another: int | None = Field(default=None, ge=0, lt=2**63)  # the turn; each draws anew
+    shown: str = Field(default="", max_length=4000)  # what must not be said again
+
+
+@dataclass(frozen=True)
+class CaptionApi:
+    """Answers one request; `stop` is set when no more are taken."""
+
+    settings: Settings
+    answers: Answers
+    stop: asyncio.Event
+
+    async def caption(self, request: web.Request) -> web.Response:
+        """Caption the photo in a request's body."""
+        if self.stop.is_set():
+            return failure(HTTPStatus.SERVICE_UNAVAILABLE, replies.STOPPING, STOPPING_RETRY)
+        try:
+            query = Query.model_validate(dict(request.query))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            return failure(HTTPStatus.BAD_REQUEST, f"{first['loc'][0]}: {first['msg']}")
+        photo = await self._read(request)
+        if isinstance(photo, web.Response):
+            return photo
+        answer = await self._answer(photo, query)
+        if answer.caption is None:
+            return _refusal(answer)
+        return web.json_response(_described(answer, answer.caption, query))
+
+    async def _answer(self, photo: bytes, query: Query) -> Answer:
+        options = replace(self.answers.options, attention=query.explain == "1")
+        if query.another is None:
+            options = replace(options, alternatives=query.alternatives)
+            return await self.answers.first(photo, options)
+        answers = replace(self.answers, options=options)
+        return await answers.another(photo, query.another, query.shown)
+
+    async def _read(self, request: web.Request) -> bytes | web.Response:
+        form = request.content_type.startswith("multipart/")
+        limit = self.settings.max_bytes
+        try:
+            if (request.content_length or 0) > limit + FORM_ROOM * form:
+                raise _TooLarge
+            async with asyncio.timeout(self.settings.photo_seconds):
+                return await (_read_form if form else _read_body)(request, limit)
+        except _TooLarge:
+            metrics.PHOTOS.labels(self.answers.platform, "refused").inc()
+            metrics.ERRORS.labels(self.answers.platform, "too large").inc()
+            sentence = replies.too_large(self.settings.max_photo_mb)
+            return failure(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence)
+        except _NoField:
+            return failure(HTTPStatus.BAD_REQUEST, replies.NEEDS_FIELD)
+        except TimeoutError:
+            return failure(HTTPStatus.REQUEST_TIMEOUT, replies.SLOW_UPLOAD)
+        # A body that is not what its headers say raises whatever its parser meets.
+        except Exception:
+            return failure(HTTPStatus.BAD_REQUEST, replies.BROKEN_UPLOAD)
+
+
+class _TooLarge(Exception):
+    """More bytes came than are allowed."""
+
+
+class _NoField(Exception):
+    """A form without its one photo."""
+
+
+async def _read_body(request: web.Request, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(CHUNK):
+        body += chunk
+        if len(body) > limit:
+            raise _TooLarge
+    return bytes(body)
+
+
+async def _read_form(request: web.Request, limit: int) -> bytes:
+    photos: list[bytes] = []
+    size = 0  # of all fields, so that no other field is read without an end
+    form = await request.multipart()
+    while field := await form.next():
+        if not isinstance(field, BodyPartReader):
+            raise _NoField
+        value = bytearray()
+        while chunk := await field.read_chunk(CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise _TooLarge
+            if field.name == "photo":
+                value += chunk
+        if field.name == "photo":
+            photos.append(bytes(value))
+    if len(photos) != 1:
+        raise _NoField
+    return photos[0]
+
+
+def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]:
+    described = {
+        "caption": caption.text,
+        "text": answer.text,
+        "confidence": _confidence(caption),
+        "alternatives": [
+            {"caption": other.text, "confidence": _confidence(other)}
+            for other in caption.alternatives[: query.alternatives]
+        ],
+    }
+    if query.explain == "1":
+        described["words"] = [
+            {
+                "text": word.text,
+                "probability": round(math.exp(word.logprob), 4),
+                "attention": None if word.attention is None else _rounded(word.attention.tolist()),
+            }
+            for word in caption.words
+        ]
+    return described
+
+
+def _confidence(caption: Caption) -> float:
+    return round(replies.confidence(caption), 4)
+
+
+def _rounded(rows: list[list[float]]) -> list[list[float]]:
+    return [[round(weight, 5) for weight in row] for row in rows]
+
+
+def _refusal(answer: Answer) -> web.Response:
+    retry_after = answer.retry_after
+    if answer.problem == "late":
+        retry_after = LATE_RETRY
+    return failure(STATUS[answer.problem or "failed"], answer.text, retry_after)
+
+
+def failure(status: int, sentence: str, retry_after: float | None = None) -> web.Response:
+    """Say what is wrong, and after how many seconds trying again may help."""
+    headers = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
+    return web.json_response({"error": sentence}, status=status, headers=headers)
+
+
+@web.middleware
+async def guard(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Keep other sites' pages out of the API, and let it fail in JSON alone."""
+    if not request.path.startswith(PREFIX):
+        return await handler(request)
+    if request.method not in ("GET", "HEAD", "OPTIONS") and _from_elsewhere(request):
+        return failure(HTTPStatus.FORBIDDEN, replies.FOREIGN)
+    try:
+        return await handler(request)
+    except web.HTTPException as error:  # of the router: no such address, or another method
+        answer = failure(error.status, replies.NOT_HERE)
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except Exception:
+        log.exception("a request could not be answered")
+        return failure(HTTPStatus.INTERNAL_SERVER_ERROR, replies.FAILED)
+
+
+def _from_elsewhere(request: web.Request) -> bool:
+    # Pages cannot forge Sec-Fetch-Site, and it holds where a proxy changes Host. Browsers leave it
+    # out on plain http beyond loopback, and other programs send neither header.
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()

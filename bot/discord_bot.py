@@ -1,0 +1,172 @@
+"""The adapter for Discord: its connection, from the token to a clean end."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import aiohttp
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot import metrics
+from bot.answers import Answers
+from bot.chats import Chats
+from bot.discord_client import TROUBLE, PhotoClient, ShardedPhotoClient, reason
+from bot.discord_commands import Commands
+from bot.discord_photos import Photos
+from bot.errors import PlatformError
+from bot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 60.0  # until the gateway has accepted the bot
+WRONG_TOKEN = "Discord refuses the token; set DISCORD_BOT_TOKEN to the one of the developer portal"
+NO_INTENT = (
+    "Discord refuses the message content intent; switch it on in the developer portal, under Bot"
+)
+UNREACHABLE = "Discord cannot be reached; is the network up, and are the addresses right?"
+BAD_TOKEN_CODE = 4004  # of the gateway, as it closes
+
+
+@dataclass(frozen=True)
+class _Outlook:
+    name: str
+    sees_content: bool  # the message content intent is granted
+    shards: int  # as the gateway recommends
+
+
+@dataclass
+class Discord:
+    """Answers photos on Discord."""
+
+    settings: Settings
+    answers: Answers
+    chats: Chats
+    about: str
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then finish what is in hand.
+
+        Raises:
+            PlatformError: Discord cannot be reached, or refuses.
+        """
+        _set_up_library(self.settings)
+        outlook = await self._look()
+        kind = ShardedPhotoClient if outlook.shards > 1 else PhotoClient
+        timeout = aiohttp.ClientTimeout(total=self.settings.photo_seconds)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            client = kind(
+                Photos(self.settings, self.answers, session),
+                self.chats,
+                self.about,
+                sees_content=outlook.sees_content,
+                shards=outlook.shards,
+            )
+            await self._serve(client, stop)
+
+    async def check(self) -> str:
+        """Verify the token, and say whose it is.
+
+        Raises:
+            PlatformError: Discord cannot be reached, or refuses.
+        """
+        _set_up_library(self.settings)
+        return f"Discord: {(await self._look()).name}"
+
+    async def _look(self) -> _Outlook:
+        # An intent that is not granted is refused, and shards are chosen before connecting.
+        client = discord.Client(intents=discord.Intents(guilds=True))
+        with _explained():
+            async with asyncio.timeout(START_SECONDS), client:
+                await client.login(self._token)
+                shards, _, _ = await client.http.get_bot_gateway()
+        assert client.user is not None
+        assert client.application is not None
+        flags = client.application.flags
+        granted = flags.gateway_message_content or flags.gateway_message_content_limited
+        return _Outlook(client.user.name, granted, shards)
+
+    async def _serve(self, client: PhotoClient, stop: asyncio.Event) -> None:
+        serving = asyncio.create_task(self._connect(client))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await client.finish()
+        finally:
+            stopping.cancel()
+            await client.leave()
+            serving.cancel()
+            await asyncio.wait({serving})
+            metrics.PLATFORM_UP.labels(self.answers.platform).set(0)
+        error = None if serving.cancelled() else serving.exception()
+        if error is not None and not stop.is_set():
+            with _explained():
+                raise error
+
+    async def _connect(self, client: PhotoClient) -> None:
+        async with asyncio.timeout(START_SECONDS) as start:
+            client.connected = partial(self._up, start)
+            await client.login(self._token)
+            await Commands(client).sync()
+            try:
+                await client.connect()
+            except AttributeError as error:
+                if client.ws is not None:
+                    raise
+                # The library looks for a session to resume also where there never was one.
+                raise ConnectionError from error
+
+    def _up(self, start: asyncio.Timeout) -> None:
+        if start.when() is not None:
+            start.reschedule(None)
+            log.info("Discord: connected")
+
+    @property
+    def _token(self) -> str:
+        token = self.settings.discord_bot_token
+        return token.get_secret_value() if token is not None else ""
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except discord.LoginFailure as error:
+        raise PlatformError(WRONG_TOKEN) from error
+    except discord.PrivilegedIntentsRequired as error:
+        raise PlatformError(NO_INTENT) from error
+    except discord.ConnectionClosed as error:
+        if error.code == BAD_TOKEN_CODE:
+            raise PlatformError(WRONG_TOKEN) from error
+        raise PlatformError(f"Discord closed the connection with code {error.code}") from error
+    except discord.DiscordException as error:
+        raise PlatformError(f"Discord does not answer as it should: {reason(error)}") from error
+    except TROUBLE as error:
+        raise PlatformError(UNREACHABLE) from error
+
+
+def _set_up_library(settings: Settings) -> None:
+    # The library has no parameters for its two addresses; these are the places it reads them from.
+    Route.BASE = settings.discord_api_url
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway_url)
+    # Voice is not used, so nobody need be told that it is missing.
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+    library = logging.getLogger("discord")
+    if library.getEffectiveLevel() < logging.INFO:
+        library.setLevel(logging.INFO)  # below, it logs messages, names and interaction tokens
+    for part in ("client", "gateway", "shard"):
+        logging.getLogger(f"discord.{part}").addFilter(_without_trace)
+
+
+def _without_trace(record: logging.LogRecord) -> bool:
+    """Shorten what the library says as it reconnects: the network's faults need no traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, TROUBLE):
+        record.msg, record.args = f"{record.getMessage()} ({reason(error)})", None
+        record.exc_info = None
+    return True

@@ -1,0 +1,103 @@
+"""Everything that can be configured, read once from the environment and `.env`."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, WebsocketUrl
+from pydantic.functional_validators import AfterValidator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from captioner.captioner import DEFAULT_CHECKPOINT
+
+ENV_FILE = Path(".env")
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; the message names each key, and what is allowed."""
+
+
+def _address(kind: type[HttpUrl] | type[WebsocketUrl]) -> AfterValidator:
+    def check(value: str) -> str:
+        TypeAdapter(kind).validate_python(value)
+        return value.rstrip("/")
+
+    return AfterValidator(check)
+
+
+HttpAddress = Annotated[str, _address(HttpUrl)]
+WebsocketAddress = Annotated[str, _address(WebsocketUrl)]
+
+
+class Settings(BaseSettings):
+    """The keys of the environment, in lower case; `.env.example` explains each."""
+
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    telegram_bot_token: SecretStr | None = None
+    telegram_api_url: HttpAddress = "https://api.telegram.org"
+    telegram_webhook_url: HttpAddress | None = None
+
+    discord_bot_token: SecretStr | None = None
+    discord_api_url: HttpAddress = "https://discord.com/api/v10"
+    discord_gateway_url: WebsocketAddress = "wss://gateway.discord.gg"
+
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=8080, ge=0, le=65535)  # 0: any that is free
+
+    captioner_checkpoint: Path = DEFAULT_CHECKPOINT
+    captioner_device: str = "auto"
+    beam: int = Field(default=5, ge=1, le=20)
+
+    data_dir: Path = Path("data")
+    max_photo_mb: float = Field(
+        default=20, gt=0, le=100
+    )  # 2**20 bytes; Telegram gives bots at most 20
+    max_megapixels: float = Field(default=50, gt=0, le=178)  # Pillow refuses more
+    max_photos: int = Field(default=10, ge=1, le=20)  # of one message or album
+    max_queue: int = Field(default=128, ge=1, le=10_000)
+    photo_seconds: float = Field(default=60, gt=0, le=600)
+    stop_seconds: float = Field(default=20, ge=0, le=600)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest photo in bytes."""
+        return int(self.max_photo_mb * 2**20)
+
+
+def load() -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: a value is not allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"{'_'.join(str(part) for part in problem['loc'][:1]).upper()}: {problem['msg']}"
+            + _shown(str(problem["loc"][0]), problem["input"])
+            for problem in error.errors(include_url=False)
+        ]
+        raise SettingsError("\n".join(lines)) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{ENV_FILE} is not a text file in UTF-8") from error
+
+
+def unknown_keys() -> list[str]:
+    """Say which keys of `.env` mean nothing here, with the one that was perhaps meant."""
+    known = [name.upper() for name in Settings.model_fields]
+    lines = []
+    for key in dotenv_values(ENV_FILE) if ENV_FILE.is_file() else ():
+        if key.upper() not in known:
+            near = get_close_matches(key.upper(), known, 1)
+            lines.append(f"{ENV_FILE}: {key} is no key" + (f"; {near[0]}?" if near else ""))
+    return lines
+
+
+def _shown(name: str, value: object) -> str:
+    return "" if name.endswith("token") else f", not {str(value)!r}"

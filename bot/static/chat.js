@@ -1,0 +1,99 @@
+// The page: photos come in by button, drop and paste; the thread is kept across reloads.
+
+import { Entry } from "./entry.js";
+import * as keep from "./keep.js";
+
+const part = (id) => document.getElementById(id);
+const [thread, status, choose] = [part("thread"), part("status"), part("choose")];
+let entries = [];
+let lastId = 0;
+let atEnd = true; // of the thread, where it stays as photos and captions come
+
+function add(record) {
+  lastId = Math.max(lastId, record.id);
+  const entry = new Entry(record, keep.put);
+  entries.push(entry);
+  thread.append(entry.element);
+  tidy();
+}
+
+function send(files) {
+  for (const photo of files) {
+    const id = Math.max(lastId + 1, Date.now());
+    const record = { id, name: photo.name, photo, answer: null, trouble: null, turn: 0, said: [] };
+    keep.put(record);
+    atEnd = true;
+    add(record);
+  }
+}
+
+function clear() {
+  for (const entry of entries) entry.leave();
+  entries = [];
+  thread.replaceChildren();
+  keep.empty();
+  tidy();
+  choose.focus();
+  status.textContent = "The thread is empty.";
+}
+
+function tidy() {
+  part("empty").hidden = part("clear").hidden = true;
+  part(entries.length ? "clear" : "empty").hidden = false;
+}
+
+function takeFrom(transfer, event) {
+  if (!transfer?.files.length) return;
+  event.preventDefault();
+  send(transfer.files);
+}
+
+function chooseWith(button, input) {
+  button.addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    send(input.files);
+    input.value = "";
+  });
+}
+
+function stayAtTheEnd() {
+  const page = document.documentElement;
+  let last = 0;
+  addEventListener("scroll", () => {
+    const near = page.scrollTop + page.clientHeight > page.scrollHeight - 100;
+    // Away from the end only who scrolls up goes; a photo that loads moves the end itself.
+    atEnd = near || (atEnd && page.scrollTop >= last);
+    last = page.scrollTop;
+  });
+  thread.addEventListener("click", () => (atEnd = false), { capture: true });
+  new ResizeObserver(() => atEnd && page.scrollTo(0, page.scrollHeight)).observe(thread);
+}
+
+function listenForDrops() {
+  const dragging = (on) => document.body.classList.toggle("dragging", on);
+  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragenter", (event) => carriesFiles(event) && dragging(true));
+  addEventListener("dragleave", (event) => event.relatedTarget ?? dragging(false));
+  addEventListener("dragover", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+  });
+  addEventListener("drop", (event) => {
+    dragging(false);
+    takeFrom(event.dataTransfer, event);
+  });
+}
+
+chooseWith(choose, part("files"));
+chooseWith(part("take"), part("camera"));
+listenForDrops();
+stayAtTheEnd();
+addEventListener("paste", (event) => takeFrom(event.clipboardData, event));
+part("clear").addEventListener("click", clear);
+part("about").addEventListener("click", () => part("about-dialog").showModal());
+part("about-close").addEventListener("click", () => part("about-dialog").close());
+
+const kept = await keep.all();
+const here = new Set(entries.map((entry) => entry.id)); // what came in the meantime
+for (const record of kept) if (!here.has(record.id)) add(record);

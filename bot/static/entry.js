@@ -1,0 +1,256 @@
+// One photo in the thread, and what was said about it.
+
+import { ask, Trouble } from "./api.js";
+import { fillGlass } from "./glass.js";
+
+const ASK = { explain: 1, alternatives: 4 };
+const AUTOMATIC_RETRIES = 5;
+const REMEMBERED = 8; // captions that another one must differ from
+const CONSIDERED = 6;
+const NOTE_STAYS = 8000; // milliseconds
+
+// A record is what is kept: { id, name, photo, answer, trouble, turn, said }.
+export class Entry {
+  element;
+  #record;
+  #save;
+  #leaving = new AbortController();
+  #working = false;
+  #glass = null;
+  #hurry = null; // ends the wait for the next trial
+  #url;
+  #noteTimer = 0;
+
+  constructor(record, save) {
+    this.#record = record;
+    this.#save = () => save(record);
+    const template = document.getElementById("entry").content;
+    this.element = template.cloneNode(true).firstElementChild;
+    this.element.setAttribute("aria-label", record.name || "Photo");
+    this.#showPhoto();
+    const on = (name, act) => this.#part(name).addEventListener("click", act);
+    on(".another", () => this.#another());
+    on(".look", () => this.#toggleGlass());
+    on(".alt-text", () => this.#copy(this.#record.answer.caption, "Alt text copied"));
+    on(".copy", () => this.#copy(this.#record.answer.text, "Copied"));
+    on(".retry", () => this.#retry());
+    if (record.answer || record.trouble) this.#show();
+    else this.#first();
+  }
+
+  get id() {
+    return this.#record.id;
+  }
+
+  // Stops whatever runs for this photo; the element may go.
+  leave() {
+    this.#leaving.abort();
+    this.#closeGlass();
+    URL.revokeObjectURL(this.#url);
+  }
+
+  #part(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  #showPhoto() {
+    const image = this.#part("img");
+    this.#url = URL.createObjectURL(this.#record.photo);
+    image.addEventListener("error", () => {
+      image.hidden = true;
+      this.#part(".no-preview").hidden = false;
+      this.#part(".no-preview b").textContent = this.#record.name || "Photo";
+    });
+    image.src = this.#url;
+    image.alt = `Your photo ${this.#record.name}`;
+  }
+
+  async #first() {
+    const answer = await this.#ask(ASK, "Looking…");
+    if (!answer) return;
+    this.#record.answer = answer;
+    this.#record.said = [answer.caption];
+    this.#done();
+  }
+
+  async #another() {
+    if (this.#working) return;
+    const record = this.#record;
+    const query = { ...ASK, another: record.turn + 1, shown: record.said.join("\n") };
+    this.element.classList.add("again");
+    const answer = await this.#ask(query, "Looking again…");
+    this.element.classList.remove("again");
+    if (!answer) return;
+    record.turn += 1;
+    if (record.said.includes(answer.caption)) {
+      this.#note(answer.text);
+    } else {
+      const before = [record.answer, ...record.answer.alternatives].map(sentence);
+      const alternatives = [...answer.alternatives, ...before].slice(0, 2 * CONSIDERED);
+      record.answer = { ...answer, alternatives };
+      record.said = [...record.said, answer.caption].slice(-REMEMBERED);
+    }
+    this.#done();
+  }
+
+  #retry() {
+    if (this.#working) return this.#hurry();
+    this.#record.trouble = null;
+    this.#first();
+  }
+
+  #done() {
+    this.#record.trouble = null;
+    this.#save();
+    this.#show();
+    if (this.#glass) this.#openGlass();
+  }
+
+  // Answers with what the server says, or null when it refused or the photo is gone.
+  async #ask(query, doing) {
+    this.#busy("Waiting for its turn…");
+    try {
+      for (let retries = 0; ; retries += 1) {
+        try {
+          return await ask(this.#record.photo, query, this.#leaving.signal, () => this.#busy(doing));
+        } catch (trouble) {
+          if (!trouble.retryAfter || retries === AUTOMATIC_RETRIES) throw trouble;
+          await this.#wait(trouble);
+        }
+      }
+    } catch (trouble) {
+      if (this.#leaving.signal.aborted) return null;
+      const message = trouble instanceof Trouble ? trouble.message : `This page failed: ${trouble}`;
+      if (this.#record.answer) {
+        this.#note(message);
+      } else {
+        this.#record.trouble = message;
+        this.#save();
+      }
+      this.#show();
+      return null;
+    } finally {
+      this.#working = false;
+      this.#part(".another").setAttribute("aria-disabled", "false");
+    }
+  }
+
+  #busy(doing) {
+    this.#working = true;
+    if (document.activeElement === this.#part(".retry")) this.element.focus();
+    this.element.classList.remove("bad");
+    this.element.setAttribute("aria-busy", "true");
+    this.#part(".another").setAttribute("aria-disabled", "true");
+    this.#part(".doing").textContent = doing;
+    if (!this.#record.answer) this.#part(".said").textContent = "";
+    this.#note("");
+  }
+
+  // Counts down to the next trial; Retry does not wait for it.
+  async #wait(trouble) {
+    const countdown = this.#part(".countdown");
+    this.element.setAttribute("aria-busy", "false");
+    if (this.#record.answer) {
+      this.#note(trouble.message);
+    } else {
+      this.element.classList.add("bad");
+      this.#part(".said").textContent = trouble.message;
+    }
+    const { signal } = this.#leaving;
+    let over = false;
+    const hurried = new Promise((resolve) => {
+      this.#hurry = () => resolve((over = true));
+      signal.addEventListener("abort", this.#hurry, { once: true });
+    });
+    for (let left = Math.ceil(trouble.retryAfter); left > 0 && !over; left -= 1) {
+      countdown.textContent = `I will try again by myself in ${left} s.`;
+      await Promise.race([new Promise((resolve) => setTimeout(resolve, 1000)), hurried]);
+    }
+    countdown.textContent = "";
+    signal.throwIfAborted();
+    this.#busy("Waiting for its turn…");
+  }
+
+  #show() {
+    const { answer, trouble } = this.#record;
+    this.#part(".said").textContent = answer ? answer.text : trouble;
+    this.element.classList.toggle("answered", Boolean(answer));
+    this.element.classList.toggle("bad", !answer);
+    this.element.setAttribute("aria-busy", "false");
+  }
+
+  #toggleGlass() {
+    if (this.#glass) this.#closeGlass();
+    else this.#openGlass();
+  }
+
+  async #openGlass() {
+    const [box, button] = [this.#part(".glass"), this.#part(".look")];
+    this.#closeGlass();
+    const opening = (this.#glass = { stop: () => {} });
+    const { answer, photo } = this.#record;
+    const glass = await fillGlass(box, photo, answer, considered(answer));
+    if (this.#glass !== opening) return;
+    this.#glass = glass;
+    button.setAttribute("aria-expanded", "true");
+    box.hidden = false;
+    box.scrollIntoView({ block: "nearest" });
+    glass.start();
+  }
+
+  #closeGlass() {
+    this.#glass?.stop();
+    this.#glass = null;
+    this.#part(".glass").hidden = true;
+    this.#part(".look").setAttribute("aria-expanded", "false");
+  }
+
+  async #copy(text, said) {
+    const done = await copied(text);
+    this.#note(done ? `${said}: “${text}”` : `This browser does not let me copy: “${text}”`);
+  }
+
+  #note(text) {
+    clearTimeout(this.#noteTimer);
+    const note = this.#part(".note");
+    note.textContent = text;
+    if (!text) return;
+    note.scrollIntoView({ block: "nearest" });
+    this.#noteTimer = setTimeout(() => this.#note(""), NOTE_STAYS);
+  }
+}
+
+function sentence({ caption, confidence }) {
+  return { caption, confidence };
+}
+
+// What was said and what was not, each sentence once, the likelier first.
+function considered(answer) {
+  const others = new Map(answer.alternatives.map((other) => [other.caption, other]));
+  others.delete(answer.caption);
+  const all = [{ ...sentence(answer), chosen: true }, ...others.values()];
+  return all.slice(0, CONSIDERED).sort((one, other) => other.confidence - one.confidence);
+}
+
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copiedTheOldWay(text);
+  }
+}
+
+// Outside https and localhost browsers have no clipboard for pages, but this still works.
+function copiedTheOldWay(text) {
+  const focused = document.activeElement;
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "unseen";
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  focused?.focus();
+  return done;
+}

@@ -1,0 +1,137 @@
+// The glass box: the words of a caption, where the model looked at each, and what it dropped.
+
+import { Heat, whereabouts } from "./heat.js";
+
+const STEP = 900; // milliseconds a word
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+// Fills a box with what the server explained; returns how to play it and how to stop it.
+export async function fillGlass(box, photo, answer, considered) {
+  const parts = document.getElementById("glass").content.cloneNode(true);
+  const find = (selector) => parts.querySelector(selector);
+  const [canvas, words, play, now] = ["canvas", ".words", ".play", ".now"].map(find);
+  const looked = answer.words.some((word) => word.attention);
+  canvas.hidden = play.hidden = !looked;
+  find(".no-attention").hidden = looked;
+  const heat = looked ? new Heat(canvas, await loaded(photo)) : null;
+
+  let current = 0;
+  let timer = 0;
+
+  const show = (index) => {
+    current = index;
+    [...words.children].forEach((word, at) => {
+      word.tabIndex = at === index ? 0 : -1;
+      word.setAttribute("aria-current", at === index);
+    });
+    const { text, probability, attention } = answer.words[index];
+    const looking = attention ? `, looking at ${whereabouts(attention)}` : "";
+    now.textContent = `“${text}”: ${percent(probability)} likely${looking}`;
+    if (!attention) return;
+    canvas.setAttribute("aria-label", `The photo, bright where I looked for “${text}”`);
+    heat.show(attention, !calm.matches);
+  };
+  const stop = () => {
+    clearInterval(timer);
+    timer = 0;
+    play.textContent = "Play";
+  };
+  const start = () => {
+    stop();
+    show(current < answer.words.length - 1 ? current : 0);
+    play.textContent = "Pause";
+    timer = setInterval(() => {
+      show(current + 1);
+      if (current === answer.words.length - 1) stop();
+    }, STEP);
+  };
+  const choose = (index) => {
+    stop();
+    show(index);
+  };
+
+  words.append(...spelled(answer).map((piece, index) => wordButton(piece, answer.words[index])));
+  [...words.children].forEach((word, index) => {
+    word.addEventListener("pointerenter", () => choose(index));
+    word.addEventListener("focus", () => choose(index));
+    word.addEventListener("click", () => choose(index));
+  });
+  words.addEventListener("keydown", (event) => {
+    const last = answer.words.length - 1;
+    const goal = {
+      ArrowLeft: Math.max(0, current - 1),
+      ArrowRight: Math.min(last, current + 1),
+      Home: 0,
+      End: last,
+    }[event.key];
+    if (goal === undefined) return;
+    event.preventDefault();
+    words.children[goal].focus();
+  });
+  play.addEventListener("click", () => (timer ? stop() : start()));
+  find("h3").hidden = considered.length < 2;
+  find(".considered").append(...considered.map((one) => sentenceLine(one, considered)));
+  show(0);
+  box.replaceChildren(parts);
+  return { stop, start: () => looked && !calm.matches && start() };
+}
+
+async function loaded(photo) {
+  const url = URL.createObjectURL(photo);
+  const image = new Image();
+  image.src = url;
+  try {
+    await image.decode();
+    return image;
+  } catch {
+    return null;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+// The words as they stand in the sentence, with its capital letter and full stop.
+function spelled({ caption, words }) {
+  let from = 0;
+  return words.map(({ text }, index) => {
+    const at = caption.toLowerCase().indexOf(text, from);
+    if (at < 0) return { text, glued: false };
+    const end = index === words.length - 1 ? caption.length : at + text.length;
+    const glued = index > 0 && at === from;
+    from = end;
+    return { text: caption.slice(at, end), glued };
+  });
+}
+
+function wordButton({ text, glued }, { probability }) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = glued ? "word glued" : "word";
+  button.textContent = text;
+  button.setAttribute("aria-label", `${text} ${percent(probability)} likely`);
+  button.style.setProperty("--likely", probability);
+  return button;
+}
+
+function sentenceLine({ caption, confidence, chosen }, all) {
+  const line = document.createElement("li");
+  const [text, likely, bar] = ["span", "span", "div"].map((tag) => document.createElement(tag));
+  text.textContent = caption;
+  if (chosen) {
+    text.className = "chosen";
+    text.append(Object.assign(document.createElement("small"), { textContent: "said" }));
+  }
+  likely.textContent = percent(confidence);
+  likely.className = "percent";
+  bar.className = "bar";
+  bar.append(document.createElement("i"));
+  const most = Math.max(...all.map((one) => one.confidence)) || 1;
+  bar.firstChild.style.setProperty("--share", confidence / most);
+  line.append(text, likely, bar);
+  return line;
+}
+
+function percent(part) {
+  const whole = Math.round(part * 100);
+  return part > 0 && whole === 0 ? "under 1 %" : `${whole} %`;
+}

@@ -1,0 +1,134 @@
+// Lights a photo up where the model looked: what `captioner.explain` draws, in the browser.
+
+const WARM = [255, 176, 64];
+const LUMA = [0.299, 0.587, 0.114]; // ITU-R BT.601
+const DARKEST = 0.28;
+const WARMTH = 0.16;
+const MOST_PIXELS = 400_000; // few enough for a new picture in every frame
+const FADE = 240; // milliseconds
+
+export class Heat {
+  #canvas;
+  #context;
+  #photo; // its pixels, RGBA
+  #shown = null;
+  #frame = 0;
+
+  // The image may be null: then a grey ground stands for the photo.
+  constructor(canvas, image) {
+    const [width, height] = image ? [image.naturalWidth, image.naturalHeight] : [4, 3];
+    const scale = Math.min(image ? 1 : Infinity, Math.sqrt(MOST_PIXELS / (width * height)));
+    canvas.width = Math.max(1, Math.round(width * scale));
+    canvas.height = Math.max(1, Math.round(height * scale));
+    this.#canvas = canvas;
+    this.#context = canvas.getContext("2d", { willReadFrequently: true });
+    this.#context.fillStyle = image ? "white" : "#999";
+    this.#context.fillRect(0, 0, canvas.width, canvas.height);
+    if (image) this.#context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    this.#photo = this.#context.getImageData(0, 0, canvas.width, canvas.height).data;
+  }
+
+  // Shows one map (rows of columns), fading over from the last one if so wished.
+  show(map, fade) {
+    cancelAnimationFrame(this.#frame);
+    const goal = scaled(map);
+    const from = this.#shown;
+    if (!fade || !from) return this.#draw(goal);
+    const started = performance.now();
+    const step = (now) => {
+      const part = Math.min(1, Math.max(0, (now - started) / FADE));
+      const eased = part * part * (3 - 2 * part);
+      this.#draw(goal.map((row, y) => row.map((v, x) => from[y][x] + (v - from[y][x]) * eased)));
+      if (part < 1) this.#frame = requestAnimationFrame(step);
+    };
+    this.#frame = requestAnimationFrame(step);
+  }
+
+  #draw(map) {
+    this.#shown = map;
+    const { width, height } = this.#canvas;
+    const seen = smooth(map, width, height);
+    const lit = this.#context.createImageData(width, height);
+    const [photo, out] = [this.#photo, lit.data];
+    for (let pixel = 0, at = 0; pixel < seen.length; pixel += 1, at += 4) {
+      const look = seen[pixel];
+      const grey =
+        (photo[at] * LUMA[0] + photo[at + 1] * LUMA[1] + photo[at + 2] * LUMA[2]) * DARKEST;
+      for (let c = 0; c < 3; c += 1) {
+        const colour = photo[at + c];
+        const warm = colour + (WARM[c] - colour) * WARMTH * look;
+        out[at + c] = grey + (warm - grey) * look;
+      }
+      out[at + 3] = 255;
+    }
+    this.#context.putImageData(lit, 0, 0);
+  }
+}
+
+// In words: which part of the photo a map is brightest in.
+export function whereabouts(map) {
+  const cells = map.flat();
+  const peak = Math.max(...cells);
+  if (peak < 2 / cells.length) return "all over the photo";
+  const at = cells.indexOf(peak);
+  const across = third(at % map[0].length, map[0].length, ["left", "", "right"]);
+  const down = third(Math.floor(at / map[0].length), map.length, ["upper", "", "lower"]);
+  if (!across && !down) return "the middle";
+  if (!across) return `the ${down} middle`;
+  return down ? `the ${down} ${across}` : `the ${across}`;
+}
+
+function third(index, size, names) {
+  return names[Math.floor(((index + 0.5) / size) * 3)];
+}
+
+function scaled(map) {
+  const peak = Math.max(...map.flat()) || 1;
+  return map.map((row) => row.map((weight) => weight / peak));
+}
+
+// Bicubic, half-pixel centres, as PyTorch's interpolate: (height * width) from 0 to 1.
+function smooth(map, width, height) {
+  const [down, across] = [taps(map.length, height), taps(map[0].length, width)];
+  const columns = map[0].length;
+  const row = new Float32Array(columns);
+  const spread = new Float32Array(width * height);
+  let peak = 1e-12;
+  for (let y = 0, at = 0; y < height; y += 1) {
+    for (let c = 0; c < columns; c += 1) {
+      row[c] = 0;
+      for (let tap = 4 * y; tap < 4 * y + 4; tap += 1) {
+        row[c] += map[down.index[tap]][c] * down.weight[tap];
+      }
+    }
+    for (let x = 0; x < width; x += 1, at += 1) {
+      let sum = 0;
+      for (let tap = 4 * x; tap < 4 * x + 4; tap += 1) {
+        sum += row[across.index[tap]] * across.weight[tap];
+      }
+      spread[at] = Math.max(0, sum);
+      peak = Math.max(peak, sum);
+    }
+  }
+  return spread.map((value) => value / peak);
+}
+
+function taps(from, to) {
+  const index = new Int32Array(4 * to);
+  const weight = new Float32Array(4 * to);
+  for (let place = 0; place < to; place += 1) {
+    const centre = ((place + 0.5) * from) / to - 0.5;
+    const first = Math.floor(centre) - 1;
+    for (let tap = 0; tap < 4; tap += 1) {
+      index[4 * place + tap] = Math.min(from - 1, Math.max(0, first + tap));
+      weight[4 * place + tap] = cubic(Math.abs(centre - first - tap));
+    }
+  }
+  return { index, weight };
+}
+
+// Keys' kernel with a = -0.75.
+function cubic(x) {
+  if (x <= 1) return (1.25 * x - 2.25) * x * x + 1;
+  return x < 2 ? ((-0.75 * x + 3.75) * x - 6) * x + 3 : 0;
+}

@@ -1,0 +1,40 @@
+// Keeps the last photos and their captions in this browser. Where it cannot, the page works without.
+
+const MOST = 20;
+let opened;
+
+function open() {
+  opened ??= new Promise((resolve, reject) => {
+    const request = indexedDB.open("photo-captioner", 1);
+    request.onupgradeneeded = () => request.result.createObjectStore("thread", { keyPath: "id" });
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = request.onblocked = () => reject(request.error);
+  });
+  return opened;
+}
+
+async function work(mode, use, otherwise) {
+  try {
+    const transaction = (await open()).transaction("thread", mode);
+    const request = use(transaction.objectStore("thread"));
+    return await new Promise((resolve, reject) => {
+      transaction.oncomplete = () => resolve(request.result);
+      transaction.onabort = transaction.onerror = () => reject(transaction.error);
+    });
+  } catch {
+    return otherwise;
+  }
+}
+
+// The records, the oldest first.
+export const all = () => work("readonly", (thread) => thread.getAll(), []);
+
+export const empty = () => work("readwrite", (thread) => thread.clear());
+
+export const put = (record) =>
+  work("readwrite", (thread) => {
+    thread.put(record);
+    const ids = thread.getAllKeys();
+    ids.onsuccess = () => ids.result.slice(0, -MOST).forEach((id) => thread.delete(id));
+    return ids;
+  });

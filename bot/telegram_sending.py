@@ -1,0 +1,162 @@
+"""Calls to Telegram that are tried again, replies in the right place, and "typing"."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from telegram import (
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    Message,
+    MessageEntity,
+    ReplyParameters,
+)
+from telegram.constants import ChatAction
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    RetryAfter,
+    TelegramError,
+)
+from telegram.ext import AIORateLimiter
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from bot.chats import Chats
+
+T = TypeVar("T")
+
+TRIES = 4
+RETRY_SECONDS = 0.5  # before the second try; then twice as long each time
+TYPING_SECONDS = 4.0  # Telegram shows it for five
+
+# Trying again would change nothing, or is done by the rate limiter. BadRequest counts as a
+# network error in the library.
+FINAL = (BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, RetryAfter)
+
+
+def transient(error: BaseException) -> bool:
+    """Say whether the same call may succeed a moment later."""
+    return isinstance(error, TelegramError) and not isinstance(error, FINAL)
+
+
+async def persistently(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call, a few times if the network or the server fails."""
+
+    async def once() -> T:  # what is tried must be a coroutine function, which a lambda is not
+        return await call()
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(transient),
+        stop=stop_after_attempt(TRIES),
+        wait=wait_exponential(RETRY_SECONDS),
+        reraise=True,
+    )
+    return await retrying(once)
+
+
+class Limiter(AIORateLimiter):
+    """Flood control in which "typing" takes nothing from the few messages that a group may get."""
+
+    async def process_request(
+        self,
+        callback: Callable[..., Any],
+        args: Any,
+        kwargs: dict[str, Any],
+        endpoint: str,
+        data: dict[str, Any],
+        rate_limit_args: int | None,
+    ) -> Any:
+        """Send at once, or when the limits allow it."""
+        if endpoint == "sendChatAction":
+            return await callback(*args, **kwargs)
+        return await super().process_request(
+            callback, args, kwargs, endpoint, data, rate_limit_args
+        )
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Replies in the chat, and in the topic, of the message that asked."""
+
+    chats: Chats
+
+    async def reply(
+        self,
+        asked: Message,
+        text: str,
+        *,
+        quote: Message | None = None,
+        picture: bytes | None = None,
+        buttons: InlineKeyboardMarkup | None = None,
+        entities: Sequence[MessageEntity] = (),
+    ) -> None:
+        """Answer a message, without parsing any markup.
+
+        Args:
+            asked: what is answered.
+            text: what is said.
+            quote: the message that is quoted, if it is another one.
+            picture: a file to send with the text.
+            buttons: under the answer.
+            entities: how parts of the text look.
+
+        Raises:
+            TelegramError: Telegram refuses, or was not reached after a few tries.
+        """
+
+        async def send(chat: int, quoted: ReplyParameters | None) -> Message:
+            place: dict[str, Any] = {
+                "chat_id": chat,
+                "reply_parameters": quoted,
+                "message_thread_id": _topic(asked),
+            }
+            bot = asked.get_bot()
+            if picture is not None:
+                return await bot.send_photo(photo=picture, caption=text, **place)
+            return await bot.send_message(
+                text=text,
+                entities=entities,
+                reply_markup=buttons,
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+                **place,
+            )
+
+        quoted = ReplyParameters(
+            (quote or asked).message_id, allow_sending_without_reply=True
+        )  # it may be gone by now
+        try:
+            await persistently(lambda: send(asked.chat.id, quoted))
+        except ChatMigrated as error:
+            new = error.new_chat_id
+            await self.chats.move("telegram", asked.chat.id, new)
+            await persistently(lambda: send(new, None))  # messages are numbered anew there
+
+
+@asynccontextmanager
+async def typing(asked: Message) -> AsyncIterator[None]:
+    """Show that an answer is being made."""
+
+    async def show() -> None:
+        while True:
+            with suppress(TelegramError):
+                await asked.get_bot().send_chat_action(
+                    asked.chat.id, ChatAction.TYPING, message_thread_id=_topic(asked)
+                )
+            await asyncio.sleep(TYPING_SECONDS)
+
+    showing = asyncio.create_task(show())
+    try:
+        yield
+    finally:
+        showing.cancel()
+        await asyncio.wait({showing})
+
+
+def _topic(message: Message) -> int | None:
+    # Threads of replies in other groups have ids too, but no place to send to.
+    return message.message_thread_id if message.is_topic_message else None

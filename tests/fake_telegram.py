@@ -1,0 +1,252 @@
+"""A small Telegram Bot API server for tests: it records what a bot calls, and fails on demand."""
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from aiohttp import web
+
+Json = dict[str, Any]
+
+TOKEN = "123456:secret-token"
+BOT: Json = {
+    "id": 123456,
+    "is_bot": True,
+    "first_name": "Captions",
+    "username": "captions_bot",
+    "can_read_all_group_messages": True,
+}
+ANN: Json = {"id": 7, "is_bot": False, "first_name": "Ann"}
+PRIVATE: Json = {"id": 7, "type": "private", "first_name": "Ann"}
+GROUP: Json = {"id": -100, "type": "supergroup", "title": "Friends", "is_forum": True}
+DROP: Json = {}  # a failure that closes the connection
+TIMEOUT = 20.0  # seconds that a test waits for what must happen
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the Bot API."""
+
+    method: str
+    data: Json
+
+
+def failure(status: int, description: str = "no", **parameters: Any) -> Json:
+    """Return an answer with which a call fails."""
+    answer: Json = {"ok": False, "error_code": status, "description": description}
+    return answer | ({"parameters": parameters} if parameters else {})
+
+
+class FakeTelegram:
+    """The server, the chats on it, and the bot's files."""
+
+    def __init__(self) -> None:
+        self.bot = dict(BOT)
+        self.calls: list[Call] = []
+        self.files: dict[str, bytes] = {}
+        self.fetched: list[str] = []  # paths of files
+        self.administrators: set[int] = set()
+        # Of the next calls, in order; None lets one succeed.
+        self.failures: dict[str, list[Json | None]] = defaultdict(list)
+        self.confirmed = 0  # updates below it were taken
+        self.messages: dict[tuple[int, int], Json] = {}  # by chat and message id
+        self.url = ""
+        self._updates: list[Json] = []
+        self._last_update = 0
+        self._ids, self._update_ids = count(100), count(1)
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator["FakeTelegram"]:
+        """Listen on a free port of loopback."""
+        app = web.Application()
+        app.router.add_post("/bot{token}/{method}", self._call)
+        app.router.add_get("/file/bot{token}/{file}", self._file)
+        # A poll whose bot went away ends at once, as it does at Telegram.
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0]
+            self.url = f"http://{host}:{port}"
+            yield self
+        finally:
+            await runner.cleanup()
+
+    # What people do.
+
+    async def send(self, chat: Json = PRIVATE, sender: Json = ANN, **fields: Any) -> Json:
+        """Have a person send a message, and return it."""
+        message = self.message(chat, sender, **fields)
+        await self.update(message=message)
+        return message
+
+    async def press(self, data: str, shown: Json) -> None:
+        """Have a person press a button under a message."""
+        query = {"id": "q", "from": ANN, "chat_instance": "i", "data": data, "message": shown}
+        await self.update(callback_query=query)
+
+    async def update(self, **fields: Any) -> Json:
+        """Add what happened to what the bot will fetch."""
+        self._last_update = next(self._update_ids)
+        update = {"update_id": self._last_update, **fields}
+        async with self._changed:
+            self._updates.append(update)
+            self._changed.notify_all()
+        return update
+
+    def message(self, chat: Json = PRIVATE, sender: Json = ANN, **fields: Any) -> Json:
+        """Make a message that nobody was told of yet."""
+        message = {
+            "message_id": next(self._ids),
+            "date": int(time.time()),
+            "chat": chat,
+            "from": sender,
+            **fields,
+        }
+        self.messages[chat["id"], message["message_id"]] = message
+        return message
+
+    def file(self, data: bytes, **fields: Any) -> Json:
+        """Keep a file, and return what a message says of it."""
+        name = f"file{len(self.files)}"
+        self.files[name] = data
+        return {"file_id": name, "file_unique_id": f"u{name}", "file_size": len(data), **fields}
+
+    def photo(self, data: bytes, side: int = 96, **fields: Any) -> Json:
+        """Keep a photo, and return one of its sizes."""
+        return self.file(data, width=side, height=side, **fields)
+
+    # What tests look at.
+
+    async def until(self, met: Callable[[], Any]) -> Any:
+        """Wait until something is true, and return it."""
+        async with asyncio.timeout(TIMEOUT), self._changed:
+            return await self._changed.wait_for(met)
+
+    def of(self, *methods: str) -> list[Json]:
+        """Return the calls of some methods."""
+        return [call.data for call in self.calls if call.method in methods]
+
+    async def nth(self, method: str, number: int = 1) -> Json:
+        """Wait for a call of a method, and return what was sent with it."""
+        await self.until(lambda: len(self.of(method)) >= number)
+        return self.of(method)[number - 1]
+
+    async def taken(self) -> None:
+        """Wait until the bot has fetched all that happened, and asks for more."""
+        await self.until(lambda: self.confirmed > self._last_update)
+
+    def latest(self) -> Json:
+        """Return the newest message as the chat shows it."""
+        return self.messages[max(self.messages, key=lambda key: key[1])]
+
+    # The Bot API.
+
+    async def _call(self, request: web.Request) -> web.StreamResponse:
+        method, data = request.match_info["method"], await _form(request)
+        async with self._changed:
+            self.calls.append(Call(method, data))
+            self._changed.notify_all()
+        answer: Json | None = None
+        if request.match_info["token"] != TOKEN:
+            answer = failure(401, "Unauthorized")
+        elif self.failures[method]:
+            answer = self.failures[method].pop(0)
+        if answer is DROP:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        if answer is None:
+            handler = getattr(self, f"_{method}", None)
+            result = await handler(data) if handler else True
+            answer = {"ok": True, "result": result}
+        return web.json_response(answer, status=answer.get("error_code", 200))
+
+    async def _file(self, request: web.Request) -> web.Response:
+        name = request.match_info["file"]
+        self.fetched.append(name)
+        if self.failures["file"] and (failed := self.failures["file"].pop(0)):
+            return web.Response(status=failed["error_code"])
+        return web.Response(body=self.files[name])
+
+    async def _getMe(self, data: Json) -> Json:  # noqa: N802
+        return self.bot
+
+    async def _getUpdates(self, data: Json) -> list[Json]:  # noqa: N802
+        def waiting() -> list[Json]:
+            return [one for one in self._updates if one["update_id"] >= offset]
+
+        offset = data.get("offset", 0)
+
+        async with self._changed:
+            self.confirmed = max(self.confirmed, offset)
+            self._updates = waiting()
+            self._changed.notify_all()
+            try:
+                async with asyncio.timeout(data.get("timeout", 0)):
+                    return await self._changed.wait_for(waiting)
+            except TimeoutError:
+                return []
+
+    async def _getFile(self, data: Json) -> Json:  # noqa: N802
+        name = data["file_id"]
+        return {
+            "file_id": name,
+            "file_unique_id": f"u{name}",
+            "file_size": len(self.files[name]),
+            "file_path": name,
+        }
+
+    async def _sendMessage(self, data: Json) -> Json:  # noqa: N802
+        return self._sent(data, text=data["text"])
+
+    async def _sendPhoto(self, data: Json) -> Json:  # noqa: N802
+        return self._sent(data, photo=[self.photo(data["photo"])], caption=data["caption"])
+
+    async def _editMessageText(self, data: Json) -> Json:  # noqa: N802
+        shown = self.messages[data["chat_id"], data["message_id"]]
+        shown.update(text=data["text"], reply_markup=data["reply_markup"])
+        return shown
+
+    async def _editMessageReplyMarkup(self, data: Json) -> Json:  # noqa: N802
+        shown = self.messages[data["chat_id"], data["message_id"]]
+        shown.update(reply_markup=data["reply_markup"])
+        return shown
+
+    async def _getChatMember(self, data: Json) -> Json:  # noqa: N802
+        user = {**ANN, "id": data["user_id"]}
+        if data["user_id"] not in self.administrators:
+            return {"status": "member", "user": user}
+        return {"status": "creator", "user": user, "is_anonymous": False}
+
+    def _sent(self, data: Json, **fields: Any) -> Json:
+        chat = {"id": data["chat_id"], "type": "private" if data["chat_id"] > 0 else "supergroup"}
+        quoted = data.get("reply_parameters", {}).get("message_id")
+        if above := self.messages.get((data["chat_id"], quoted)):
+            # A message in a message holds no third one.
+            fields["reply_to_message"] = {k: v for k, v in above.items() if k != "reply_to_message"}
+        if "reply_markup" in data:
+            fields["reply_markup"] = data["reply_markup"]
+        return self.message(chat, self.bot, **fields)
+
+
+async def _form(request: web.Request) -> Json:
+    data: Json = {}
+    for name, value in (await request.post()).items():
+        if isinstance(value, web.FileField):
+            data[name] = value.file.read()
+        elif name in ("text", "caption", "callback_query_id", "url", "secret_token", "file_id"):
+            data[name] = value
+        else:
+            try:
+                data[name] = json.loads(str(value))
+            except ValueError:
+                data[name] = value
+    return data

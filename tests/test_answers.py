@@ -1,0 +1,135 @@
+"""A photo's bytes become an answer, whatever happens on the way."""
+
+import asyncio
+import io
+import logging
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+from prometheus_client import REGISTRY
+
+from bot import replies
+from bot.answers import Answers, CaptionPhoto
+from captioner import BadImage, Busy, Caption, Captioner, Options
+from captioner.captioner import Word
+from captioner.checkpoint import Checkpoint
+from tests.conftest import photo_bytes
+
+SURE = Caption("A dog runs.", -0.1, (Word("a", -0.1, None),))
+
+
+def answers(caption: CaptionPhoto, deadline: float = 10) -> Answers:
+    return Answers(caption, "test", deadline=deadline)
+
+
+def failing(error: Exception) -> CaptionPhoto:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        raise error
+
+    return caption
+
+
+async def test_a_photo_is_answered_with_its_caption() -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        assert (photo, options) == (b"photo", Options())
+        return SURE
+
+    answer = await answers(caption).first(b"photo")
+
+    assert (answer.text, answer.caption, answer.problem) == ("A dog runs.", SURE, None)
+
+
+@pytest.mark.parametrize("kind", ["damaged", "too large", "unsupported"])
+async def test_a_bad_photo_is_answered_with_what_is_wrong(kind: str) -> None:
+    answer = await answers(failing(BadImage("It is cut off.", kind))).first(b"")  # type: ignore[arg-type]
+
+    assert (answer.text, answer.problem, answer.caption) == ("It is cut off.", kind, None)
+
+
+async def test_a_full_queue_is_answered_with_when_to_try_again() -> None:
+    answer = await answers(failing(Busy("full", retry_after=6.2))).first(b"")
+
+    assert answer.text == replies.busy(6.2)
+    assert (answer.problem, answer.retry_after) == ("busy", 6.2)
+
+
+async def test_a_photo_that_takes_too_long_is_given_up() -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        await asyncio.Event().wait()
+        return SURE
+
+    answer = await answers(caption, deadline=0.01).first(b"")
+
+    assert (answer.text, answer.problem) == (replies.LATE, "late")
+
+
+async def test_the_unexpected_is_logged_and_the_person_gets_a_plain_sentence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = await answers(failing(ZeroDivisionError("secret detail"))).first(b"")
+
+    assert (answer.text, answer.problem) == (replies.FAILED, "failed")
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_cancellation_passes_through() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await answers(failing(asyncio.CancelledError())).first(b"")  # type: ignore[arg-type]
+
+
+async def test_another_caption_is_drawn_anew_at_every_turn_and_differs_from_what_is_shown() -> None:
+    seen = []
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        seen.append(options)
+        return replace(SURE, alternatives=(Caption("A cat sits.", -0.1, SURE.words),))
+
+    asked = answers(caption)
+    assert (await asked.another(b"", 1, "A dog runs.")).text == "A cat sits."
+    assert (await asked.another(b"", 2, "I am not sure, but perhaps: a dog runs.")).text == (
+        "A cat sits."
+    )
+    assert all(options.sample and options.alternatives for options in seen)
+    assert seen[0].seed != seen[1].seed
+
+
+async def test_nothing_new_to_say_is_said() -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return SURE
+
+    assert (await answers(caption).another(b"", 1, "A dog runs.")).text == replies.NOTHING_ELSE
+
+
+async def test_where_it_looked_is_a_picture(tiny: Checkpoint) -> None:
+    async with Captioner(tiny, "cpu") as captioner:
+        asked = Answers(captioner.caption, "test", options=Options(beam=2))
+        answer = await asked.looked(photo_bytes(1))
+
+    assert (answer.text, answer.problem) == (replies.LOOKED, None)
+    assert answer.picture is not None
+    with Image.open(io.BytesIO(answer.picture)) as picture:
+        assert picture.format == "JPEG"
+        assert min(picture.size) > 224
+
+
+async def test_a_model_without_attention_cannot_show_where_it_looked() -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return SURE
+
+    answer = await answers(caption).looked(photo_bytes(1))
+
+    assert (answer.text, answer.picture) == (replies.NO_ATTENTION, None)
+
+
+async def test_answers_are_counted_by_platform_and_kind() -> None:
+    def count(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0
+
+    before = count("captioner_errors_total", platform="test", kind="damaged")
+    refused = count("captioner_photos_total", platform="test", outcome="refused")
+    await answers(failing(BadImage("cut off"))).first(b"")
+
+    assert count("captioner_errors_total", platform="test", kind="damaged") == before + 1
+    assert count("captioner_photos_total", platform="test", outcome="refused") == refused + 1

@@ -1,0 +1,239 @@
+"""The whole process, as an operator starts and stops it."""
+
+import asyncio
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.__main__ import main
+from bot.settings import Settings
+from tests.conftest import photo_bytes
+
+ROOT = Path(__file__).parents[1]
+Start = Callable[..., Any]
+
+
+@dataclass
+class Bot:
+    """A running bot, and what it has logged."""
+
+    process: asyncio.subprocess.Process
+    said: str = ""
+    address: str = field(default="", init=False)
+
+    async def until(self, pattern: str) -> re.Match[str]:
+        """Read its log until it says something."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(60):
+            while not (found := re.search(pattern, self.said)):
+                line = await self.process.stderr.readline()
+                assert line, f"it ended, after saying: {self.said}"
+                self.said += line.decode()
+        return found
+
+    async def ended(self) -> int:
+        """Wait for its end, and return its exit status."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(60):
+            self.said += (await self.process.stderr.read()).decode()
+            return await self.process.wait()
+
+
+@pytest.fixture
+def start(tmp_path: Path, tiny_file: Path) -> Start:
+    """Return how to start `python -m bot` in an empty folder, with settings of a test's own."""
+    clean = {
+        key: value for key, value in os.environ.items() if key.lower() not in Settings.model_fields
+    }
+    common = {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "CAPTIONER_CHECKPOINT": str(tiny_file),
+        "WEB_PORT": "0",
+    }
+
+    @asynccontextmanager
+    async def running(*arguments: str, **environment: str) -> AsyncIterator[Bot]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", *arguments),
+            cwd=tmp_path,
+            env=clean | common | environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            yield Bot(process)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+    return running
+
+
+@pytest.fixture
+def settings(
+    tmp_path: Path, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[pytest.MonkeyPatch]:
+    """Run `main` in this process, in an empty folder; return how to set a key."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("CAPTIONER_CHECKPOINT", str(tiny_file))
+    monkeypatch.setenv("WEB_PORT", "0")
+    monkeypatch.chdir(tmp_path)
+    logger = logging.getLogger()
+    before = logger.handlers[:], logger.level
+    yield monkeypatch
+    logger.handlers[:], logger.level = before
+
+
+async def caption(address: str, photo: bytes) -> tuple[int, Any]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{address}/api/caption", data=photo) as response,
+    ):
+        return response.status, await response.json()
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+async def test_without_tokens_the_web_chat_alone_answers(start: Start) -> None:
+    async with start() as bot:
+        address = (await bot.until(r"http://127\.0\.0\.1:\d+"))[0]
+        status, answer = await caption(address, photo_bytes(1))
+        bot.process.send_signal(signal.SIGTERM)
+
+        assert await bot.ended() == 0
+    assert status == 200
+    assert answer["caption"]
+    assert "Telegram" not in bot.said
+    assert "Traceback" not in bot.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_stopping_answers_what_is_in_hand(start: Start, number: signal.Signals) -> None:
+    async with start() as bot:
+        address = (await bot.until(r"http://127\.0\.0\.1:\d+"))[0]
+        asked = [asyncio.create_task(caption(address, photo_bytes(seed))) for seed in range(20)]
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        bot.process.send_signal(number)
+        answers = await asyncio.gather(*asked)
+
+        assert await bot.ended() == 0
+    assert all(status in (200, 503) and answer for status, answer in answers)
+    assert "stopping" in bot.said
+    assert "Traceback" not in bot.said
+
+
+async def test_a_second_signal_leaves_at_once(start: Start) -> None:
+    async with start() as bot:
+        address = (await bot.until(r"http://127\.0\.0\.1:\d+"))[0]
+        port = int(address.rpartition(":")[2])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        # A request whose body never ends is in hand until the deadline.
+        writer.write(b"POST /api/caption HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+        await writer.drain()
+        async with aiohttp.ClientSession() as session:  # what came before is in hand by now
+            await (await session.get(f"{address}/healthz")).read()
+        bot.process.send_signal(signal.SIGTERM)
+        await bot.until("stopping")
+        bot.process.send_signal(signal.SIGTERM)
+
+        assert await bot.ended() == -signal.SIGTERM
+        writer.close()
+
+
+async def test_one_platform_that_cannot_be_reached_leaves_the_others_running(
+    start: Start,
+) -> None:
+    nowhere = f"127.0.0.1:{closed_port()}"
+    tokens = {
+        "TELEGRAM_BOT_TOKEN": "12345:abcdef",
+        "TELEGRAM_API_URL": f"http://{nowhere}",
+        "DISCORD_BOT_TOKEN": "abc.def.ghi",
+        "DISCORD_API_URL": f"http://{nowhere}",
+        "DISCORD_GATEWAY_URL": f"ws://{nowhere}",
+    }
+    async with start(**tokens) as bot:
+        address = (await bot.until(rf"http://(?!{nowhere})127\.0\.0\.1:\d+"))[0]
+        await bot.until(r"Telegram: .*trying again")
+        await bot.until(r"Discord.*trying again")
+        status, _ = await caption(address, photo_bytes(1))
+        bot.process.send_signal(signal.SIGTERM)
+
+        assert await bot.ended() == 0
+    assert status == 200
+    assert "abcdef" not in bot.said
+    assert "abc.def.ghi" not in bot.said
+    assert "Traceback" not in bot.said
+
+
+def test_check_says_what_would_run(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--check"]) == 0
+
+    said = capsys.readouterr().out
+    assert re.search(r"^Captioner: ResNet-18 with an attention LSTM, \w+, ", said, re.MULTILINE)
+    assert re.search(r"^Web chat: http://127\.0\.0\.1", said, re.MULTILINE)
+    assert "Telegram: off; TELEGRAM_BOT_TOKEN is not set" in said
+    assert "Discord: off; DISCORD_BOT_TOKEN is not set" in said
+
+
+def test_check_fails_where_a_platform_would(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.setenv("TELEGRAM_BOT_TOKEN", "12345:abcdef")
+    settings.setenv("TELEGRAM_API_URL", f"http://127.0.0.1:{closed_port()}")
+
+    assert main(["--check"]) == 1
+    said = capsys.readouterr()
+    assert "error: Telegram: " in said.err
+    assert "Web chat: http://" in said.out
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("WEB_PORT", "x", "error: WEB_PORT: "),
+        ("CAPTIONER_CHECKPOINT", "no.safetensors", "error: CAPTIONER_CHECKPOINT: no.safetensors: "),
+        ("CAPTIONER_DEVICE", "quantum", "error: CAPTIONER_DEVICE: device 'quantum' cannot be used"),
+        ("DATA_DIR", "/dev/null/data", "error: /dev/null/data/chats.sqlite3: cannot be used"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_error(
+    settings: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    key: str,
+    value: str,
+    said: str,
+) -> None:
+    settings.setenv(key, value)
+
+    assert main([]) == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_key_that_is_mistyped_is_named(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(".env").write_text("TELEGRAM_TOKEN=1\n")
+
+    assert main(["--check"]) == 0
+    assert ".env: TELEGRAM_TOKEN is no key; TELEGRAM_BOT_TOKEN?" in capsys.readouterr().err

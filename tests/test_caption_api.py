@@ -1,0 +1,445 @@
+"""`POST /api/caption` through the wire; every answer is what the OpenAPI file says."""
+
+import asyncio
+import io
+import logging
+import os
+import sys
+from asyncio import StreamWriter
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from openapi_spec_validator import validate as validate_openapi
+from PIL import Image
+
+from bot import replies
+from bot.answers import CaptionPhoto
+from bot.caption_api import CHUNK
+from captioner import BadImage, Busy, Caption, Options
+from captioner.captioner import Word
+from tests.web_server import (
+    LIMIT,
+    LIMIT_MB,
+    OPENAPI,
+    PHOTO,
+    SURE,
+    connect,
+    documented,
+    form,
+    head,
+    serving,
+    web_chat,
+)
+
+
+def failing(error: Exception) -> CaptionPhoto:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        raise error
+
+    return caption
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    async with serving(web_chat()) as address:
+        yield address
+
+
+def test_the_openapi_file_is_valid() -> None:
+    validate_openapi(OPENAPI)
+
+
+async def test_a_photo_in_a_form_is_captioned(url: str, client: ClientSession) -> None:
+    async with client.post(f"{url}/api/caption", data=form()) as answer:
+        said = await documented(answer)
+
+    assert answer.status == 200
+    assert (said["caption"], said["text"]) == ("A dog runs.", "A dog runs.")
+    assert said["confidence"] == pytest.approx(0.9048, abs=1e-4)
+    assert len(said["alternatives"]) == 4
+    assert said["alternatives"][0] == {"caption": "A cat number 0.", "confidence": 0.1353}
+    assert "words" not in said
+
+
+@pytest.mark.parametrize(
+    "kind", ["image/jpeg", "application/octet-stream", "application/x-www-form-urlencoded"]
+)
+async def test_a_photo_that_is_the_body_is_captioned(
+    kind: str, url: str, client: ClientSession
+) -> None:
+    headers = {"Content-Type": kind}
+    async with client.post(f"{url}/api/caption", data=PHOTO, headers=headers) as answer:
+        said = await documented(answer)
+
+    assert (answer.status, said["caption"]) == (200, "A dog runs.")
+
+
+@pytest.mark.parametrize("number", [0, 8])
+async def test_as_many_alternatives_come_as_are_asked_for(
+    number: int, url: str, client: ClientSession
+) -> None:
+    query = {"alternatives": str(number)}
+    async with client.post(f"{url}/api/caption", params=query, data=PHOTO) as answer:
+        assert len((await documented(answer))["alternatives"]) == number
+
+
+async def test_words_come_with_where_the_model_looked(client: ClientSession) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        assert options.attention
+        return SURE
+
+    async with (
+        serving(web_chat(caption)) as url,
+        client.post(f"{url}/api/caption?explain=1", data=PHOTO) as answer,
+    ):
+        said = await documented(answer)
+
+    assert said["words"] == [
+        {"text": "a", "probability": 0.9048, "attention": [[0.25, 0.25], [0.25, 0.25]]},
+        {"text": "dog", "probability": 0.8187, "attention": None},
+    ]
+
+
+async def test_another_caption_is_a_different_one(client: ClientSession) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        assert (options.sample, options.seed, options.attention) == (True, 3, True)
+        return SURE
+
+    query = {"another": "3", "shown": "Perhaps: a dog runs.", "explain": "1", "alternatives": "2"}
+    async with (
+        serving(web_chat(caption)) as url,
+        client.post(f"{url}/api/caption", params=query, data=PHOTO) as answer,
+    ):
+        said = await documented(answer)
+
+    assert said["caption"] == "A cat number 0."
+
+
+async def test_it_says_so_when_there_is_no_other_caption(url: str, client: ClientSession) -> None:
+    query = {"another": "1", "shown": " ".join([SURE.text, *(c.text for c in SURE.alternatives)])}
+    async with client.post(f"{url}/api/caption", params=query, data=PHOTO) as answer:
+        said = await documented(answer)
+
+    assert (said["text"], said["caption"]) == (replies.NOTHING_ELSE, "A dog runs.")
+
+
+async def test_doubt_is_worded_and_the_caption_stays_fit_for_alt_text(
+    client: ClientSession,
+) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return Caption("A dog runs.", -9.0, SURE.words)
+
+    async with (
+        serving(web_chat(caption)) as url,
+        client.post(f"{url}/api/caption", data=PHOTO) as answer,
+    ):
+        said = await documented(answer)
+
+    assert said["caption"] == "A dog runs."
+    assert said["text"] == "I am not sure, but perhaps: a dog runs."
+
+
+def large_picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (1000, 1000)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "part"),
+    [
+        (b"", 400, "empty"),
+        (PHOTO[:300], 400, "damaged"),
+        (b"a letter", 415, "not a picture"),
+        (large_picture(), 413, "1000 x 1000"),
+    ],
+)
+@pytest.mark.parametrize("wrap", [bytes, form])
+async def test_a_bad_photo_is_refused_with_the_reason(
+    wrap: Callable[[bytes], Any],
+    body: bytes,
+    status: int,
+    part: str,
+    url: str,
+    client: ClientSession,
+) -> None:
+    async with client.post(f"{url}/api/caption", data=wrap(body)) as answer:
+        assert answer.status == status
+        assert part in (await documented(answer))["error"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "alternatives=9",
+        "alternatives=-1",
+        "alternatives=x",
+        "explain=yes",
+        "another=-1",
+        "another=",
+        f"another={2**63}",
+        f"another=1&shown={'x' * 4001}",
+    ],
+)
+async def test_a_wrong_query_is_refused_by_name(
+    query: str, url: str, client: ClientSession
+) -> None:
+    async with client.post(f"{url}/api/caption?{query}", data=PHOTO) as answer:
+        assert answer.status == 400
+        named = query.split("&")[-1].split("=")[0]
+        assert (await documented(answer))["error"].startswith(f"{named}: ")
+
+
+async def test_a_form_needs_exactly_one_photo(url: str, client: ClientSession) -> None:
+    two = form()
+    two.add_field("photo", PHOTO, filename="b.jpg")
+    for data in (form(field="picture"), two):
+        async with client.post(f"{url}/api/caption", data=data) as answer:
+            assert answer.status == 400
+            assert await documented(answer) == {"error": replies.NEEDS_FIELD}
+
+
+START = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"no boundary"),
+        ("multipart/form-data; boundary=x", b"no boundary"),
+        ("multipart/form-data; boundary=x", START + b"\r\nhalf a pho"),
+        ("multipart/form-data; boundary=x", START + b"no colon\r\n\r\n\r\n--x--\r\n"),
+        (
+            "multipart/form-data; boundary=x",
+            START + b"Content-Type: multipart/a; boundary=y\r\n\r\n\r\n--x--",
+        ),
+    ],
+)
+async def test_a_broken_form_is_refused(
+    kind: str, body: bytes, url: str, client: ClientSession
+) -> None:
+    headers = {"Content-Type": kind}
+    async with client.post(f"{url}/api/caption", data=body, headers=headers) as answer:
+        assert answer.status == 400
+        assert await documented(answer)
+
+
+async def test_a_body_that_is_not_as_compressed_as_it_says_is_refused(
+    url: str, client: ClientSession
+) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "image/jpeg"}
+    async with client.post(f"{url}/api/caption", data=PHOTO, headers=headers) as answer:
+        assert answer.status == 400
+        assert await documented(answer) == {"error": replies.BROKEN_UPLOAD}
+
+
+async def test_a_file_that_says_it_is_too_large_is_refused_before_it_comes(url: str) -> None:
+    reader, writer = await connect(url)
+    writer.write(head(f"Content-Length: {LIMIT + 1}"))
+    line = await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+
+    assert b" 413 " in line
+
+
+async def test_a_file_that_turns_out_too_large_is_refused_before_all_of_it_came(
+    url: str,
+) -> None:
+    reader, writer = await connect(url)
+    writer.write(head("Transfer-Encoding: chunked"))
+    for _ in range(LIMIT // CHUNK + 1):
+        writer.write(f"{CHUNK:x}\r\n".encode() + bytes(CHUNK) + b"\r\n")
+    line = await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+
+    assert b" 413 " in line
+
+
+@pytest.mark.parametrize("field", ["photo", "other"])
+async def test_a_form_that_is_too_large_is_refused(
+    field: str, url: str, client: ClientSession
+) -> None:
+    data = form(bytes(LIMIT + 1), field)
+    async with client.post(f"{url}/api/caption", data=data) as answer:
+        assert answer.status == 413
+        assert await documented(answer) == {"error": replies.too_large(LIMIT_MB)}
+
+
+async def test_a_form_with_the_largest_photo_is_read(url: str, client: ClientSession) -> None:
+    data = form(PHOTO + bytes(LIMIT - len(PHOTO)))
+    async with client.post(f"{url}/api/caption", data=data) as answer:
+        assert answer.status == 200
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(client: ClientSession) -> None:
+    async with serving(web_chat(photo_seconds=0.05)) as url:
+        reader, writer = await connect(url)
+        writer.write(head("Content-Length: 100") + b"some")
+        line = await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+
+    assert b" 408 " in line
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence", "retry_after"),
+    [
+        (Busy("full", 6.2), 503, replies.busy(6.2), "7"),
+        (BadImage("Cut off.", "damaged"), 400, "Cut off.", None),
+        (RuntimeError("a bug"), 500, replies.FAILED, None),
+    ],
+)
+async def test_trouble_is_told_with_when_to_try_again(
+    error: Exception, status: int, sentence: str, retry_after: str | None, client: ClientSession
+) -> None:
+    async with (
+        serving(web_chat(failing(error))) as url,
+        client.post(f"{url}/api/caption", data=PHOTO) as answer,
+    ):
+        assert answer.status == status
+        assert await documented(answer) == {"error": sentence}
+        assert answer.headers.get("Retry-After") == retry_after
+
+
+async def test_a_photo_that_takes_too_long_is_given_up(client: ClientSession) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        await asyncio.Event().wait()
+        return SURE
+
+    async with (
+        serving(web_chat(caption, deadline=0.02)) as url,
+        client.post(f"{url}/api/caption", data=PHOTO) as answer,
+    ):
+        assert answer.status == 503
+        assert await documented(answer) == {"error": replies.LATE}
+
+
+async def test_a_bug_of_the_server_fails_in_json_too(client: ClientSession) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return Caption("A dog runs.", -0.3, (Word("a", 1e9, None),))  # exp() overflows
+
+    query = {"explain": "1"}
+    chat = web_chat(caption)
+    async with (
+        serving(chat) as url,
+        client.post(f"{url}/api/caption", params=query, data=PHOTO) as answer,
+    ):
+        assert answer.status == 500
+        assert await documented(answer) == {"error": replies.FAILED}
+
+
+async def test_wrong_addresses_and_methods_fail_in_json(url: str, client: ClientSession) -> None:
+    async with client.get(f"{url}/api/caption") as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+        assert await answer.json() == {"error": replies.NOT_HERE}
+    async with client.post(f"{url}/api/nothing", data=PHOTO) as answer:
+        assert answer.status == 404
+        assert await answer.json() == {"error": replies.NOT_HERE}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+async def test_pages_of_other_sites_are_refused(
+    headers: dict[str, str], url: str, client: ClientSession
+) -> None:
+    async with client.post(f"{url}/api/caption", data=PHOTO, headers=headers) as answer:
+        assert answer.status == 403
+        assert await documented(answer) == {"error": replies.FOREIGN}
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def test_its_own_page_is_served_also_behind_a_proxy(url: str, client: ClientSession) -> None:
+    elsewhere = {"Origin": "https://captions.example", "Sec-Fetch-Site": "same-origin"}
+    for headers in ({"Origin": url}, {"Sec-Fetch-Site": "same-origin"}, elsewhere):
+        async with client.post(f"{url}/api/caption", data=PHOTO, headers=headers) as answer:
+            assert answer.status == 200
+
+
+def troubles(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.exc_info or r.levelno >= logging.WARNING]
+
+
+async def test_a_client_that_goes_away_gives_its_place_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    working, dropped = asyncio.Event(), asyncio.Event()
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        working.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            dropped.set()
+        return SURE
+
+    async with serving(web_chat(caption)) as url:
+        _, writer = await connect(url)
+        writer.write(head("Content-Length: 4") + b"some")
+        await asyncio.wait_for(working.wait(), 5)
+        writer.close()
+        await asyncio.wait_for(dropped.wait(), 5)
+
+    assert not troubles(caplog)
+
+
+async def test_a_client_that_goes_away_amid_its_photo_is_no_trouble(
+    caplog: pytest.LogCaptureFixture, client: ClientSession
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with serving(web_chat()) as url:
+        for kind in ("image/jpeg", "multipart/form-data; boundary=x"):
+            for leave in (StreamWriter.close, lambda writer: writer.transport.abort()):
+                _, writer = await connect(url)
+                writer.write(head("Content-Length: 100", kind=kind) + b"--x\r\n")
+                async with client.get(f"{url}/healthz"):  # the server has read what came before
+                    leave(writer)
+
+    assert not troubles(caplog)
+
+
+WRITTEN: list[str] | None = None
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if WRITTEN is not None and event == "open":
+        path, mode, flags = arguments
+        if set(mode or "") & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR):
+            WRITTEN.append(str(path))
+
+
+@pytest.fixture
+def written() -> Iterator[list[str]]:
+    """Tell which files are opened for writing."""
+    global WRITTEN
+    sys.addaudithook(_watch)  # cannot be taken away again: it rests while there is no list
+    WRITTEN = []
+    yield WRITTEN
+    WRITTEN = None
+
+
+async def test_no_photo_is_written_to_a_file(
+    written: list[str], url: str, client: ClientSession
+) -> None:
+    large = PHOTO + bytes(LIMIT - len(PHOTO))
+    for data in (form(large), large):
+        async with client.post(f"{url}/api/caption", data=data) as answer:
+            assert answer.status == 200
+
+    assert written == []

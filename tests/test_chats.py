@@ -1,0 +1,70 @@
+"""What is set in a chat stays set."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.chats import Chats, ChatsError
+
+
+async def test_automatic_captions_are_off_until_switched_on(tmp_path: Path) -> None:
+    async with Chats(tmp_path / "chats.sqlite3") as chats:
+        assert not await chats.auto("telegram", 1)
+        await chats.set_auto("telegram", 1, True)
+        assert await chats.auto("telegram", 1)
+        assert not await chats.auto("telegram", 2)
+        assert not await chats.auto("discord", 1)
+        await chats.set_auto("telegram", 1, False)
+        assert not await chats.auto("telegram", 1)
+
+
+async def test_settings_outlive_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "chats.sqlite3"
+    async with Chats(path) as chats:
+        await chats.set_auto("telegram", -100, True)
+
+    async with Chats(path) as chats:
+        assert await chats.auto("telegram", "-100")
+
+
+async def test_a_chat_that_moves_takes_its_settings_along(tmp_path: Path) -> None:
+    async with Chats(tmp_path / "chats.sqlite3") as chats:
+        await chats.set_auto("telegram", 1, True)
+        await chats.move("telegram", 1, 2)
+
+        assert await chats.auto("telegram", 2)
+        assert not await chats.auto("telegram", 1)
+
+
+async def test_a_move_that_is_told_twice_changes_nothing(tmp_path: Path) -> None:
+    async with Chats(tmp_path / "chats.sqlite3") as chats:
+        await chats.set_auto("telegram", 1, True)
+        await chats.move("telegram", 1, 2)
+        await chats.set_auto("telegram", 2, False)
+        await chats.move("telegram", 1, 2)
+
+        assert not await chats.auto("telegram", 2)
+
+
+async def test_many_tasks_may_ask_at_once(tmp_path: Path) -> None:
+    async with Chats(tmp_path / "chats.sqlite3") as chats:
+        await asyncio.gather(*(chats.set_auto("web", n, n % 2 == 0) for n in range(50)))
+        found = await asyncio.gather(*(chats.auto("web", n) for n in range(50)))
+
+    assert found == [n % 2 == 0 for n in range(50)]
+
+
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "chats.sqlite3"
+    path.write_bytes(b"this is no database" * 100)
+
+    with pytest.raises(ChatsError, match=str(path)):
+        await Chats(path).__aenter__()
+
+
+async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(ChatsError, match="file"):
+        await Chats(tmp_path / "file" / "chats.sqlite3").__aenter__()

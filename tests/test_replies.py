@@ -1,0 +1,78 @@
+"""What the bot says: the same plain sentences everywhere."""
+
+import math
+
+import pytest
+
+from bot import replies
+from captioner import Caption
+from captioner.captioner import Word
+
+
+def caption(text: str, probability: float) -> Caption:
+    """Return a caption whose words, and whose end, each have one probability."""
+    each = math.log(probability)
+    words = tuple(Word(word, each, None) for word in text.lower().rstrip(".").split())
+    return Caption(text, each * (len(words) + 1), words)
+
+
+def test_confidence_is_the_mean_probability_of_a_word() -> None:
+    assert replies.confidence(caption("A dog runs.", 0.4)) == pytest.approx(0.4)
+    assert replies.confidence(caption("A dog runs across the grass.", 0.4)) == pytest.approx(0.4)
+
+
+def test_a_sure_caption_is_said_as_it_is() -> None:
+    assert replies.captioned(caption("A dog runs.", 0.9)) == "A dog runs."
+
+
+def test_an_unsure_caption_is_said_with_doubt() -> None:
+    said = replies.captioned(caption("A dog runs.", replies.UNSURE / 2))
+
+    assert said == "I am not sure, but perhaps: a dog runs."
+    assert replies.without_doubt(said) == replies.without_doubt("A dog runs.") == "A dog runs."
+
+
+def test_an_album_is_numbered_and_names_what_is_left_out() -> None:
+    assert replies.album(["A dog.", "A cat."]) == "1. A dog.\n2. A cat."
+    assert replies.album(["A dog."], 1).endswith("I look at 1 at once; 1 more picture is left out.")
+    assert replies.album(["A."], 3).endswith("3 more pictures are left out.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "a second"), (1.0, "a second"), (1.1, "2 seconds"), (60, "60")]
+)
+def test_busy_says_when_to_try_again(seconds: float, said: str) -> None:
+    assert said in replies.busy(seconds)
+
+
+def test_the_shipped_model_comes_with_the_notice_of_its_licence() -> None:
+    scores = {"cider": 53.94, "bleu4": 20.9, "split": "test"}
+
+    said = replies.about("ResNet-50 with an LSTM", scores, shipped=True)
+    assert "CIDEr 53.9, BLEU-4 20.9 on the test photos" in said
+    assert "non-commercial" in said
+    assert "https://github.com/uber-research/permute-quantize-finetune" in said
+
+
+def test_another_model_owes_no_notice_and_may_have_no_scores() -> None:
+    assert replies.about("ResNet-18 with a GRU", {}, shipped=False) == (
+        "I am a ResNet-18 with a GRU that was trained to say what is in photos."
+    )
+
+
+def test_settings_say_what_holds_in_this_chat() -> None:
+    group = replies.settings(auto=True, private=False, max_mb=20, max_photos=10)
+    assert replies.AUTO_ON in group
+    assert "20 MB" in group
+    assert replies.AUTO_PRIVATE in replies.settings(
+        auto=False, private=True, max_mb=20, max_photos=10
+    )
+
+
+def test_no_reply_is_longer_than_the_platforms_take() -> None:
+    texts = [value for name, value in vars(replies).items() if name.isupper()]
+    texts = [text for text in texts if isinstance(text, str)]
+    texts += [replies.help_text(replies.TELEGRAM_GROUP_HELP)]
+    texts += [replies.about("x" * 60, {"cider": 1.0}, shipped=True)]
+    assert max(map(len, texts)) <= 2000  # Discord's limit; Telegram takes 4096
+    assert all(0 < len(text) <= 100 for text in replies.COMMANDS.values())  # Discord's limit

@@ -1,0 +1,121 @@
+"""Settings from the environment and `.env`, and what is said of wrong ones."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot import settings
+from bot.settings import Settings, SettingsError
+
+EXAMPLE = Path(__file__).parents[1] / ".env.example"
+
+
+@pytest.fixture(autouse=True)
+def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Start from an empty folder and an environment that sets none of the keys."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_any_key_the_web_chat_alone_runs_on_loopback() -> None:
+    config = settings.load()
+
+    assert config.telegram_bot_token is None
+    assert config.discord_bot_token is None
+    assert (config.web_host, config.web_port) == ("127.0.0.1", 8080)
+    assert config.captioner_checkpoint.is_file()
+
+
+def test_the_environment_goes_before_the_file(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (clean / ".env").write_text("WEB_PORT=9000\nBEAM=3\n")
+    monkeypatch.setenv("WEB_PORT", "9001")
+
+    assert (settings.load().web_port, settings.load().beam) == (9001, 3)
+
+
+def test_an_empty_value_is_the_default(clean: Path) -> None:
+    (clean / ".env").write_text("TELEGRAM_BOT_TOKEN=\nWEB_PORT=\n")
+
+    assert settings.load() == Settings()
+    assert settings.load().telegram_bot_token is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("WEB_PORT", "99999", "less than or equal to 65535"),
+        ("WEB_PORT", "http", "valid integer"),
+        ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("TELEGRAM_API_URL", "api.telegram.org", "valid URL"),
+        ("DISCORD_GATEWAY_URL", "https://gateway.discord.gg", "'ws' or 'wss'"),
+        ("MAX_PHOTO_MB", "0", "greater than 0"),
+        ("BEAM", "21", "less than or equal to 20"),
+    ],
+)
+def test_a_wrong_value_names_its_key_and_what_is_allowed(
+    key: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(key, value)
+
+    with pytest.raises(SettingsError) as error:
+        settings.load()
+    assert str(error.value).startswith(f"{key}: ")
+    assert said in str(error.value)
+    assert str(error.value).endswith(f", not {value!r}")
+
+
+def test_every_wrong_key_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_PORT", "x")
+    monkeypatch.setenv("BEAM", "0")
+
+    with pytest.raises(SettingsError, match=r"(?s)WEB_PORT: .*\nBEAM: "):
+        settings.load()
+
+
+def test_a_file_that_is_no_text_is_named(clean: Path) -> None:
+    (clean / ".env").write_bytes(b"WEB_PORT=\xff\xfe")
+
+    with pytest.raises(SettingsError, match=re.escape(".env is not a text file")):
+        settings.load()
+
+
+def test_a_token_is_never_shown() -> None:
+    config = Settings.model_validate({"telegram_bot_token": "12345:secret"})
+
+    assert "secret" not in repr(config)
+    assert config.telegram_bot_token is not None
+    assert config.telegram_bot_token.get_secret_value() == "12345:secret"
+
+
+def test_addresses_lose_their_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEGRAM_API_URL", "http://127.0.0.1:8081/")
+
+    assert settings.load().telegram_api_url == "http://127.0.0.1:8081"
+
+
+def test_a_mistyped_key_is_named_with_the_one_that_was_meant(clean: Path) -> None:
+    (clean / ".env").write_text("TELEGRAM_TOKEN=1\nWEB_PORT=8080\nZZZ=1\n")
+
+    assert settings.unknown_keys() == [
+        ".env: TELEGRAM_TOKEN is no key; TELEGRAM_BOT_TOKEN?",
+        ".env: ZZZ is no key",
+    ]
+
+
+def test_the_example_file_shows_every_key_with_its_default() -> None:
+    lines = dict(re.findall(r"^([A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE))
+
+    assert {name.lower() for name in lines} == set(Settings.model_fields)
+    shown = {name.lower(): value for name, value in lines.items() if value}
+    defaults = Settings()
+    assert Settings.model_validate(shown) == defaults
+    unset = set(Settings.model_fields) - set(shown)
+    assert unset == {
+        "telegram_bot_token",
+        "telegram_webhook_url",
+        "discord_bot_token",
+        "captioner_checkpoint",
+    }

@@ -1,0 +1,132 @@
+"""A platform that fails is tried again, and one that lingers is left behind."""
+
+import asyncio
+import logging
+
+import pytest
+
+from bot.errors import PlatformError
+from bot.supervision import keep_running
+
+
+async def until_stopped(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+async def test_a_platform_that_fails_is_tried_again_after_growing_pauses(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stop, tries = asyncio.Event(), 0
+
+    async def run(stop: asyncio.Event) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise PlatformError("Telegram: the token is wrong")
+        stop.set()
+
+    started = asyncio.get_running_loop().time()
+    await asyncio.wait_for(keep_running("Telegram", run, stop, 1, pause=0.01), 5)
+
+    assert tries == 4
+    assert asyncio.get_running_loop().time() - started >= 0.01 + 0.02 + 0.04
+    assert caplog.text.count("Telegram: the token is wrong; trying again") == 3
+
+
+async def test_the_unexpected_is_logged_with_its_trace_and_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stop, tries = asyncio.Event(), 0
+
+    async def run(stop: asyncio.Event) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ZeroDivisionError
+        stop.set()
+
+    await asyncio.wait_for(keep_running("Discord", run, stop, 1, pause=0.01), 5)
+
+    assert tries == 2
+    assert "Traceback" in caplog.text
+
+
+async def test_one_that_ends_by_itself_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
+    stop, tries = asyncio.Event(), 0
+
+    async def run(stop: asyncio.Event) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            stop.set()
+
+    await asyncio.wait_for(keep_running("Discord", run, stop, 1, pause=0.01), 5)
+
+    assert tries == 2
+    assert "Discord: ended by itself" in caplog.text
+
+
+async def test_stopping_lets_a_platform_finish_what_is_in_hand() -> None:
+    stop, finished = asyncio.Event(), asyncio.Event()
+
+    async def run(stop: asyncio.Event) -> None:
+        await stop.wait()
+        await asyncio.sleep(0.02)
+        finished.set()
+
+    running = asyncio.create_task(keep_running("Web chat", run, stop, 5))
+    await asyncio.sleep(0)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+
+    assert finished.is_set()
+
+
+async def test_what_does_not_finish_in_time_is_left(caplog: pytest.LogCaptureFixture) -> None:
+    stop, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def run(stop: asyncio.Event) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    running = asyncio.create_task(keep_running("Discord", run, stop, 0.01))
+    await asyncio.sleep(0)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+
+    assert cancelled.is_set()
+    assert "did not finish" in caplog.text
+
+
+async def test_stopping_ends_a_pause_at_once() -> None:
+    stop, failed = asyncio.Event(), asyncio.Event()
+
+    async def run(stop: asyncio.Event) -> None:
+        failed.set()
+        raise PlatformError("down")
+
+    running = asyncio.create_task(keep_running("Telegram", run, stop, 1, pause=300))
+    await failed.wait()
+    stop.set()
+    await asyncio.wait_for(running, 5)
+
+
+async def test_one_platform_that_fails_leaves_the_others_running(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stop, failures = asyncio.Event(), 0
+
+    async def broken(stop: asyncio.Event) -> None:
+        nonlocal failures
+        failures += 1
+        if failures == 3:
+            stop.set()
+        raise RuntimeError("down")
+
+    with caplog.at_level(logging.CRITICAL):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(keep_running("Web chat", until_stopped, stop, 1))
+            group.create_task(keep_running("Telegram", broken, stop, 1, pause=0.01))
+    assert failures == 3

@@ -1,0 +1,219 @@
+"""The web chat's server: its page, health and metrics, and how it starts and stops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from html.parser import HTMLParser
+
+import pytest
+from aiohttp import ClientSession, web
+
+from bot import replies
+from bot.errors import PlatformError
+from captioner import Caption, Options
+from tests.web_server import (
+    OPENAPI,
+    PHOTO,
+    SURE,
+    connect,
+    documented,
+    head,
+    serving,
+    until,
+    web_chat,
+)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    async with serving(web_chat()) as address:
+        yield address
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/chat.js", "/api/caption", "/api/none", "/none", "/healthz", "/metrics"]
+)
+async def test_every_answer_tells_the_browser_to_be_strict(
+    path: str, url: str, client: ClientSession
+) -> None:
+    async with client.get(f"{url}{path}") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "aiohttp" not in answer.headers["Server"]
+        kept = "no-cache" if path.startswith("/static") else "no-store"
+        assert answer.headers["Cache-Control"] == kept
+
+
+async def test_health_readiness_metrics_and_openapi_are_served(
+    url: str, client: ClientSession
+) -> None:
+    for path, said in (("/healthz", "ok"), ("/readyz", "ready")):
+        async with client.get(f"{url}{path}") as answer:
+            assert await documented(answer, path) == {"status": said}
+    async with client.get(f"{url}/metrics") as answer:
+        text = await answer.text()
+        assert "captioner_queue_photos 3.0" in text
+        assert 'captioner_platform_up{platform="web chat"} 1.0' in text
+    async with client.get(f"{url}/openapi.json") as answer:
+        assert await documented(answer, "/openapi.json") == OPENAPI
+
+
+class References(HTMLParser):
+    """What a page loads, and what it would run or style inline."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.inline: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = dict(attrs)
+        self.inline += [name for name in names if name == "style" or name.startswith("on")]
+        if tag == "style" or (tag == "script" and "src" not in names):
+            self.inline.append(tag)
+        if tag in ("script", "img", "link") and (target := names.get("src", names.get("href"))):
+            self.loaded.append(target)
+
+
+async def test_the_page_loads_only_what_the_server_has(url: str, client: ClientSession) -> None:
+    page = References()
+    async with client.get(url) as answer:
+        page.feed(await answer.text())
+
+    assert not page.inline
+    served = [target for target in page.loaded if not target.startswith("data:")]
+    assert "/static/chat.js" in served
+    assert "/static/chat.css" in served
+    for target in served:
+        async with client.get(f"{url}{target}") as answer:
+            assert answer.status == 200
+            assert answer.content_type in ("text/javascript", "text/css")
+
+
+async def test_the_page_speaks_as_the_bot_does_everywhere(url: str, client: ClientSession) -> None:
+    async with client.get(url) as answer:
+        text = await answer.text()
+
+    for sentence in (replies.ANOTHER, replies.LOOK, replies.ALT_TEXT, replies.HINT):
+        assert sentence in text
+    assert "I am a &lt;model&gt;." in text
+    assert "Its notice." in text
+
+
+async def test_routes_of_others_are_served(client: ClientSession) -> None:
+    async def hook(request: web.Request) -> web.Response:
+        return web.Response(text=await request.text())
+
+    async with (
+        serving(web_chat(routes=(web.post("/hook", hook),))) as url,
+        client.post(f"{url}/hook", data="an update") as answer,
+    ):
+        assert await answer.text() == "an update"
+
+
+async def test_a_port_that_is_taken_is_named(url: str) -> None:
+    second = web_chat(web_port=int(url.rpartition(":")[2]))
+    for trial in (second.run(asyncio.Event()), second.check()):
+        with pytest.raises(PlatformError, match="WEB_PORT"):
+            await trial
+
+
+async def test_a_host_that_is_not_this_machine_is_named() -> None:
+    with pytest.raises(PlatformError, match="WEB_HOST"):
+        await web_chat(web_host="192.0.2.1").check()
+
+
+async def test_the_check_tells_the_address_and_leaves_it_free() -> None:
+    chat = web_chat()
+    line = await chat.check()
+    port = int(line.rpartition(":")[2])
+
+    assert line == f"Web chat: http://127.0.0.1:{port}"
+    assert await web_chat(web_port=port).check() == line
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("0.0.0.0", "http://127.0.0.1:"), ("::1", "http://[::1]:")]
+)
+async def test_the_address_is_one_that_a_browser_opens(host: str, shown: str) -> None:
+    try:
+        line = await web_chat(web_host=host).check()
+    except PlatformError:
+        pytest.skip(f"this machine has no address {host}")
+    assert line.startswith(f"Web chat: {shown}")
+
+
+READY = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
+ANOTHER = head(f"Content-Length: {len(PHOTO)}") + PHOTO
+
+
+async def test_stopping_finishes_what_is_in_hand_and_takes_no_more(
+    client: ClientSession,
+) -> None:
+    working, go = asyncio.Event(), asyncio.Event()
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        working.set()
+        await go.wait()
+        return SURE
+
+    chat, stop = web_chat(caption), asyncio.Event()
+    running = asyncio.create_task(chat.run(stop))
+    await until(lambda: chat.url)
+    asked = asyncio.create_task(client.post(f"{chat.url}/api/caption", data=PHOTO))
+    await asyncio.wait_for(working.wait(), 5)
+    reader, writer = await connect(chat.url)
+    for line, status in ((READY, b" 200 "), (READY, b" 503 "), (ANOTHER, b" 503 ")):
+        writer.write(line)
+        assert status in await asyncio.wait_for(reader.readline(), 5)
+        await asyncio.wait_for(reader.readuntil(b"}"), 5)
+        stop.set()
+    with pytest.raises(OSError, match=r"[Cc]onnect"):
+        await connect(chat.url)
+    assert not running.done()
+
+    go.set()
+    answer = await asked
+    assert answer.status == 200
+    assert (await documented(answer))["caption"] == "A dog runs."
+    await asyncio.wait_for(running, 5)
+    writer.close()
+
+
+async def test_it_can_be_run_again(client: ClientSession) -> None:
+    chat = web_chat()
+    for _ in range(2):
+        async with serving(chat) as url, client.post(f"{url}/api/caption", data=PHOTO) as answer:
+            assert answer.status == 200
+
+
+async def test_it_can_be_cancelled_with_a_photo_in_hand(client: ClientSession) -> None:
+    working = asyncio.Event()
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        working.set()
+        await asyncio.Event().wait()
+        return SURE
+
+    chat = web_chat(caption)
+    running = asyncio.create_task(chat.run(asyncio.Event()))
+    await until(lambda: chat.url)
+    asked = asyncio.create_task(client.post(f"{chat.url}/api/caption", data=PHOTO))
+    await asyncio.wait_for(working.wait(), 5)
+    running.cancel()
+
+    done, _ = await asyncio.wait({running}, timeout=5)
+    assert running in done
+    assert running.cancelled()
+    with suppress(Exception):
+        await asyncio.wait_for(asked, 5)

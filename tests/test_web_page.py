@@ -1,0 +1,565 @@
+"""The web chat's page in a real Chromium, against the real server over loopback.
+
+SCREENSHOTS=docs pytest tests/test_web_page.py -k readme    # the README's picture
+SCREENSHOTS=/tmp/page pytest tests/test_web_page.py         # also one of every state and width
+"""
+
+import asyncio
+import base64
+import io
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import torch
+from PIL import Image
+from playwright.async_api import (
+    Browser,
+    FilePayload,
+    Page,
+    Route,
+    async_playwright,
+    expect,
+)
+
+from bot import replies
+from bot.answers import CaptionPhoto
+from captioner import Busy, Caption, Captioner, Options
+from captioner.captioner import Word
+from captioner.image import decode
+from tests.conftest import photo_bytes
+from tests.web_server import serving, web_chat
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
+]
+
+
+def look_at(row: int, column: int) -> torch.Tensor:
+    """Return an attention map that is brightest in one of 7 x 7 regions."""
+    rows, columns = torch.meshgrid(torch.arange(7.0), torch.arange(7.0), indexing="ij")
+    weights = torch.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 2)
+    return weights / weights.sum()
+
+
+def sentence(text: str, logprob: float, *alternatives: Caption) -> Caption:
+    words = text.lower().rstrip(".").replace("'s", " 's").split()
+    looks = [look_at(number % 7, 6 - number % 7) for number in range(len(words))]
+    said = [Word(*both) for both in zip(words, [-0.2, -0.7, -1.2] * 9, looks, strict=False)]
+    return Caption(text, logprob, tuple(said), alternatives)
+
+
+DOG = sentence(
+    "A dog's ball rolls over the grass.",
+    -5.0,
+    sentence("A dog plays with a ball.", -6.0),
+    sentence("A brown dog runs on grass.", -7.5),
+    sentence("Two dogs play.", -9.0),
+)
+
+
+async def says_dog(photo: bytes, options: Options) -> Caption:
+    decode(photo)
+    if options.sample:
+        return sentence(f"A dog plays, take {options.seed}.", -6.0)
+    return DOG
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
+        )
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def opened(
+    browser: Browser, caption: CaptionPhoto = says_dog, *, allowed: str = "", **options: Any
+) -> AsyncIterator[Page]:
+    """Open the page, and see that it stays at home and complains of nothing but `allowed`."""
+    async with serving(web_chat(caption, max_photo_mb=20)) as url:
+        context = await browser.new_context(**{"reduced_motion": "reduce", **options})
+        await context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = await context.new_page()
+        complaints: list[str] = []
+        strangers: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: strangers.append(request.url))
+        await page.goto(url)
+        try:
+            yield page
+        finally:
+            await context.close()
+        assert [line for line in complaints if not (allowed and allowed in line)] == []
+        home = (f"{url}/", f"blob:{url}/", "data:")
+        assert [address for address in strangers if not address.startswith(home)] == []
+
+
+def photo(seed: int, name: str = "") -> FilePayload:
+    return {
+        "name": name or f"photo {seed}.jpg",
+        "mimeType": "image/jpeg",
+        "buffer": photo_bytes(seed),
+    }
+
+
+async def choose(page: Page, *photos: FilePayload | Path) -> None:
+    async with page.expect_file_chooser() as chooser:
+        await page.get_by_role("button", name="Choose photos").click()
+    await (await chooser.value).set_files(list(photos))  # type: ignore[arg-type]
+
+
+async def shot(page: Page, name: str) -> None:
+    """Look at the page as a person may; and no page is wider than its window."""
+    wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0
+    if SCREENSHOTS:
+        await page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
+
+
+async def test_a_chosen_photo_is_captioned(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await expect(page.get_by_role("heading", name="Drop a photo here")).to_be_visible()
+        await shot(page, "empty")
+        await choose(page, photo(1))
+        entry = page.get_by_role("article", name="photo 1.jpg")
+        await expect(entry.locator(".said")).to_have_text(replies.captioned(DOG))
+        await expect(entry).to_have_attribute("aria-busy", "false")
+        assert await entry.locator("img").evaluate("image => image.naturalWidth") == 96
+        await expect(page.locator("#empty")).to_be_hidden()
+        for name in (replies.ANOTHER, replies.LOOK, replies.ALT_TEXT, "Copy"):
+            await expect(entry.get_by_role("button", name=name, exact=True)).to_be_visible()
+        await expect(entry.get_by_role("button", name="Retry")).to_be_hidden()
+
+
+async def test_dropped_photos_are_captioned(browser: Browser, tmp_path: Path) -> None:
+    files = [tmp_path / "one.jpg", tmp_path / "two.jpg"]
+    for seed, file in enumerate(files):
+        file.write_bytes(photo_bytes(seed))
+    async with opened(browser) as page:
+        mouse = await page.context.new_cdp_session(page)
+        drag = {
+            "x": 300,
+            "y": 200,
+            "data": {"items": [], "files": [*map(str, files)], "dragOperationsMask": 1},
+        }
+        await mouse.send("Input.dispatchDragEvent", {"type": "dragEnter", **drag})
+        await mouse.send("Input.dispatchDragEvent", {"type": "dragOver", **drag})
+        await expect(page.get_by_text("Drop to send")).to_be_visible()
+        await shot(page, "drop")
+        await mouse.send("Input.dispatchDragEvent", {"type": "drop", **drag})
+
+        await expect(page.get_by_text("Drop to send")).to_be_hidden()
+        for file in files:
+            entry = page.get_by_role("article", name=file.name)
+            await expect(entry.locator(".said")).to_have_text(DOG.text)
+
+
+async def test_a_pasted_photo_is_captioned(browser: Browser) -> None:
+    async with opened(browser) as page:
+        picture = base64.b64encode(photo_bytes(1, "PNG")).decode()
+        await page.evaluate(
+            """async (picture) => {
+                const bytes = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
+                const blob = new Blob([bytes], { type: "image/png" });
+                await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+            }""",
+            picture,
+        )
+        await page.keyboard.press("Control+V")
+
+        await expect(page.get_by_role("article").locator(".said")).to_have_text(DOG.text)
+
+
+async def test_several_photos_keep_their_order_and_go_two_at_a_time(browser: Browser) -> None:
+    go = asyncio.Event()
+    seen: list[bytes] = []
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        seen.append(photo)
+        await go.wait()
+        return DOG
+
+    photos = [photo(seed) for seed in range(4)]
+    async with opened(browser, caption) as page:
+        await choose(page, *photos)
+        entries = page.get_by_role("article")
+        await expect(entries).to_have_count(4)
+        await expect(page.get_by_text("Looking…")).to_have_count(2)
+        await expect(page.get_by_text("Waiting for its turn…")).to_have_count(2)
+        assert await entries.nth(3).get_attribute("aria-busy") == "true"
+        await until_seen(seen, 2)
+        await shot(page, "waiting")
+        go.set()
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(4)
+
+        names = await entries.evaluate_all("all => all.map((one) => one.ariaLabel)")
+        assert names == [one["name"] for one in photos]
+        assert sorted(seen[:2]) == sorted(one["buffer"] for one in photos[:2])
+        assert len(seen) == 4
+
+
+async def until_seen(seen: list[bytes], number: int) -> None:
+    async with asyncio.timeout(10):
+        while len(seen) < number:
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_no_picture_is_refused_in_the_servers_words(browser: Browser) -> None:
+    letter: FilePayload = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"Dear Sir"}
+    async with opened(browser, allowed="415") as page:
+        await choose(page, letter)
+        entry = page.get_by_role("article", name="a.txt")
+        await expect(entry.locator(".said")).to_contain_text("This is not a picture")
+        await expect(entry.get_by_text("This browser shows no preview of it.")).to_be_visible()
+        await expect(entry.locator("img")).to_be_hidden()
+        await expect(entry.get_by_role("button", name="Retry")).to_be_visible()
+        await expect(entry.get_by_role("button", name=replies.ANOTHER)).to_be_hidden()
+        await shot(page, "refused")
+
+
+async def test_a_file_that_is_too_large_is_refused_in_the_servers_words(browser: Browser) -> None:
+    large: FilePayload = {**photo(1), "buffer": bytes(21 * 2**20)}
+    async with opened(browser, allowed="413") as page:
+        await choose(page, large)
+        await expect(page.locator(".said")).to_have_text(replies.too_large(20))
+
+
+async def test_retry_asks_again_when_the_server_was_away(browser: Browser) -> None:
+    async def cut(route: Route) -> None:
+        await route.abort()
+
+    async with opened(browser, allowed="ERR_FAILED") as page:
+        await page.route("**/api/caption*", cut)
+        await choose(page, photo(1))
+        await expect(page.locator(".said")).to_contain_text("I cannot be reached")
+        await page.unroute("**/api/caption*")
+        await page.get_by_role("button", name="Retry").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".said")).to_have_text(DOG.text)
+        focused = await page.evaluate("document.activeElement.className")
+        assert "entry" in focused
+
+
+async def test_a_busy_server_is_asked_again_after_a_countdown(browser: Browser) -> None:
+    busy = [Busy("full", 1), Busy("full", 600)]
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        if busy:
+            raise busy.pop(0)
+        return DOG
+
+    async with opened(browser, caption, allowed="503") as page:
+        await choose(page, photo(1))
+        await expect(page.locator(".countdown")).to_have_text("I will try again by myself in 1 s.")
+        await expect(page.locator(".countdown")).to_contain_text(re.compile("in (600|599) s"))
+        await expect(page.locator(".said")).to_have_text(replies.busy(600))
+        await shot(page, "busy")
+        await page.get_by_role("button", name="Retry").click()
+        await expect(page.locator(".said")).to_have_text(DOG.text)
+        await expect(page.locator(".countdown")).to_be_hidden()
+
+
+async def test_another_says_it_differently_each_time(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await choose(page, photo(1))
+        said = page.locator(".said")
+        await expect(said).to_have_text(DOG.text)
+        another = page.get_by_role("button", name=replies.ANOTHER)
+        for turn in (1, 2):
+            await another.click()
+            await expect(said).to_have_text(f"A dog plays, take {turn}.")
+        await page.get_by_role("button", name=replies.LOOK).click()
+        considered = page.locator(".considered li")
+        await expect(considered.filter(has_text="take 2")).to_contain_text("said")
+        await expect(considered.filter(has_text=DOG.text)).to_have_count(1)
+
+
+async def test_another_says_so_when_there_is_none(browser: Browser) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return Caption(DOG.text, DOG.logprob, DOG.words)
+
+    async with opened(browser, caption) as page:
+        await choose(page, photo(1))
+        await page.get_by_role("button", name=replies.ANOTHER).click()
+        await expect(page.locator(".note")).to_have_text(replies.NOTHING_ELSE)
+        await expect(page.locator(".said")).to_have_text(DOG.text)
+
+
+async def test_the_glass_box_opens_and_is_walked_with_the_keyboard(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await choose(page, photo(1))
+        look = page.get_by_role("button", name=replies.LOOK)
+        await look.focus()
+        await page.keyboard.press("Enter")
+        await expect(look).to_have_attribute("aria-expanded", "true")
+        words = page.locator(".word")
+        assert " ".join(await words.all_text_contents()) == "A dog 's ball rolls over the grass."
+        await expect(words.first).to_have_attribute("aria-current", "true")
+        await expect(words.nth(1)).to_have_accessible_name("dog 50 % likely")
+        assert await words.evaluate_all("all => all.filter((w) => w.tabIndex === 0).length") == 1
+
+        await words.first.focus()
+        for key, current in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", 7)):
+            await page.keyboard.press(key)
+            await expect(words.nth(current)).to_be_focused()
+            await expect(words.nth(current)).to_have_attribute("aria-current", "true")
+        await expect(page.locator(".now")).to_have_text(
+            "“grass”: 50 % likely, looking at the upper right"
+        )
+        await words.nth(3).hover()
+        await expect(page.locator(".now")).to_contain_text("“ball”")
+
+        await look.click()
+        await expect(look).to_have_attribute("aria-expanded", "false")
+        await expect(page.locator(".glass")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("word", "bright", "dark"), [(0, "right", "left"), (6, "left", "right")])
+async def test_the_photo_is_bright_where_the_model_looked(
+    word: int, bright: str, dark: str, browser: Browser
+) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (96, 80), "silver").save(file, "PNG")
+    plain: FilePayload = {"name": "a.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    async with opened(browser) as page:
+        await choose(page, plain)
+        await page.get_by_role("button", name=replies.LOOK).click()
+        await page.locator(".word").nth(word).click()
+        sums = await page.locator("canvas").evaluate(
+            """(canvas) => {
+                const { width, height } = canvas;
+                const part = (x) => canvas.getContext("2d")
+                    .getImageData(x, 0, width / 2, height).data
+                    .reduce((sum, value, at) => at % 4 < 3 ? sum + value : sum, 0);
+                return { left: part(0), right: part(width / 2) };
+            }"""
+        )
+        assert sums[bright] > 1.2 * sums[dark]
+
+
+async def test_what_else_was_considered_is_listed_with_how_likely(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await choose(page, photo(1))
+        await page.get_by_role("button", name=replies.LOOK).click()
+        lines = page.locator(".considered li")
+        await expect(lines).to_have_count(4)
+        percents = [round(100 * replies.confidence(one)) for one in (DOG, *DOG.alternatives)]
+        shown = await page.locator(".percent").all_text_contents()
+        assert shown == [f"{percent} %" for percent in sorted(percents, reverse=True)]
+        widths = await page.locator(".bar i").evaluate_all("all => all.map((i) => i.offsetWidth)")
+        assert widths == sorted(widths, reverse=True)
+        assert widths[-1] < widths[0]
+
+
+async def test_play_walks_through_the_words_and_pause_holds(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await choose(page, photo(1))
+        await page.get_by_role("button", name=replies.LOOK).click()
+        play = page.locator(".play")
+        await expect(play).to_have_text("Play")  # nothing moves by itself where motion is unwanted
+        await play.click()
+        await expect(play).to_have_text("Pause")
+        await expect(page.locator(".word").nth(1)).to_have_attribute("aria-current", "true")
+        await play.click()
+        await expect(play).to_have_text("Play")
+
+
+async def test_the_glass_box_plays_by_itself_where_motion_is_welcome(browser: Browser) -> None:
+    async with opened(browser, reduced_motion="no-preference") as page:
+        await choose(page, photo(1))
+        await page.get_by_role("button", name=replies.LOOK).click()
+        await expect(page.locator(".play")).to_have_text("Pause")
+        await expect(page.locator(".word").nth(1)).to_have_attribute("aria-current", "true")
+
+
+async def test_a_model_without_attention_still_shows_its_words(browser: Browser) -> None:
+    words = tuple(Word(word.text, word.logprob, None) for word in DOG.words)
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return Caption(DOG.text, DOG.logprob, words)
+
+    async with opened(browser, caption) as page:
+        await choose(page, photo(1))
+        await page.get_by_role("button", name=replies.LOOK).click()
+        await expect(page.get_by_text(replies.NO_ATTENTION)).to_be_visible()
+        await expect(page.locator("canvas")).to_be_hidden()
+        await page.locator(".word").nth(1).click()
+        await expect(page.locator(".now")).to_have_text("“dog”: 50 % likely")
+
+
+async def test_alt_text_and_caption_are_copied(browser: Browser) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return Caption(DOG.text, -30, DOG.words)
+
+    async with opened(browser, caption) as page:
+        await choose(page, photo(1))
+        doubtful = replies.captioned(Caption(DOG.text, -30, DOG.words))
+        for button, text in ((replies.ALT_TEXT, DOG.text), ("Copy", doubtful)):
+            await page.get_by_role("button", name=button, exact=True).click()
+            await expect(page.locator(".note")).to_contain_text(text)
+            assert await page.evaluate("navigator.clipboard.readText()") == text
+
+
+async def test_copying_works_without_the_clipboard_interface(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await choose(page, photo(1))
+        await page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
+        await page.get_by_role("button", name=replies.ALT_TEXT).click()
+        await expect(page.locator(".note")).to_contain_text("Alt text copied")
+        assert await page.evaluate("navigator.clipboard.readText()") == DOG.text
+        await expect(page.get_by_role("button", name=replies.ALT_TEXT)).to_be_focused()
+
+
+async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) -> None:
+    calls: list[bytes] = []
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        calls.append(photo)
+        return await says_dog(photo, options)
+
+    async with opened(browser, caption, allowed="415") as page:
+        await choose(page, photo(1), {"name": "b", "mimeType": "image/png", "buffer": b"b"})
+        await expect(page.locator(".said", has_text="not a picture")).to_be_visible()
+        await page.get_by_role("button", name=replies.ANOTHER).click()
+        await expect(page.locator(".said").first).to_have_text("A dog plays, take 1.")
+        await page.reload()
+
+        entries = page.get_by_role("article")
+        await expect(entries).to_have_count(2)
+        await expect(entries.first.locator(".said")).to_have_text("A dog plays, take 1.")
+        await expect(entries.nth(1).locator(".said")).to_contain_text("not a picture")
+        assert await page.locator("img").first.evaluate("image => image.decode()") is None
+        await page.get_by_role("button", name=replies.LOOK).click()
+        await expect(page.locator(".word").first).to_be_visible()
+        assert len(calls) == 3  # the reload asked nothing
+        await page.get_by_role("button", name=replies.ANOTHER).click()
+        await expect(entries.first.locator(".said")).to_have_text("A dog plays, take 2.")
+
+        await page.get_by_role("button", name="Clear").click()
+        await expect(entries).to_have_count(0)
+        await expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+        await expect(page.locator("#empty")).to_be_visible()
+        await page.reload()
+        await expect(page.locator("#empty")).to_be_visible()
+        await expect(entries).to_have_count(0)
+
+
+async def test_a_photo_that_was_underway_is_asked_for_after_a_reload(browser: Browser) -> None:
+    go = asyncio.Event()
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        await go.wait()
+        return DOG
+
+    async with opened(browser, caption) as page:
+        await choose(page, photo(1))
+        await expect(page.get_by_text("Looking…")).to_be_visible()
+        await page.reload()
+        go.set()
+        await expect(page.locator(".said")).to_have_text(DOG.text)
+
+
+async def test_only_the_last_twenty_photos_are_kept(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await choose(page, *[photo(seed) for seed in range(22)])
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(22)
+        await page.reload()
+        await expect(page.get_by_role("article")).to_have_count(20)
+        first = page.get_by_role("article").first
+        assert await first.get_attribute("aria-label") == "photo 2.jpg"
+
+
+async def test_everything_works_without_a_store(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: null })")
+        await page.reload()
+        await choose(page, photo(1))
+        await expect(page.locator(".said")).to_have_text(DOG.text)
+        await page.get_by_role("button", name="Clear").click()
+        await expect(page.locator("#empty")).to_be_visible()
+
+
+async def test_about_tells_which_model_answers_and_what_is_kept(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await page.get_by_role("button", name="About").click()
+        dialog = page.get_by_role("dialog", name="About")
+        await expect(dialog).to_contain_text("I am a <model>.")
+        await expect(dialog).to_contain_text(replies.PRIVACY)
+        await shot(page, "about")
+        await page.get_by_role("button", name="Close").click()
+        await expect(dialog).to_be_hidden()
+        await expect(page.get_by_role("button", name="About")).to_be_focused()
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 900), (1440, 900)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_fits_phones_and_desks_by_day_and_night(
+    width: int, height: int, scheme: str, browser: Browser
+) -> None:
+    phone = width < 500
+    looks: dict[str, Any] = {
+        "viewport": {"width": width, "height": height},
+        "color_scheme": scheme,
+        "has_touch": phone,
+        "is_mobile": phone,
+    }
+    async with opened(browser, **looks) as page:
+        await expect(page.get_by_role("button", name="Take a photo")).to_be_visible(visible=phone)
+        await choose(page, EXAMPLES / "stairs.jpg", EXAMPLES / "photographer.jpg")
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
+        await shot(page, f"thread-{scheme}-{width}")
+        await page.get_by_role("button", name=replies.LOOK).last.click()
+        await page.locator(".word").nth(3).focus()
+        await expect(page.locator("canvas")).to_be_in_viewport()
+        await shot(page, f"glass-{scheme}-{width}")
+        await page.locator(".considered").scroll_into_view_if_needed()
+        await shot(page, f"considered-{scheme}-{width}")
+
+
+async def test_the_newest_photo_stays_in_view_until_the_reader_scrolls_up(
+    browser: Browser,
+) -> None:
+    photos = [EXAMPLES / "stairs.jpg", EXAMPLES / "coffee.jpg"]
+    async with opened(browser) as page:
+        await choose(page, *photos)
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
+        await expect(page.locator(".actions").last).to_be_in_viewport(ratio=1)
+        await page.mouse.move(300, 300)
+        await page.mouse.wheel(0, -5000)
+        await expect(page.locator("img").first).to_be_in_viewport()
+        await page.locator(".alt-text").first.click()
+        await expect(page.locator(".note").first).to_be_in_viewport(ratio=1)
+        await expect(page.locator(".actions").last).not_to_be_in_viewport()
+
+
+@pytest.mark.skipif(not SCREENSHOTS, reason="SCREENSHOTS names no folder for pictures")
+async def test_the_readme_shows_the_page_with_the_real_captioner(browser: Browser) -> None:
+    looks: dict[str, Any] = {"viewport": {"width": 820, "height": 1214}, "color_scheme": "light"}
+    async with Captioner.load() as captioner, opened(browser, captioner.caption, **looks) as page:
+        await choose(page, EXAMPLES / "photographer.jpg")
+        await page.get_by_role("button", name=replies.LOOK).click()
+        await page.locator(".word").nth(1).click()
+        await expect(page.locator(".now")).to_contain_text("likely")
+        await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        await page.mouse.move(0, 0)
+        file = Path(SCREENSHOTS or "") / "web-chat.png"
+        await page.screenshot(path=file)
+    assert file.stat().st_size < 400_000

@@ -1,0 +1,97 @@
+"""What the tests of the web chat share: a server that runs, and what its answers must be."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import torch
+from aiohttp import ClientResponse, FormData, web
+from openapi_schema_validator import OAS31Validator
+
+from bot.answers import Answers, CaptionPhoto
+from bot.settings import Settings
+from bot.web_chat import STATIC, WebChat
+from captioner import Caption, Options
+from captioner.captioner import Word
+from captioner.image import Limits, decode
+from tests.conftest import photo_bytes
+
+SURE = Caption(
+    "A dog runs.",
+    -0.3,
+    (Word("a", -0.1, torch.full((2, 2), 0.25)), Word("dog", -0.2, None)),
+    tuple(Caption(f"A cat number {n}.", -4.0 - n, (Word("a", -1.0, None),)) for n in range(8)),
+)
+PHOTO = photo_bytes(1)
+LIMIT_MB = 0.5
+LIMIT = 2**19
+OPENAPI = json.loads((STATIC / "openapi.json").read_text("utf-8"))
+
+
+async def says_sure(photo: bytes, options: Options) -> Caption:
+    decode(photo, Limits(max_pixels=100_000))
+    return Caption(SURE.text, SURE.logprob, SURE.words, SURE.alternatives[: options.alternatives])
+
+
+def web_chat(
+    caption: CaptionPhoto = says_sure,
+    *,
+    deadline: float = 10,
+    routes: tuple[web.AbstractRouteDef, ...] = (),
+    **fields: Any,
+) -> WebChat:
+    settings = Settings.model_construct(**{"web_port": 0, "max_photo_mb": LIMIT_MB, **fields})
+    answers = Answers(caption, "web", deadline=deadline)
+    return WebChat(settings, answers, "I am a <model>.\n\nIts notice.", lambda: 3, routes)
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def serving(chat: WebChat) -> AsyncIterator[str]:
+    """Run a web chat; its address while it listens."""
+    stop = asyncio.Event()
+    chat.url = ""
+    running = asyncio.create_task(chat.run(stop))
+    try:
+        await until(lambda: chat.url or running.done())
+        yield chat.url
+    finally:
+        stop.set()
+        await asyncio.wait_for(running, 10)
+
+
+def form(photo: bytes = PHOTO, field: str = "photo") -> FormData:
+    data = FormData()
+    data.add_field(field, photo, filename="a photo.jpg", content_type="image/jpeg")
+    return data
+
+
+async def documented(answer: ClientResponse, path: str = "/api/caption") -> Any:
+    """Return an answer's JSON after comparing the whole answer with the OpenAPI file."""
+    (operation,) = OPENAPI["paths"][path].values()
+    response = operation["responses"][str(answer.status)]
+    if "$ref" in response:
+        response = OPENAPI["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    for name, header in response.get("headers", {}).items():
+        OAS31Validator(header["schema"]).validate(int(answer.headers[name]))
+    schema = response["content"][answer.content_type]["schema"]
+    body = await answer.json()
+    OAS31Validator({**schema, "components": OPENAPI["components"]}).validate(body)
+    return body
+
+
+async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, _, port = url.removeprefix("http://").partition(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+def head(*headers: str, kind: str = "image/jpeg") -> bytes:
+    lines = ("POST /api/caption HTTP/1.1", "Host: x", f"Content-Type: {kind}", *headers, "", "")
+    return "\r\n".join(lines).encode()
