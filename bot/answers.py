@@ -59,14 +59,14 @@ class Answers:
         options = replace(
             self.options,
             sample=True,
-            temperature=0.7,
-            top_p=0.9,
+            temperature=0.6,  # bolder draws are seldom sentences that make sense
             seed=turn,
             alternatives=SECOND_THOUGHTS,
         )
 
         async def choose(photo: bytes, caption: Caption) -> Answer:
-            for choice in (caption, *caption.alternatives):
+            drawn = sorted((caption, *caption.alternatives), key=replies.confidence, reverse=True)
+            for choice in drawn:
                 if choice.text.lower() not in shown.lower():
                     return await _plain(photo, choice)
             return Answer(replies.NOTHING_ELSE, caption)

@@ -95,6 +95,16 @@ async def test_another_caption_is_drawn_anew_at_every_turn_and_differs_from_what
     assert seen[0].seed != seen[1].seed
 
 
+async def test_of_several_other_captions_the_likeliest_is_said() -> None:
+    def drawn(text: str, logprob: float) -> Caption:
+        return Caption(text, logprob, SURE.words)
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return replace(drawn("A held licks.", -2), alternatives=(SURE, drawn("A cat sits.", -0.3)))
+
+    assert (await answers(caption).another(b"", 1, "A dog runs.")).text == "A cat sits."
+
+
 async def test_nothing_new_to_say_is_said() -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return SURE

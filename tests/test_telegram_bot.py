@@ -290,6 +290,22 @@ async def test_of_a_large_album_the_first_pictures_are_captioned(
     assert len(fake.fetched) == 2
 
 
+async def test_an_album_is_whole_when_nothing_more_of_it_comes(
+    fake: FakeTelegram, chats: Chats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.8)
+
+    async with running(telegram(fake, chats)):
+        await fake.nth("getUpdates")
+        for seed in (1, 2, 3):
+            await fake.send(photo=[fake.photo(photo_bytes(seed))], media_group_id="slow")
+            await asyncio.sleep(0.45)  # two of them last longer than the wait
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == "1. Photo 1.\n2. Photo 2.\n3. Photo 3."
+    assert len(fake.of("sendMessage")) == 1
+
+
 async def test_two_albums_at_once_are_told_apart(fake: FakeTelegram, chats: Chats) -> None:
     async with running(telegram(fake, chats)):
         for seed in (1, 2, 3, 4):
@@ -376,6 +392,7 @@ async def test_a_group_is_left_alone_unless_the_bot_is_asked(
     photo: Json = {"photo": [fake.photo(DOG)]}
     other = {**fake.bot, "id": 9, "username": "other_bot"}
     theirs = fake.message(GROUP, other, text="Hi.")
+    said = fake.message(GROUP, fake.bot, text="Photo 5.")
     own = fake.message(GROUP, fake.bot, forum_topic_created={"name": "Dogs", "icon_color": 1})
 
     async with running(telegram(fake, chats)):
@@ -385,6 +402,7 @@ async def test_a_group_is_left_alone_unless_the_bot_is_asked(
         await fake.send(GROUP, **photo, caption="captions_bot is no mention")
         await fake.send(GROUP, **photo, reply_to_message=theirs)
         await fake.send(GROUP, **command("/caption@other_bot"), reply_to_message=theirs | photo)
+        await fake.send(GROUP, **command("/caption@other_bot"), reply_to_message=said)
         await fake.send(GROUP, text="Nice weather.")
         await fake.send(GROUP, text="In a topic of the bot's.", reply_to_message=own)
         await fake.send(GROUP, new_chat_title="Best friends")
@@ -576,7 +594,9 @@ async def test_an_answer_follows_a_group_that_migrated_meanwhile(
     assert await chats.auto("telegram", -100)
 
 
-async def test_edits_channel_posts_and_bots_get_no_answer(fake: FakeTelegram, chats: Chats) -> None:
+async def test_edits_channel_posts_and_bots_get_no_answer(
+    fake: FakeTelegram, chats: Chats, caplog: pytest.LogCaptureFixture
+) -> None:
     await chats.set_auto("telegram", GROUP["id"], True)
     photo: Json = {"photo": [fake.photo(DOG)]}
     channel = {"id": -300, "type": "channel", "title": "News"}
@@ -594,6 +614,7 @@ async def test_edits_channel_posts_and_bots_get_no_answer(fake: FakeTelegram, ch
         await fake.nth("sendMessage")
 
     assert len(fake.of("sendMessage")) == 1
+    assert "could not be answered" not in caplog.text
 
 
 # Buttons.
