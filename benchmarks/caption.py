@@ -1,6 +1,6 @@
 """Time captions of photos, stage by stage, in this process and without company.
 
-    python benchmarks/caption.py examples --beam 5
+    python benchmarks/caption.py examples --beam 3
 
 Prints milliseconds a photo at batch 1 (median and 95th percentile), photos a second at batch 8 and
 32, and how the time divides among decoding the file, the encoder and the decoder.

@@ -41,7 +41,7 @@ STATUS: dict[Problem, HTTPStatus] = {
 class Query(BaseModel):
     """What may be asked for beside the caption."""
 
-    alternatives: int = Field(default=4, ge=0, le=8)
+    alternatives: int = Field(default=2, ge=0, le=8)
     explain: Literal["0", "1"] = "0"
     another: int | None = Field(default=None, ge=0, lt=2**63)  # the turn; each draws anew
     shown: str = Field(default="", max_length=4000)  # what must not be said again

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
 
     captioner_checkpoint: Path = DEFAULT_CHECKPOINT
     captioner_device: str = "auto"
-    beam: int = Field(default=5, ge=1, le=20)
+    beam: int = Field(default=3, ge=1, le=20)
 
     data_dir: Path = Path("data")
     max_photo_mb: float = Field(

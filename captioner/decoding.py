@@ -19,7 +19,7 @@ NEVER_SAID = (PAD, START, UNKNOWN)
 class Options:
     """How to speak."""
 
-    beam: int = 5  # beam width; 1 is greedy decoding
+    beam: int = 3  # beam width; 1 is greedy decoding
     length_penalty: float = 1.0  # a sentence's score is its log-probability / length ** this
     min_length: int = 3  # words
     max_length: int = 24  # words; longer sentences are cut

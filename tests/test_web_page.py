@@ -554,7 +554,7 @@ async def test_the_newest_photo_stays_in_view_until_the_reader_scrolls_up(
 async def test_the_readme_shows_the_page_with_the_real_captioner(browser: Browser) -> None:
     looks: dict[str, Any] = {"viewport": {"width": 820, "height": 1214}, "color_scheme": "light"}
     async with Captioner.load() as captioner, opened(browser, captioner.caption, **looks) as page:
-        await choose(page, EXAMPLES / "photographer.jpg")
+        await choose(page, EXAMPLES / "stairs.jpg")
         await page.get_by_role("button", name=replies.LOOK).click()
         await page.locator(".word").nth(1).click()
         await expect(page.locator(".now")).to_contain_text("likely")

@@ -3,7 +3,7 @@
 import { ask, Trouble } from "./api.js";
 import { fillGlass } from "./glass.js";
 
-const ASK = { explain: 1, alternatives: 4 };
+const ASK = { explain: 1, alternatives: 2 };
 const AUTOMATIC_RETRIES = 5;
 const REMEMBERED = 8; // captions that another one must differ from
 const CONSIDERED = 6;
