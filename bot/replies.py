@@ -17,7 +17,7 @@ PRIVACY = (
     "What I do with your photos: I read the photo that you send, say what is in it, and forget "
     "it. No photo is kept, on disk or anywhere else, and none is sent to another service; the "
     "model runs on the machine that I run on. What I keep is whether automatic captions are on "
-    "in a chat. My log says when a photo was answered and how long it took, not what it showed."
+    "in a chat. My log says what went wrong, and never what a photo showed."
 )
 
 NEEDS_PHOTO = "Use /caption as a reply to a photo, and I will say what is in it."
