@@ -21,6 +21,7 @@ from bot.discord_commands import Commands
 from bot.discord_photos import Photos
 from bot.errors import PlatformError
 from bot.settings import Settings
+from bot.supervision import until_stopped
 
 log = logging.getLogger(__name__)
 
@@ -93,12 +94,10 @@ class Discord:
 
     async def _serve(self, client: PhotoClient, stop: asyncio.Event) -> None:
         serving = asyncio.create_task(self._connect(client))
-        stopping = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await until_stopped(serving, stop)
             await client.finish()
         finally:
-            stopping.cancel()
             await client.leave()
             serving.cancel()
             await asyncio.wait({serving})

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-# They log every request with its URL, and with it the token.
-TALKATIVE = ("httpx", "httpcore", "aiohttp.access")
+# They log every request or file with its address, and with it the token.
+TALKATIVE = ("httpx", "httpcore", "telegram", "aiohttp.access")
 
 
 class _Redacting(logging.Formatter):
@@ -25,5 +25,11 @@ def set_up(level: str, secrets: Sequence[str] = ()) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Redacting(secrets))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    hush()
+
+
+def hush() -> None:
+    """Have the libraries that log addresses tell of trouble alone."""
     for name in TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 from bot import metrics
 from bot.errors import PlatformError
@@ -54,17 +55,24 @@ async def keep_running(
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def _run_once(name: str, run: Run, stop: asyncio.Event, stop_seconds: float) -> None:
-    running = asyncio.ensure_future(run(stop))
+async def until_stopped(running: asyncio.Future[Any], stop: asyncio.Event) -> None:
+    """Wait until something that runs is done, or `stop` is set; it is left as it is."""
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+
+
+async def _run_once(name: str, run: Run, stop: asyncio.Event, stop_seconds: float) -> None:
+    running = asyncio.ensure_future(run(stop))
+    try:
+        await until_stopped(running, stop)
         if not running.done():
             await asyncio.wait({running}, timeout=stop_seconds)
         if not running.done():
             log.warning("%s: did not finish within %.0f s; leaving", name, stop_seconds)
     finally:
-        stopping.cancel()
         if not running.done():
             running.cancel()
             with suppress(asyncio.CancelledError):

@@ -21,11 +21,12 @@ from telegram.error import (
 from telegram.ext import Application, ApplicationBuilder, ContextTypes, SimpleUpdateProcessor
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
-from bot import metrics
+from bot import logs, metrics
 from bot.answers import Answers
 from bot.chats import Chats
 from bot.errors import PlatformError
 from bot.settings import Settings
+from bot.supervision import until_stopped
 from bot.telegram_handlers import Handlers
 from bot.telegram_sending import Limiter, transient
 
@@ -90,7 +91,7 @@ class Telegram:
         Raises:
             PlatformError: Telegram cannot be reached, or refuses the token.
         """
-        _keep_tokens_out_of_logs()
+        logs.hush()
         hands = InHand(UPDATES_AT_ONCE)
         app = self._application(hands)
         try:
@@ -112,7 +113,7 @@ class Telegram:
         Raises:
             PlatformError: Telegram cannot be reached, or refuses the token.
         """
-        _keep_tokens_out_of_logs()
+        logs.hush()
         try:
             async with Bot(self._token, *self._addresses) as bot:
                 sees = "every message" if bot.can_read_all_group_messages else "what is for it"
@@ -261,18 +262,10 @@ class Telegram:
 
 async def _until(stop: asyncio.Event, feed: Coroutine[Any, Any, None]) -> BaseException | None:
     """Feed until `stop` is set; return what broke the feed before."""
-    feeding, stopping = asyncio.create_task(feed), asyncio.create_task(stop.wait())
+    feeding = asyncio.create_task(feed)
     try:
-        await asyncio.wait({feeding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await until_stopped(feeding, stop)
     finally:
         feeding.cancel()
-        stopping.cancel()
-        await asyncio.wait({feeding, stopping})
+        await asyncio.wait({feeding})
     return None if feeding.cancelled() else feeding.exception()
-
-
-def _keep_tokens_out_of_logs() -> None:
-    # httpx logs every address at INFO, python-telegram-bot its files' addresses at DEBUG.
-    for name in ("httpx", "httpcore", "telegram"):
-        logger = logging.getLogger(name)
-        logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from captioner import checkpoint
+from bot.answers import CaptionPhoto
+from captioner import Caption, Options, checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.image import Preprocessing
 from captioner.model import Model, ModelConfig
@@ -52,6 +53,15 @@ def tiny_model(seed: int = 4, **fields: Any) -> Model:
         model.decoder.cell.weight_hh.mul_(3)
         model.decoder.output.weight.mul_(8)
     return model
+
+
+def failing(error: Exception) -> CaptionPhoto:
+    """Return a captioner that fails at every photo."""
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        raise error
+
+    return caption
 
 
 @pytest.fixture(scope="session")

@@ -14,20 +14,13 @@ from bot.answers import Answers, CaptionPhoto
 from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.captioner import Word
 from captioner.checkpoint import Checkpoint
-from tests.conftest import photo_bytes
+from tests.conftest import failing, photo_bytes
 
 SURE = Caption("A dog runs.", -0.1, (Word("a", -0.1, None),))
 
 
 def answers(caption: CaptionPhoto, deadline: float = 10) -> Answers:
     return Answers(caption, "test", deadline=deadline)
-
-
-def failing(error: Exception) -> CaptionPhoto:
-    async def caption(photo: bytes, options: Options) -> Caption:
-        raise error
-
-    return caption
 
 
 async def test_a_photo_is_answered_with_its_caption() -> None:

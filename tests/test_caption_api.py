@@ -15,10 +15,10 @@ from openapi_spec_validator import validate as validate_openapi
 from PIL import Image
 
 from bot import replies
-from bot.answers import CaptionPhoto
 from bot.caption_api import CHUNK
 from captioner import BadImage, Busy, Caption, Options
 from captioner.captioner import Word
+from tests.conftest import failing
 from tests.web_server import (
     LIMIT,
     LIMIT_MB,
@@ -32,13 +32,6 @@ from tests.web_server import (
     serving,
     web_chat,
 )
-
-
-def failing(error: Exception) -> CaptionPhoto:
-    async def caption(photo: bytes, options: Options) -> Caption:
-        raise error
-
-    return caption
 
 
 @pytest.fixture

@@ -9,6 +9,20 @@ from bot.errors import PlatformError
 from bot.supervision import keep_running
 
 
+class Flaky:
+    """A platform that ends as it is told, once each, and then has the process stop."""
+
+    def __init__(self, *ends: Exception | None) -> None:
+        self.ends, self.tries = ends, 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        self.tries += 1
+        if self.tries > len(self.ends):
+            stop.set()
+        elif error := self.ends[self.tries - 1]:
+            raise error
+
+
 async def until_stopped(stop: asyncio.Event) -> None:
     await stop.wait()
 
@@ -16,19 +30,12 @@ async def until_stopped(stop: asyncio.Event) -> None:
 async def test_a_platform_that_fails_is_tried_again_after_growing_pauses(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    stop, tries = asyncio.Event(), 0
-
-    async def run(stop: asyncio.Event) -> None:
-        nonlocal tries
-        tries += 1
-        if tries < 4:
-            raise PlatformError("Telegram: the token is wrong")
-        stop.set()
+    flaky = Flaky(*[PlatformError("Telegram: the token is wrong")] * 3)
 
     started = asyncio.get_running_loop().time()
-    await asyncio.wait_for(keep_running("Telegram", run, stop, 1, pause=0.01), 5)
+    await asyncio.wait_for(keep_running("Telegram", flaky.run, asyncio.Event(), 1, pause=0.01), 5)
 
-    assert tries == 4
+    assert flaky.tries == 4
     assert asyncio.get_running_loop().time() - started >= 0.01 + 0.02 + 0.04
     assert caplog.text.count("Telegram: the token is wrong; trying again") == 3
 
@@ -36,33 +43,20 @@ async def test_a_platform_that_fails_is_tried_again_after_growing_pauses(
 async def test_the_unexpected_is_logged_with_its_trace_and_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    stop, tries = asyncio.Event(), 0
+    flaky = Flaky(ZeroDivisionError())
 
-    async def run(stop: asyncio.Event) -> None:
-        nonlocal tries
-        tries += 1
-        if tries == 1:
-            raise ZeroDivisionError
-        stop.set()
+    await asyncio.wait_for(keep_running("Discord", flaky.run, asyncio.Event(), 1, pause=0.01), 5)
 
-    await asyncio.wait_for(keep_running("Discord", run, stop, 1, pause=0.01), 5)
-
-    assert tries == 2
+    assert flaky.tries == 2
     assert "Traceback" in caplog.text
 
 
 async def test_one_that_ends_by_itself_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
-    stop, tries = asyncio.Event(), 0
+    flaky = Flaky(None)
 
-    async def run(stop: asyncio.Event) -> None:
-        nonlocal tries
-        tries += 1
-        if tries == 2:
-            stop.set()
+    await asyncio.wait_for(keep_running("Discord", flaky.run, asyncio.Event(), 1, pause=0.01), 5)
 
-    await asyncio.wait_for(keep_running("Discord", run, stop, 1, pause=0.01), 5)
-
-    assert tries == 2
+    assert flaky.tries == 2
     assert "Discord: ended by itself" in caplog.text
 
 

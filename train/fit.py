@@ -63,9 +63,7 @@ class FitConfig:
     max_length: int = 24  # words; longer captions are cut
     epochs: int = 10  # on frozen features
     fine_tune: int = 0  # further epochs, end to end with augmentation
-    frozen_layers: int = (
-        0  # of the ResNet's four, that stay frozen then too, and the stem with them
-    )
+    frozen_layers: int = 0  # of the ResNet's four, that stay frozen even then, with the stem
     photos: int = 40  # a step and process
     captions: int = 5  # of each photo, which share one encoder pass
     learning_rate: float = 6e-4
