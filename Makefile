@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test clean
+.PHONY: run test constraints clean
 
 run: $(VENV)/run.stamp  ## the web chat, and each platform whose token is in .env
 	exec $(BIN)/python -m bot
@@ -13,6 +13,13 @@ test: $(VENV)/dev.stamp  ## lint, types and tests, as CI runs them
 	$(BIN)/mypy
 	$(BIN)/pytest --cov
 
+constraints: | $(BIN)/python  ## pin the newest versions of all that pyproject.toml allows
+	$(BIN)/python -m pip install --quiet uv
+	@{ sed -n '/^#/p' constraints.txt; $(BIN)/uv pip compile --quiet --universal --upgrade \
+		--python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml; \
+		} > $(VENV)/constraints.txt
+	@mv $(VENV)/constraints.txt constraints.txt
+
 clean:  ## remove the environment and whatever tools left
 	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
@@ -22,10 +29,10 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo 'On Debian and Ubuntu: apt install python3-venv'; exit 1; }
 
-$(VENV)/run.stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[bot]'
+$(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bot]'
 	@touch $@
 
-$(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/run.stamp

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 import torch
 
 from captioner import checkpoint
@@ -69,7 +70,8 @@ def _arguments() -> argparse.Namespace:
 @torch.inference_mode()
 def _caption(trained: Checkpoint, files: list[bytes], options: Options, device: str) -> Stages:
     squeeze, normalize = trained.preprocessing.squeeze, trained.preprocessing.normalize
-    photos, file = _timed(lambda: torch.stack([squeeze(decode(data)) for data in files]), device)
+    squares, file = _timed(lambda: np.stack([squeeze(decode(data)) for data in files]), device)
+    photos = torch.from_numpy(squares).permute(0, 3, 1, 2)
     memory, encoder = _timed(lambda: trained.model.encode(normalize(photos.to(device))), device)
     _, decoder = _timed(lambda: generate(trained.model, memory, options), device)
     return Stages(file, encoder, decoder)

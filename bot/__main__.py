@@ -2,36 +2,45 @@
 
 python -m bot            # serve until SIGTERM or Ctrl-C; a second one leaves at once
 python -m bot --check    # verify settings, checkpoint and tokens, and say what would run
+python -m bot inbox      # what was given up: list, retry, forget
 """
 
 import argparse
 import asyncio
+import io
 import logging
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 try:
     from aiohttp import web
 
-    from bot import logs, metrics, replies, settings
+    from bot import inbox_command, logs, metrics, replies, settings
     from bot.answers import Answers
-    from bot.chats import Chats, ChatsError
+    from bot.chats import Chats
+    from bot.database import DatabaseError
     from bot.discord_bot import Discord
+    from bot.door import Door
     from bot.errors import PlatformError
+    from bot.inbox import Inbox
     from bot.settings import Settings, SettingsError
+    from bot.stats import Stats
     from bot.supervision import keep_running
     from bot.telegram_bot import Telegram
     from bot.web_chat import WebChat
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. The bot needs: pip install -e '.[bot]'")
 
+from PIL import Image
+
 from captioner import Captioner, Options
 from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.checkpoint import CheckpointError
+from captioner.explain import PHOTO_SIDE
 from captioner.image import Limits
 
 log = logging.getLogger("bot")
@@ -51,30 +60,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bot, or check it; return 0, or 1 after saying what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="verify everything, and leave")
-    args = parser.parse_args(arguments)
+    parser.add_argument("command", nargs="?", choices=["inbox"], help="see `inbox --help`")
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if given[:1] == ["inbox"]:
+            return inbox_command.main(given[1:], _inbox(settings.load()))
+        args = parser.parse_args(given)
         config = settings.load()
         secrets = [
             token.get_secret_value()
-            for token in (config.telegram_bot_token, config.discord_bot_token)
+            for token in (config.telegram_bot_token, config.discord_bot_token, config.web_token)
             if token
         ]
-        logs.set_up(config.log_level, secrets)
-        for line in settings.unknown_keys():
+        logs.set_up(config.log_level, config.log_format, secrets)
+        for line in settings.warnings():
             log.warning("%s", line)
         captioner = _captioner(config)
         return asyncio.run(_check(config, captioner) if args.check else _serve(config, captioner))
-    except (ChatsError, SettingsError) as error:
+    except (DatabaseError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
 def _captioner(config: Settings) -> Captioner:
+    pixels = int(config.max_megapixels * 1e6)
+    limits = Limits(config.max_bytes, pixels, seconds=config.decode_seconds)
     try:
         return Captioner.load(
             config.captioner_checkpoint,
             config.captioner_device,
-            limits=_limits(config),
+            limits=limits,
             max_queue=config.max_queue,
             observe=metrics.observe,
         )
@@ -84,29 +99,38 @@ def _captioner(config: Settings) -> Captioner:
         raise SettingsError(f"CAPTIONER_DEVICE: {error}") from error
 
 
-def _limits(config: Settings) -> Limits:
-    return Limits(config.max_bytes, int(config.max_megapixels * 1e6))
-
-
 async def _serve(config: Settings, captioner: Captioner) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop, stop)
-    async with captioner, Chats(_chats_file(config)) as chats, asyncio.TaskGroup() as group:
-        for name, platform in _platforms(config, captioner, chats).items():
-            group.create_task(keep_running(name, platform.run, stop, config.stop_seconds))
+    async with captioner, _chats(config) as chats, _inbox(config) as inbox:
+        tending = asyncio.create_task(inbox.tend())
+        async with asyncio.TaskGroup() as group:
+            for name, platform in _platforms(config, captioner, chats, inbox).items():
+                group.create_task(keep_running(name, platform.run, stop, config.stop_seconds))
+        tending.cancel()
     log.info("stopped")
     return 0
 
 
 async def _check(config: Settings, captioner: Captioner) -> int:
     model = captioner.checkpoint.model.config
-    print(f"Captioner: {_network(captioner)}, {captioner.device}, {model.vocabulary_size} words")
+    network = f"{_network(captioner)}, {captioner.device}, {model.vocabulary_size} words"
     failed = False
-    async with Chats(_chats_file(config)) as chats:
-        print(f"Data: {config.data_dir.resolve()}")
-        for platform in _platforms(config, captioner, chats).values():
+    async with captioner, _chats(config) as chats, _inbox(config) as inbox:
+        started = time.monotonic()
+        await captioner.caption(_test_photo())
+        print(f"Captioner: {network}; a test photo took {time.monotonic() - started:.1f} s")
+        states = await inbox.counts()
+        waits = f"{states.get('open', 0)} messages open, {states.get('given up', 0)} given up"
+        print(f"Data: {config.data_dir.resolve()}; {waits}")
+        print(
+            f"Let in: {len(config.allowed) or 'all'}, but {len(config.blocked)} blocked; "
+            f"{config.photos_per_person} a person, {config.photos_per_chat} a chat, "
+            f"{config.photos_per_address} a web address; {len(config.operators)} operators"
+        )
+        for platform in _platforms(config, captioner, chats, inbox).values():
             try:
                 print(await platform.check())
             except PlatformError as error:
@@ -118,12 +142,26 @@ async def _check(config: Settings, captioner: Captioner) -> int:
     return int(failed)
 
 
-def _platforms(config: Settings, captioner: Captioner, chats: Chats) -> dict[str, Platform]:
+def _test_photo() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (640, 480), "skyblue").save(file, "JPEG")
+    return file.getvalue()
+
+
+def _platforms(
+    config: Settings, captioner: Captioner, chats: Chats, inbox: Inbox
+) -> dict[str, Platform]:
+    stats = Stats(inbox, lambda: captioner.waiting).text
+    door_for = partial(
+        Door, allowed=config.allowed, blocked=config.blocked, operators=config.operators
+    )
+    door = door_for(config.photos_per_person, config.photos_per_chat)
+    web_door = door_for(config.photos_per_address, config.photos_per_address)
     answers = partial(
         Answers,
         captioner.caption,
+        partial(captioner.pixels, max_side=PHOTO_SIDE),
         options=Options(beam=config.beam),
-        limits=_limits(config),
         deadline=config.photo_seconds,
     )
     shipped = config.captioner_checkpoint == DEFAULT_CHECKPOINT
@@ -131,13 +169,13 @@ def _platforms(config: Settings, captioner: Captioner, chats: Chats) -> dict[str
     platforms: dict[str, Platform] = {}
     routes = []
     if config.telegram_bot_token:
-        telegram = Telegram(config, answers("telegram"), chats, about)
+        telegram = Telegram(config, answers("telegram"), chats, inbox, door, about, stats)
         platforms["Telegram"] = telegram
         if config.telegram_webhook_url:
             routes.append(web.post("/telegram", telegram.webhook))
     if config.discord_bot_token:
-        platforms["Discord"] = Discord(config, answers("discord"), chats, about)
-    chat = WebChat(config, answers("web"), about, lambda: captioner.waiting, routes)
+        platforms["Discord"] = Discord(config, answers("discord"), chats, inbox, door, about, stats)
+    chat = WebChat(config, answers("web"), about, lambda: captioner.waiting, web_door, routes)
     return {"Web chat": chat, **platforms}
 
 
@@ -147,8 +185,12 @@ def _network(captioner: Captioner) -> str:
     return f"ResNet-{depth} with {'an attention' if model.attention else 'an'} {model.cell.upper()}"
 
 
-def _chats_file(config: Settings) -> Path:
-    return config.data_dir / "chats.sqlite3"
+def _chats(config: Settings) -> Chats:
+    return Chats(config.data_dir / "chats.sqlite3")
+
+
+def _inbox(config: Settings) -> Inbox:
+    return Inbox(config.data_dir / "inbox.sqlite3", config.max_attempts, config.keep_days)
 
 
 def _stop(stop: asyncio.Event) -> None:

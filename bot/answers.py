@@ -2,22 +2,23 @@
 
 import asyncio
 import io
-import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import structlog
 import torch
 
 from bot import metrics, replies
 from captioner import BadImage, Busy, Caption, Options
 from captioner.explain import draw_attention
-from captioner.image import Limits, decode
+from captioner.image import Pixels
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 CaptionPhoto = Callable[[bytes, Options], Awaitable[Caption]]
+DecodePhoto = Callable[[bytes], Awaitable[Pixels]]
 Problem = Literal["damaged", "too large", "unsupported", "busy", "late", "failed"]
 
 SECOND_THOUGHTS = 4  # sentences drawn when another is wanted, the likeliest new one is said
@@ -39,9 +40,9 @@ class Answers:
     """Answers the photos of one platform; nothing but cancellation is ever raised."""
 
     caption: CaptionPhoto
+    pixels: DecodePhoto  # to draw on
     platform: str
     options: Options = Options()
-    limits: Limits = Limits()
     deadline: float = 60.0  # seconds a photo
 
     async def first(self, photo: bytes, options: Options | None = None) -> Answer:
@@ -80,7 +81,9 @@ class Answers:
             looks = [word.attention for word in caption.words if word.attention is not None]
             if not looks:
                 return Answer(replies.NO_ATTENTION, caption)
-            sheet = await asyncio.to_thread(self._draw, photo, caption, torch.stack(looks))
+            words = [word.text for word in caption.words]
+            pixels = await self.pixels(photo)
+            sheet = await asyncio.to_thread(_draw, pixels, words, torch.stack(looks))
             return Answer(replies.LOOKED, caption, picture=sheet)
 
         return await self._answer(photo, replace(self.options, attention=True), draw)
@@ -103,22 +106,35 @@ class Answers:
         except TimeoutError:
             answer = Answer(replies.LATE, problem="late")
         except Exception:
-            log.exception("%s: a photo could not be captioned", self.platform)
+            log.exception("a photo could not be captioned", platform=self.platform)
             answer = Answer(replies.FAILED, problem="failed")
-        metrics.ANSWER_SECONDS.labels(self.platform).observe(time.perf_counter() - started)
-        metrics.PHOTOS.labels(self.platform, "captioned" if answer.caption else "refused").inc()
-        if answer.problem:
-            metrics.ERRORS.labels(self.platform, answer.problem).inc()
+        self._tell(answer, time.perf_counter() - started)
         return answer
 
-    def _draw(self, photo: bytes, caption: Caption, looks: torch.Tensor) -> bytes:
-        sheet = draw_attention(
-            decode(photo, self.limits), [word.text for word in caption.words], looks
+    def _tell(self, answer: Answer, seconds: float) -> None:
+        metrics.ANSWER_SECONDS.labels(self.platform).observe(seconds)
+        if answer.problem:
+            metrics.refused(self.platform, answer.problem)
+        else:
+            metrics.PHOTOS.labels(self.platform, "captioned").inc()
+        log.info(
+            "answered",
+            platform=self.platform,
+            outcome=answer.problem or "captioned",
+            seconds=round(seconds, 3),
+            **{stage: round(took, 3) for stage, took in _stages(answer).items()},
         )
-        file = io.BytesIO()
-        sheet.save(file, "JPEG", quality=88)
-        return file.getvalue()
+
+
+def _stages(answer: Answer) -> Mapping[str, float]:
+    return answer.caption.seconds if answer.caption else {}
 
 
 async def _plain(photo: bytes, caption: Caption) -> Answer:
     return Answer(replies.captioned(caption), caption)
+
+
+def _draw(photo: Pixels, words: Sequence[str], looks: torch.Tensor) -> bytes:
+    file = io.BytesIO()
+    draw_attention(photo, words, looks).save(file, "JPEG", quality=88)
+    return file.getvalue()

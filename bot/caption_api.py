@@ -4,13 +4,10 @@ The photo is read into memory, never onto a disk, and no further than the limit.
 """
 
 import asyncio
-import logging
 import math
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
 from pydantic import BaseModel, Field, ValidationError
@@ -20,9 +17,6 @@ from bot.answers import Answer, Answers, Problem
 from bot.settings import Settings
 from captioner import Caption
 
-log = logging.getLogger(__name__)
-
-PREFIX = "/api/"
 CHUNK = 2**16
 FORM_ROOM = 2**14  # bytes of a form beside its photo: boundaries and headers
 LATE_RETRY = 10  # seconds
@@ -107,7 +101,7 @@ class _TooLarge(Exception):
 
 
 class _NoField(Exception):
-    """A form without its one photo."""
+    """A form without its one photo, or with more."""
 
 
 async def _read_body(request: web.Request, limit: int) -> bytes:
@@ -120,24 +114,19 @@ async def _read_body(request: web.Request, limit: int) -> bytes:
 
 
 async def _read_form(request: web.Request, limit: int) -> bytes:
-    photos: list[bytes] = []
-    size = 0  # of all fields, so that no other field is read without an end
+    photo: bytearray | None = None
     form = await request.multipart()
     while field := await form.next():
-        if not isinstance(field, BodyPartReader):
+        if not isinstance(field, BodyPartReader) or field.name != "photo" or photo is not None:
             raise _NoField
-        value = bytearray()
+        photo = bytearray()
         while chunk := await field.read_chunk(CHUNK):
-            size += len(chunk)
-            if size > limit:
+            photo += chunk
+            if len(photo) > limit:
                 raise _TooLarge
-            if field.name == "photo":
-                value += chunk
-        if field.name == "photo":
-            photos.append(bytes(value))
-    if len(photos) != 1:
+    if photo is None:
         raise _NoField
-    return photos[0]
+    return bytes(photo)
 
 
 def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]:
@@ -181,34 +170,3 @@ def failure(status: int, sentence: str, retry_after: float | None = None) -> web
     """Say what is wrong, and after how many seconds trying again may help."""
     headers = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
     return web.json_response({"error": sentence}, status=status, headers=headers)
-
-
-@web.middleware
-async def guard(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Keep other sites' pages out of the API, and let it fail in JSON alone."""
-    if not request.path.startswith(PREFIX):
-        return await handler(request)
-    if request.method not in ("GET", "HEAD", "OPTIONS") and _from_elsewhere(request):
-        return failure(HTTPStatus.FORBIDDEN, replies.FOREIGN)
-    try:
-        return await handler(request)
-    except web.HTTPException as error:  # of the router: no such address, or another method
-        answer = failure(error.status, replies.NOT_HERE)
-        if "Allow" in error.headers:
-            answer.headers["Allow"] = error.headers["Allow"]
-        return answer
-    except Exception:
-        log.exception("a request could not be answered")
-        return failure(HTTPStatus.INTERNAL_SERVER_ERROR, replies.FAILED)
-
-
-def _from_elsewhere(request: web.Request) -> bool:
-    # Pages cannot forge Sec-Fetch-Site, and it holds where a proxy changes Host. Browsers leave it
-    # out on plain http beyond loopback, and other programs send neither header.
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site not in ("same-origin", "none")
-    origin = request.headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()

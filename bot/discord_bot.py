@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import aiohttp
 import discord
+import structlog
 import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
@@ -16,14 +17,18 @@ from discord.http import Route
 from bot import metrics
 from bot.answers import Answers
 from bot.chats import Chats
-from bot.discord_client import TROUBLE, PhotoClient, ShardedPhotoClient, reason
+from bot.discord_client import PhotoClient, ShardedPhotoClient
 from bot.discord_commands import Commands
+from bot.discord_failures import TROUBLE, reason
 from bot.discord_photos import Photos
+from bot.discord_places import PLATFORM
+from bot.door import Door
 from bot.errors import PlatformError
+from bot.inbox import Inbox
 from bot.settings import Settings
 from bot.supervision import until_stopped
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 START_SECONDS = 60.0  # until the gateway has accepted the bot
 WRONG_TOKEN = "Discord refuses the token; set DISCORD_BOT_TOKEN to the one of the developer portal"
@@ -48,7 +53,10 @@ class Discord:
     settings: Settings
     answers: Answers
     chats: Chats
+    inbox: Inbox
+    door: Door
     about: str
+    stats: Callable[[], Awaitable[str]]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then finish what is in hand.
@@ -64,7 +72,10 @@ class Discord:
             client = kind(
                 Photos(self.settings, self.answers, session),
                 self.chats,
+                self.inbox,
+                self.door,
                 self.about,
+                self.stats,
                 sees_content=outlook.sees_content,
                 shards=outlook.shards,
             )
@@ -94,15 +105,21 @@ class Discord:
 
     async def _serve(self, client: PhotoClient, stop: asyncio.Event) -> None:
         serving = asyncio.create_task(self._connect(client))
+        tending = asyncio.create_task(client.tend())
+        tasks = {serving, tending}
+        first = asyncio.ensure_future(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
         try:
-            await until_stopped(serving, stop)
+            await until_stopped(first, stop)
+            tending.cancel()
             await client.finish()
         finally:
+            tending.cancel()
             await client.leave()
             serving.cancel()
-            await asyncio.wait({serving})
-            metrics.PLATFORM_UP.labels(self.answers.platform).set(0)
-        error = None if serving.cancelled() else serving.exception()
+            await asyncio.wait({first, *tasks})
+            metrics.PLATFORM_UP.labels(PLATFORM).set(0)
+        failures = [task.exception() for task in (serving, tending) if not task.cancelled()]
+        error = next((failure for failure in failures if failure is not None), None)
         if error is not None and not stop.is_set():
             with _explained():
                 raise error
@@ -123,7 +140,7 @@ class Discord:
     def _up(self, start: asyncio.Timeout) -> None:
         if start.when() is not None:
             start.reschedule(None)
-            log.info("Discord: connected")
+            log.info("connected", platform=PLATFORM)
 
     @property
     def _token(self) -> str:

@@ -1,14 +1,12 @@
 """The buttons under a caption; all that they know is in their ids and in the message itself."""
 
-import io
 import re
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import discord
 
 from bot import replies
-from bot.discord_photos import Picture, pictures
+from bot.discord_asked import Asked
 
 if TYPE_CHECKING:
     from bot.discord_client import PhotoClient
@@ -61,67 +59,16 @@ class CaptionButton(
         self, interaction: "discord.Interaction[PhotoClient]"
     ) -> None:
         """Do what the button says."""
-        message = interaction.message
+        message, interactions = interaction.message, interaction.client.interactions
         assert message is not None
         with interaction.client.at_work():
-            if self.custom_id == "alt":
+            what, _, turn = self.custom_id.partition(":")
+            if what == "another":
+                await interactions.take(
+                    interaction, Asked.pressed(interaction, "another", int(turn))
+                )
+            elif what == "look":
+                await interactions.take(interaction, Asked.pressed(interaction, "look"))
+            elif await interactions.admit(interaction):
                 text = f"```\n{replies.without_doubt(message.content)}\n```"
                 await interaction.response.send_message(text, ephemeral=True)
-                return
-            await interaction.response.defer()
-            picture = await _picture(interaction.client, message)
-            if picture is None:
-                await _whisper(interaction, replies.GONE)
-            elif self.custom_id == "look":
-                await _look(interaction, message, picture)
-            else:
-                turn = int(self.custom_id.partition(":")[2])
-                await _another(interaction, message, picture, turn)
-
-
-async def _another(
-    interaction: "discord.Interaction[PhotoClient]",
-    message: discord.Message,
-    picture: Picture,
-    turn: int,
-) -> None:
-    photos = interaction.client.photos
-    ask = partial(photos.answers.another, turn=turn, shown=message.content)
-    answer = await photos.ask(picture, ask, lost=replies.GONE)
-    if answer.problem:
-        await _whisper(interaction, answer.text)
-    elif answer.text == replies.NOTHING_ELSE:
-        await interaction.edit_original_response(view=buttons(turn + 1))
-        await _whisper(interaction, answer.text)
-    else:
-        await interaction.edit_original_response(content=answer.text, view=buttons(turn + 1))
-
-
-async def _look(
-    interaction: "discord.Interaction[PhotoClient]", message: discord.Message, picture: Picture
-) -> None:
-    photos = interaction.client.photos
-    answer = await photos.ask(picture, photos.answers.looked, lost=replies.GONE)
-    if answer.picture is None:
-        await _whisper(interaction, answer.text)
-        return
-    sheet = discord.File(io.BytesIO(answer.picture), "where-i-looked.jpg")
-    await interaction.followup.send(
-        answer.text, file=sheet, ephemeral=message.flags.ephemeral, wait=True
-    )
-
-
-async def _whisper(interaction: "discord.Interaction[PhotoClient]", text: str) -> None:
-    await interaction.followup.send(text, ephemeral=True, wait=True)
-
-
-async def _picture(client: "PhotoClient", message: discord.Message) -> Picture | None:
-    found = pictures(message)
-    asked = message.reference
-    if not found and asked is not None and asked.message_id is not None:
-        channel = client.get_partial_messageable(asked.channel_id)
-        try:
-            found = pictures(await channel.fetch_message(asked.message_id))
-        except (discord.NotFound, discord.Forbidden):
-            return None
-    return found[0] if found else None

@@ -1,31 +1,45 @@
-"""What the bot does on Discord of its own accord: it answers messages with pictures."""
+"""The connection to Discord: what comes over it, and what is in hand."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
-import aiohttp
 import discord
+import structlog
 
-from bot import metrics, replies
+from bot import metrics
 from bot.chats import Chats
-from bot.discord_buttons import CaptionButton, buttons
-from bot.discord_photos import Photos, Reply, pictures
+from bot.discord_buttons import CaptionButton
+from bot.discord_failures import REFUSED, TROUBLE, reason
+from bot.discord_interactions import Interactions
+from bot.discord_messages import Messages
+from bot.discord_photos import Photos
+from bot.discord_places import PLATFORM
+from bot.door import Door
+from bot.entries import Entry, Key
+from bot.inbox import Inbox
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
-# What the network and Discord do to a message; a fault of ours is anything else.
-TROUBLE = (discord.DiscordException, aiohttp.ClientError, OSError)
-REFUSED = (discord.Forbidden, discord.NotFound)
-BY_PERSONS = (discord.MessageType.default, discord.MessageType.reply)
+AT_ONCE = 256  # messages in hand; photos have a tighter bound
+LONGEST_LIMIT = 60.0  # seconds of a rate limit; a longer one is the inbox's matter
 
 
 class PhotoClient(discord.Client):
     """A connection that captions what it is asked to."""
 
     def __init__(
-        self, photos: Photos, chats: Chats, about: str, *, sees_content: bool, shards: int = 1
+        self,
+        photos: Photos,
+        chats: Chats,
+        inbox: Inbox,
+        door: Door,
+        about: str,
+        stats: Callable[[], Awaitable[str]],
+        *,
+        sees_content: bool,
+        shards: int = 1,
     ) -> None:
         """Set up a connection; `sees_content` is whether Discord grants the intent for it."""
         intents = discord.Intents.none()
@@ -36,11 +50,17 @@ class PhotoClient(discord.Client):
             shard_count=shards if shards > 1 else None,
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
+            max_ratelimit_timeout=LONGEST_LIMIT,
         )
-        self.photos, self.chats, self.about = photos, chats, about
+        self.settings, self.chats, self.inbox, self.door = photos.settings, chats, inbox, door
+        self.about, self.stats = about, stats
+        self.messages = Messages(self, photos, chats, inbox, door)
+        self.interactions = Interactions(self, photos, inbox, door)
         self.leaving = False
         self.connected: Callable[[], None] = lambda: None
-        self._work: set[asyncio.Task[object]] = set()
+        self._up = asyncio.Event()
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._work: set[asyncio.Task[None]] = set()
         self.add_dynamic_items(CaptionButton)
 
     @contextmanager
@@ -52,13 +72,20 @@ class PhotoClient(discord.Client):
         try:
             yield
         except TROUBLE as error:
-            metrics.ERRORS.labels(self.photos.answers.platform, "undelivered").inc()
-            level = logging.INFO if isinstance(error, REFUSED) else logging.WARNING
-            log.log(level, "Discord: an answer did not get through: %s", reason(error))
+            metrics.ERRORS.labels(PLATFORM, "undelivered").inc()
+            tell = log.info if isinstance(error, REFUSED) else log.warning
+            tell("an answer did not get through", platform=PLATFORM, reason=reason(error))
         except Exception:
-            log.exception("Discord: an answer failed")
+            log.exception("an answer failed", platform=PLATFORM)
         finally:
             self._work.discard(task)
+
+    async def tend(self) -> None:
+        """From the first connection on take up what was left open, until this is cancelled."""
+        await self._up.wait()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.messages.missed.look_back())
+            group.create_task(self.inbox.resume(PLATFORM, self._again))
 
     async def finish(self) -> None:
         """Accept nothing more, and finish what is in hand."""
@@ -67,90 +94,57 @@ class PhotoClient(discord.Client):
             await asyncio.wait(self._work)
 
     async def leave(self) -> None:
-        """Drop what is still in hand, and disconnect."""
+        """Drop what is still in hand, which the inbox keeps, and disconnect."""
         self.leaving = True
         for task in self._work:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
         await self.close()
 
+    async def setup_hook(self) -> None:
+        """Find out where to look back, before there is a connection."""
+        await self.messages.missed.load()
+
     async def on_connect(self) -> None:
-        """Tell that the gateway accepted the bot."""
+        """Tell that the gateway accepted the bot; it repeats nothing that came before."""
+        self.messages.missed.begin()
+        self._up.set()
         self.connected()
-        metrics.PLATFORM_UP.labels(self.photos.answers.platform).set(1)
+        metrics.PLATFORM_UP.labels(PLATFORM).set(1)
 
     async def on_resumed(self) -> None:
-        """Tell that a broken connection is whole again."""
-        metrics.PLATFORM_UP.labels(self.photos.answers.platform).set(1)
+        """Tell that a broken connection is whole again; what it missed is repeated."""
+        metrics.PLATFORM_UP.labels(PLATFORM).set(1)
 
     async def on_disconnect(self) -> None:
         """Tell that the connection is broken; the library makes a new one."""
-        metrics.PLATFORM_UP.labels(self.photos.answers.platform).set(0)
+        metrics.PLATFORM_UP.labels(PLATFORM).set(0)
 
     async def on_message(self, message: discord.Message) -> None:
-        """Answer a person's message if it asks for that; edits are never looked at."""
-        if self.leaving or message.author.bot or message.webhook_id is not None:
-            return
-        if message.type not in BY_PERSONS:
-            return
+        """Answer a message if it asks for that."""
+        if not self.leaving:
+            with self.at_work():
+                await self.messages.hear(message, self._room)
+
+    async def _again(self, entry: Entry) -> None:
+        """Take up what is due, as soon as there is room for it."""
+        await self._room.acquire()
+        task = asyncio.create_task(self._take_up(entry))
+        self._work.add(task)
+        task.add_done_callback(partial(self._done, entry.key))
+
+    async def _take_up(self, entry: Entry) -> None:
         with self.at_work():
-            found, asked = pictures(message), self._asked(message)
-            if found and (asked or await self._automatic(message)):
-                async with _typing(message.channel):
-                    reply = await self.photos.describe(found)
-                await _answer(message, reply)
-            elif not found and asked and self._addressed(message):
-                await _answer(message, Reply(replies.HINT))
+            if "token" in entry.reference:
+                await self.interactions.again(entry.key, entry.reference)
+            else:
+                await self.messages.again(entry.key, entry.reference["guild"])
 
-    def _asked(self, message: discord.Message) -> bool:
-        quoted = message.reference.resolved if message.reference is not None else None
-        return (
-            isinstance(message.channel, discord.DMChannel)
-            or self.user in message.mentions
-            or (isinstance(quoted, discord.Message) and quoted.author == self.user)
-        )
-
-    def _addressed(self, message: discord.Message) -> bool:
-        # Whoever replies to the bot mentions it too, and need not be told about photos each time.
-        me = self.user.id if self.user is not None else 0
-        return isinstance(message.channel, discord.DMChannel) or me in message.raw_mentions
-
-    async def _automatic(self, message: discord.Message) -> bool:
-        return await self.chats.auto(self.photos.answers.platform, message.channel.id)
+    def _done(self, key: Key, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
+        self._room.release()
+        self.inbox.release(key)  # it may have been cancelled before it began
 
 
 class ShardedPhotoClient(PhotoClient, discord.AutoShardedClient):
     """The same over several connections, for a bot that is in thousands of servers."""
-
-
-def reason(error: BaseException) -> str:
-    """Say in one line what went wrong, with nothing of a message or an address in it."""
-    if isinstance(error, discord.HTTPException):
-        return f"HTTP {error.status}, {error.text.splitlines()[0] if error.text else 'no reason'}"
-    return type(error).__name__
-
-
-async def _answer(message: discord.Message, reply: Reply) -> None:
-    await message.channel.send(
-        reply.text,
-        # Sent as a plain message if the photo was deleted in the meantime.
-        reference=message.to_reference(fail_if_not_exists=False),
-        mention_author=False,
-        view=buttons() if reply.picture else discord.utils.MISSING,
-    )
-
-
-@asynccontextmanager
-async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
-    """Show that the bot is writing; not at any price, and without waiting for it."""
-
-    async def type_on() -> None:
-        with suppress(*TROUBLE):
-            async with channel.typing():
-                await asyncio.Event().wait()
-
-    task = asyncio.create_task(type_on())
-    try:
-        yield
-    finally:
-        task.cancel()

@@ -1,18 +1,20 @@
 """The commands that Discord shows in its menus."""
 
-import logging
 from typing import Any, Literal
 
 import discord
+import structlog
 from discord import app_commands
-from discord.utils import MISSING
 
 from bot import replies
-from bot.discord_buttons import buttons
-from bot.discord_client import PhotoClient, reason
+from bot.discord_asked import Asked
+from bot.discord_client import PhotoClient
+from bot.discord_failures import reason
+from bot.discord_interactions import place_of_interaction, whisper
 from bot.discord_photos import attached, is_picture, pictures
+from bot.discord_places import PLATFORM
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 Interaction = discord.Interaction[PhotoClient]
 Command = app_commands.Command[Any, ..., None]
@@ -32,16 +34,20 @@ class Commands(app_commands.CommandTree[PhotoClient]):
         )
         self.add_command(caption_message)
         commands: tuple[Command, ...] = (caption, auto, settings, help_, privacy, about)
-        for command in commands:
+        for command in (*commands, stats, leave):
             self.add_command(command)
 
     async def interaction_check(self, interaction: Interaction) -> bool:
-        """Accept nothing any more once the bot is leaving."""
-        return not self.client.leaving
+        """Let in who may come in, and nobody any more once the bot is leaving."""
+        admitted = False
+        if not self.client.leaving:
+            with self.client.at_work():
+                admitted = await self.client.interactions.admit(interaction)
+        return admitted
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
         """Say in one line that Discord sent a command of an older or newer version."""
-        log.warning("Discord: a command could not be used: %s", reason(error))
+        log.warning("a command could not be used", platform=PLATFORM, reason=reason(error))
 
 
 @app_commands.command(description=replies.DISCORD_CAPTION)
@@ -51,37 +57,19 @@ class Commands(app_commands.CommandTree[PhotoClient]):
 async def caption(
     interaction: Interaction, photo: discord.Attachment, ephemeral: bool = False
 ) -> None:
-    """Say what is in an attachment; the answer shows it, so that buttons find it again."""
+    """Say what is in an attachment."""
     with interaction.client.at_work():
-        await interaction.response.defer(ephemeral=ephemeral)
-        if not is_picture(photo):
-            await interaction.edit_original_response(content=replies.NEEDS_ATTACHMENT)
-            return
-        reply = await interaction.client.photos.describe([attached(photo)])
-        shown = discord.Embed().set_image(url=photo.url)
-        await interaction.edit_original_response(
-            content=reply.text,
-            embed=shown if reply.picture else MISSING,
-            view=buttons() if reply.picture else MISSING,
-        )
+        found = [attached(photo)] if is_picture(photo) else []
+        asked = Asked.by(interaction, "caption", found, ephemeral=ephemeral)
+        await interaction.client.interactions.take(interaction, asked)
 
 
 @app_commands.context_menu(name=replies.DISCORD_MENU)
 async def caption_message(interaction: Interaction, message: discord.Message) -> None:
     """Say what is in the pictures of any message, which comes here as a whole."""
     with interaction.client.at_work():
-        await interaction.response.defer()
-        found = pictures(message)
-        if not found:
-            await interaction.edit_original_response(content=replies.NEEDS_ATTACHMENT)
-            return
-        reply = await interaction.client.photos.describe(found)
-        shown = discord.Embed().set_thumbnail(url=found[0].url)
-        await interaction.edit_original_response(
-            content=reply.text,
-            embed=shown if reply.picture else MISSING,
-            view=buttons() if reply.picture else MISSING,
-        )
+        asked = Asked.by(interaction, "menu", pictures(message))
+        await interaction.client.interactions.take(interaction, asked)
 
 
 @app_commands.command(description=replies.COMMANDS["auto"])
@@ -91,35 +79,36 @@ async def caption_message(interaction: Interaction, message: discord.Message) ->
 @app_commands.default_permissions(manage_channels=True)
 async def auto(interaction: Interaction, captions: Literal["on", "off"]) -> None:
     """Switch automatic captions of a channel; a server may have let others use the command."""
-    client = interaction.client
+    client, place = interaction.client, place_of_interaction(interaction)
     with client.at_work():
-        if interaction.guild_id is None or interaction.channel_id is None:
-            await _whisper(interaction, replies.AUTO_PRIVATE)
+        if place.guild is None:
+            await whisper(interaction, replies.AUTO_PRIVATE)
         elif not interaction.permissions.manage_channels:
-            await _whisper(interaction, replies.AUTO_ADMINS)
+            await whisper(interaction, replies.AUTO_ADMINS)
         elif captions == "on" and not client.intents.message_content:
-            await _whisper(interaction, replies.AUTO_NEEDS_INTENT)
+            await whisper(interaction, replies.AUTO_NEEDS_INTENT)
         else:
             await interaction.response.defer()
-            platform, on = client.photos.answers.platform, captions == "on"
-            await client.chats.set_auto(platform, interaction.channel_id, on)
-            await interaction.edit_original_response(
-                content=replies.AUTO_ON if on else replies.AUTO_OFF
-            )
+            await client.chats.set_auto(PLATFORM, place.channel, captions == "on")
+            if captions == "on":
+                await client.messages.missed.saw(place.channel, interaction.id)
+            else:
+                await client.messages.missed.forget(place.channel)
+            text = replies.AUTO_ON if captions == "on" else replies.AUTO_OFF
+            await interaction.edit_original_response(content=text)
 
 
 @app_commands.command(description=replies.COMMANDS["settings"])
 async def settings(interaction: Interaction) -> None:
     """Say what is set in this channel."""
-    client, limits = interaction.client, interaction.client.photos.settings
+    client, place = interaction.client, place_of_interaction(interaction)
     with client.at_work():
         await interaction.response.defer(ephemeral=True)
-        channel, platform = interaction.channel_id or 0, client.photos.answers.platform
         text = replies.settings(
-            auto=client.intents.message_content and await client.chats.auto(platform, channel),
+            auto=client.intents.message_content and await client.messages.captions_all(place),
             private=interaction.context.dm_channel,
-            max_mb=limits.max_photo_mb,
-            max_photos=limits.max_photos,
+            max_mb=client.settings.max_photo_mb,
+            max_photos=client.settings.max_photos,
         )
         await interaction.edit_original_response(content=text)
 
@@ -128,22 +117,49 @@ async def settings(interaction: Interaction) -> None:
 async def help_(interaction: Interaction) -> None:
     """Say what the bot can do."""
     with interaction.client.at_work():
-        await _whisper(interaction, replies.help_text(replies.DISCORD_GROUP_HELP))
+        await whisper(interaction, replies.help_text(replies.DISCORD_GROUP_HELP))
 
 
 @app_commands.command(description=replies.COMMANDS["privacy"])
 async def privacy(interaction: Interaction) -> None:
     """Say what happens to photos."""
     with interaction.client.at_work():
-        await _whisper(interaction, replies.PRIVACY)
+        await whisper(interaction, replies.PRIVACY)
 
 
 @app_commands.command(description=replies.COMMANDS["about"])
 async def about(interaction: Interaction) -> None:
     """Say which model answers."""
     with interaction.client.at_work():
-        await _whisper(interaction, interaction.client.about)
+        await whisper(interaction, interaction.client.about)
 
 
-async def _whisper(interaction: Interaction, text: str) -> None:
-    await interaction.response.send_message(text, ephemeral=True, suppress_embeds=True)
+@app_commands.command(description=replies.OPERATORS_COMMANDS["stats"])
+@app_commands.default_permissions(administrator=True)
+async def stats(interaction: Interaction) -> None:
+    """Say to an operator what the bot has done."""
+    with interaction.client.at_work():
+        operator = _by_operator(interaction)
+        text = await interaction.client.stats() if operator else replies.OPERATORS_ONLY
+        await whisper(interaction, text)
+
+
+@app_commands.command(description=replies.OPERATORS_COMMANDS["leave"])
+@app_commands.default_permissions(administrator=True)
+async def leave(interaction: Interaction) -> None:
+    """Leave a server when an operator says so."""
+    with interaction.client.at_work():
+        # People may use the bot also in a server that it is not in.
+        guild = interaction.client.get_guild(interaction.guild_id or 0)
+        if not _by_operator(interaction):
+            await whisper(interaction, replies.OPERATORS_ONLY)
+        elif guild is None:
+            await whisper(interaction, replies.LEAVE_GROUPS)
+        else:
+            await whisper(interaction, replies.LEAVING)
+            await guild.leave()
+
+
+def _by_operator(interaction: Interaction) -> bool:
+    visitor = place_of_interaction(interaction).visitor(interaction.user.id)
+    return interaction.client.door.is_operator(visitor)

@@ -23,6 +23,10 @@ class _TooLarge(Exception):
     """The file has more bytes than the settings allow."""
 
 
+class _Gone(Exception):
+    """Discord does not hand the file out, nor will it later."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A file on Discord's servers; its address is signed, and expires after a day."""
@@ -73,12 +77,22 @@ class Photos:
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def describe(self, found: Sequence[Picture]) -> Reply:
-        """Say what is in the pictures of one message, of which there is at least one."""
+        """Say what is in the pictures of one message, of which there is at least one.
+
+        Raises:
+            aiohttp.ClientError: no picture can be fetched now.
+            OSError: the same.
+        """
         chosen = found[: self.settings.max_photos]
-        answers = await asyncio.gather(*(self.ask(one, self.answers.first) for one in chosen))
+        asked = (self.ask(one, self.answers.first) for one in chosen)
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        failures = [one for one in outcomes if isinstance(one, BaseException)]
+        if len(failures) == len(outcomes):
+            raise failures[0]
+        # One picture of several is not worth that all are looked at once more.
+        answers = [self._lost() if isinstance(one, BaseException) else one for one in outcomes]
         if len(found) == 1:
-            answer = answers[0]
-            return Reply(answer.text, found[0] if answer.caption else None)
+            return Reply(answers[0].text, found[0] if answers[0].caption else None)
         text = replies.album([answer.text for answer in answers], len(found) - len(chosen))
         return Reply(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
 
@@ -88,18 +102,25 @@ class Photos:
         Args:
             picture: what to fetch.
             ask: is given its bytes.
-            lost: what is said if it cannot be fetched.
+            lost: what is said if it can never be fetched again.
+
+        Raises:
+            aiohttp.ClientError: it cannot be fetched now.
+            OSError: the same.
         """
         async with self.room:
             try:
                 photo = await self._fetch(picture)
             except _TooLarge:
-                metrics.ERRORS.labels(self.answers.platform, "too large").inc()
+                metrics.refused(self.answers.platform, "too large")
                 return Answer(replies.too_large(self.settings.max_photo_mb), problem="too large")
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                metrics.ERRORS.labels(self.answers.platform, "unreachable").inc()
-                return Answer(lost, problem="failed")
+            except _Gone:
+                return self._lost(lost)
             return await ask(photo)
+
+    def _lost(self, text: str = replies.UNREACHABLE) -> Answer:
+        metrics.refused(self.answers.platform, "unreachable")
+        return Answer(text, problem="failed")
 
     async def _fetch(self, picture: Picture) -> bytes:
         if picture.size > self.settings.max_bytes:
@@ -107,8 +128,10 @@ class Photos:
         photo = bytearray()
         # A redirect could lead away from Discord's servers.
         async with self.session.get(picture.url, allow_redirects=False) as response:
-            if response.status != 200:
+            if response.status == 429 or response.status >= 500:
                 raise aiohttp.ClientError(f"HTTP {response.status}")
+            if response.status != 200:
+                raise _Gone
             async for chunk in response.content.iter_chunked(CHUNK):
                 photo += chunk
                 if len(photo) > self.settings.max_bytes:

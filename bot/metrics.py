@@ -19,6 +19,8 @@ BATCH_PHOTOS = Histogram(
     "captioner_batch_photos", "Photos in a batch", buckets=(1, 2, 4, 8, 16, 32)
 )
 QUEUE_PHOTOS = Gauge("captioner_queue_photos", "Photos that wait for their batch")
+INBOX_MESSAGES = Gauge("captioner_inbox_messages", "Messages by what became of them", ["state"])
+REFUSALS = Counter("captioner_refusals", "Visitors who were not let in", ["platform", "kind"])
 PLATFORM_UP = Gauge("captioner_platform_up", "1 while a platform is connected", ["platform"])
 
 
@@ -28,3 +30,9 @@ def observe(name: str, value: float) -> None:
         BATCH_PHOTOS.observe(value)
     else:
         STAGE_SECONDS.labels(name.removesuffix("_seconds")).observe(value)
+
+
+def refused(platform: str, kind: str) -> None:
+    """Count a photo that was not captioned, and why."""
+    PHOTOS.labels(platform, "refused").inc()
+    ERRORS.labels(platform, kind).inc()

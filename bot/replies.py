@@ -17,7 +17,9 @@ PRIVACY = (
     "What I do with your photos: I read the photo that you send, say what is in it, and forget "
     "it. No photo is kept, on disk or anywhere else, and none is sent to another service; the "
     "model runs on the machine that I run on. What I keep is whether automatic captions are on "
-    "in a chat. My log says what went wrong, and never what a photo showed."
+    "in a chat and, until I have answered it, what the chat told me of your message, without the "
+    "photo, so that a restart does not lose it; for some days after that its number alone. My log "
+    "says what went wrong, and never what a photo showed, who sent it, or what was written."
 )
 
 NEEDS_PHOTO = "Use /caption as a reply to a photo, and I will say what is in it."
@@ -30,14 +32,26 @@ LOOKED = "Where I looked, word by word: bright is where my eyes were."
 BUSY = "I have my hands full right now; try again in {seconds}."
 LATE = "That took too long, and I gave up. Try again in a moment."
 FAILED = "Something went wrong on my side, not with your photo. Try again in a moment."
+GIVEN_UP = "I am sorry: I tried several times to answer this, and could not. Send it once more."
+NOT_ALLOWED = "I may answer only those whom the person who runs me has let in."
+TOO_MANY = "That is more photos than I may take from you at once; go on in {seconds}."
+OPERATORS_ONLY = "Only those who run me can do that."
+LEAVE_GROUPS = "This is between the two of us; /leave is for groups and servers."
+LEAVING = "I leave, as I was told. Goodbye!"
 UNREACHABLE = "I could not fetch your photo from the chat. Try sending it again."
 
 # What the web chat's server says to programs and to its page.
 STOPPING = "I am being stopped; try again in a minute."
-NEEDS_FIELD = 'The form needs one file, in its field "photo".'
+NEEDS_FIELD = 'The form needs one file, in its field "photo", and nothing else.'
 BROKEN_UPLOAD = "The photo did not arrive whole; try sending it again."
 SLOW_UPLOAD = "The photo took too long to arrive; try again, or send a smaller one."
 FOREIGN = "Another site's page may not use me; open my own page."
+NEEDS_TOKEN = "I answer only those who have my token; whoever runs me can give it to you."
+WRONG_TOKEN = "That is not my token. Check it, and try again."
+MISDIRECTED = (
+    "I am not known here by that name: open me at localhost. If a proxy passes requests on to me, "
+    "whoever runs me must set WEB_BEHIND_PROXY."
+)
 NOT_HERE = "There is nothing here; send a photo with POST to /api/caption."
 
 AUTO_ON = "Automatic captions are on: I caption every photo in this chat. /auto off stops it."
@@ -63,6 +77,11 @@ COMMANDS = {
     "privacy": "What happens to your photos",
     "about": "Which model answers",
     "start": "Say hello",
+}
+# Those for operators stand in the menus of Discord, where administrators alone see them.
+OPERATORS_COMMANDS = {
+    "stats": "How I am doing, for those who run me",
+    "leave": "Have me leave this server, for those who run me",
 }
 # Discord alone has them.
 DISCORD_MENU = "Caption image"
@@ -115,8 +134,12 @@ def album(answers: Sequence[str], left_out: int = 0) -> str:
 
 def busy(seconds: float) -> str:
     """Say when to try again."""
-    count = max(1, math.ceil(seconds))
-    return BUSY.format(seconds="a second" if count == 1 else f"{count} seconds")
+    return BUSY.format(seconds=_duration(seconds))
+
+
+def too_many(seconds: float) -> str:
+    """Say when more photos may be sent."""
+    return TOO_MANY.format(seconds=_duration(seconds))
 
 
 def too_large(megabytes: float) -> str:
@@ -170,3 +193,8 @@ def about(config: str, scores: Mapping[str, Any], *, shipped: bool) -> str:
     if figures:
         text += f" It scored {', '.join(figures)} on the {scores.get('split', 'test')} photos."
     return f"{text}\n\n{NOTICE}" if shipped else text
+
+
+def _duration(seconds: float) -> str:
+    count = max(1, math.ceil(seconds))
+    return "a second" if count == 1 else f"{count} seconds"

@@ -1,13 +1,17 @@
 """Everything that can be configured, read once from the environment and `.env`."""
 
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
+from limits import parse
 from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, WebsocketUrl
-from pydantic.functional_validators import AfterValidator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.functional_validators import AfterValidator, BeforeValidator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from captioner.captioner import DEFAULT_CHECKPOINT
 
@@ -26,8 +30,20 @@ def _address(kind: type[HttpUrl] | type[WebsocketUrl]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _rate(value: str) -> str:
+    parse(value)
+    return value
+
+
+def _split(value: object) -> object:
+    return re.split(r"[\s,]+", value.strip()) if isinstance(value, str) else value
+
+
 HttpAddress = Annotated[str, _address(HttpUrl)]
 WebsocketAddress = Annotated[str, _address(WebsocketUrl)]
+Rate = Annotated[str, AfterValidator(_rate)]  # "20/minute", as `limits` writes it
+Id = Annotated[str, Field(pattern=r"^(telegram:-?\d+|discord:\d+|web:\S+)$")]
+Ids = Annotated[frozenset[Id], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -47,6 +63,17 @@ class Settings(BaseSettings):
 
     web_host: str = "127.0.0.1"
     web_port: int = Field(default=8080, ge=0, le=65535)  # 0: any that is free
+    web_token: SecretStr | None = None
+    web_tls_certificate: Path | None = None
+    web_tls_key: Path | None = None
+    web_behind_proxy: bool = False
+
+    allowed: Ids = frozenset()  # empty: everyone
+    blocked: Ids = frozenset()
+    operators: Ids = frozenset()
+    photos_per_person: Rate = "20/minute"
+    photos_per_chat: Rate = "60/minute"
+    photos_per_address: Rate = "6000/minute"
 
     captioner_checkpoint: Path = DEFAULT_CHECKPOINT
     captioner_device: str = "auto"
@@ -60,8 +87,13 @@ class Settings(BaseSettings):
     max_photos: int = Field(default=10, ge=1, le=20)  # of one message or album
     max_queue: int = Field(default=128, ge=1, le=10_000)
     photo_seconds: float = Field(default=60, gt=0, le=600)
+    decode_seconds: float = Field(default=10, gt=0, le=600)
+    max_attempts: int = Field(default=5, ge=1, le=20)  # at one message
+    keep_days: float = Field(default=7, gt=0, le=365)  # what was answered or given up
+    missed_hours: float = Field(default=24, ge=0, le=168)  # looked back on Discord
     stop_seconds: float = Field(default=20, ge=0, le=600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "text", "json"] = "auto"  # auto: text on a terminal
 
     @property
     def max_bytes(self) -> int:
@@ -88,15 +120,30 @@ def load() -> Settings:
         raise SettingsError(f"{ENV_FILE} is not a text file in UTF-8") from error
 
 
-def unknown_keys() -> list[str]:
-    """Say which keys of `.env` mean nothing here, with the one that was perhaps meant."""
+def warnings() -> list[str]:
+    """Say what of `.env` is not as it should be, though it can be read."""
+    if not ENV_FILE.is_file():
+        return []
+    values = dotenv_values(ENV_FILE)
+    return [*_unknown(values), *_exposed(values)]
+
+
+def _unknown(keys: Iterable[str]) -> Iterator[str]:
     known = [name.upper() for name in Settings.model_fields]
-    lines = []
-    for key in dotenv_values(ENV_FILE) if ENV_FILE.is_file() else ():
+    for key in keys:
         if key.upper() not in known:
             near = get_close_matches(key.upper(), known, 1)
-            lines.append(f"{ENV_FILE}: {key} is no key" + (f"; {near[0]}?" if near else ""))
-    return lines
+            yield f"{ENV_FILE}: {key} is no key" + (f"; {near[0]}?" if near else "")
+
+
+def _exposed(values: Mapping[str, str | None]) -> Iterator[str]:
+    held = [key for key, value in values.items() if key.upper().endswith("_TOKEN") and value]
+    # Windows has no such modes, and shows all files as readable by everyone.
+    if held and os.name == "posix" and ENV_FILE.stat().st_mode & 0o077:
+        yield (
+            f"{ENV_FILE} holds {', '.join(held)}, and others on this machine may read or change it;"
+            f" run: chmod 600 {ENV_FILE}"
+        )
 
 
 def _shown(name: str, value: object) -> str:

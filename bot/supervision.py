@@ -43,7 +43,7 @@ async def keep_running(
         except Exception:
             log.exception("%s: failed unexpectedly", name)
             reason = f"{name}: down"
-        metrics.PLATFORM_UP.labels(name.lower()).set(0)
+        metrics.PLATFORM_UP.labels(name.lower().removesuffix(" chat")).set(0)
         if loop.time() - started > HEALTHY:
             pause = first
         if stop.is_set():

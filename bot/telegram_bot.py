@@ -4,8 +4,9 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -18,17 +19,20 @@ from telegram.error import (
     RetryAfter,
     TelegramError,
 )
-from telegram.ext import Application, ApplicationBuilder, ContextTypes, SimpleUpdateProcessor
+from telegram.ext import Application, ApplicationBuilder, ContextTypes
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
 from bot import logs, metrics
 from bot.answers import Answers
 from bot.chats import Chats
+from bot.door import Door
 from bot.errors import PlatformError
+from bot.inbox import Hopeless, Inbox, NotYet
 from bot.settings import Settings
 from bot.supervision import until_stopped
 from bot.telegram_handlers import Handlers
-from bot.telegram_sending import Limiter, transient
+from bot.telegram_inbox import PLATFORM, InHand, Updates, key_of
+from bot.telegram_sending import Limiter, pause_of, transient
 
 log = logging.getLogger(__name__)
 
@@ -36,41 +40,10 @@ App = Application[Any, Any, Any, Any, Any, Any]
 
 UPDATES = ["message", "callback_query"]  # no edits, no channel posts
 UPDATES_AT_ONCE = 256  # photos have a tighter bound; an album's messages wait for each other
-FLOOD_RETRIES = 5
 REPLY_SECONDS = 20.0  # that a server may take to answer a call
 POLL_SECONDS = 30  # that a poll stays open
 POLL_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between polls that fail
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
-
-
-class InHand(SimpleUpdateProcessor):
-    """The updates that are being handled, which can be dropped when time is up."""
-
-    def __init__(self, most: int) -> None:
-        """Handle so many at once."""
-        super().__init__(most)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._dropping = False
-
-    async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
-        """Handle one."""
-        if self._dropping:
-            assert isinstance(coroutine, Coroutine)
-            coroutine.close()
-            return
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            await coroutine
-        finally:
-            self._tasks.discard(task)
-
-    def drop(self) -> None:
-        """Leave all of them unfinished."""
-        self._dropping = True
-        for task in self._tasks:
-            task.cancel()
 
 
 @dataclass
@@ -80,7 +53,10 @@ class Telegram:
     settings: Settings
     answers: Answers
     chats: Chats
+    inbox: Inbox
+    door: Door
     about: str
+    stats: Callable[[], Awaitable[str]]
     _app: App | None = field(default=None, init=False)  # while a webhook may feed it
     _secret: str = field(default="", init=False)
     _offset: int = field(default=0, init=False)  # of the first update that was not taken
@@ -92,19 +68,22 @@ class Telegram:
             PlatformError: Telegram cannot be reached, or refuses the token.
         """
         logs.hush()
-        hands = InHand(UPDATES_AT_ONCE)
-        app = self._application(hands)
+        handlers = Handlers(
+            self.settings, self.answers, self.chats, self.door, self.about, self.stats
+        )
+        updates = Updates(self.inbox, UPDATES_AT_ONCE)
+        hands = InHand(updates, handlers.apologize, UPDATES_AT_ONCE)
+        app = self._application(updates, hands)
         try:
             await app.initialize()
-            handlers = Handlers(self.settings, self.answers, self.chats, self.about)
             handlers.add_to(app)
-            app.add_error_handler(self._failed)
+            app.add_error_handler(partial(self._failed, hands))
             await handlers.introduce(app.bot)
-            await self._serve(app, hands, stop)
+            await self._serve(app, updates, hands, stop)
         except TelegramError as error:
             raise self._broken(error) from None  # the cause may name the token
         finally:
-            metrics.PLATFORM_UP.labels("telegram").set(0)
+            metrics.PLATFORM_UP.labels(PLATFORM).set(0)
             await app.bot.shutdown()
 
     async def check(self) -> str:
@@ -131,9 +110,12 @@ class Telegram:
         ):
             return web.Response(status=403)
         try:
-            update = Update.de_json(await request.json(), app.bot)
+            async with asyncio.timeout(REPLY_SECONDS):
+                update = Update.de_json(await request.json(), app.bot)
         except (KeyError, TypeError, ValueError, AttributeError):
             return web.Response(status=400)
+        except TimeoutError:
+            return web.Response(status=408)
         if self._app is not app:  # it stopped while the update was read
             return web.Response(status=503)
         await app.update_queue.put(update)
@@ -149,34 +131,37 @@ class Telegram:
         server = self.settings.telegram_api_url
         return f"{server}/bot", f"{server}/file/bot"
 
-    def _application(self, hands: InHand) -> App:
+    def _application(self, updates: Updates, hands: InHand) -> App:
         # Polling is our own: the library's ends unseen when the token is revoked, and sits out its
         # pause of up to half a minute when it is to stop.
         base, base_file = self._addresses
         return (
             ApplicationBuilder()
             .updater(None)
+            .update_queue(updates)
             .token(self._token)
             .base_url(base)
             .base_file_url(base_file)
-            .rate_limiter(Limiter(max_retries=FLOOD_RETRIES))
+            .rate_limiter(Limiter())
             .concurrent_updates(hands)
             .read_timeout(REPLY_SECONDS)
             .build()
         )
 
-    async def _serve(self, app: App, hands: InHand, stop: asyncio.Event) -> None:
+    async def _serve(self, app: App, updates: Updates, hands: InHand, stop: asyncio.Event) -> None:
         self._offset = 0
         await app.start()
         try:
             feed = self._listen if self.settings.telegram_webhook_url else self._poll
-            broken = await _until(stop, feed(app))
-            await app.update_queue.join()  # until the replies are sent
+            resume = self.inbox.resume(PLATFORM, lambda entry: updates.put_again(entry, app.bot))
+            broken = await _until(stop, resume, feed(app))
+            await updates.join()  # until the replies are sent
             if broken:
                 raise broken
             await self._confirm(app)
         finally:
             hands.drop()  # there are none but after a cancellation
+            updates.leave()
             await app.stop()
 
     async def _poll(self, app: App) -> None:
@@ -195,7 +180,7 @@ class Telegram:
                 timeout=POLL_SECONDS,
                 allowed_updates=UPDATES,
             )
-            metrics.PLATFORM_UP.labels("telegram").set(1)
+            metrics.PLATFORM_UP.labels(PLATFORM).set(1)
             for update in updates:
                 await app.update_queue.put(update)
                 self._offset = update.update_id + 1
@@ -222,24 +207,31 @@ class Telegram:
                 log.warning("Telegram: the last updates may come again (%s)", self._plain(error))
 
     def _up(self, app: App) -> None:
-        metrics.PLATFORM_UP.labels("telegram").set(1)
+        metrics.PLATFORM_UP.labels(PLATFORM).set(1)
         log.info("Telegram: @%s answers", app.bot.username)
 
     def _lost(self, state: RetryCallState) -> None:
-        metrics.PLATFORM_UP.labels("telegram").set(0)
+        metrics.PLATFORM_UP.labels(PLATFORM).set(0)
         assert state.outcome is not None
         error = self._plain(state.outcome.exception())
         pause = state.upcoming_sleep
         log.warning("Telegram: cannot be reached (%s); trying again in %.0f s", error, pause)
 
-    async def _failed(self, update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
+    async def _failed(
+        self, hands: InHand, update: object, context: ContextTypes.DEFAULT_TYPE
+    ) -> None:
         error = context.error
-        if isinstance(error, Forbidden | BadRequest):  # removed from the chat, and the like
-            log.info("Telegram: an answer was refused (%s)", self._plain(error))
-        elif isinstance(error, TelegramError):
-            log.warning("Telegram: an answer could not be sent (%s)", self._plain(error))
-        else:
+        if not isinstance(error, TelegramError):
             log.error("Telegram: an update could not be answered", exc_info=error)
+            failure: Exception = Hopeless("a fault of the bot", apologize=True)
+        elif isinstance(error, Forbidden | BadRequest):  # removed from the chat, and the like
+            failure = Hopeless(f"Telegram refuses: {self._plain(error)}")
+        else:
+            failure = NotYet(self._plain(error), pause_of(error))
+        if key_of(update) is None:
+            log.warning("Telegram: an answer could not be sent (%s)", failure)
+        elif isinstance(update, Update):
+            hands.failed(update, failure)
 
     def _broken(self, error: TelegramError) -> PlatformError:
         if isinstance(error, InvalidToken):
@@ -260,12 +252,14 @@ class Telegram:
         return str(error).replace(self._token, "[token]")
 
 
-async def _until(stop: asyncio.Event, feed: Coroutine[Any, Any, None]) -> BaseException | None:
-    """Feed until `stop` is set; return what broke the feed before."""
-    feeding = asyncio.create_task(feed)
+async def _until(stop: asyncio.Event, *feeds: Coroutine[Any, Any, None]) -> BaseException | None:
+    """Feed until `stop` is set; return what broke a feed before."""
+    tasks = [asyncio.create_task(feed) for feed in feeds]
+    first = asyncio.ensure_future(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
     try:
-        await until_stopped(feeding, stop)
+        await until_stopped(first, stop)
     finally:
-        feeding.cancel()
-        await asyncio.wait({feeding})
-    return None if feeding.cancelled() else feeding.exception()
+        for task in (first, *tasks):
+            task.cancel()
+        await asyncio.wait(tasks)
+    return next((task.exception() for task in tasks if not task.cancelled()), None)

@@ -16,8 +16,10 @@ from telegram.ext import ContextTypes
 
 from bot import replies
 from bot.answers import Answer, Answers
+from bot.door import Door
 from bot.telegram_photos import NoPicture, Photos, carries_file
 from bot.telegram_sending import Sender, persistently, typing
+from bot.telegram_visitors import visitor_of
 
 MAX_ALERT = 200  # characters that fit into the answer to a button
 PRESSED = re.compile(r"(look|alt)|another:(\d{1,6})")  # strangers' programs can send anything
@@ -43,6 +45,7 @@ class Buttons:
     answers: Answers
     photos: Photos
     sender: Sender
+    door: Door
 
     async def press(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
         """Do what a button says, and tell Telegram that it is done."""
@@ -66,6 +69,8 @@ class Buttons:
             return None
         if shown.reply_to_message is None or not carries_file(shown.reply_to_message):
             return replies.GONE
+        if refusal := self.door.refuse(visitor_of(query), photos=1):
+            return replies.too_many(refusal.retry_after or 0)
         try:
             async with typing(shown), self.photos.of(shown.reply_to_message) as photo:
                 if turn:
@@ -103,4 +108,9 @@ async def _reword(shown: Message, answer: Answer, turn: int) -> str | None:
 
 
 async def _tell(query: CallbackQuery, text: str | None) -> None:
-    await query.answer(text and text[:MAX_ALERT], show_alert=bool(text))
+    try:
+        await query.answer(text and text[:MAX_ALERT], show_alert=bool(text))
+    except BadRequest as error:
+        # After a restart it may be too late for the alert; what was asked for is done.
+        if "query is too old" not in error.message.lower():
+            raise

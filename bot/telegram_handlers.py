@@ -1,7 +1,8 @@
 """What the bot does with each message and command on Telegram."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from telegram import (
@@ -15,21 +16,25 @@ from telegram.constants import ChatMemberStatus, ChatType
 from telegram.error import BadRequest, Forbidden
 from telegram.ext import (
     Application,
+    ApplicationHandlerStop,
     CallbackQueryHandler,
     CommandHandler,
     ContextTypes,
     ExtBot,
     MessageHandler,
+    TypeHandler,
     filters,
 )
 
 from bot import metrics, replies
 from bot.answers import Answer, Answers
 from bot.chats import Chats
+from bot.door import Door
 from bot.settings import Settings
 from bot.telegram_buttons import Buttons, buttons_under
 from bot.telegram_photos import Albums, NoPicture, Photos, carries_file, carries_photo
 from bot.telegram_sending import Sender, persistently, typing
+from bot.telegram_visitors import visitor_of
 
 Context = ContextTypes.DEFAULT_TYPE
 
@@ -48,17 +53,28 @@ class _FromPerson(filters.MessageFilter):
 
 
 NEW = filters.UpdateType.MESSAGE & _FromPerson()  # neither edited, nor a channel's, nor a bot's
+SORRY_ALBUMS = 100  # of which it is known that an apology was sent
 OTHERS_COMMAND = filters.COMMAND & ~filters.ChatType.PRIVATE
 
 
 class Handlers:
     """One chat's events become its answers; nothing is kept but what `Chats` keeps."""
 
-    def __init__(self, settings: Settings, answers: Answers, chats: Chats, about: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        answers: Answers,
+        chats: Chats,
+        door: Door,
+        about: str,
+        stats: Callable[[], Awaitable[str]],
+    ) -> None:
         """Take what every answer needs."""
         self.settings = settings
         self.answers = answers
         self.chats = chats
+        self.door = door
+        self.stats = stats
         self.sender = Sender(chats)
         self.albums = Albums()
         self.said = {
@@ -68,16 +84,20 @@ class Handlers:
             "about": about,
         }
         self.photos = Photos(settings.max_photo_mb)
-        self.buttons = Buttons(answers, self.photos, self.sender)
+        self.buttons = Buttons(answers, self.photos, self.sender, door)
+        self._sorry: deque[tuple[int, str]] = deque(maxlen=SORRY_ALBUMS)
 
     def add_to(self, app: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Have an application call them."""
+        app.add_handler(TypeHandler(Update, self.guard), group=-1)
         app.add_handlers(
             [
                 CommandHandler(self.said.keys(), self.say, NEW),
                 CommandHandler("settings", self.show_settings, NEW),
                 CommandHandler("auto", self.switch_auto, NEW),
                 CommandHandler("caption", self.caption_replied, NEW),
+                CommandHandler("stats", self.show_stats, NEW),
+                CommandHandler("leave", self.leave, NEW),
                 MessageHandler(NEW & filters.StatusUpdate.MIGRATE, self.move),
                 MessageHandler(NEW & ~filters.StatusUpdate.ALL & ~OTHERS_COMMAND, self.hear),
                 CallbackQueryHandler(self.buttons.press),
@@ -90,6 +110,49 @@ class Handlers:
         alone = [command for command in commands if command.command != "auto"]
         await bot.set_my_commands(alone)
         await bot.set_my_commands(commands, BotCommandScopeAllGroupChats())
+
+    async def guard(self, update: Update, context: Context) -> None:
+        """Leave out who is not let in; those who speak to the bot are told so."""
+        message, query = update.message, update.callback_query
+        asked = message or query
+        if asked is None or self.door.admits(visitor := visitor_of(asked)):
+            return
+        speaks = message and (_private(message) or _addressed(message) or _mentioned(message))
+        if speaks or query:
+            refusal = self.door.refuse(visitor)
+            assert refusal is not None
+            if query:
+                await query.answer(refusal.text)
+            elif message and refusal.text:
+                await self.sender.reply(message, refusal.text)
+        raise ApplicationHandlerStop
+
+    async def apologize(self, update: Update) -> None:
+        """Say that a message is given up, once for all of an album."""
+        message = update.message
+        if message is None:  # a button can be pressed again
+            return
+        album = (message.chat.id, message.media_group_id or str(message.message_id))
+        if album not in self._sorry:
+            self._sorry.append(album)
+            await self.sender.reply(message, replies.GIVEN_UP)
+
+    async def show_stats(self, update: Update, context: Context) -> None:
+        """Say to an operator what the bot has done."""
+        operator = self.door.is_operator(visitor_of(_message(update)))
+        text = await self.stats() if operator else replies.OPERATORS_ONLY
+        await self.sender.reply(_message(update), text)
+
+    async def leave(self, update: Update, context: Context) -> None:
+        """Leave a group when an operator says so."""
+        message = _message(update)
+        if not self.door.is_operator(visitor_of(_message(update))):
+            await self.sender.reply(message, replies.OPERATORS_ONLY)
+        elif _private(message):
+            await self.sender.reply(message, replies.LEAVE_GROUPS)
+        else:
+            await self.sender.reply(message, replies.LEAVING)
+            await persistently(message.chat.leave)
 
     async def say(self, update: Update, context: Context) -> None:
         """Answer a command that is always answered alike."""
@@ -143,9 +206,11 @@ class Handlers:
 
     async def hear(self, update: Update, context: Context) -> None:
         """Caption a photo or an album, if the chat is private or the bot is asked."""
-        album = await self.albums.whole(_message(update))
-        if not album:
-            return
+        async with self.albums.whole(_message(update)) as album:
+            if album:
+                await self._hear(album)
+
+    async def _hear(self, album: Sequence[Message]) -> None:
         first, target = album[0], album[0].reply_to_message
         if _private(first) or any(_addressed(message) for message in album):
             wanted = [message for message in album if carries_file(message)]
@@ -162,6 +227,11 @@ class Handlers:
 
     async def _caption(self, messages: Sequence[Message], asked: Message) -> None:
         chosen = messages[: self.settings.max_photos]
+        refusal = self.door.refuse(visitor_of(asked), len(chosen))
+        if refusal:
+            if refusal.text:
+                await self.sender.reply(asked, refusal.text)
+            return
         async with typing(asked):
             answers = await asyncio.gather(*(self._look(message) for message in chosen))
         if len(messages) > 1:
@@ -177,8 +247,7 @@ class Handlers:
             async with self.photos.of(message) as photo:
                 return await self.answers.first(photo)
         except NoPicture as error:
-            metrics.PHOTOS.labels("telegram", "refused").inc()
-            metrics.ERRORS.labels("telegram", error.kind).inc()
+            metrics.refused(self.answers.platform, error.kind)
             return Answer(str(error), problem=error.kind)
 
 

@@ -4,10 +4,10 @@ import asyncio
 import mimetypes
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from telegram import Bot, Document, Message, PhotoSize, Sticker
-from telegram.error import BadRequest, TelegramError
+from telegram.error import BadRequest, TelegramError, TimedOut
 
 from bot import replies
 from bot.answers import Problem
@@ -118,36 +118,52 @@ class Photos:
 class _Album:
     messages: list[Message]
     last: float  # when its newest message came
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    error: Exception | None = None  # why it was not answered
 
 
 class Albums:
-    """Albums whose messages are still coming in."""
+    """Albums whose messages are still coming in, or that are being answered."""
 
     def __init__(self) -> None:
         """Start with none."""
         self._open: dict[tuple[int, str], _Album] = {}
 
-    async def whole(self, message: Message) -> list[Message]:
+    @asynccontextmanager
+    async def whole(self, message: Message) -> AsyncIterator[list[Message]]:
         """Wait for the other messages of an album.
 
-        Returns:
-            All of them in their order, for the one that came first; nothing for the others. A
-            message that is in no album comes back at once.
+        Yields:
+            All of them in their order, for the one that came first. The others get nothing, after
+            the first one's context was left, and fail as that one did: all are answered, or none.
+            A message that is in no album comes back at once.
         """
         if not message.media_group_id:
-            return [message]
+            yield [message]
+            return
         loop, key = asyncio.get_running_loop(), (message.chat.id, message.media_group_id)
         if album := self._open.get(key):
             album.messages.append(message)
             album.last = loop.time()
-            return []
+            await album.done.wait()
+            if album.error:
+                raise album.error
+            yield []
+            return
         album = self._open[key] = _Album([message], loop.time())
         try:
-            while (pause := album.last + ALBUM_SECONDS - loop.time()) > 0:
-                await asyncio.sleep(pause)
+            try:
+                while (pause := album.last + ALBUM_SECONDS - loop.time()) > 0:
+                    await asyncio.sleep(pause)
+            finally:
+                del self._open[key]
+            yield sorted(album.messages, key=lambda message: message.message_id)
+        except BaseException as error:
+            dropped = TimedOut("the album was not answered in time")
+            album.error = error if isinstance(error, Exception) else dropped
+            raise
         finally:
-            del self._open[key]
-        return sorted(album.messages, key=lambda message: message.message_id)
+            album.done.set()
 
 
 def _preview(thumbnail: PhotoSize | None) -> Sequence[PhotoSize]:

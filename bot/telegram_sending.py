@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from telegram import (
@@ -32,6 +33,8 @@ T = TypeVar("T")
 
 TRIES = 4
 RETRY_SECONDS = 0.5  # before the second try; then twice as long each time
+LONGEST_FLOOD = 60.0  # seconds; a longer pause is the inbox's matter
+FLOOD_MARGIN = 0.1  # seconds that clocks may differ
 TYPING_SECONDS = 4.0  # Telegram shows it for five
 
 # Trying again would change nothing, or is done by the rate limiter. BadRequest counts as a
@@ -59,8 +62,25 @@ async def persistently(call: Callable[[], Awaitable[T]]) -> T:
     return await retrying(once)
 
 
+def pause_of(error: BaseException | None) -> float:
+    """Return the seconds for which Telegram wants to be left alone after an error."""
+    if not isinstance(error, RetryAfter):
+        return 0.0
+    wanted = error.retry_after
+    return wanted.total_seconds() if isinstance(wanted, timedelta) else wanted
+
+
+class _Flood(Exception):
+    """Telegram wants a pause in one chat; the library would make one in all of them."""
+
+
 class Limiter(AIORateLimiter):
-    """Flood control in which "typing" takes nothing from the few messages that a group may get."""
+    """Flood control of each chat by itself; "typing" takes nothing from what a group may get."""
+
+    def __init__(self) -> None:
+        """Start with no chat that must wait."""
+        super().__init__()
+        self._until: dict[object, float] = {}  # when a chat may be written to, on the loop's clock
 
     async def process_request(
         self,
@@ -71,12 +91,36 @@ class Limiter(AIORateLimiter):
         data: dict[str, Any],
         rate_limit_args: int | None,
     ) -> Any:
-        """Send at once, or when the limits allow it."""
+        """Send at once, or when the limits allow it.
+
+        Raises:
+            RetryAfter: Telegram wants a pause that is longer than `LONGEST_FLOOD`.
+        """
         if endpoint == "sendChatAction":
             return await callback(*args, **kwargs)
-        return await super().process_request(
-            callback, args, kwargs, endpoint, data, rate_limit_args
-        )
+        loop, chat = asyncio.get_running_loop(), data.get("chat_id")
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await callback(*args, **kwargs)
+            except RetryAfter as error:
+                raise _Flood from error
+
+        while True:
+            while (pause := self._until.get(chat, 0.0) - loop.time()) > 0:
+                await asyncio.sleep(pause)
+            self._until.pop(chat, None)
+            try:
+                return await super().process_request(
+                    call, args, kwargs, endpoint, data, rate_limit_args
+                )
+            except _Flood as flood:
+                error = flood.__cause__
+                pause = pause_of(error)
+                if chat is None or pause > LONGEST_FLOOD:
+                    assert error is not None
+                    raise error from None
+                self._until[chat] = loop.time() + pause + FLOOD_MARGIN
 
 
 @dataclass(frozen=True)

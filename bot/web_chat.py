@@ -2,9 +2,11 @@
 
 import asyncio
 import errno
+import hashlib
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,20 +17,29 @@ from string import Template
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bot import caption_api, metrics, replies
+from bot import metrics, replies, web_tls
 from bot.answers import Answers
+from bot.caption_api import CaptionApi
+from bot.door import Door
 from bot.errors import PlatformError
 from bot.settings import Settings
+from bot.web_connections import HEAD_SECONDS, Connection, Connections, server_log
+from bot.web_gate import API, METRICS, Gate, Handler
 
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
-CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript"}
+CONTENT_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+}
 
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -43,8 +54,10 @@ HEADERS = {
 # Requests are awaited before the connections are closed: this is for their last bytes.
 LAST_SECONDS = 1.0
 IDLE_SECONDS = 75.0
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+MAX_LINE = 2**16  # bytes; `shown` of 4000 characters, each of 4 bytes, each byte as %XX
+MAX_FIELD = 2**13
+MAX_FIELDS = 100
+HSTS = "max-age=31536000"  # a year of https alone
 
 
 @dataclass
@@ -55,6 +68,7 @@ class WebChat:
     answers: Answers
     about: str
     waiting: Callable[[], int]  # photos that wait for their batch
+    door: Door = field(default_factory=Door)
     routes: Sequence[web.AbstractRouteDef] = ()
     url: str = field(default="", init=False)  # where it listens, once it does
 
@@ -64,15 +78,15 @@ class WebChat:
         Raises:
             PlatformError: the address cannot be listened on.
         """
-        requests = _InHand()
-        async with self._listening(self.application(stop, requests)) as site:
+        connections = Connections()
+        async with self._listening(stop, connections) as server:
             log.info("the web chat is at %s", self.url)
-            up = metrics.PLATFORM_UP.labels("web chat")
+            up = metrics.PLATFORM_UP.labels(self.answers.platform)
             up.set(1)
             try:
                 await stop.wait()
-                await site.stop()
-                await requests.none.wait()
+                server.close()
+                await connections.answered.wait()
             finally:
                 up.set(0)
 
@@ -82,48 +96,68 @@ class WebChat:
         Raises:
             PlatformError: the address cannot be listened on.
         """
-        async with self._listening(self.application(asyncio.Event())):
+        async with self._listening(asyncio.Event(), Connections()):
             return f"Web chat: {self.url}"
 
-    def application(
-        self, stop: asyncio.Event, requests: "_InHand | None" = None
-    ) -> web.Application:
-        """Put the routes together; while `stop` is set no photo is taken."""
-        api = caption_api.CaptionApi(self.settings, self.answers, stop)
-        app = web.Application(middlewares=[(requests or _InHand()).count, caption_api.guard])
+    def _application(self, stop: asyncio.Event, connections: Connections) -> web.Application:
+        gate = Gate(self.settings, self.door)
+        api = CaptionApi(self.settings, self.answers, stop)
+        app = web.Application(middlewares=[connections.count, gate.guard])
         app.on_response_prepare.append(_add_headers)
         app.router.add_get("/", partial(_page, self._page_text()))
         for file in STATIC.iterdir():
-            if file.suffix in CONTENT_TYPES:
-                app.router.add_get(f"/static/{file.name}", partial(_file, file))
-        app.router.add_get("/openapi.json", partial(_file, STATIC / "openapi.json"))
-        app.router.add_post("/api/caption", api.caption)
+            if file.suffix in (".css", ".js"):
+                app.router.add_get(f"/static/{file.name}", _file(file))
+        app.router.add_get("/openapi.json", _file(STATIC / "openapi.json"))
+        app.router.add_post(f"{API}caption", api.caption)
         app.router.add_get("/healthz", _health)
         app.router.add_get("/readyz", partial(_ready, stop))
-        app.router.add_get("/metrics", partial(_metrics, self.waiting))
+        app.router.add_get(METRICS, partial(_metrics, self.waiting))
         app.add_routes(self.routes)
         return app
 
     @asynccontextmanager
-    async def _listening(self, app: web.Application) -> AsyncIterator[web.TCPSite]:
+    async def _listening(
+        self, stop: asyncio.Event, connections: Connections
+    ) -> AsyncIterator[asyncio.Server]:
+        tls = web_tls.context(self.settings)
         runner = web.AppRunner(
-            app,
+            self._application(stop, connections),
             access_log=None,
+            logger=server_log,
             handler_cancellation=True,  # who goes away leaves the queue
             keepalive_timeout=IDLE_SECONDS,
             shutdown_timeout=LAST_SECONDS,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_FIELD,
+            max_headers=MAX_FIELDS,
         )
         await runner.setup()
+        assert runner.server is not None
         try:
-            site = web.TCPSite(runner, self.settings.web_host, self.settings.web_port)
+            server = await self._listen(partial(Connection, connections, runner.server), tls)
+            host, port = self.settings.web_host, server.sockets[0].getsockname()[1]
+            self.url = f"{'https' if tls else 'http'}://{_reachable(host)}:{port}"
             try:
-                await site.start()
-            except OSError as error:
-                raise PlatformError(self._trouble(error)) from error
-            self.url = f"http://{_reachable(self.settings.web_host)}:{site.port}"
-            yield site
+                yield server
+            finally:
+                server.close()
         finally:
             await runner.cleanup()
+
+    async def _listen(
+        self, protocol: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None
+    ) -> asyncio.Server:
+        try:
+            return await asyncio.get_running_loop().create_server(
+                protocol,
+                self.settings.web_host,
+                self.settings.web_port,
+                ssl=tls,
+                ssl_handshake_timeout=HEAD_SECONDS if tls else None,
+            )
+        except OSError as error:
+            raise PlatformError(self._trouble(error)) from error
 
     def _trouble(self, error: OSError) -> str:
         host, port = self.settings.web_host, self.settings.web_port
@@ -139,6 +173,7 @@ class WebChat:
             hint=escape(replies.HINT),
             about=_paragraphs(self.about),
             privacy=_paragraphs(replies.PRIVACY),
+            needs_token=escape(replies.NEEDS_TOKEN),
             another=escape(replies.ANOTHER),
             look=escape(replies.LOOK),
             alt_text=escape(replies.ALT_TEXT),
@@ -146,40 +181,34 @@ class WebChat:
         )
 
 
-class _InHand:
-    """Counts the requests that are being answered."""
-
-    def __init__(self) -> None:
-        self._number = 0
-        self.none = asyncio.Event()
-        self.none.set()
-
-    @web.middleware
-    async def count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Count one request until it is answered."""
-        self._number += 1
-        self.none.clear()
-        try:
-            return await handler(request)
-        finally:
-            self._number -= 1
-            if not self._number:
-                self.none.set()
-
-
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
+    if request.secure:
+        response.headers["Strict-Transport-Security"] = HSTS
 
 
 async def _page(text: str, request: web.Request) -> web.Response:
     return web.Response(text=text, content_type="text/html")
 
 
-async def _file(path: Path, request: web.Request) -> web.FileResponse:
-    kind = CONTENT_TYPES.get(path.suffix, "application/json")
-    headers = {"Content-Type": f"{kind}; charset=utf-8", "Cache-Control": "no-cache"}
-    return web.FileResponse(path, headers=headers)
+def _file(path: Path) -> Handler:
+    # Read once, so that nothing of a request becomes a path, and that a client which does not read
+    # on is noticed: of files that the kernel sends `Connection` does not hear.
+    body = path.read_bytes()
+    tag = hashlib.sha256(body).hexdigest()
+    headers = {
+        "Content-Type": f"{CONTENT_TYPES[path.suffix]}; charset=utf-8",
+        "Cache-Control": "no-cache",
+        "ETag": f'"{tag}"',
+    }
+
+    async def send(request: web.Request) -> web.Response:
+        if any(known.value == tag for known in request.if_none_match or ()):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=body, headers=headers)
+
+    return send
 
 
 async def _health(request: web.Request) -> web.Response:

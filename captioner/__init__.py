@@ -1,8 +1,26 @@
 """A photo becomes a sentence: `Captioner` reads photos, and says what is in them."""
 
-from captioner.batching import Busy
-from captioner.captioner import Caption, Captioner
-from captioner.decoding import Options
-from captioner.image import BadImage
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __all__ = ["BadImage", "Busy", "Caption", "Captioner", "Options"]
+
+if TYPE_CHECKING:
+    from captioner.batching import Busy
+    from captioner.captioner import Caption, Captioner
+    from captioner.decoding import Options
+    from captioner.image import BadImage
+else:
+    _HOMES = {
+        "BadImage": "image",
+        "Busy": "batching",
+        "Caption": "captioner",
+        "Captioner": "captioner",
+        "Options": "decoding",
+    }
+
+    def __getattr__(name: str) -> object:
+        # A process that unpacks photos imports this package too, and must not pay for PyTorch.
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -5,10 +5,12 @@ import asyncio
 import errno
 import io
 import json
+import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -17,8 +19,8 @@ from tqdm import tqdm
 from captioner.captioner import DEFAULT_CHECKPOINT, Caption, Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.decoding import Options
-from captioner.explain import draw_attention
-from captioner.image import BadImage, decode
+from captioner.explain import PHOTO_SIDE, draw_attention
+from captioner.image import BadImage, Pixels
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
 IN_FLIGHT = 32  # photos under way at once: two batches
@@ -39,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             alternatives=args.alternatives,
             attention=args.explain is not None,
         )
-        captioner = Captioner.load(args.checkpoint, args.device)
+        decoders = min(len(photos), os.cpu_count() or 1)
+        captioner = Captioner.load(args.checkpoint, args.device, decoders=decoders)
     except CheckpointError as error:
         parser.error(str(error))
     except ValueError as error:  # it begins with the name of the flag
@@ -90,9 +93,11 @@ async def _run(
             async for name, data, result in _captions(captioner, photos, options):
                 progress.clear()
                 if isinstance(result, Caption) and args.explain:
-                    result = _explain(args.explain, data, result)
+                    photo = await captioner.pixels(data, PHOTO_SIDE)
+                    result = _explain(args.explain, photo, result)
                 failed |= isinstance(result, str)
-                _print(name, result, several=len(photos) > 1, as_json=args.json)
+                with _ending_with_the_reader():
+                    _print(name, result, several=len(photos) > 1, as_json=args.json)
                 progress.update()
     return int(failed)
 
@@ -132,15 +137,28 @@ def _read(name: str, most: int) -> bytes:
         return file.read(most)
 
 
-def _explain(path: Path, photo: bytes, caption: Caption) -> Caption | str:
+def _explain(path: Path, photo: Pixels, caption: Caption) -> Caption | str:
     """Draw the attention; return the caption, or a sentence on what is wrong."""
     looks = torch.stack([word.attention for word in caption.words if word.attention is not None])
-    sheet = draw_attention(decode(photo), [word.text for word in caption.words], looks)
+    sheet = draw_attention(photo, [word.text for word in caption.words], looks)
     try:
         sheet.save(path)
     except (OSError, ValueError) as error:
         return f"The picture cannot be written to {path}: {error}"
     return caption
+
+
+@contextmanager
+def _ending_with_the_reader() -> Iterator[None]:
+    # Ending a pipe early (`| head`) is no error, and not worth the photos under way. The signal
+    # cannot have its way all the time: a process that decodes may die as a photo is sent to it.
+    try:
+        yield
+    except BrokenPipeError:
+        if hasattr(signal, "SIGPIPE"):
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGPIPE)
+        raise
 
 
 def _print(name: str, result: Caption | str, *, several: bool, as_json: bool) -> None:
@@ -162,9 +180,7 @@ if __name__ == "__main__":
     # A file's name may hold bytes that are no text; it is printed as it is.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
-    # Ending a pipe early (`| head`) or pressing Ctrl-C is no error of this program.
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # Pressing Ctrl-C is no error of this program.
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -8,24 +8,24 @@ async with Captioner.load() as captioner:
 import asyncio
 import logging
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import torch
 
-from captioner import checkpoint, image
+from captioner import checkpoint
 from captioner.batching import STOPPING, Batcher, Busy
 from captioner.checkpoint import Checkpoint
 from captioner.decoding import Hypothesis, Options, generate
-from captioner.image import Limits
+from captioner.image import Limits, Pixels
 from captioner.model import Memory
+from captioner.sandbox import Sandbox, Unpacked
 from captioner.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -53,16 +53,23 @@ class Caption:
     logprob: float  # natural logarithm of the sentence's probability
     words: tuple[Word, ...]
     alternatives: tuple["Caption", ...] = ()  # as many as were asked for, if so many differ
+    # What the photo took: "decode" its file, "wait" for a worker and for its batch, and what the
+    # whole batch took, "encoder" and "decoder". A GPU works on while the encoder returns.
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class _Request:
-    photo: torch.Tensor  # (3, size, size), uint8
+    photo: Unpacked
     options: Options
+    arrived: float  # when its file came, as `time.perf_counter` has it
 
 
 class Captioner:
-    """Captions photos for many callers at once, in batches formed from whatever is waiting."""
+    """Captions photos for many callers at once, in batches formed from whatever is waiting.
+
+    Files are decoded in processes of their own: one that hangs or crashes fails alone.
+    """
 
     def __init__(
         self,
@@ -73,6 +80,7 @@ class Captioner:
         max_batch: int = 16,
         max_wait: float = 0.005,
         max_queue: int = 128,
+        decoders: int | None = None,
         observe: Observe | None = None,
     ) -> None:
         """Move a model to its device.
@@ -84,6 +92,7 @@ class Captioner:
             max_batch: photos in a batch at the most.
             max_wait: seconds that the first photo of a batch waits for company.
             max_queue: photos that may wait beside the running batch.
+            decoders: processes that decode photos; as many as there are cores if None.
             observe: is told what is measured, from any thread: `batch_photos`, and the seconds
                 `decode_seconds` of a photo's file, `encoder_seconds` and `decoder_seconds` of a
                 batch. A GPU works on while the encoder returns: the decoder's hold both there.
@@ -103,6 +112,7 @@ class Captioner:
         self._batcher = Batcher(
             self._forward, max_batch=max_batch, max_wait=max_wait, max_queue=max_queue
         )
+        self._sandbox = Sandbox(limits, decoders)
         self._decoding = 0  # photos whose files are being decoded
         self._decoded = asyncio.Event()  # there are none
         self._decoded.set()
@@ -118,6 +128,7 @@ class Captioner:
         max_batch: int = 16,
         max_wait: float = 0.005,
         max_queue: int = 128,
+        decoders: int | None = None,
         observe: Observe | None = None,
     ) -> Self:
         """Read a checkpoint; the arguments are those of `Captioner`.
@@ -133,12 +144,13 @@ class Captioner:
             max_batch=max_batch,
             max_wait=max_wait,
             max_queue=max_queue,
+            decoders=decoders,
             observe=observe,
         )
 
     async def __aenter__(self) -> Self:
-        """Start the worker thread."""
-        self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+        """Start the worker thread, and the processes that decode."""
+        await self._sandbox.__aenter__()
         await self._batcher.__aenter__()
         return self
 
@@ -152,7 +164,7 @@ class Captioner:
         self._leaving = True
         await self._decoded.wait()
         await self._batcher.__aexit__(kind, error, trace)
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        await self._sandbox.__aexit__(kind, error, trace)
 
     @property
     def waiting(self) -> int:
@@ -170,29 +182,35 @@ class Captioner:
             BadImage: the photo cannot be read; the message is for the person who sent it.
             Busy: too many photos are waiting, or the captioner is stopping.
         """
+        arrived = time.perf_counter()
+        with self._admitted():
+            square = await self._sandbox.squeeze(photo, self.checkpoint.preprocessing.size)
+        self._observe("decode_seconds", square.seconds)
+        return await self._batcher.submit(_Request(square, options, arrived))
+
+    async def pixels(self, photo: bytes, max_side: int) -> Pixels:
+        """Decode a photo to draw on: `(height, width, 3)`, scaled down to at most `max_side`.
+
+        Raises:
+            BadImage: the photo cannot be read.
+            Busy: too many photos are waiting, or the captioner is stopping.
+        """
+        with self._admitted():
+            return (await self._sandbox.thumbnail(photo, max_side)).pixels
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
         if self._leaving:
             raise Busy(STOPPING)
         self._batcher.admit(self._decoding)
         self._decoding += 1
         self._decoded.clear()
         try:
-            loop = asyncio.get_running_loop()
-            square = await loop.run_in_executor(self._decoders, self._decode, photo)
+            yield
         finally:
             self._decoding -= 1
             if not self._decoding:
                 self._decoded.set()
-        return await self._batcher.submit(_Request(square, options))
-
-    def _decode(self, photo: bytes) -> torch.Tensor:
-        with self._timed("decode_seconds"):
-            return self.checkpoint.preprocessing.squeeze(image.decode(photo, self.limits))
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self._observe(name, time.perf_counter() - started)
 
     def _forward(self, requests: list[_Request]) -> list[Caption]:
         try:
@@ -210,11 +228,19 @@ class Captioner:
     @torch.inference_mode()
     def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
         self._observe("batch_photos", len(requests))
-        with self._timed("encoder_seconds"):
-            photos = torch.stack([request.photo for request in requests]).to(self.device)
-            memory = self._model.encode(self.checkpoint.preprocessing.normalize(photos))
-        with self._timed("decoder_seconds"):
-            return self._speak(requests, memory)
+        started = time.perf_counter()
+        squares = np.stack([request.photo.pixels for request in requests])
+        photos = torch.from_numpy(squares).permute(0, 3, 1, 2).to(self.device)
+        memory = self._model.encode(self.checkpoint.preprocessing.normalize(photos))
+        seen = time.perf_counter()
+        captions = self._speak(requests, memory)
+        took = {"encoder": seen - started, "decoder": time.perf_counter() - seen}
+        for stage, seconds in took.items():
+            self._observe(f"{stage}_seconds", seconds)
+        return [
+            replace(caption, seconds=_before(request, started) | took)
+            for caption, request in zip(captions, requests, strict=True)
+        ]
 
     def _speak(self, requests: list[_Request], memory: Memory) -> list[Caption]:
         captions: dict[int, Caption] = {}
@@ -232,6 +258,11 @@ def pick_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _before(request: _Request, started: float) -> dict[str, float]:
+    decode = request.photo.seconds
+    return {"decode": decode, "wait": started - request.arrived - decode}
 
 
 def _caption(hypotheses: list[Hypothesis], vocabulary: Vocabulary) -> Caption:

@@ -6,10 +6,14 @@ The maps are the attention weights of Show, Attend and Tell (Xu et al., 2015), f
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch.nn import functional
 
+from captioner.image import Pixels
+
+PHOTO_SIDE = 640  # the longest side of a photo that a sheet can make use of
 _TILE = 224
 _TALLEST = 320
 _THINNEST = 32
@@ -27,9 +31,7 @@ _DARKEST = 0.28
 _WARMTH = 0.16
 
 
-def draw_attention(
-    photo: torch.Tensor, words: Sequence[str], attention: torch.Tensor
-) -> Image.Image:
+def draw_attention(photo: Pixels, words: Sequence[str], attention: torch.Tensor) -> Image.Image:
     """Draw the photo, then once for each word, bright where the model looked for that word.
 
     Each map is stretched over the whole photo, since the model sees the whole photo squeezed to
@@ -37,7 +39,7 @@ def draw_attention(
     except that one far longer than wide (or the reverse) is drawn with a side of 32 pixels.
 
     Args:
-        photo: `(3, height, width)` uint8 RGB.
+        photo: `(height, width, 3)` uint8 RGB.
         words: the caption's words as a person reads them.
         attention: `(words, rows, columns)` float; each map is non-negative and sums to 1.
 
@@ -51,10 +53,10 @@ def draw_attention(
     return _arrange(looked, labels)
 
 
-def _check(photo: torch.Tensor, words: Sequence[str], attention: torch.Tensor) -> None:
-    if photo.dtype != torch.uint8 or photo.ndim != 3 or photo.shape[0] != 3 or not photo.numel():
+def _check(photo: Pixels, words: Sequence[str], attention: torch.Tensor) -> None:
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
         raise ValueError(
-            f"the photo must be (3, height, width) uint8, not {tuple(photo.shape)} {photo.dtype}"
+            f"the photo must be (height, width, 3) uint8, not {photo.shape} {photo.dtype}"
         )
     if attention.ndim != 3 or 0 in attention.shape[1:] or not attention.is_floating_point():
         raise ValueError(
@@ -67,12 +69,11 @@ def _check(photo: torch.Tensor, words: Sequence[str], attention: torch.Tensor) -
         )
 
 
-def _tile(photo: torch.Tensor) -> Image.Image:
-    _, height, width = photo.shape
+def _tile(photo: Pixels) -> Image.Image:
+    height, width, _ = photo.shape
     scale = min(_TILE / width, _TALLEST / height)
     size = (max(_THINNEST, round(width * scale)), max(_THINNEST, round(height * scale)))
-    pixels = photo.permute(1, 2, 0).contiguous().cpu().numpy()
-    return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+    return Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS)
 
 
 def _light(plain: Image.Image, weights: torch.Tensor) -> Image.Image:

@@ -1,7 +1,10 @@
-"""The bytes of a photo to an RGB tensor, and to what the network sees.
+"""The bytes of a photo to RGB pixels, and to what the network sees.
 
 Whatever is wrong with a file is found here, before the photo meets others in a batch: every bad
 input raises `BadImage` with a sentence for the person who sent it, and nothing else is raised.
+A stranger's file can also be made to take minutes, or to crash a library: `sandbox` is for these.
+
+PyTorch is imported only where it is needed, so that a process that unpacks photos stays small.
 """
 
 import io
@@ -9,12 +12,14 @@ import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
+import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch.nn import functional
+
+if TYPE_CHECKING:
+    import torch
 
 try:
     import pillow_heif
@@ -36,9 +41,12 @@ MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8])")  # of a JPEG segment, or of 
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
 MAX_SCANS = 100  # as in libtiff; a progressive JPEG has about ten
 
+Pixels = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 BadImageKind = Literal["damaged", "too large", "unsupported"]
 
 DAMAGED = "The picture is damaged or cut off; try sending it again."
+TOO_SLOW = "The picture takes too long to unpack; save it anew as JPEG."
+TOO_MUCH_MEMORY = "The picture needs more memory than I have; send a smaller one."
 
 
 class BadImage(ValueError):
@@ -52,11 +60,12 @@ class BadImage(ValueError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a photo may cost before its pixels are decoded."""
+    """What a photo may cost."""
 
     max_bytes: int = 20 * 2**20  # what Telegram lets a bot download
     max_pixels: int = 50_000_000  # the largest phone photos; Pillow's 179 million holds above it
     max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would fill gigabytes
+    seconds: float = 10  # to unpack it, where it can be stopped: in a `Sandbox`
 
 
 @dataclass(frozen=True)
@@ -70,23 +79,21 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet, RGB, of values in 0..1
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
-    def squeeze(self, photo: torch.Tensor) -> torch.Tensor:
+    def squeeze(self, photo: Pixels) -> Pixels:
         """Scale a photo to the square, antialiased.
 
         Args:
-            photo: `(3, height, width)`, uint8, RGB.
+            photo: `(height, width, 3)`, uint8, RGB.
 
         Returns:
-            `(3, size, size)`, uint8, RGB.
+            `(size, size, 3)`, uint8, RGB.
         """
-        if photo.shape[1:] == (self.size, self.size):
+        square = (self.size, self.size)
+        if photo.shape[:2] == square:
             return photo
-        square = functional.interpolate(
-            photo[None], (self.size, self.size), mode="bilinear", antialias=True
-        )
-        return square[0]
+        return np.array(Image.fromarray(photo).resize(square, Image.Resampling.BILINEAR))
 
-    def normalize(self, photos: torch.Tensor) -> torch.Tensor:
+    def normalize(self, photos: "torch.Tensor") -> "torch.Tensor":
         """Bring squeezed photos to the encoder's range.
 
         Args:
@@ -95,24 +102,26 @@ class Preprocessing:
         Returns:
             The same shape in float32 on the same device, channels last in memory.
         """
+        import torch
+
         mean = torch.tensor(self.mean, device=photos.device).view(3, 1, 1)
         std = torch.tensor(self.std, device=photos.device).view(3, 1, 1)
         photos = photos.to(torch.float32, memory_format=torch.channels_last)
         return (photos / 255 - mean) / std
 
 
-def decode(data: bytes, limits: Limits = Limits()) -> torch.Tensor:
-    """Decode a photo: its first frame, turned upright, over white where it is transparent.
+def shrink(photo: Pixels, max_side: int) -> Pixels:
+    """Scale a photo down, in its proportions, until no side is longer than `max_side` pixels."""
+    picture = Image.fromarray(photo)
+    picture.thumbnail((max_side, max_side))
+    return np.array(picture)
 
-    Args:
-        data: a whole file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC with `pillow-heif`.
-        limits: what it may cost; checked before any pixel is decoded.
 
-    Returns:
-        `(3, height, width)`, uint8, RGB.
+def check_file(data: bytes, limits: Limits) -> None:
+    """Check what is known of a file unopened.
 
     Raises:
-        BadImage: it is empty, too large, broken, or not a picture.
+        BadImage: it is empty or too large.
     """
     if not data:
         raise BadImage("The file is empty.")
@@ -122,28 +131,39 @@ def decode(data: bytes, limits: Limits = Limits()) -> torch.Tensor:
             f"and {limits.max_bytes / 2**20:.1f} MB is the most that I take.",
             "too large",
         )
+
+
+def decode(data: bytes, limits: Limits = Limits()) -> Pixels:
+    """Decode a photo: its first frame, turned upright, over white where it is transparent.
+
+    Args:
+        data: a whole file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC with `pillow-heif`.
+        limits: what it may cost; checked before any pixel is decoded.
+
+    Returns:
+        `(height, width, 3)`, uint8, RGB.
+
+    Raises:
+        BadImage: it is empty, too large, broken, or not a picture.
+    """
+    check_file(data, limits)
     try:
         with _open(data) as image:
             for width, height in (image.size, *_coded_sizes(data)):
                 _check_size(width, height, limits)
             if "progressive" in image.info and _scans(data) > MAX_SCANS:
-                raise BadImage(
-                    "The picture would take too long to unpack; save it anew as JPEG.", "too large"
-                )
+                raise BadImage(TOO_SLOW, "too large")
             image.load()
             with suppress(Exception):  # a photo with unreadable EXIF data is still a photo
                 ImageOps.exif_transpose(image, in_place=True)
-            pixels = np.array(_to_rgb(image))
+            return np.array(_to_rgb(image))
     except BadImage:
         raise
     except MemoryError as error:
-        raise BadImage(
-            "The picture needs more memory than I have; send a smaller one.", "too large"
-        ) from error
+        raise BadImage(TOO_MUCH_MEMORY, "too large") from error
     # Pillow's decoders raise whatever comes up: OSError, ValueError, struct.error, SyntaxError.
     except Exception as error:
         raise BadImage(DAMAGED) from error
-    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def _open(data: bytes) -> Image.Image:

@@ -1,6 +1,10 @@
 """What the tests share: a tiny real model, built in a second, and small real photos."""
 
 import io
+import logging
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +12,19 @@ import pytest
 import torch
 from PIL import Image
 
+from bot import logs
 from bot.answers import CaptionPhoto
 from captioner import Caption, Options, checkpoint
 from captioner.checkpoint import Checkpoint
-from captioner.image import Preprocessing
+from captioner.explain import PHOTO_SIDE
+from captioner.image import Pixels, Preprocessing, decode, shrink
 from captioner.model import Model, ModelConfig
 from captioner.vocabulary import Vocabulary
+from tests import leaks
 
 # Small tensors are slower on several threads, and one thread gives the same sums everywhere.
 torch.set_num_threads(1)
+logs.connect()
 
 CAPTIONS = (
     "a black dog runs across green grass",
@@ -55,6 +63,11 @@ def tiny_model(seed: int = 4, **fields: Any) -> Model:
     return model
 
 
+async def pixels(photo: bytes) -> Pixels:
+    """Decode a photo to draw on, as `Captioner.pixels` does, but here."""
+    return shrink(decode(photo), PHOTO_SIDE)
+
+
 def failing(error: Exception) -> CaptionPhoto:
     """Return a captioner that fails at every photo."""
 
@@ -62,6 +75,20 @@ def failing(error: Exception) -> CaptionPhoto:
         raise error
 
     return caption
+
+
+@pytest.fixture(autouse=True)
+def log_holds_no_token(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test in which a token passes the levels of the logs; leave the logs as they were."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    with leaks.watched(monkeypatch) as found:
+        yield
+    logging.captureWarnings(False)
+    root.handlers[:], root.level = before
+    assert not found
 
 
 @pytest.fixture(scope="session")

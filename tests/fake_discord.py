@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import re
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,9 +20,10 @@ Json = dict[str, Any]
 TOKEN = "MTA.fake.token-of-the-bot"
 ME, ADA, OWNER = "600000000000000000", "610000000000000000", "620000000000000000"
 GUILD, CHANNEL, PRIVATE = "700000000000000000", "710000000000000000", "720000000000000000"
+THREAD = "730000000000000000"  # of the channel
 GRANTED, GRANTED_LIMITED = 1 << 18, 1 << 19  # application flags of the message content intent
 DIRECT_MESSAGES, MESSAGE_CONTENT = 1 << 12, 1 << 15  # intents
-MANAGE_CHANNELS = 1 << 4  # a permission
+ADMINISTRATOR, MANAGE_CHANNELS = 1 << 3, 1 << 4  # permissions
 EPHEMERAL = 1 << 6  # a message flag
 UNSET = {"description": "", "default_member_permissions": None}  # of a command
 SECONDS = 10.0  # after which a test has waited long enough
@@ -34,6 +36,7 @@ class Call:
     method: str
     path: str  # below the API's base
     body: Any = None
+    query: dict[str, str] = field(default_factory=dict)
     files: list[bytes] = field(default_factory=list)
     when: float = 0.0
 
@@ -48,6 +51,7 @@ class Failure:
     body: Json
     headers: dict[str, str]
     times: int
+    done: bool  # what was asked for is done nevertheless
 
 
 @dataclass
@@ -66,7 +70,7 @@ class FakeDiscord:
     """Serves one bot."""
 
     def __init__(self) -> None:
-        self.ids = itertools.count(1_000_000_000_000_000_000)
+        self.ids = itertools.count(snowflake())
         self.me = user(ME, "captions", bot=True)
         self.flags = 0
         self.shards = 1
@@ -85,6 +89,8 @@ class FakeDiscord:
         self.away = False  # the gateway answers with an error
         self.deaf = False  # the gateway reads no more once a session has begun
         self.moved: dict[str, str] = {}  # files that are elsewhere now
+        self.nonces: dict[tuple[str, str], str] = {}  # numbers of messages, by channel and nonce
+        self.gone: set[str] = set()  # channels
         self._failures: list[Failure] = []
         self._changed = asyncio.Condition()
 
@@ -175,10 +181,22 @@ class FakeDiscord:
         body: Json | None = None,
         headers: dict[str, str] | None = None,
         times: int = 1,
+        *,
+        done: bool = False,
     ) -> None:
-        """Answer the next requests to a path with an error."""
-        failure = Failure(method, path, status, body or {}, headers or {}, times)
+        """Answer the next requests to a path with an error, even though they may be done."""
+        failure = Failure(method, path, status, body or {}, headers or {}, times, done)
         self._failures.append(failure)
+
+    def failure(self, method: str, path: str) -> Failure | None:
+        """Return how a request is to fail, if it is."""
+        for failure in self._failures:
+            if failure.method == method and re.fullmatch(failure.path, path):
+                failure.times -= 1
+                if not failure.times:
+                    self._failures.remove(failure)
+                return failure
+        return None
 
     # What people do.
 
@@ -199,7 +217,7 @@ class FakeDiscord:
 
     def message(self, content: str = "", **fields: Any) -> Json:
         """Store a message of a person in the guild's channel."""
-        made = {
+        made: Json = {
             "id": str(next(self.ids)),
             "type": 0,
             "channel_id": CHANNEL,
@@ -321,6 +339,10 @@ class FakeDiscord:
                 socket, session.socket = session.socket, None
                 await _send(socket, session.pack({"op": op, "d": data}))
 
+    @property
+    def _granted(self) -> int:
+        return MESSAGE_CONTENT if self.flags & (GRANTED | GRANTED_LIMITED) else 0
+
     def _visible(self, message: Json, intents: int) -> Json:
         mine = self.me["id"]
         if (
@@ -368,7 +390,7 @@ class FakeDiscord:
         code = self.deny_gateway
         if asked["token"] != TOKEN:
             code = 4004
-        elif asked["intents"] & MESSAGE_CONTENT and not self.flags & (GRANTED | GRANTED_LIMITED):
+        elif asked["intents"] & MESSAGE_CONTENT and not self._granted:
             code = 4014
         if code is not None:
             await socket.close(code=code)
@@ -407,7 +429,8 @@ class FakeDiscord:
     # The API.
 
     async def _api(self, request: web.Request) -> web.Response:
-        call = Call(request.method, "/" + request.match_info["path"])
+        path = "/" + request.match_info["path"]
+        call = Call(request.method, path, query=dict(request.query))
         call.when = asyncio.get_running_loop().time()
         if request.content_type == "multipart/form-data":
             async for part in await request.multipart():
@@ -425,12 +448,13 @@ class FakeDiscord:
         return answer
 
     def _answer(self, request: web.Request, call: Call) -> web.Response:
-        for failure in self._failures:
-            if failure.method == call.method and re.fullmatch(failure.path, call.path):
-                failure.times -= 1
-                if not failure.times:
-                    self._failures.remove(failure)
-                return _json(failure.body, failure.status, failure.headers)
+        if failure := self.failure(call.method, call.path):
+            if failure.done:
+                self._handled(request, call)
+            return _json(failure.body, failure.status, failure.headers)
+        return self._handled(request, call)
+
+    def _handled(self, request: web.Request, call: Call) -> web.Response:
         open_to_all = call.path.startswith(("/interactions/", "/webhooks/"))
         if not open_to_all and request.headers.get("Authorization") != f"Bot {TOKEN}":
             return _json({"code": 0, "message": "401: Unauthorized"}, 401)
@@ -466,7 +490,28 @@ class FakeDiscord:
         filled = {"id": "900", "application_id": self.me["id"], "version": "1"}
         return _json([{**UNSET, **one, **filled} for one in call.body])
 
+    def _channel(self, call: Call, number: str) -> web.Response:
+        known = {one["id"]: one for one in (_room(), _thread())}
+        known[PRIVATE] = {"id": PRIVATE, "type": 1, "recipients": [user(ADA, "ada")]}
+        if number in self.gone or number not in known:
+            return _json({"code": 10003, "message": "Unknown Channel"}, 404)
+        return _json(known[number])
+
+    def _history(self, call: Call, channel: str) -> web.Response:
+        if channel in self.gone:
+            return _json({"code": 10003, "message": "Unknown Channel"}, 404)
+        after, limit = int(call.query["after"]), int(call.query["limit"])
+        found = [one for one in self.messages.values() if one["channel_id"] == channel]
+        found = sorted((one for one in found if int(one["id"]) > after), key=_number)[:limit]
+        return _json([self._visible(one, self._granted) for one in reversed(found)])
+
+    def _depart(self, call: Call, guild: str) -> web.Response:
+        return web.Response(status=204)
+
     def _post(self, call: Call, channel: str) -> web.Response:
+        nonce = (channel, str(call.body.get("nonce")))
+        if call.body.get("enforce_nonce") and nonce in self.nonces:
+            return _json(self.messages[self.nonces[nonce]])
         reference = call.body.get("message_reference")
         if reference:
             reference["message_id"] = str(reference["message_id"])
@@ -477,13 +522,14 @@ class FakeDiscord:
         message = self._by_me(call.body, channel_id=channel)
         if reference:
             message["message_reference"] = {**reference, "channel_id": channel}
+        self.nonces[nonce] = message["id"]
         return _json(message)
 
     def _get(self, call: Call, channel: str, number: str) -> web.Response:
         message = self.messages.get(number)
         if message is None or message["channel_id"] != channel:
             return _json({"code": 10008, "message": "Unknown Message"}, 404)
-        return _json(message)
+        return _json(self._visible(message, self._granted))
 
     def _type(self, call: Call, channel: str) -> web.Response:
         return web.Response(status=204)
@@ -545,6 +591,8 @@ class FakeDiscord:
         server = request.match_info["server"]
         self.calls.append(Call("GET", f"/{server}/{name}"))
         await self._notify()
+        if failure := self.failure("GET", f"/{server}/{name}"):
+            return web.Response(status=failure.status)
         if name in self.moved:
             raise web.HTTPFound(self.moved[name])
         photo = self.files.get(name.removeprefix("cdn/").removeprefix("elsewhere/"))
@@ -563,7 +611,10 @@ ROUTES: dict[tuple[str, str], Callable[..., web.Response]] = {
     ("GET", "/gateway(?:/bot)?"): FakeDiscord._where,
     ("PUT", r"/applications/\d+/commands"): FakeDiscord._sync,
     ("POST", r"/channels/(\d+)/messages"): FakeDiscord._post,
+    ("GET", r"/channels/(\d+)"): FakeDiscord._channel,
+    ("GET", r"/channels/(\d+)/messages"): FakeDiscord._history,
     ("GET", r"/channels/(\d+)/messages/(\d+)"): FakeDiscord._get,
+    ("DELETE", r"/users/@me/guilds/(\d+)"): FakeDiscord._depart,
     ("POST", r"/channels/(\d+)/typing"): FakeDiscord._type,
     ("POST", r"/interactions/(\d+)/([^/]+)/callback"): FakeDiscord._respond,
     ("PATCH", r"/webhooks/(\d+)/([^/]+)/messages/@original"): FakeDiscord._edit_original,
@@ -583,13 +634,39 @@ def user(number: str, name: str, *, bot: bool = False) -> Json:
     }
 
 
+def snowflake(age: float = 0.0) -> int:
+    """Return the number of what was made so many seconds ago."""
+    return int((time.time() - age) * 1000 - 1_420_070_400_000) << 22
+
+
+def _number(message: Json) -> int:
+    return int(message["id"])
+
+
+def _room() -> Json:
+    channel: Json = {"id": CHANNEL, "type": 0, "name": "photos", "position": 0}
+    return channel | {"permission_overwrites": [], "guild_id": GUILD}
+
+
+def _thread() -> Json:
+    thread: Json = {
+        "id": THREAD,
+        "type": 11,
+        "name": "more",
+        "guild_id": GUILD,
+        "parent_id": CHANNEL,
+    }
+    thread |= {"owner_id": OWNER, "message_count": 0, "member_count": 1, "rate_limit_per_user": 0}
+    state: Json = {"archived": False, "locked": False, "auto_archive_duration": 60}
+    state |= {"archive_timestamp": "2026-01-02T03:04:05+00:00"}
+    return thread | {"thread_metadata": state}
+
+
 def _guild() -> Json:
-    channel = {"id": CHANNEL, "type": 0, "name": "photos", "position": 0}
-    channel |= {"permission_overwrites": [], "guild_id": GUILD}
     everyone = {"id": GUILD, "name": "@everyone", "permissions": "0", "position": 0}
     everyone |= {"color": 0, "hoist": False, "managed": False, "mentionable": False}
     guild = {"id": GUILD, "name": "Guild", "owner_id": OWNER, "roles": [everyone]}
-    return guild | {"channels": [channel], "member_count": 2}
+    return guild | {"channels": [_room()], "threads": [_thread()], "member_count": 2}
 
 
 def _channel(interaction: Json) -> str:

@@ -89,7 +89,8 @@ class FakeTelegram:
 
     async def press(self, data: str, shown: Json) -> None:
         """Have a person press a button under a message."""
-        query = {"id": "q", "from": ANN, "chat_instance": "i", "data": data, "message": shown}
+        number = str(next(self._ids))
+        query = {"id": number, "from": ANN, "chat_instance": "i", "data": data, "message": shown}
         await self.update(callback_query=query)
 
     async def update(self, **fields: Any) -> Json:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import logging
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from PIL import Image
@@ -14,13 +15,13 @@ from bot.answers import Answers, CaptionPhoto
 from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.captioner import Word
 from captioner.checkpoint import Checkpoint
-from tests.conftest import failing, photo_bytes
+from tests.conftest import failing, photo_bytes, pixels
 
 SURE = Caption("A dog runs.", -0.1, (Word("a", -0.1, None),))
 
 
 def answers(caption: CaptionPhoto, deadline: float = 10) -> Answers:
-    return Answers(caption, "test", deadline=deadline)
+    return Answers(caption, pixels, "test", deadline=deadline)
 
 
 async def test_a_photo_is_answered_with_its_caption() -> None:
@@ -107,7 +108,8 @@ async def test_nothing_new_to_say_is_said() -> None:
 
 async def test_where_it_looked_is_a_picture(tiny: Checkpoint) -> None:
     async with Captioner(tiny, "cpu") as captioner:
-        asked = Answers(captioner.caption, "test", options=Options(beam=2))
+        drawn_on = partial(captioner.pixels, max_side=100)
+        asked = Answers(captioner.caption, drawn_on, "test", options=Options(beam=2))
         answer = await asked.looked(photo_bytes(1))
 
     assert (answer.text, answer.problem) == (replies.LOOKED, None)
@@ -136,3 +138,18 @@ async def test_answers_are_counted_by_platform_and_kind() -> None:
 
     assert count("captioner_errors_total", platform="test", kind="damaged") == before + 1
     assert count("captioner_photos_total", platform="test", outcome="refused") == refused + 1
+
+
+async def test_each_photo_is_one_event_with_what_it_took(caplog: pytest.LogCaptureFixture) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return replace(SURE, seconds={"decode": 0.0123456, "wait": 0.5})
+
+    await answers(caption).first(b"")
+    await answers(failing(BadImage("cut off", "damaged"))).first(b"")
+
+    told = [vars(record) for record in caplog.records if record.message == "answered"]
+    assert [(one["levelname"], one["platform"]) for one in told] == [("INFO", "test")] * 2
+    assert [one["outcome"] for one in told] == ["captioned", "damaged"]
+    assert (told[0]["decode"], told[0]["wait"]) == (0.012, 0.5)
+    assert all(0 <= one["seconds"] < 10 for one in told)
+    assert "dog" not in caplog.text.lower()

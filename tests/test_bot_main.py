@@ -1,6 +1,7 @@
 """The whole process, as an operator starts and stops it."""
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -61,6 +62,7 @@ def start(tmp_path: Path, tiny_file: Path) -> Start:
         "OMP_NUM_THREADS": "1",
         "CAPTIONER_CHECKPOINT": str(tiny_file),
         "WEB_PORT": "0",
+        "LOG_FORMAT": "text",
     }
 
     @asynccontextmanager
@@ -170,7 +172,7 @@ async def test_one_platform_that_cannot_be_reached_leaves_the_others_running(
         "DISCORD_API_URL": f"http://{nowhere}",
         "DISCORD_GATEWAY_URL": f"ws://{nowhere}",
     }
-    async with start(**tokens) as bot:
+    async with start(LOG_FORMAT="json", **tokens) as bot:
         address = (await bot.until(rf"http://(?!{nowhere})127\.0\.0\.1:\d+"))[0]
         await bot.until(r"Telegram: .*trying again")
         await bot.until(r"Discord.*trying again")
@@ -181,6 +183,7 @@ async def test_one_platform_that_cannot_be_reached_leaves_the_others_running(
     assert status == 200
     assert "abcdef" not in bot.said
     assert "abc.def.ghi" not in bot.said
+    assert all(json.loads(line)["event"] for line in bot.said.splitlines())
     assert "Traceback" not in bot.said
 
 
@@ -190,7 +193,9 @@ def test_check_says_what_would_run(
     assert main(["--check"]) == 0
 
     said = capsys.readouterr().out
-    assert re.search(r"^Captioner: ResNet-18 with an attention LSTM, \w+, ", said, re.MULTILINE)
+    assert re.search(
+        r"^Captioner: ResNet-18 with an attention LSTM, \w+, .* took ", said, re.MULTILINE
+    )
     assert re.search(r"^Web chat: http://127\.0\.0\.1", said, re.MULTILINE)
     assert "Telegram: off; TELEGRAM_BOT_TOKEN is not set" in said
     assert "Discord: off; DISCORD_BOT_TOKEN is not set" in said

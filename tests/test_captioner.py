@@ -1,6 +1,7 @@
 import asyncio
 import math
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from captioner.captioner import _Request, pick_device
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.image import Limits
 from tests.conftest import photo_bytes
+from tests.hostile import HOSTILE
 
 PHOTOS = [photo_bytes(seed) for seed in range(6)]
 
@@ -90,6 +92,40 @@ async def test_limits_are_those_that_were_given(tiny: Checkpoint) -> None:
     async with Captioner(tiny, "cpu", limits=Limits(max_bytes=10)) as captioner:
         with pytest.raises(BadImage, match="too large"):
             await captioner.caption(PHOTOS[0])
+
+
+async def test_a_caption_tells_what_its_photo_took(tiny: Checkpoint) -> None:
+    async with Captioner(tiny, "cpu", max_wait=0.05) as captioner:
+        started = time.perf_counter()
+        first, second = await asyncio.gather(*map(captioner.caption, [PHOTOS[0], PHOTOS[0]]))
+        took = time.perf_counter() - started
+    for caption in (first, second):
+        assert list(caption.seconds) == ["decode", "wait", "encoder", "decoder"]
+        assert all(seconds > 0 for seconds in caption.seconds.values())
+        assert sum(caption.seconds.values()) <= took
+    assert first.seconds["wait"] != second.seconds["wait"]
+    assert first == second
+    assert "seconds" not in repr(first)
+
+
+async def test_pixels_are_the_photo_scaled_down(tiny: Checkpoint) -> None:
+    async with Captioner(tiny, "cpu", decoders=1) as captioner:
+        pixels = await captioner.pixels(PHOTOS[0], 48)
+        with pytest.raises(BadImage):
+            await captioner.pixels(b"", 48)
+    assert pixels.shape == (40, 48, 3)
+    with pytest.raises(Busy, match="stopping"):
+        await captioner.pixels(PHOTOS[0], 48)
+
+
+async def test_a_photo_that_takes_too_long_fails_alone(tiny: Checkpoint) -> None:
+    slow = HOSTILE["JPEG, a million EXIF segments"]()
+    async with Captioner(tiny, "cpu", limits=Limits(seconds=1), decoders=2) as captioner:
+        late = asyncio.create_task(captioner.caption(slow))
+        assert (await captioner.caption(PHOTOS[0])).text
+        assert not late.done()
+        with pytest.raises(BadImage, match="too long"):
+            await late
 
 
 async def test_what_is_measured_is_told(tiny: Checkpoint) -> None:

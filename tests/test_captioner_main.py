@@ -2,6 +2,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,19 @@ def test_the_command_runs_and_reports_failure_by_its_exit_code(
     assert len(done.stdout.splitlines()) == 1
     assert "notes.txt" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such signal")
+def test_a_reader_that_leaves_early_ends_the_command_without_a_word(
+    tiny_file: Path, folder: Path
+) -> None:
+    command = [sys.executable, "-m", "captioner", "--checkpoint", str(tiny_file), str(folder)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert done.returncode == -signal.SIGPIPE
+    assert done.stderr == b""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a name may be any bytes")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.chats import Chats, ChatsError
+from bot.chats import Chats
+from bot.database import DatabaseError
 
 
 async def test_automatic_captions_are_off_until_switched_on(tmp_path: Path) -> None:
@@ -59,12 +60,12 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "chats.sqlite3"
     path.write_bytes(b"this is no database" * 100)
 
-    with pytest.raises(ChatsError, match=str(path)):
+    with pytest.raises(DatabaseError, match=str(path)):
         await Chats(path).__aenter__()
 
 
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(ChatsError, match="file"):
+    with pytest.raises(DatabaseError, match="file"):
         await Chats(tmp_path / "file" / "chats.sqlite3").__aenter__()

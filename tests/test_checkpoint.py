@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -25,8 +26,9 @@ Tensors = dict[str, torch.Tensor]
 
 @torch.inference_mode()
 def captions(model: Model, preprocessing: Preprocessing) -> list[list[Hypothesis]]:
-    photos = [preprocessing.squeeze(decode(photo_bytes(seed))) for seed in range(4)]
-    memory = model.encode(preprocessing.normalize(torch.stack(photos)))
+    squares = [preprocessing.squeeze(decode(photo_bytes(seed))) for seed in range(4)]
+    photos = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
+    memory = model.encode(preprocessing.normalize(photos))
     return generate(model, memory, Options(min_length=6, max_length=6))
 
 

@@ -1,30 +1,37 @@
 """The bot on Discord: the real client library against a small Discord on loopback."""
 
 import asyncio
-import logging
-import math
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
-import torch
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from bot import discord_bot, replies
 from bot.answers import Answers
 from bot.chats import Chats
-from bot.discord_bot import Discord
 from bot.errors import PlatformError
-from bot.settings import Settings
-from captioner import BadImage, Busy, Caption, Options
-from captioner.captioner import Word
-from tests.conftest import photo_bytes
+from captioner import Busy, Caption, Options
+from tests.conftest import pixels
+from tests.discord_world import (
+    ABOUT,
+    BROKEN,
+    LONG,
+    PHOTOS,
+    ROW,
+    SENTENCES,
+    World,
+    a_world,
+    quiet_log,
+    row,
+    sentence,
+)
 from tests.fake_discord import (
+    ADMINISTRATOR,
     CHANNEL,
     EPHEMERAL,
     GRANTED,
@@ -35,145 +42,23 @@ from tests.fake_discord import (
     MESSAGE_CONTENT,
     PRIVATE,
     SECONDS,
-    TOKEN,
     FakeDiscord,
     Json,
     user,
 )
 
-PHOTOS = [photo_bytes(seed) for seed in range(4)]
-BROKEN, LONG = b"no picture", b"a long story"
-SENTENCES = ["A dog runs.", "Two children play.", "A man sits.", "A bird flies."]
-ABOUT = "I am a tiny model."
-ROW = [("another:1", replies.ANOTHER), ("look", replies.LOOK), ("alt", replies.ALT_TEXT)]
-
-
-def sentence(text: str, probability: float = 0.9, *, attention: bool = False) -> Caption:
-    looks = torch.full((2, 2), 0.25) if attention else None
-    words = tuple(Word(word, -0.1, looks) for word in text.split())
-    return Caption(text, math.log(probability) * (len(words) + 1), words)
-
-
-@dataclass
-class Model:
-    """Knows four photos; holds back while `open` is not set."""
-
-    open: asyncio.Event = field(default_factory=asyncio.Event)
-    entered: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
-    asked: list[Options] = field(default_factory=list)
-    problem: Exception | None = None
-    probability: float = 0.9
-
-    def __post_init__(self) -> None:
-        self.open.set()
-
-    async def caption(self, photo: bytes, options: Options) -> Caption:
-        self.asked.append(options)
-        self.entered.release()
-        await self.open.wait()
-        if self.problem is not None:
-            raise self.problem
-        if photo == BROKEN:
-            raise BadImage("This file is damaged.", "damaged")
-        if photo == LONG:
-            return sentence("long " * 300)
-        text = SENTENCES[PHOTOS.index(photo)]
-        said = sentence(text, self.probability, attention=options.attention)
-        if options.sample:
-            others = (sentence(f"Put differently, {options.seed}."),)
-            return replace(said, alternatives=others[: options.alternatives])
-        return said
-
-
-@dataclass
-class World:
-    """A Discord, a bot for it, and what the bot keeps."""
-
-    fake: FakeDiscord
-    model: Model
-    chats: Chats
-    settings: Settings
-
-    def bot(self, **changes: Any) -> Discord:
-        answers = Answers(self.model.caption, "discord")
-        return Discord(self.settings.model_copy(update=changes), answers, self.chats, ABOUT)
-
-    @asynccontextmanager
-    async def running(self, bot: Discord | None = None, **changes: Any) -> AsyncIterator[Discord]:
-        bot, stop = bot or self.bot(**changes), asyncio.Event()
-        connections = len(self.fake.identified) + self.fake.shards
-        task = asyncio.create_task(bot.run(stop))
-        ready = asyncio.create_task(self.fake.connected(connections))
-        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            ready.cancel()
-            task.result()
-        await ready
-        try:
-            yield bot
-        finally:
-            stop.set()
-            await asyncio.wait_for(task, SECONDS)
-
-    async def photo(self, number: int = 0, **fields: Any) -> Json:
-        """Send a photo in private."""
-        return await self.fake.say(
-            channel_id=PRIVATE, attachments=[self.fake.attachment(PHOTOS[number])], **fields
-        )
-
-    async def captioned(self, number: int = 0) -> Json:
-        """Send a photo in private, and return the bot's message."""
-        before = len(self.fake.seen("POST", f"/channels/{PRIVATE}/messages"))
-        await self.photo(number)
-        await self.fake.said(before + 1, PRIVATE)
-        return self.mine()[-1]
-
-    def mine(self) -> list[Json]:
-        return [one for one in self.fake.messages.values() if one["author"] == self.fake.me]
-
 
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.chdir(tmp_path)  # away from any .env
-    async with FakeDiscord() as fake, Chats(tmp_path / "chats.sqlite3") as chats:
-        settings = Settings(
-            discord_bot_token=SecretStr(TOKEN),
-            discord_api_url=fake.api,
-            discord_gateway_url=fake.gateway,
-            max_photo_mb=0.1,
-            max_photos=3,
-        )
-        yield World(fake, Model(), chats, settings)
-        bodies = [
-            call.body.get("data", call.body)
-            for call in fake.calls
-            if call.body and not isinstance(call.body, list)
-        ]
-        assert all(quiet_mentions(body) for body in bodies if "content" in body)
+    async with a_world(tmp_path) as world:
+        yield world
 
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No test may leave a traceback in the log, nor a token or a person's name."""
-    caplog.set_level(logging.DEBUG)
-    yield
-    records = caplog.get_records("call")
-    assert not [record for record in records if record.exc_info]
-    text = "\n".join(record.getMessage() for record in records)
-    assert not [secret for secret in (TOKEN, "ada", "secret-of") if secret in text]
-
-
-def row(components: list[Json]) -> list[tuple[str, str]]:
-    return [
-        (button["custom_id"], button["label"])
-        for line in components
-        for button in line["components"]
-    ]
-
-
-def quiet_mentions(body: Json) -> bool:
-    mentions = body["allowed_mentions"]
-    return mentions["parse"] == [] and not mentions.get("replied_user")
+    with quiet_log(caplog):
+        yield
 
 
 # Messages.
@@ -464,7 +349,11 @@ async def test_commands_are_offered_in_servers_and_to_peoples_accounts(world: Wo
         "help",
         "privacy",
         "about",
+        "stats",
+        "leave",
     }
+    operators = {commands.pop(name)["default_member_permissions"] for name in ("stats", "leave")}
+    assert operators == {ADMINISTRATOR}
     automatic = commands.pop("auto")
     for command in commands.values():
         assert command["integration_types"] == [0, 1]
@@ -564,8 +453,8 @@ async def test_an_interaction_that_died_is_one_line_in_the_log(
         await world.fake.call("POST", "/interactions/.*")
         assert (await world.captioned())["content"] == "A dog runs."
 
-    lines = [line for line in caplog.messages if "did not get through" in line]
-    assert lines == ["Discord: an answer did not get through: HTTP 404, Unknown interaction"]
+    lines = [one for one in caplog.records if "did not get through" in one.getMessage()]
+    assert [one.__dict__["reason"] for one in lines] == ["HTTP 404, Unknown interaction"]
 
 
 async def test_a_command_of_another_version_is_one_line_in_the_log(
@@ -575,7 +464,8 @@ async def test_a_command_of_another_version_is_one_line_in_the_log(
         await world.fake.use("dance")
         await world.captioned()
 
-    assert caplog.text.count("a command could not be used: CommandNotFound") == 1
+    lines = [one for one in caplog.records if one.getMessage() == "a command could not be used"]
+    assert [one.__dict__["reason"] for one in lines] == ["CommandNotFound"]
 
 
 # Buttons.
@@ -641,7 +531,7 @@ async def test_a_model_that_cannot_show_where_it_looked_says_so(world: World) ->
     async def caption(photo: bytes, options: Options) -> Caption:
         return sentence("A dog runs.")
 
-    bot = replace(world.bot(), answers=Answers(caption, "discord"))
+    bot = replace(world.bot(), answers=Answers(caption, pixels, "discord"))
     async with world.running(bot):
         pressed = await world.fake.press(await world.captioned(), "look")
         sent = await world.fake.followed_up(pressed)
@@ -734,9 +624,8 @@ async def test_a_missing_permission_is_one_line_in_the_log(
         await world.fake.said(channel=CHANNEL)
         await world.captioned()
 
-    lines = [one for one in caplog.records if "did not get through" in one.getMessage()]
-    assert [one.levelname for one in lines] == ["INFO"]
-    assert "HTTP 403, Missing Permissions" in lines[0].getMessage()
+    reasons = [str(one.__dict__.get("reason")) for one in caplog.records]
+    assert sum("HTTP 403, Missing Permissions" in reason for reason in reasons) == 1
 
 
 async def test_a_fault_of_the_program_costs_one_answer(
@@ -751,9 +640,7 @@ async def test_a_fault_of_the_program_costs_one_answer(
         await world.fake.say(attachments=[world.fake.attachment(PHOTOS[0])])
         assert (await world.captioned(1))["content"] == "Two children play."
 
-    assert [one.getMessage() for one in caplog.records if one.exc_info] == [
-        "Discord: an answer failed"
-    ]
+    assert [one.getMessage() for one in caplog.records if one.exc_info] == ["an answer failed"]
     caplog.clear()
 
 
@@ -861,7 +748,7 @@ async def test_only_the_start_has_to_be_quick(
         await asyncio.sleep(2.1)
         await world.captioned()
 
-    assert caplog.messages.count("Discord: connected") == 1
+    assert caplog.messages.count("connected") == 1
 
 
 async def test_commands_that_discord_refuses_are_said_plainly(world: World) -> None:

@@ -1,14 +1,16 @@
 """The attention sheet: what is on it, where, and what it refuses."""
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from captioner.explain import draw_attention
+from captioner.image import Pixels
 
 
-def grey_photo(height: int = 120, width: int = 120) -> torch.Tensor:
-    return torch.full((3, height, width), 160, dtype=torch.uint8)
+def grey_photo(height: int = 120, width: int = 120) -> Pixels:
+    return np.full((height, width, 3), 160, np.uint8)
 
 
 def maps_at(*places: tuple[int, int], rows: int = 7, columns: int = 7) -> torch.Tensor:
@@ -120,13 +122,13 @@ def test_no_words_give_the_photo_alone() -> None:
         (grey_photo(), ["a"], torch.ones(7, 7), "words, rows, columns"),
         (grey_photo(), ["a"], torch.ones(1, 0, 7), "words, rows, columns"),
         (grey_photo(), ["a"], torch.ones(1, 7, 7, dtype=torch.int64), "int64"),
-        (grey_photo()[:1], ["a"], maps_at((0, 0)), "height, width"),
-        (grey_photo().float(), ["a"], maps_at((0, 0)), "uint8"),
+        (grey_photo()[:, :, :1], ["a"], maps_at((0, 0)), "height, width"),
+        (grey_photo().astype(float), ["a"], maps_at((0, 0)), "uint8"),
         (grey_photo()[:, :0], ["a"], maps_at((0, 0)), "uint8"),
     ],
 )
 def test_wrong_shapes_are_refused_with_their_reason(
-    photo: torch.Tensor, words: list[str], attention: torch.Tensor, reason: str
+    photo: Pixels, words: list[str], attention: torch.Tensor, reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         draw_attention(photo, words, attention)

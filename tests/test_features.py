@@ -68,7 +68,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Note every photo that is decoded."""
     files: list[bytes] = []
 
-    def note(data: bytes, *rest: Any) -> torch.Tensor:
+    def note(data: bytes, *rest: Any) -> image.Pixels:
         files.append(data)
         return image.decode(data, *rest)
 
@@ -84,10 +84,11 @@ def test_photos_are_squeezed_and_seen_as_the_captioner_does(
     assert data.records == records
     assert (data.photos.shape, data.photos.dtype) == ((12, 3, 64, 64), np.uint8)
     assert (data.grids.shape, data.grids.dtype) == ((12, 4, 512), np.float16)
-    photos = torch.stack([SMALL.squeeze(image.decode(r.photo.read_bytes())) for r in records])
-    assert np.array_equal(data.photos, photos.numpy())
+    squares = np.stack([SMALL.squeeze(image.decode(r.photo.read_bytes())) for r in records])
+    photos = squares.transpose(0, 3, 1, 2)
+    assert np.array_equal(data.photos, photos)
     with torch.inference_mode():
-        grids = encoder.grid(SMALL.normalize(photos))
+        grids = encoder.grid(SMALL.normalize(torch.from_numpy(photos)))
     torch.testing.assert_close(
         torch.from_numpy(np.array(data.grids)).float(), grids, rtol=1e-3, atol=1e-3
     )

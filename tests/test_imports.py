@@ -22,6 +22,12 @@ def test_the_captioner_needs_nothing_that_only_training_or_the_bot_does() -> Non
     assert not loaded & {"aiohttp", "discord", "prometheus_client", "pydantic", "telegram"}
 
 
+def test_a_process_that_unpacks_photos_needs_no_pytorch() -> None:
+    loaded = modules_after("import captioner.worker, captioner.image")
+    assert {"captioner", "PIL"} <= loaded
+    assert not loaded & {"torch", "torchvision", "safetensors", "asyncio"}
+
+
 def test_training_needs_no_bot() -> None:
     loaded = modules_after("import train.__main__")
     assert {"train", "captioner"} <= loaded

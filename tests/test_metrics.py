@@ -1,5 +1,8 @@
 """What the captioner measures is what `/metrics` shows."""
 
+import sys
+
+import pytest
 from prometheus_client import REGISTRY
 
 from bot import metrics
@@ -21,3 +24,16 @@ def test_batches_are_told_by_their_size() -> None:
     metrics.observe("batch_photos", 5)
     assert value("captioner_batch_photos_bucket", le="4.0") == small
     assert value("captioner_batch_photos_bucket", le="8.0") == large + 1
+
+
+def test_a_refused_photo_counts_among_the_photos_and_as_an_error_of_its_kind() -> None:
+    photos = value("captioner_photos_total", platform="test", outcome="refused")
+    errors = value("captioner_errors_total", platform="test", kind="odd")
+    metrics.refused("test", "odd")
+    assert value("captioner_photos_total", platform="test", outcome="refused") == photos + 1
+    assert value("captioner_errors_total", platform="test", kind="odd") == errors + 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="is read from /proc")
+def test_the_memory_of_the_process_is_told() -> None:
+    assert value("process_resident_memory_bytes") > 2**20

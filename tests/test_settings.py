@@ -1,5 +1,6 @@
 """Settings from the environment and `.env`, and what is said of wrong ones."""
 
+import os
 import re
 from pathlib import Path
 
@@ -99,10 +100,35 @@ def test_addresses_lose_their_last_slash(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_mistyped_key_is_named_with_the_one_that_was_meant(clean: Path) -> None:
     (clean / ".env").write_text("TELEGRAM_TOKEN=1\nWEB_PORT=8080\nZZZ=1\n")
 
-    assert settings.unknown_keys() == [
+    (clean / ".env").chmod(0o600)
+
+    assert settings.warnings() == [
         ".env: TELEGRAM_TOKEN is no key; TELEGRAM_BOT_TOKEN?",
         ".env: ZZZ is no key",
     ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs the modes of files")
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o606, 0o620])
+def test_tokens_that_others_may_read_or_change_are_warned_of(clean: Path, mode: int) -> None:
+    (clean / ".env").write_text("TELEGRAM_BOT_TOKEN=12345:secret\nDISCORD_BOT_TOKEN=\n")
+    (clean / ".env").chmod(mode)
+
+    (warning,) = settings.warnings()
+    assert warning.startswith(".env holds TELEGRAM_BOT_TOKEN, and others")
+    assert warning.endswith("chmod 600 .env")
+    assert "secret" not in warning
+
+    (clean / ".env").chmod(0o600)
+    assert settings.warnings() == []
+
+
+def test_others_may_read_what_is_no_secret(clean: Path) -> None:
+    assert settings.warnings() == []
+
+    (clean / ".env").write_text("WEB_PORT=8080\nTELEGRAM_BOT_TOKEN=\n")
+    (clean / ".env").chmod(0o644)
+    assert settings.warnings() == []
 
 
 def test_the_example_file_shows_every_key_with_its_default() -> None:
@@ -117,5 +143,11 @@ def test_the_example_file_shows_every_key_with_its_default() -> None:
         "telegram_bot_token",
         "telegram_webhook_url",
         "discord_bot_token",
+        "web_token",
+        "web_tls_certificate",
+        "web_tls_key",
+        "allowed",
+        "blocked",
+        "operators",
         "captioner_checkpoint",
     }

@@ -17,6 +17,7 @@ from tests.web_server import (
     SURE,
     connect,
     documented,
+    ended,
     head,
     serving,
     until,
@@ -45,6 +46,7 @@ async def test_every_answer_tells_the_browser_to_be_strict(
     async with client.get(f"{url}{path}") as answer:
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy
         assert "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -63,7 +65,7 @@ async def test_health_readiness_metrics_and_openapi_are_served(
     async with client.get(f"{url}/metrics") as answer:
         text = await answer.text()
         assert "captioner_queue_photos 3.0" in text
-        assert 'captioner_platform_up{platform="web chat"} 1.0' in text
+        assert 'captioner_platform_up{platform="web"} 1.0' in text
     async with client.get(f"{url}/openapi.json") as answer:
         assert await documented(answer, "/openapi.json") == OPENAPI
 
@@ -98,6 +100,56 @@ async def test_the_page_loads_only_what_the_server_has(url: str, client: ClientS
         async with client.get(f"{url}{target}") as answer:
             assert answer.status == 200
             assert answer.content_type in ("text/javascript", "text/css")
+
+
+async def test_a_file_that_the_browser_has_is_not_sent_again(
+    url: str, client: ClientSession
+) -> None:
+    for path in ("/static/chat.css", "/openapi.json"):
+        async with client.get(f"{url}{path}") as answer:
+            tag = answer.headers["ETag"]
+        for known, status in ((tag, 304), (f'"other", {tag}', 304), ('"other"', 200)):
+            async with client.get(f"{url}{path}", headers={"If-None-Match": known}) as answer:
+                assert answer.status == status
+                assert bool(await answer.read()) == (status == 200)
+
+
+@pytest.mark.parametrize("start", ["/static/", "/", "//", "http://localhost/static/"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "../web_chat.py",
+        "..%2fweb_chat.py",
+        "%2e%2e/web_chat.py",
+        "%252e%252e%252fweb_chat.py",
+        "..\\web_chat.py",
+        "..%5cweb_chat.py",
+        "....//web_chat.py",
+        "./index.html",
+        "%2e/index.html",
+        "index.html",
+        "chat.css%00.html",
+        "chat.css\0",
+        "chat.css/",
+        "chat.css/../index.html",
+        "static/../../web_chat.py",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "../../../../../../../../etc/passwd",
+        "..;/web_chat.py",
+        "\u2025/web_chat.py",
+    ],
+)
+async def test_no_request_becomes_a_path(start: str, target: str, url: str) -> None:
+    reader, writer = await connect(url)
+    line = f"GET {start}{target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    writer.write(line.encode())
+    said = await ended(reader)
+    writer.close()
+
+    assert said.split()[1] in (b"400", b"404")
+    for content in (b"import ", b"root:", b"$hint", b"<template"):
+        assert content not in said
 
 
 async def test_the_page_speaks_as_the_bot_does_everywhere(url: str, client: ClientSession) -> None:

@@ -27,14 +27,16 @@ from playwright.async_api import (
     async_playwright,
     expect,
 )
+from pydantic import SecretStr
 
 from bot import replies
 from bot.answers import CaptionPhoto
+from bot.door import Door
 from captioner import Busy, Caption, Captioner, Options
 from captioner.captioner import Word
 from captioner.image import decode
 from tests.conftest import photo_bytes
-from tests.web_server import serving, web_chat
+from tests.web_server import OPEN, serving, web_chat
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -90,10 +92,17 @@ async def browser() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def opened(
-    browser: Browser, caption: CaptionPhoto = says_dog, *, allowed: str = "", **options: Any
+    browser: Browser,
+    caption: CaptionPhoto = says_dog,
+    *,
+    allowed: str = "",
+    door: Door = OPEN,
+    token: str | None = None,
+    **options: Any,
 ) -> AsyncIterator[Page]:
     """Open the page, and see that it stays at home and complains of nothing but `allowed`."""
-    async with serving(web_chat(caption, max_photo_mb=20)) as url:
+    secret = SecretStr(token) if token else None
+    async with serving(web_chat(caption, door=door, max_photo_mb=20, web_token=secret)) as url:
         context = await browser.new_context(**{"reduced_motion": "reduce", **options})
         await context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = await context.new_page()
@@ -275,6 +284,124 @@ async def test_a_busy_server_is_asked_again_after_a_countdown(browser: Browser) 
         await page.get_by_role("button", name="Retry").click()
         await expect(page.locator(".said")).to_have_text(DOG.text)
         await expect(page.locator(".countdown")).to_be_hidden()
+
+
+async def test_a_photo_too_many_is_sent_again_when_it_may_be(browser: Browser) -> None:
+    async with opened(browser, door=Door("1/second"), allowed="429") as page:
+        await choose(page, photo(1), photo(2))
+        await expect(page.locator(".said", has_text="more photos than I may take")).to_be_visible()
+        await expect(page.get_by_text("I will try again by myself in")).to_be_visible()
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
+
+
+async def test_a_stranger_is_told_so(browser: Browser) -> None:
+    async with opened(browser, door=Door(allowed={"web:192.0.2.1"}), allowed="403") as page:
+        await choose(page, photo(1))
+        await expect(page.locator(".said")).to_have_text(replies.NOT_ALLOWED)
+
+
+TOKEN = "a tökén ✓"
+
+
+async def enter(page: Page, token: str) -> None:
+    field = page.get_by_label("Token", exact=True)
+    await expect(field).to_be_focused()
+    await field.fill(token)
+    await page.keyboard.press("Enter")
+
+
+async def test_a_token_is_asked_for_and_the_photo_that_waited_is_sent(browser: Browser) -> None:
+    async with opened(browser, token=TOKEN, allowed="401") as page:
+        await choose(page, photo(1), photo(2), photo(3))
+        dialog = page.get_by_role("dialog", name="A token, please")
+        await expect(dialog).to_contain_text(replies.NEEDS_TOKEN)
+        await expect(dialog.locator(".wrong")).to_be_hidden()
+        await enter(page, f" {TOKEN} ")
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(3)
+        await expect(dialog).to_be_hidden()
+
+        await page.reload()
+        await choose(page, photo(4))
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(4)
+
+
+async def test_a_wrong_token_is_told_and_asked_for_again(browser: Browser) -> None:
+    async with opened(browser, token=TOKEN, allowed="401") as page:
+        await choose(page, photo(1))
+        await enter(page, "wrong")
+        field = page.get_by_label("Token", exact=True)
+        await expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text(
+            replies.WRONG_TOKEN
+        )
+        await expect(field).to_have_accessible_description(replies.WRONG_TOKEN)
+        await expect(field).to_have_value("")
+        await enter(page, TOKEN)
+        await expect(page.locator(".said")).to_have_text(DOG.text)
+
+
+async def test_a_refusal_that_comes_after_the_token_asks_for_nothing(browser: Browser) -> None:
+    seen: list[str] = []
+    go = asyncio.Event()
+
+    async def hold_the_second(route: Route) -> None:
+        seen.append(route.request.url)
+        if len(seen) == 2:
+            await go.wait()
+        await route.continue_()
+
+    async with opened(browser, token=TOKEN, allowed="401") as page:
+        await page.route("**/api/caption*", hold_the_second)
+        await choose(page, photo(1), photo(2))
+        await enter(page, TOKEN)
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(1)
+        go.set()
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
+
+
+@pytest.mark.parametrize("leave", ["Escape", "Not now"])
+async def test_who_has_no_token_now_may_try_again_later(leave: str, browser: Browser) -> None:
+    async with opened(browser, token=TOKEN, allowed="401") as page:
+        await choose(page, *[photo(seed) for seed in range(4)])
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        if leave == "Escape":
+            await page.keyboard.press("Escape")
+        else:
+            await page.get_by_role("button", name=leave).click()
+        await expect(page.locator(".said", has_text=replies.NEEDS_TOKEN)).to_have_count(4)
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await page.get_by_role("button", name="Retry").first.click()
+        await enter(page, TOKEN)
+        await expect(page.locator(".said").first).to_have_text(DOG.text)
+
+
+async def test_a_token_works_where_the_browser_keeps_nothing(browser: Browser) -> None:
+    async with opened(browser, token=TOKEN, allowed="401") as page:
+        await page.add_init_script(
+            "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error(); } })"
+        )
+        await page.reload()
+        await choose(page, photo(1))
+        await enter(page, TOKEN)
+        await expect(page.locator(".said")).to_have_text(DOG.text)
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1440, 900)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_token_field_fits_phones_and_desks_by_day_and_night(
+    width: int, height: int, scheme: str, browser: Browser
+) -> None:
+    looks: dict[str, Any] = {
+        "viewport": {"width": width, "height": height},
+        "color_scheme": scheme,
+    }
+    async with opened(browser, token=TOKEN, allowed="401", **looks) as page:
+        await choose(page, EXAMPLES / "stairs.jpg")
+        await expect(page.get_by_role("dialog")).to_be_in_viewport(ratio=1)
+        await shot(page, f"token-{scheme}-{width}")
+        await enter(page, "wrong")
+        await expect(page.get_by_text(replies.WRONG_TOKEN)).to_be_visible()
+        await expect(page.get_by_role("dialog")).to_be_in_viewport(ratio=1)
+        await shot(page, f"token-wrong-{scheme}-{width}")
 
 
 async def test_another_says_it_differently_each_time(browser: Browser) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import torch
@@ -11,12 +11,13 @@ from aiohttp import ClientResponse, FormData, web
 from openapi_schema_validator import OAS31Validator
 
 from bot.answers import Answers, CaptionPhoto
+from bot.door import Door
 from bot.settings import Settings
 from bot.web_chat import STATIC, WebChat
 from captioner import Caption, Options
 from captioner.captioner import Word
 from captioner.image import Limits, decode
-from tests.conftest import photo_bytes
+from tests.conftest import photo_bytes, pixels
 
 SURE = Caption(
     "A dog runs.",
@@ -27,6 +28,7 @@ SURE = Caption(
 PHOTO = photo_bytes(1)
 LIMIT_MB = 0.5
 LIMIT = 2**19
+OPEN = Door("10000/second", "10000/second")
 OPENAPI = json.loads((STATIC / "openapi.json").read_text("utf-8"))
 
 
@@ -39,12 +41,13 @@ def web_chat(
     caption: CaptionPhoto = says_sure,
     *,
     deadline: float = 10,
+    door: Door = OPEN,
     routes: tuple[web.AbstractRouteDef, ...] = (),
     **fields: Any,
 ) -> WebChat:
     settings = Settings.model_construct(**{"web_port": 0, "max_photo_mb": LIMIT_MB, **fields})
-    answers = Answers(caption, "web", deadline=deadline)
-    return WebChat(settings, answers, "I am a <model>.\n\nIts notice.", lambda: 3, routes)
+    answers = Answers(caption, pixels, "web", deadline=deadline)
+    return WebChat(settings, answers, "I am a <model>.\n\nIts notice.", lambda: 3, door, routes)
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -80,7 +83,9 @@ async def documented(answer: ClientResponse, path: str = "/api/caption") -> Any:
     if "$ref" in response:
         response = OPENAPI["components"]["responses"][response["$ref"].rpartition("/")[2]]
     for name, header in response.get("headers", {}).items():
-        OAS31Validator(header["schema"]).validate(int(answer.headers[name]))
+        number = header["schema"]["type"] == "integer"
+        value = int(answer.headers[name]) if number else answer.headers[name]
+        OAS31Validator(header["schema"]).validate(value)
     schema = response["content"][answer.content_type]["schema"]
     body = await answer.json()
     OAS31Validator({**schema, "components": OPENAPI["components"]}).validate(body)
@@ -88,10 +93,19 @@ async def documented(answer: ClientResponse, path: str = "/api/caption") -> Any:
 
 
 async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    host, _, port = url.removeprefix("http://").partition(":")
+    host, _, port = url.partition("://")[2].partition(":")
     return await asyncio.open_connection(host, int(port))
 
 
+async def ended(reader: asyncio.StreamReader) -> bytes:
+    """Return what still comes until the other side ends the connection."""
+    said = bytearray()
+    with suppress(ConnectionError):
+        while part := await asyncio.wait_for(reader.read(2**16), 10):
+            said += part
+    return bytes(said)
+
+
 def head(*headers: str, kind: str = "image/jpeg") -> bytes:
-    lines = ("POST /api/caption HTTP/1.1", "Host: x", f"Content-Type: {kind}", *headers, "", "")
-    return "\r\n".join(lines).encode()
+    first = ("POST /api/caption HTTP/1.1", "Host: localhost", f"Content-Type: {kind}")
+    return "\r\n".join((*first, *headers, "", "")).encode()

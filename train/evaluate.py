@@ -111,7 +111,7 @@ def _photos(
             log.warning("%s is left out: %s", record.photo, error)
             continue
         readable.append(record)
-        photos.append(trained.preprocessing.squeeze(photo).numpy())
+        photos.append(trained.preprocessing.squeeze(photo).transpose(2, 0, 1))
     if not readable:
         raise DatasetError(f"none of the {len(records)} photos can be read")
     return readable, np.stack(photos)

@@ -80,7 +80,7 @@ def _photos(
         for row, index in enumerate(chunk):
             try:
                 photo = decode(records[index].photo.read_bytes())
-                rows[row] = preprocessing.squeeze(photo).numpy()
+                rows[row] = preprocessing.squeeze(photo).transpose(2, 0, 1)
             except (BadImage, OSError) as error:
                 log.warning("%s is left out: %s", records[index].photo, error)
                 bad.add(index)

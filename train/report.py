@@ -14,7 +14,7 @@ import jinja2
 from PIL import Image
 
 from captioner.files import replacing
-from captioner.image import BadImage, decode
+from captioner.image import BadImage, decode, shrink
 from train.scores import Scores
 
 PHOTO_SIDE = 224  # longest side in pixels
@@ -149,13 +149,11 @@ def _cards(entries: Sequence[Entry]) -> list[_Card]:
 
 def _picture(photo: Path) -> str | None:
     try:
-        pixels = decode(photo.read_bytes()).permute(1, 2, 0).numpy()
+        pixels = shrink(decode(photo.read_bytes()), PHOTO_SIDE)
     except (BadImage, OSError):
         return None
-    image = Image.fromarray(pixels)
-    image.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
     jpeg = io.BytesIO()
-    image.save(jpeg, "JPEG", quality=80, optimize=True)
+    Image.fromarray(pixels).save(jpeg, "JPEG", quality=80, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
 
 

@@ -1,5 +1,7 @@
 // Asks the server, two photos at once at the most, in the order in which they came.
 
+import * as token from "./token.js";
+
 const AT_ONCE = 2;
 const UNREACHABLE = "I cannot be reached right now. Check that the program still runs.";
 const UNREADABLE = "This file cannot be read; perhaps it is a folder, or was moved.";
@@ -17,10 +19,11 @@ export class Trouble extends Error {
 // Answers with the API's JSON, and throws Trouble with a sentence for the person, or AbortError.
 export async function ask(photo, query, signal, started) {
   signal.throwIfAborted();
+  const since = performance.now();
   await turn(signal);
   try {
     started();
-    return await send(photo, query, signal);
+    return await send(photo, query, signal, since);
   } finally {
     inFlight -= 1;
     advance();
@@ -44,25 +47,36 @@ function advance() {
   }
 }
 
-async function send(photo, query, signal) {
+async function send(photo, query, signal, since) {
   try {
     await photo.slice(0, 1).arrayBuffer();
   } catch {
     throw new Trouble(UNREADABLE);
   }
-  let answer;
+  for (;;) {
+    const shown = token.held();
+    const answer = await post(photo, query, shown, signal);
+    const said = await answer.json().catch(() => ({}));
+    signal.throwIfAborted();
+    if (answer.ok && said.caption) return said;
+    if (answer.status !== 401 || !(await token.replaced(shown, said.error, since))) {
+      const seconds = Number(answer.headers.get("Retry-After"));
+      throw new Trouble(said.error ?? UNREACHABLE, seconds > 0 ? seconds : null);
+    }
+  }
+}
+
+async function post(photo, query, shown, signal) {
+  const headers = shown ? { Authorization: `Bearer ${inBytes(shown)}` } : {};
+  const address = `/api/caption?${new URLSearchParams(query)}`;
   try {
-    answer = await fetch(`/api/caption?${new URLSearchParams(query)}`, {
-      method: "POST",
-      body: photo,
-      signal,
-    });
+    return await fetch(address, { method: "POST", body: photo, headers, signal });
   } catch (error) {
     throw signal.aborted ? error : new Trouble(UNREACHABLE);
   }
-  const said = await answer.json().catch(() => ({}));
-  signal.throwIfAborted();
-  if (answer.ok && said.caption) return said;
-  const seconds = Number(answer.headers.get("Retry-After"));
-  throw new Trouble(said.error ?? UNREACHABLE, seconds > 0 ? seconds : null);
+}
+
+// A header holds bytes; each becomes the character of the same number.
+function inBytes(text) {
+  return String.fromCharCode(...new TextEncoder().encode(text));
 }

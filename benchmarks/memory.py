@@ -1,0 +1,116 @@
+"""Memory of the bot while it captions: many photos through the web chat's API, and the curve.
+
+    python benchmarks/memory.py examples --photos 10000
+
+Prints the resident memory of the bot and of all its processes as it goes, and ends with status 1
+if a photo was lost or the second half of the run needed a tenth more than the first.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import psutil
+
+CALLERS = 16
+ROWS = 20  # of the curve
+GROWTH = 1.1  # of the memory, beyond which it is not flat
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="photos to send, again and again")
+    parser.add_argument("--photos", type=int, default=10_000)
+    args = parser.parse_args()
+    files = [path.read_bytes() for path in sorted(args.folder.glob("*.jpg"))]
+    if not files:
+        parser.error(f"{args.folder} holds no .jpg file")
+    return asyncio.run(_run(files, args.photos))
+
+
+async def _run(files: list[bytes], photos: int) -> int:
+    statuses: Counter[int] = Counter()
+    curve: list[float] = []
+    async with _bot() as (process, url), aiohttp.ClientSession() as session:
+        remaining = iter(range(photos))
+        started = time.monotonic()
+        print("  photos   seconds   bot MB   all MB")
+
+        async def call(numbers: Iterator[int]) -> None:
+            for number in numbers:
+                photo = files[number % len(files)]
+                async with session.post(f"{url}/api/caption", data=photo) as answer:
+                    await answer.read()
+                    statuses[answer.status] += 1
+                if statuses.total() % max(1, photos // ROWS) == 0:
+                    alone, together = _resident(process)
+                    curve.append(together)
+                    seconds = time.monotonic() - started
+                    print(
+                        f"{statuses.total():8d} {seconds:9.0f} {alone:8.0f} {together:8.0f}",
+                        flush=True,
+                    )
+
+        await asyncio.gather(*(call(remaining) for _ in range(CALLERS)))
+        seconds = time.monotonic() - started
+    half = len(curve) // 2
+    first, second = max(curve[:half]), max(curve[half:])
+    print(f"{photos} photos in {seconds:.0f} s, {photos / seconds:.1f}/s; {dict(statuses)}")
+    print(f"at most {first:.0f} MB in the first half, {second:.0f} MB in the second")
+    return int(statuses[200] != photos or second > GROWTH * first)
+
+
+@asynccontextmanager
+async def _bot() -> AsyncIterator[tuple[psutil.Process, str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot"),
+            cwd=folder,
+            env=os.environ
+            | {
+                "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+                "WEB_PORT": "0",
+                "PHOTOS_PER_ADDRESS": "1000000/minute",
+            },
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        lines = process.stderr
+        try:
+            while not (found := re.search(rb"http://[\d.]+:\d+", line := await lines.readline())):
+                if not line:
+                    raise SystemExit("the bot did not start")
+            reading = asyncio.create_task(_drain(lines))
+            yield psutil.Process(process.pid), found[0].decode()
+            process.terminate()
+            await process.wait()
+            await reading
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def _drain(lines: asyncio.StreamReader) -> None:
+    while await lines.readline():
+        pass
+
+
+def _resident(process: psutil.Process) -> tuple[float, float]:
+    """Return the megabytes of a process, and of it with its children."""
+    alone = process.memory_info().rss
+    children = sum(child.memory_info().rss for child in process.children(recursive=True))
+    return alone / 2**20, (alone + children) / 2**20
+
+
+if __name__ == "__main__":
+    sys.exit(main())

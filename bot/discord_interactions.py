@@ -1,0 +1,184 @@
+"""Commands and buttons that are about photos: recorded, acknowledged, answered."""
+
+import io
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import discord
+from discord.utils import MISSING
+
+from bot import metrics, replies
+from bot.discord_asked import Asked
+from bot.discord_buttons import buttons
+from bot.discord_failures import REFUSED, judged
+from bot.discord_photos import Photos, Picture, pictures
+from bot.discord_places import PLATFORM, Place, place_of
+from bot.door import Door, Refusal
+from bot.entries import Key
+from bot.inbox import Hopeless, Inbox
+
+if TYPE_CHECKING:
+    from bot.discord_client import PhotoClient
+
+TOKEN_SECONDS = 15 * 60.0
+ACKNOWLEDGED = 40060  # the library asked again when it was not told that all is well
+# Discord takes it in the place of a message's number.
+ORIGINAL = cast(int, "@original")
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Answers through an interaction's webhook, which is the same thing after a restart."""
+
+    client: "PhotoClient"
+    photos: Photos
+    inbox: Inbox
+    door: Door
+
+    async def admit(self, interaction: discord.Interaction[Any], photos: int = 0) -> bool:
+        """Let someone in who brings so many photos, or say to them alone why not."""
+        place = place_of_interaction(interaction)
+        refusal = self.door.refuse(place.visitor(interaction.user.id), photos)
+        if refusal is None:
+            return True
+        metrics.refused(PLATFORM, refusal.kind)
+        await whisper(interaction, _said(refusal))
+        return False
+
+    async def take(self, interaction: discord.Interaction[Any], asked: Asked) -> None:
+        """Answer what is asked, now or when the inbox tries again."""
+        key = Key(PLATFORM, str(interaction.channel_id or 0), str(interaction.id))
+        photos = min(len(asked.pictures), self.photos.settings.max_photos)
+        if not await self.admit(interaction, photos or int(asked.quoted is not None)):
+            return
+        try:
+            new = await self.inbox.accept(key, asked.reference)
+        except Exception:
+            await whisper(interaction, replies.FAILED)
+            raise
+
+        async def answer() -> None:
+            with judged():
+                await _acknowledge(interaction, ephemeral=asked.ephemeral)
+                await self._answer(asked)
+
+        if new:
+            await self.inbox.handle(key, answer, partial(self._apologize, asked))
+
+    async def again(self, key: Key, reference: dict[str, Any]) -> None:
+        """Answer what was recorded before."""
+        asked = Asked.restored(reference)
+
+        async def answer() -> None:
+            with judged():
+                asked_at = discord.utils.snowflake_time(int(key.message)).timestamp()
+                if time.time() - asked_at > TOKEN_SECONDS:
+                    raise Hopeless("the interaction is over")
+                await self._answer(asked)
+
+        await self.inbox.handle(key, answer, partial(self._apologize, asked))
+
+    async def _answer(self, asked: Asked) -> None:
+        if asked.what in ("caption", "menu"):
+            await self._caption(asked)
+            return
+        picture = await self._picture(asked)
+        if picture is None:
+            await self._whisper(asked, replies.GONE)
+        elif asked.what == "look":
+            await self._look(asked, picture)
+        else:
+            await self._another(asked, picture)
+
+    async def _caption(self, asked: Asked) -> None:
+        if not asked.pictures:
+            await self._webhook(asked).edit_message(ORIGINAL, content=replies.NEEDS_ATTACHMENT)
+            return
+        reply = await self.photos.describe(asked.pictures)
+        # The answer shows the photo, so that the buttons find it again.
+        embed, address = discord.Embed(), asked.pictures[0].url
+        if asked.what == "caption":
+            embed.set_image(url=address)
+        else:
+            embed.set_thumbnail(url=address)
+        await self._webhook(asked).edit_message(
+            ORIGINAL,
+            content=reply.text,
+            embed=embed if reply.picture else MISSING,
+            view=buttons() if reply.picture else MISSING,
+        )
+
+    async def _another(self, asked: Asked, picture: Picture) -> None:
+        ask = partial(self.photos.answers.another, turn=asked.turn, shown=asked.shown)
+        answer = await self.photos.ask(picture, ask, lost=replies.GONE)
+        if answer.problem:
+            await self._whisper(asked, answer.text)
+        elif answer.text == replies.NOTHING_ELSE:
+            await self._webhook(asked).edit_message(ORIGINAL, view=buttons(asked.turn + 1))
+            await self._whisper(asked, answer.text)
+        else:
+            await self._webhook(asked).edit_message(
+                ORIGINAL, content=answer.text, view=buttons(asked.turn + 1)
+            )
+
+    async def _look(self, asked: Asked, picture: Picture) -> None:
+        answer = await self.photos.ask(picture, self.photos.answers.looked, lost=replies.GONE)
+        if answer.picture is None:
+            await self._whisper(asked, answer.text)
+            return
+        sheet = discord.File(io.BytesIO(answer.picture), "where-i-looked.jpg")
+        await self._webhook(asked).send(answer.text, file=sheet, ephemeral=asked.ephemeral)
+
+    async def _picture(self, asked: Asked) -> Picture | None:
+        found = list(asked.pictures)
+        if not found and asked.quoted is not None:
+            channel, message = asked.quoted
+            try:
+                quoted = await self.client.get_partial_messageable(channel).fetch_message(message)
+            except REFUSED:
+                return None
+            found = pictures(quoted)
+        return found[0] if found else None
+
+    async def _apologize(self, asked: Asked) -> None:
+        if asked.what in ("caption", "menu"):
+            await self._webhook(asked).edit_message(ORIGINAL, content=replies.GIVEN_UP)
+        else:
+            await self._whisper(asked, replies.GIVEN_UP)
+
+    async def _whisper(self, asked: Asked, text: str) -> None:
+        await self._webhook(asked).send(text, ephemeral=True)
+
+    def _webhook(self, asked: Asked) -> discord.Webhook:
+        webhook = discord.Webhook.partial(asked.application, asked.token, client=self.client)
+        webhook.type = discord.WebhookType.application  # others cannot whisper
+        return webhook
+
+
+def place_of_interaction(interaction: discord.Interaction[Any]) -> Place:
+    """Return where a command or a button was used."""
+    if interaction.channel is None:
+        return Place(0, interaction.guild_id)
+    return place_of(interaction.channel)
+
+
+async def whisper(interaction: discord.Interaction[Any], text: str) -> None:
+    """Answer at once, to the person who asks alone."""
+    await interaction.response.send_message(text, ephemeral=True, suppress_embeds=True)
+
+
+async def _acknowledge(interaction: discord.Interaction[Any], *, ephemeral: bool) -> None:
+    try:
+        await interaction.response.defer(ephemeral=ephemeral)
+    except discord.HTTPException as error:
+        if error.code != ACKNOWLEDGED:
+            raise
+
+
+def _said(refusal: Refusal) -> str:
+    # Silence would be shown as a failure.
+    if refusal.retry_after is not None:
+        return replies.too_many(refusal.retry_after)
+    return replies.NOT_ALLOWED

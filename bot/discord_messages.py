@@ -1,0 +1,186 @@
+"""Messages with pictures: which are answered, and how none is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot import metrics, replies
+from bot.chats import Chats
+from bot.discord_buttons import buttons
+from bot.discord_failures import TROUBLE, judged
+from bot.discord_missed import Missed
+from bot.discord_photos import Photos, Reply, pictures
+from bot.discord_places import PLATFORM, Place, place_of
+from bot.door import Door
+from bot.entries import Key
+from bot.inbox import Hopeless, Inbox
+
+if TYPE_CHECKING:
+    from bot.discord_client import PhotoClient
+
+BY_PERSONS = (discord.MessageType.default, discord.MessageType.reply)
+
+
+class Messages:
+    """Answers the messages that ask for it; edits are never looked at."""
+
+    def __init__(
+        self, client: "PhotoClient", photos: Photos, chats: Chats, inbox: Inbox, door: Door
+    ) -> None:
+        """Answer for a client."""
+        self.client, self.photos, self.chats = client, photos, chats
+        self.inbox, self.door = inbox, door
+        hours = photos.settings.missed_hours
+        self.missed = Missed(client, inbox, hours, self.captions_all, self._record)
+        self._in_order = asyncio.Lock()
+
+    async def hear(self, message: discord.Message, room: asyncio.Semaphore) -> None:
+        """Answer a message if it asks for that; where there is no room, the inbox does it later."""
+        place, key = place_of(message.channel), _key(message)
+        try:
+            new = await self._accept(message, place, key)
+        except Exception:
+            if _by_person(message) and self._asked(message):
+                await _send(message, Reply(replies.FAILED))
+            raise
+        if new and room.locked():
+            self.inbox.release(key)
+        elif new:
+            async with room:
+                answer = partial(self._answer, message)
+                await self.inbox.handle(key, answer, partial(self._apologize, key))
+
+    async def again(self, key: Key, guild: int | None) -> None:
+        """Answer a message that was recorded before."""
+
+        async def answer() -> None:
+            with judged():
+                channel = self.client.get_partial_messageable(int(key.chat), guild_id=guild)
+                message = await channel.fetch_message(int(key.message))
+            await self._answer(message)
+
+        await self.inbox.handle(key, answer, partial(self._apologize, key))
+
+    async def captions_all(self, place: Place) -> bool:
+        """Say whether every photo of a place is captioned."""
+        return place.guild is None or await self.chats.auto(PLATFORM, place.channel)
+
+    async def _accept(self, message: discord.Message, place: Place, key: Key) -> bool:
+        refusal, new = None, False
+        # One after the other: a chat's mark may pass nothing that is not on the disk yet.
+        async with self._in_order:
+            if await self._wanted(message, place):
+                photos = min(len(pictures(message)), self.photos.settings.max_photos)
+                refusal = self.door.refuse(place.visitor(message.author.id), photos)
+                new = refusal is None and await self.inbox.accept(key, _reference(place))
+            try:
+                if await self._watched(message, place, new):
+                    await self.missed.saw(message.channel.id, message.id)
+            except BaseException:
+                if new:
+                    self.inbox.release(key)
+                raise
+        if refusal is not None:
+            metrics.refused(PLATFORM, refusal.kind)
+            if refusal.text:
+                await _send(message, Reply(refusal.text))
+        return new
+
+    async def _record(self, message: discord.Message, place: Place) -> bool:
+        visitor = place.visitor(message.author.id)
+        # Nobody is held to a rate for what came while the bot was away.
+        if not (_by_person(message) and pictures(message) and self.door.admits(visitor)):
+            return False
+        key = _key(message)
+        new = await self.inbox.accept(key, _reference(place))
+        if new:
+            self.inbox.release(key)  # it is taken up with whatever else is open
+        return new
+
+    async def _answer(self, message: discord.Message) -> None:
+        with judged():
+            if found := pictures(message):
+                async with _typing(message.channel):
+                    reply = await self.photos.describe(found)
+            elif place_of(message.channel).guild is None or self._addressed(message):
+                reply = Reply(replies.HINT)
+            else:
+                raise Hopeless("the picture was taken away")
+            await _send(message, reply)
+
+    async def _apologize(self, key: Key) -> None:
+        channel = self.client.get_partial_messageable(int(key.chat))
+        quoted = channel.get_partial_message(int(key.message))
+        reference = quoted.to_reference(fail_if_not_exists=False)
+        await channel.send(replies.GIVEN_UP, reference=reference, mention_author=False)
+
+    async def _watched(self, message: discord.Message, place: Place, new: bool) -> bool:
+        return (
+            place.guild is None
+            or self.missed.watches(message.channel.id)
+            or (new and await self.captions_all(place))
+        )
+
+    async def _wanted(self, message: discord.Message, place: Place) -> bool:
+        if not _by_person(message):
+            return False
+        if pictures(message):
+            return self._asked(message) or await self.captions_all(place)
+        return place.guild is None or self._addressed(message)
+
+    def _asked(self, message: discord.Message) -> bool:
+        quoted = message.reference.resolved if message.reference is not None else None
+        return (
+            place_of(message.channel).guild is None
+            or self.client.user in message.mentions
+            or (isinstance(quoted, discord.Message) and quoted.author == self.client.user)
+        )
+
+    def _addressed(self, message: discord.Message) -> bool:
+        # Whoever replies to the bot mentions it too, and need not be told about photos each time.
+        me = self.client.user
+        return me is not None and me.id in message.raw_mentions
+
+
+def _by_person(message: discord.Message) -> bool:
+    return not message.author.bot and message.webhook_id is None and message.type in BY_PERSONS
+
+
+def _key(message: discord.Message) -> Key:
+    return Key(PLATFORM, str(message.channel.id), str(message.id))
+
+
+def _reference(place: Place) -> dict[str, int | None]:
+    # Addresses of pictures expire, so the message is fetched again; its number is in the key.
+    return {"guild": place.guild}
+
+
+async def _send(message: discord.Message, reply: Reply) -> None:
+    await message.channel.send(
+        reply.text,
+        # Sent as a plain message if the photo was deleted in the meantime.
+        reference=message.to_reference(fail_if_not_exists=False),
+        mention_author=False,
+        nonce=message.id,  # what Discord took without our knowing is not said twice
+        view=buttons() if reply.picture else discord.utils.MISSING,
+    )
+
+
+@asynccontextmanager
+async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
+    """Show that the bot is writing; not at any price, and without waiting for it."""
+
+    async def type_on() -> None:
+        with suppress(*TROUBLE):
+            async with channel.typing():
+                await asyncio.Event().wait()
+
+    task = asyncio.create_task(type_on())
+    try:
+        yield
+    finally:
+        task.cancel()

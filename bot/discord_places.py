@@ -1,0 +1,36 @@
+"""Who asks on Discord, and where."""
+
+from dataclasses import dataclass
+
+import discord
+
+from bot.door import Visitor
+
+PLATFORM = "discord"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A channel, or the one to which a thread belongs: its settings hold in both."""
+
+    channel: int
+    guild: int | None = None  # None in private
+
+    def visitor(self, person: int) -> Visitor:
+        """Return someone who asks here."""
+        return Visitor(PLATFORM, person, self.channel, self.guild)
+
+
+def place_of(channel: object) -> Place:
+    """Return the place that a channel of the library stands for."""
+    match channel:
+        case discord.Thread():
+            return Place(channel.parent_id, channel.guild.id)
+        case discord.abc.GuildChannel():
+            return Place(channel.id, channel.guild.id)
+        case discord.PartialMessageable():
+            return Place(channel.id, channel.guild_id)
+        case discord.abc.PrivateChannel():
+            return Place(channel.id)
+        case _:  # of a kind that came after the library
+            return Place(0, 0)

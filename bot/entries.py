@@ -1,0 +1,167 @@
+"""The rows of the inbox: what was accepted, what became of it, and what was seen of a chat."""
+
+import json
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from bot.database import Database
+
+State = Literal["open", "answered", "given up"]
+STATES: tuple[State, ...] = ("open", "answered", "given up")
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    platform TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    message TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open',
+    reference TEXT,                    -- JSON; NULL once it is answered
+    attempts INTEGER NOT NULL DEFAULT 0,
+    accepted REAL NOT NULL,            -- seconds since 1970, as the next two
+    due REAL NOT NULL,                 -- when it may be tried
+    changed REAL NOT NULL,
+    reason TEXT,                       -- why the last attempt failed
+    PRIMARY KEY (platform, chat, message)
+);
+CREATE INDEX IF NOT EXISTS open_entries ON entries (platform, due) WHERE state = 'open';
+CREATE TABLE IF NOT EXISTS seen (
+    platform TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    message INTEGER NOT NULL,
+    PRIMARY KEY (platform, chat)
+) WITHOUT ROWID;
+"""
+KEY = "platform = ? AND chat = ? AND message = ?"
+COLUMNS = "platform, chat, message, reference, state, attempts, accepted, reason"
+
+
+class Key(NamedTuple):
+    """What a message is known by."""
+
+    platform: str
+    chat: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One message."""
+
+    key: Key
+    reference: Any  # by which the adapter finds it again; None once it is answered
+    state: State
+    attempts: int
+    accepted: float  # seconds since 1970
+    reason: str | None
+
+
+class Entries(Database):
+    """The messages of all platforms, in an sqlite file."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file."""
+        super().__init__(path, SCHEMA)
+
+    async def add(self, key: Key, reference: Any) -> bool:
+        """Record a message as open; return False if it was recorded before."""
+        insert = (
+            "INSERT OR IGNORE INTO entries (platform, chat, message, reference, accepted, due, "
+            "changed) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        now = time.time()
+        row = (*key, json.dumps(reference), now, now, now)
+        return await self.run(lambda db: db.execute(insert, row).rowcount == 1)
+
+    async def open_now(self, platform: str) -> list[Entry]:
+        """Return what is open and due, oldest first."""
+        query = (
+            f"SELECT {COLUMNS} FROM entries WHERE platform = ? AND state = 'open' AND due <= ? "
+            "ORDER BY accepted"
+        )
+        row = (platform, time.time())
+        return list(map(_entry, await self.run(lambda db: db.execute(query, row).fetchall())))
+
+    async def begin(self, key: Key) -> int:
+        """Count an attempt; return which one it is."""
+        change = f"UPDATE entries SET attempts = attempts + 1, changed = ? WHERE {KEY}"
+        query = f"SELECT attempts FROM entries WHERE {KEY}"
+
+        def begin(db: sqlite3.Connection) -> int:
+            db.execute(change, (time.time(), *key))
+            attempts: int = db.execute(query, key).fetchone()[0]
+            return attempts
+
+        return await self.run(begin)
+
+    async def postpone(self, key: Key, pause: float, reason: str) -> None:
+        """Have a message wait for so many seconds, and say why."""
+        change = f"UPDATE entries SET due = ?, changed = ?, reason = ? WHERE {KEY}"
+        now = time.time()
+        await self.run(lambda db: db.execute(change, (now + pause, now, reason, *key)))
+
+    async def settle(self, key: Key, state: State, reason: str | None = None) -> None:
+        """Say what became of a message; of an answered one nothing but its key is kept."""
+        keep = "reference" if state == "given up" else "NULL"
+        change = (
+            f"UPDATE entries SET state = ?, reason = ?, changed = ?, reference = {keep} WHERE {KEY}"
+        )
+        await self.run(lambda db: db.execute(change, (state, reason, time.time(), *key)))
+
+    async def saw(self, platform: str, chat: str | int, message: int) -> None:
+        """Remember the newest message of a chat whose photos are all answered."""
+        change = (
+            "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
+            "SET message = max(message, excluded.message)"
+        )
+        await self.run(lambda db: db.execute(change, (platform, str(chat), message)))
+
+    async def seen(self, platform: str) -> dict[str, int]:
+        """Return the newest message that was seen in each chat."""
+        query = "SELECT chat, message FROM seen WHERE platform = ?"
+        return dict(await self.run(lambda db: db.execute(query, (platform,)).fetchall()))
+
+    async def forget_chat(self, platform: str, chat: str | int) -> None:
+        """Look for missed photos in a chat no more."""
+        change = "DELETE FROM seen WHERE platform = ? AND chat = ?"
+        await self.run(lambda db: db.execute(change, (platform, str(chat))))
+
+    async def entries(self, *states: State) -> list[Entry]:
+        """Return the messages in some states, oldest first."""
+        query = (
+            f"SELECT {COLUMNS} FROM entries WHERE state IN ({', '.join('?' * len(states))}) "
+            "ORDER BY accepted"
+        )
+        return list(map(_entry, await self.run(lambda db: db.execute(query, states).fetchall())))
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many messages are in each state."""
+        query = "SELECT state, count(*) FROM entries GROUP BY state"
+        return dict(await self.run(lambda db: db.execute(query).fetchall()))
+
+    async def retry(self, key: Key) -> bool:
+        """Open a message again that was given up; return False if it was not."""
+        now = time.time()
+        change = (
+            f"UPDATE entries SET state = 'open', attempts = 0, due = ?, changed = ? WHERE {KEY} "
+            "AND state = 'given up'"
+        )
+        return await self.run(lambda db: db.execute(change, (now, now, *key)).rowcount == 1)
+
+    async def forget(self, key: Key) -> bool:
+        """Forget a message that was given up; return False if it was not."""
+        change = f"DELETE FROM entries WHERE {KEY} AND state = 'given up'"
+        return await self.run(lambda db: db.execute(change, key).rowcount == 1)
+
+    async def sweep(self, seconds: float) -> int:
+        """Forget what was answered or given up so long ago; return how many."""
+        change = "DELETE FROM entries WHERE state != 'open' AND changed < ?"
+        before = time.time() - seconds
+        return await self.run(lambda db: db.execute(change, (before,)).rowcount)
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    platform, chat, message, reference, *rest = row
+    return Entry(Key(platform, chat, message), json.loads(reference or "null"), *rest)

@@ -1,0 +1,62 @@
+"""`python -m bot inbox`: what was given up, and what becomes of it."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+from bot.entries import Entry, Key
+from bot.inbox import Inbox
+
+HELP = """The messages that the bot gave up, and those it is still at. What is retried is taken up
+within seconds by a bot that runs, and first of all by one that is started later. Messages are
+written as the list shows them; "all" stands for every one that was given up."""
+
+
+def main(arguments: Sequence[str], inbox: Inbox) -> int:
+    """List, retry or forget messages; return 0, or 1 if one of those named was not given up."""
+    parser = argparse.ArgumentParser(prog="python -m bot inbox", description=HELP)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    actions.add_parser("list", help="what is open or given up (the default)")
+    for name, help_ in (("retry", "try again"), ("forget", "delete from the list")):
+        action = actions.add_parser(name, help=help_)
+        action.add_argument("messages", nargs="+", metavar="MESSAGE")
+    args = parser.parse_args(arguments)
+    return asyncio.run(_run(args, inbox))
+
+
+async def _run(args: argparse.Namespace, inbox: Inbox) -> int:
+    async with inbox:
+        if args.action in (None, "list"):
+            entries = await inbox.entries("open", "given up")
+            print("\n".join(map(_line, entries)) or "There is nothing open, and nothing given up.")
+            return 0
+        if args.messages == ["all"]:
+            keys = [entry.key for entry in await inbox.entries("given up")]
+        else:
+            keys = [_key(message) for message in args.messages]
+        change = inbox.retry if args.action == "retry" else inbox.forget
+        wrong = [key for key in keys if not await change(key)]
+        for key in wrong:
+            print(f"error: {':'.join(key)} was not given up", file=sys.stderr)
+        done = len(keys) - len(wrong)
+        print(f"{done} {'is' if done == 1 else 'are'} {_done(args.action)}")
+        return int(bool(wrong))
+
+
+def _done(action: str) -> str:
+    return {"retry": "tried again", "forget": "forgotten"}[action]
+
+
+def _key(message: str) -> Key:
+    platform, _, rest = message.partition(":")
+    chat, _, number = rest.partition(":")
+    return Key(platform, chat, number)
+
+
+def _line(entry: Entry) -> str:
+    hours = (time.time() - entry.accepted) / 3600
+    tries = f"{entry.attempts} attempt{'' if entry.attempts == 1 else 's'}"
+    reason = f": {entry.reason}" if entry.reason else ""
+    return f"{':'.join(entry.key)}  {entry.state}, {hours:.1f} h old, {tries}{reason}"

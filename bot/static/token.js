@@ -1,0 +1,55 @@
+// The token that the server may want: asked for when it does, kept until the tab is closed.
+
+const NAME = "token";
+const part = (id) => document.getElementById(id);
+const [dialog, field, trouble] = [part("token-dialog"), part("token"), part("token-trouble")];
+let kept = read();
+let asking = null; // while the dialog is open: the promise of whether there is another token
+let declined = 0; // when it was last closed without one
+
+export const held = () => kept;
+
+// Answers whether there is another token than the one that was refused, asking for it if need be;
+// but not for a photo that was there already when the person last said no.
+export async function replaced(refused, sentence, since) {
+  if (kept !== refused) return true;
+  if (declined > since) return false;
+  asking ??= ask(refused ? sentence : "");
+  return asking;
+}
+
+function ask(sentence) {
+  trouble.textContent = sentence;
+  field.setAttribute("aria-invalid", String(Boolean(sentence)));
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(closed()), { once: true });
+  });
+}
+
+function closed() {
+  asking = null;
+  const given = dialog.returnValue ? field.value.trim() : "";
+  field.value = "";
+  if (given) keep(given);
+  else declined = performance.now();
+  return Boolean(given);
+}
+
+function read() {
+  try {
+    return sessionStorage.getItem(NAME) ?? "";
+  } catch {
+    return ""; // this browser keeps nothing for pages: the token lasts until the next reload
+  }
+}
+
+function keep(token) {
+  kept = token;
+  try {
+    sessionStorage.setItem(NAME, token);
+  } catch {} // see `read`
+}
+
+part("token-later").addEventListener("click", () => dialog.close());

@@ -1,0 +1,150 @@
+"""Who may use the web chat's API and read its metrics; whoever may not is told so in JSON."""
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from bot import logs, replies
+from bot.caption_api import failure
+from bot.door import Door, Visitor
+from bot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+API = "/api/"
+METRICS = "/metrics"
+REALM = 'Bearer realm="photo-captioner"'
+NETWORK_BITS = 64  # of an IPv6 address; the rest its owner chooses, as often as it likes
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Refuses requests by their heads alone: no body is read before."""
+
+    settings: Settings
+    door: Door
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Keep strangers and floods out, and let the API fail in JSON alone."""
+        api = request.path.startswith(API)
+        if not api and request.path != METRICS:
+            return await handler(request)
+        asks = api and request.method == "POST"
+        refusal = self._misdirected(request) or self._foreign(request) or self._unknown(request)
+        if refusal := refusal or (self._refused(request, photos=1) if asks else None):
+            return refusal
+        if not api:
+            return await handler(request)
+        visitor = self._visitor(request)
+        try:
+            with logs.about(visitor.platform, visitor.chat):
+                return await handler(request)
+        except web.HTTPException as error:  # of the router: no such address, or another method
+            answer = failure(error.status, replies.NOT_HERE)
+            if "Allow" in error.headers:
+                answer.headers["Allow"] = error.headers["Allow"]
+            return answer
+        except Exception:
+            log.exception("a request could not be answered")
+            return failure(HTTPStatus.INTERNAL_SERVER_ERROR, replies.FAILED)
+
+    def _misdirected(self, request: web.Request) -> web.Response | None:
+        # A page of elsewhere may have its own name resolved to this machine, and is then of the
+        # same origin for a browser; but the name stays in Host.
+        if self.settings.web_behind_proxy or not _is_loopback(self.settings.web_host):
+            return None
+        if _is_loopback(_hostname(request.headers.get("Host", ""))):
+            return None
+        return failure(HTTPStatus.MISDIRECTED_REQUEST, replies.MISDIRECTED)
+
+    def _foreign(self, request: web.Request) -> web.Response | None:
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            return None
+        # Pages cannot forge Sec-Fetch-Site, and it holds where a proxy changes Host. Browsers leave
+        # it out on plain http beyond loopback, and other programs send neither header.
+        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+        if site is not None:
+            foreign = site not in ("same-origin", "none")
+        else:
+            foreign = origin is not None and _host_of(origin) != request.host.lower()
+        return failure(HTTPStatus.FORBIDDEN, replies.FOREIGN) if foreign else None
+
+    def _unknown(self, request: web.Request) -> web.Response | None:
+        if self.settings.web_token is None:
+            return None
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            refusal = failure(HTTPStatus.UNAUTHORIZED, replies.NEEDS_TOKEN)
+            refusal.headers["WWW-Authenticate"] = REALM
+            return refusal
+        token = self.settings.web_token.get_secret_value()
+        if hmac.compare_digest(_bytes(given.strip()), _bytes(token)):
+            return None
+        # A wrong one counts as a photo, so that nobody tries many.
+        if refused := self._refused(request, photos=1):
+            return refused
+        refusal = failure(HTTPStatus.UNAUTHORIZED, replies.WRONG_TOKEN)
+        refusal.headers["WWW-Authenticate"] = f'{REALM}, error="invalid_token"'
+        return refusal
+
+    def _refused(self, request: web.Request, photos: int) -> web.Response | None:
+        refusal = self.door.refuse(self._visitor(request), photos)
+        if refusal is None:
+            return None
+        if refusal.retry_after is None:
+            return failure(HTTPStatus.FORBIDDEN, replies.NOT_ALLOWED)
+        sentence = replies.too_many(refusal.retry_after)
+        return failure(HTTPStatus.TOO_MANY_REQUESTS, sentence, refusal.retry_after)
+
+    def _visitor(self, request: web.Request) -> Visitor:
+        address = _address(request.remote or "")
+        if self.settings.web_behind_proxy:
+            # The proxy adds what it sees at the end; what stands before, the client may have sent.
+            passed = ",".join(request.headers.getall("X-Forwarded-For", [])).rpartition(",")[2]
+            address = _address(passed.strip()) or address
+        if isinstance(address, IPv6Address) and not address.is_loopback:
+            network = IPv6Network((int(address), NETWORK_BITS), strict=False)
+            return Visitor("web", str(network), str(address))
+        return Visitor("web", str(address), str(address))
+
+
+def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    return address.is_loopback if address else host.lower() == "localhost"
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    # Some proxies tell the port too.
+    for host in (text, _hostname(text)):
+        with suppress(ValueError):
+            address = ip_address(host)
+            return getattr(address, "ipv4_mapped", None) or address
+    return None
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

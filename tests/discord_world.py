@@ -1,0 +1,206 @@
+"""What the tests of the bot on Discord share: a Discord, a bot for it, and what the bot keeps."""
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import SecretStr
+
+from bot import replies
+from bot.answers import Answers
+from bot.chats import Chats
+from bot.discord_bot import Discord
+from bot.door import Door
+from bot.inbox import Inbox
+from bot.settings import Settings
+from captioner import BadImage, Caption, Options
+from captioner.captioner import Word
+from tests.conftest import photo_bytes, pixels
+from tests.fake_discord import PRIVATE, SECONDS, TOKEN, FakeDiscord, Json
+
+PHOTOS = [photo_bytes(seed) for seed in range(4)]
+BROKEN, LONG = b"no picture", b"a long story"
+SENTENCES = ["A dog runs.", "Two children play.", "A man sits.", "A bird flies."]
+ABOUT, STATS = "I am a tiny model.", "I am well."
+ROW = [("another:1", replies.ANOTHER), ("look", replies.LOOK), ("alt", replies.ALT_TEXT)]
+
+
+def sentence(text: str, probability: float = 0.9, *, attention: bool = False) -> Caption:
+    looks = torch.full((2, 2), 0.25) if attention else None
+    words = tuple(Word(word, -0.1, looks) for word in text.split())
+    return Caption(text, math.log(probability) * (len(words) + 1), words)
+
+
+@dataclass
+class Model:
+    """Knows four photos; holds back while `open` is not set."""
+
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    entered: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    asked: list[Options] = field(default_factory=list)
+    problem: Exception | None = None
+    probability: float = 0.9
+
+    def __post_init__(self) -> None:
+        self.open.set()
+
+    async def caption(self, photo: bytes, options: Options) -> Caption:
+        self.asked.append(options)
+        self.entered.release()
+        await self.open.wait()
+        if self.problem is not None:
+            raise self.problem
+        if photo == BROKEN:
+            raise BadImage("This file is damaged.", "damaged")
+        if photo == LONG:
+            return sentence("long " * 300)
+        text = SENTENCES[PHOTOS.index(photo)]
+        said = sentence(text, self.probability, attention=options.attention)
+        if options.sample:
+            others = (sentence(f"Put differently, {options.seed}."),)
+            return replace(said, alternatives=others[: options.alternatives])
+        return said
+
+
+async def told() -> str:
+    return STATS
+
+
+@dataclass
+class World:
+    """A Discord, a bot for it, and what the bot keeps."""
+
+    fake: FakeDiscord
+    model: Model
+    chats: Chats
+    inbox: Inbox
+    opened: AsyncExitStack
+    settings: Settings
+    door: Door = field(default_factory=lambda: Door("1000/minute", "1000/minute"))
+
+    def bot(self, **changes: Any) -> Discord:
+        answers = Answers(self.model.caption, pixels, "discord")
+        settings = self.settings.model_copy(update=changes)
+        return Discord(settings, answers, self.chats, self.inbox, self.door, ABOUT, told)
+
+    @asynccontextmanager
+    async def running(self, bot: Discord | None = None, **changes: Any) -> AsyncIterator[Discord]:
+        bot, stop = bot or self.bot(**changes), asyncio.Event()
+        connections = len(self.fake.identified) + self.fake.shards
+        task = asyncio.create_task(bot.run(stop))
+        ready = asyncio.create_task(self.fake.connected(connections))
+        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            ready.cancel()
+            task.result()
+        await ready
+        try:
+            yield bot
+        finally:
+            stop.set()
+            await asyncio.wait_for(task, SECONDS)
+
+    @asynccontextmanager
+    async def killed(self, **changes: Any) -> AsyncIterator[None]:
+        """Run a bot, and end it with nothing finished; what its process knew is gone with it."""
+        task = asyncio.create_task(self.bot(**changes).run(asyncio.Event()))
+        await self.fake.connected(len(self.fake.identified) + 1)
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait_for(task, SECONDS)
+        self.inbox = await self.opened.enter_async_context(_inbox(self.inbox.path.parent))
+
+    async def states(self) -> dict[str, str]:
+        """Return what became of each message."""
+        entries = await self.inbox.entries("open", "answered", "given up")
+        return {entry.key.message: entry.state for entry in entries}
+
+    async def settled(self, *messages: Json, state: str = "answered") -> None:
+        """Wait until something has become of some messages."""
+        async with asyncio.timeout(SECONDS):
+            while {(await self.states()).get(one["id"]) for one in messages} != {state}:
+                await asyncio.sleep(0.01)
+
+    async def photo(self, number: int = 0, **fields: Any) -> Json:
+        """Send a photo in private."""
+        return await self.fake.say(
+            channel_id=PRIVATE, attachments=[self.fake.attachment(PHOTOS[number])], **fields
+        )
+
+    async def captioned(self, number: int = 0) -> Json:
+        """Send a photo in private, and return the bot's message."""
+        before = len(self.fake.seen("POST", f"/channels/{PRIVATE}/messages"))
+        await self.photo(number)
+        await self.fake.said(before + 1, PRIVATE)
+        return self.mine()[-1]
+
+    def mine(self) -> list[Json]:
+        return [one for one in self.fake.messages.values() if one["author"] == self.fake.me]
+
+
+@asynccontextmanager
+async def a_world(folder: Path) -> AsyncIterator[World]:
+    """Start a Discord, and open what a bot keeps in a folder."""
+    async with (
+        FakeDiscord() as fake,
+        Chats(folder / "chats.sqlite3") as chats,
+        AsyncExitStack() as opened,
+    ):
+        inbox = await opened.enter_async_context(_inbox(folder))
+        settings = Settings(
+            discord_bot_token=SecretStr(TOKEN),
+            discord_api_url=fake.api,
+            discord_gateway_url=fake.gateway,
+            max_photo_mb=0.1,
+            max_photos=3,
+        )
+        yield World(fake, Model(), chats, inbox, opened, settings)
+        bodies = [
+            call.body.get("data", call.body)
+            for call in fake.calls
+            if call.body and not isinstance(call.body, list)
+        ]
+        assert all(quiet_mentions(body) for body in bodies if "content" in body)
+
+
+@contextmanager
+def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test that leaves a traceback in the log, or a token or a person's name."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    records = caplog.get_records("call")
+    assert not [record for record in records if record.exc_info]
+    text = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in records)
+    assert not [secret for secret in (TOKEN, "ada", "secret-of") if secret in text]
+
+
+def _inbox(folder: Path) -> Inbox:
+    return Inbox(folder / "inbox.sqlite3", max_attempts=3)
+
+
+def quoted(world: World) -> list[str]:
+    """Return to which messages the bot replied, in the order of its replies."""
+    return [one["message_reference"]["message_id"] for one in world.mine()]
+
+
+def row(components: list[Json]) -> list[tuple[str, str]]:
+    return [
+        (button["custom_id"], button["label"])
+        for line in components
+        for button in line["components"]
+    ]
+
+
+def quiet_mentions(body: Json) -> bool:
+    mentions = body["allowed_mentions"]
+    return mentions["parse"] == [] and not mentions.get("replied_user")

@@ -1,0 +1,45 @@
+"""Valid files of every format, broken by chance: flipped bits, cuts, splices, and wrong lengths."""
+
+import random
+from collections.abc import Iterator
+
+from tests.pictures import VALID
+
+NEAR = 300  # bytes in which most formats keep what they say of themselves
+LENGTHS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+def mutants(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
+    """Yield so many files with their names; a seed always gives the same ones."""
+    for number in range(count):
+        chance = random.Random(f"{seed}, {number}")
+        name = chance.choice(sorted(VALID))
+        data = VALID[name]
+        for _ in range(chance.randint(1, 4)):
+            data = _mutate(data, chance)
+        yield f"{name}, mutant {number}", data
+
+
+def _mutate(data: bytes, chance: random.Random) -> bytes:
+    end = min(NEAR, len(data)) if chance.random() < 0.5 else len(data)
+    place = chance.randrange(end + 1)
+    match chance.choice(("flip", "cut", "truncate", "splice", "repeat", "length")):
+        case "flip":
+            bit = 1 << chance.randrange(8)
+            flipped = bytes(byte ^ bit for byte in data[place : place + 1])
+            return data[:place] + flipped + data[place + 1 :]
+        case "cut":
+            return data[:place] + data[place + chance.randint(1, 64) :]
+        case "truncate":
+            return data[: chance.randrange(len(data) + 1)]
+        case "splice":
+            other = VALID[chance.choice(sorted(VALID))]
+            start = chance.randrange(len(other))
+            return data[:place] + other[start : start + chance.randint(1, 256)] + data[place:]
+        case "repeat":
+            return data[: place + chance.randint(1, 64)] + data[place:]
+        case _:
+            width = chance.choice((1, 2, 4))
+            value = chance.choice(LENGTHS) % 256**width
+            new = value.to_bytes(width, chance.choice(("big", "little")))
+            return data[:place] + new + data[place + width :]

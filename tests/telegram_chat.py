@@ -1,0 +1,91 @@
+"""What the tests of the bot on Telegram share: a bot to run, and what people send it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bot.answers import Answers, CaptionPhoto
+from bot.chats import Chats
+from bot.door import Door
+from bot.inbox import Inbox
+from bot.settings import Settings
+from bot.telegram_bot import Telegram
+from captioner import BadImage, Caption, Options
+from captioner.captioner import Word
+from tests.conftest import photo_bytes, pixels
+from tests.fake_telegram import TIMEOUT, TOKEN, FakeTelegram, Json
+
+PHOTOS = {photo_bytes(seed): seed for seed in range(6)}
+DOG, CAT, CAR = list(PHOTOS)[:3]
+LOOK = torch.full((2, 2), 0.25)
+
+
+class Kept(Chats):
+    """What outlives a restart."""
+
+    inbox: Inbox
+
+
+@asynccontextmanager
+async def kept_in(folder: Path, **fields: Any) -> AsyncIterator[Kept]:
+    """Open what is kept in a folder; the fields are those of `Inbox`."""
+    async with (
+        Kept(folder / "chats.sqlite") as kept,
+        Inbox(folder / "inbox.sqlite", **fields) as kept.inbox,
+    ):
+        yield kept
+
+
+async def say(photo: bytes, options: Options) -> Caption:
+    if photo not in PHOTOS:
+        raise BadImage("The picture is damaged.")
+    text = f"Photo {PHOTOS[photo]}." if not options.sample else f"Turn {options.seed}."
+    return Caption(text, -0.1, (Word("photo", -0.1, LOOK if options.attention else None),))
+
+
+async def figures() -> str:
+    return "Some figures."
+
+
+def telegram(fake: FakeTelegram, kept: Kept, caption: CaptionPhoto = say, **keys: Any) -> Telegram:
+    settings = Settings(**{"telegram_bot_token": TOKEN, "telegram_api_url": fake.url, **keys})
+    door = Door(
+        settings.photos_per_person,
+        settings.photos_per_chat,
+        allowed=settings.allowed,
+        blocked=settings.blocked,
+        operators=settings.operators,
+    )
+    answers = Answers(caption, pixels, "telegram")
+    return Telegram(settings, answers, kept, kept.inbox, door, "I am a small model.", figures)
+
+
+@asynccontextmanager
+async def running(bot: Telegram) -> AsyncIterator[asyncio.Task[None]]:
+    """Run the bot; after the context it was stopped, and all that it had taken is answered."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(bot.run(stop))
+    try:
+        yield task
+        stop.set()
+        await asyncio.wait_for(asyncio.shield(task), TIMEOUT)
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def command(text: str) -> Json:
+    name = text.split()[0]
+    return {
+        "text": text,
+        "entities": [{"type": "bot_command", "offset": 0, "length": len(name)}],
+    }
+
+
+def captioned(text: str, part: str, kind: str = "mention", **fields: Any) -> Json:
+    entity = {"type": kind, "offset": text.index(part), "length": len(part), **fields}
+    return {"caption": text, "caption_entities": [entity]}

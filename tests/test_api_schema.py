@@ -1,0 +1,62 @@
+"""Schemathesis asks the API whatever its OpenAPI file allows and forbids."""
+
+import asyncio
+import copy
+import json
+import sys
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from captioner import BadImage, Caption, Options
+from tests.web_server import OPENAPI, SURE, serving, web_chat
+
+EXAMPLES = 60  # of each operation
+TOKEN = "a token"
+
+
+async def sees_a_picture_in_any_bytes(photo: bytes, options: Options) -> Caption:
+    """Take what the schema calls a photo: it cannot say which bytes are pictures."""
+    if not photo:
+        raise BadImage("It is empty.", "damaged")
+    return Caption(SURE.text, SURE.logprob, SURE.words, SURE.alternatives[: options.alternatives])
+
+
+def with_a_token() -> dict[str, object]:
+    """Return what the OpenAPI file says of a server that has a token."""
+    schema = copy.deepcopy(OPENAPI)
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            if {} in operation.get("security", []):
+                operation["security"].remove({})
+    return schema
+
+
+async def test_the_api_is_what_its_openapi_file_says(tmp_path: Path) -> None:
+    (tmp_path / "openapi.json").write_text(json.dumps(with_a_token()), "utf-8")
+    options = {
+        "--header": f"Authorization: Bearer {TOKEN}",
+        "--checks": "all",
+        "--max-examples": str(EXAMPLES),
+        "--seed": "1",
+        "--workers": "1",
+    }
+    async with serving(
+        web_chat(sees_a_picture_in_any_bytes, web_token=SecretStr(TOKEN), photo_seconds=5)
+    ) as url:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "schemathesis.cli", "--no-color", "run", "openapi.json"),
+            *("--url", url, *(part for option in options.items() for part in option)),
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            said, _ = await asyncio.wait_for(process.communicate(), 120)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    assert process.returncode == 0, said.decode()
+    assert f"Tested: {len(OPENAPI['paths'])}" in said.decode()

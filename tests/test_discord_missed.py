@@ -1,0 +1,216 @@
+"""Photos that came while the bot on Discord was away: each is answered, and none twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+
+from bot import discord_missed, inbox
+from tests.discord_world import PHOTOS, World, a_world, quiet_log, quoted
+from tests.fake_discord import (
+    CHANNEL,
+    GRANTED,
+    MANAGE_CHANNELS,
+    PRIVATE,
+    SECONDS,
+    THREAD,
+    Json,
+    snowflake,
+    user,
+)
+
+HOURS = 3600.0
+FAILED: Json = {"code": 0, "message": "Internal"}
+MISSING: Json = {"code": 50001, "message": "Missing Access"}
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.chdir(tmp_path)  # away from any .env
+    monkeypatch.setattr(inbox, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.02)
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    with quiet_log(caplog):
+        yield
+
+
+def missed(world: World, number: int = 0, channel: str = PRIVATE, **fields: Any) -> Json:
+    """Have a person send a photo that no event tells of."""
+    attachments = [world.fake.attachment(PHOTOS[number])]
+    return world.fake.message(channel_id=channel, attachments=attachments, **fields)
+
+
+async def test_photos_that_came_in_private_while_the_bot_was_away_are_answered(
+    world: World,
+) -> None:
+    fake = world.fake
+    async with world.running():
+        await world.captioned(0)
+    photos = [missed(world, 1), missed(world, 2)]
+    fake.message("only words", channel_id=PRIVATE)
+    missed(world, 3, author=user("801", "robot", bot=True))
+    missed(world, 3, type=7)
+    async with world.running():
+        await world.settled(*photos)
+        live = await world.photo(3)
+        await world.settled(live)
+    async with world.running():
+        await world.captioned(0)
+
+    assert sorted(quoted(world)[1:4]) == [one["id"] for one in (*photos, live)]
+    assert len(world.mine()) == 5
+
+
+async def test_what_is_known_already_is_not_answered_again(world: World) -> None:
+    async with world.running():
+        known = await world.captioned(0)
+    await world.inbox.forget_chat("discord", PRIVATE)
+    await world.inbox.saw("discord", PRIVATE, snowflake(HOURS))
+    fresh = missed(world, 1)
+    async with world.running():
+        await world.settled(fresh)
+
+    assert quoted(world) == [known["message_reference"]["message_id"], fresh["id"]]
+
+
+async def test_photos_older_than_the_limit_are_left(world: World) -> None:
+    await world.inbox.saw("discord", PRIVATE, 1)
+    missed(world, 0, id=str(snowflake(3 * HOURS)))
+    young = missed(world, 1, id=str(snowflake(1 * HOURS)))
+    async with world.running(missed_hours=2):
+        await world.settled(young)
+
+    assert quoted(world) == [young["id"]]
+
+
+async def test_no_more_than_a_bound_is_looked_back_for(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discord_missed, "MOST", 102)  # more than Discord hands out at once
+    await world.inbox.saw("discord", PRIVATE, snowflake(HOURS))
+    for _ in range(101):
+        world.fake.message("words", channel_id=PRIVATE)
+    photos = [missed(world, number) for number in (0, 1)]
+    async with world.running():
+        await world.settled(photos[0])
+        await world.captioned(2)
+    pages = world.fake.seen("GET", f"/channels/{PRIVATE}/messages")
+
+    assert quoted(world)[0] == photos[0]["id"]
+    assert photos[1]["id"] not in quoted(world)
+    assert [call.query["limit"] for call in pages] == ["100", "2"]
+    assert caplog.text.count("more was missed than is looked at") == 1
+
+
+async def test_channels_and_threads_with_automatic_captions_are_looked_back_in(
+    world: World,
+) -> None:
+    fake = world.fake
+    fake.flags = GRANTED
+    async with world.running():
+        switch = {"captions": "on"}
+        await fake.edited(await fake.use("auto", switch, permissions=MANAGE_CHANNELS))
+        first = await fake.say(channel_id=THREAD, attachments=[fake.attachment(PHOTOS[0])])
+        await world.settled(first)
+        words = await fake.say("words", channel_id=THREAD)
+        async with asyncio.timeout(SECONDS):
+            while (await world.inbox.seen("discord"))[THREAD] < int(words["id"]):
+                await asyncio.sleep(0.01)
+    photos = [missed(world, 1, CHANNEL), missed(world, 2, THREAD)]
+    async with world.running():
+        await world.settled(*photos)
+        switch = {"captions": "off"}
+        await fake.edited(await fake.use("auto", switch, permissions=MANAGE_CHANNELS))
+    missed(world, 1, CHANNEL)
+    missed(world, 2, THREAD)
+    async with world.running():
+        await fake.call("GET", f"/channels/{THREAD}", 2)
+        await world.captioned(3)
+
+    answered = [
+        one["message_reference"]["message_id"] for one in world.mine() if "message_reference" in one
+    ]
+    assert sorted(answered[:3]) == [one["id"] for one in (first, *photos)]
+    assert len(answered) == 4
+    assert set(await world.inbox.seen("discord")) == {PRIVATE}
+
+
+async def test_other_channels_of_a_server_are_not_looked_back_in(world: World) -> None:
+    async with world.running():
+        await world.fake.mention(attachments=[world.fake.attachment(PHOTOS[0])])
+        await world.fake.say("words")
+        await world.fake.said(channel=CHANNEL)
+
+    assert not await world.inbox.seen("discord")
+
+
+@pytest.mark.parametrize("how", ["gone", "closed"])
+async def test_a_chat_that_cannot_be_read_any_more_is_forgotten(
+    world: World, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    async with world.running():
+        await world.captioned()
+    if how == "gone":
+        world.fake.gone.add(PRIVATE)
+    else:
+        world.fake.fail("GET", f"/channels/{PRIVATE}/messages", 403, MISSING)
+    async with world.running():
+        async with asyncio.timeout(SECONDS):
+            while await world.inbox.seen("discord"):
+                await asyncio.sleep(0.01)
+    async with world.running():
+        await world.fake.mention("hello")
+        await world.fake.said(channel=CHANNEL)
+
+    assert len(world.fake.seen("GET", f"/channels/{PRIVATE}/messages")) == 1
+    assert caplog.text.count("a chat is watched no more") == 1
+
+
+async def test_a_live_photo_does_not_hide_what_could_not_be_looked_back_for_yet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, path = world.fake, f"/channels/{PRIVATE}/messages"
+    async with world.running():
+        await world.captioned(0)
+    early = missed(world, 1)
+    fake.fail("GET", path, 503, FAILED, times=3)
+    async with world.killed():
+        await fake.call("GET", path)
+        await world.captioned(2)
+    monkeypatch.setattr(discord_missed, "RETRY_SECONDS", 0.02)
+    async with world.running():
+        await world.settled(early)
+
+    contents = [one["content"] for one in world.mine()]
+    assert contents == ["A dog runs.", "A man sits.", "Two children play."]
+
+
+async def test_a_new_session_looks_back_and_a_resumed_one_need_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discord.Client, "before_identify_hook", _ignore)  # it waits 5 s
+    fake = world.fake
+    async with world.running():
+        await world.captioned(0)
+        looks = len(fake.seen("GET", f"/channels/{PRIVATE}/messages"))
+        await fake.drop()
+        await world.captioned(1)
+        assert len(fake.seen("GET", f"/channels/{PRIVATE}/messages")) == looks
+        lost = missed(world, 2)
+        await fake.order(9, False)
+        await fake.connected(2)
+        await world.settled(lost)
+
+    assert quoted(world)[-1] == lost["id"]
+
+
+async def _ignore(*args: Any, **kwargs: Any) -> None:
+    return None

@@ -1,0 +1,96 @@
+"""More photos than can be captioned, on servers that fail: each gets an answer, and one."""
+
+import asyncio
+import random
+from collections import Counter
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot import replies, telegram_bot, telegram_sending
+from captioner import Captioner, Options
+from captioner.captioner import Caption
+from captioner.checkpoint import Checkpoint
+from tests.conftest import photo_bytes
+from tests.fake_telegram import DROP, FakeTelegram, failure
+from tests.telegram_chat import kept_in, running, telegram
+from tests.web_server import serving, web_chat
+
+# The library warns of its own use of RetryAfter.
+pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
+
+PEOPLE, EACH = 30, 8
+CALLERS, CALLS = 64, 6
+
+
+async def test_a_flood_on_telegram_is_answered_photo_by_photo(
+    tmp_path: Path,
+    tiny: Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(telegram_sending, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(telegram_bot, "UPDATES_AT_ONCE", 64)
+    chance = random.Random(4)
+    trouble = [failure(429, "Too Many Requests", retry_after=1), failure(502), DROP]
+    async with (
+        FakeTelegram().serve() as server,
+        kept_in(tmp_path) as kept,
+        Captioner(tiny, "cpu", max_queue=4) as captioner,
+    ):
+        server.failures["sendMessage"] = [
+            chance.choice(trouble) if chance.random() < 0.1 else None for _ in range(PEOPLE * EACH)
+        ]
+        async with running(
+            telegram(server, kept, captioner.caption, photos_per_person="1000/minute")
+        ):
+            asked = [
+                await server.send(
+                    {"id": person, "type": "private", "first_name": "A"},
+                    {"id": person, "is_bot": False, "first_name": "A"},
+                    photo=[server.photo(photo_bytes(number))],
+                )
+                for number in range(EACH)
+                for person in range(1, PEOPLE + 1)
+            ]
+            async with asyncio.timeout(120):
+                while (await kept.inbox.counts()).get("answered", 0) < len(asked):
+                    await asyncio.sleep(0.1)
+
+    shown = [message for message in server.messages.values() if "reply_to_message" in message]
+    answers = Counter(message["reply_to_message"]["message_id"] for message in shown)
+    busy = sum(message["text"].startswith(replies.BUSY[:20]) for message in shown)
+    with capsys.disabled():
+        print(f"\nTelegram flood: {len(asked)} photos, {len(answers)} answered, {busy} with busy")
+    assert set(answers) == {message["message_id"] for message in asked}
+    assert set(answers.values()) == {1}
+
+
+async def test_a_flood_on_the_web_is_answered_or_told_when_to_come_back(
+    tiny: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    statuses: Counter[int] = Counter()
+    async with Captioner(tiny, "cpu", max_queue=8) as captioner:
+
+        async def caption(photo: bytes, options: Options) -> Caption:
+            return await captioner.caption(photo, options)
+
+        async with serving(web_chat(caption)) as url, aiohttp.ClientSession() as session:
+
+            async def call(number: int) -> None:
+                for turn in range(CALLS):
+                    photo = photo_bytes(number + turn)
+                    async with session.post(f"{url}/api/caption", data=photo) as answer:
+                        statuses[answer.status] += 1
+                        body = await answer.json()
+                        assert ("caption" in body) == (answer.status == 200)
+                        assert answer.status == 200 or int(answer.headers["Retry-After"]) > 0
+
+            await asyncio.gather(*(call(number) for number in range(CALLERS)))
+
+    with capsys.disabled():
+        print(f"\nweb flood: {CALLERS * CALLS} photos, {dict(statuses)}")
+    assert statuses.total() == CALLERS * CALLS
+    assert set(statuses) == {200, 503}

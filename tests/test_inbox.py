@@ -1,0 +1,277 @@
+"""What was accepted is answered, or given up and kept; over restarts, and once."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from bot import inbox as inbox_module
+from bot.database import DatabaseError
+from bot.entries import Entry, Key
+from bot.inbox import Hopeless, Inbox, NotYet
+
+FIRST, SECOND, OTHER = (
+    Key("telegram", "7", "100"),
+    Key("telegram", "7", "101"),
+    Key("discord", "7", "100"),
+)
+
+
+@pytest.fixture
+async def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Inbox]:
+    monkeypatch.setattr(inbox_module, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(inbox_module, "LOOK_SECONDS", 0.01)
+    async with Inbox(tmp_path / "inbox.sqlite", max_attempts=3) as inbox:
+        yield inbox
+
+
+class Person:
+    """Counts what is said to it."""
+
+    def __init__(self) -> None:
+        self.answers = self.apologies = 0
+
+    async def answer(self) -> None:
+        self.answers += 1
+
+    async def apologize(self) -> None:
+        self.apologies += 1
+
+
+def failing(error: Exception) -> Callable[[], Awaitable[None]]:
+    async def answer() -> None:
+        raise error
+
+    return answer
+
+
+async def state_of(inbox: Inbox, key: Key) -> Entry:
+    entries = await inbox.entries("open", "answered", "given up")
+    return next(entry for entry in entries if entry.key == key)
+
+
+async def again(inbox: Inbox, platform: str = "telegram") -> list[Key]:
+    return [entry.key for entry in await inbox.due(platform)]
+
+
+async def test_what_is_open_is_due_after_a_restart_oldest_first(
+    inbox: Inbox, tmp_path: Path
+) -> None:
+    for key in (SECOND, FIRST, OTHER):
+        await inbox.accept(key, {"n": key.message})
+
+    async with Inbox(tmp_path / "inbox.sqlite") as restarted:
+        due = await restarted.due("telegram")
+
+    assert [(entry.key, entry.reference) for entry in due] == [
+        (SECOND, {"n": "101"}),
+        (FIRST, {"n": "100"}),
+    ]
+
+
+async def test_what_is_in_hand_is_not_due(inbox: Inbox) -> None:
+    await inbox.accept(FIRST, None)
+    assert await again(inbox) == []
+
+    inbox.release(FIRST)
+    assert await again(inbox) == [FIRST]
+    assert await again(inbox) == []
+
+
+async def test_the_same_message_is_accepted_once(inbox: Inbox) -> None:
+    person = Person()
+
+    assert await inbox.accept(FIRST, None)
+    assert not await inbox.accept(FIRST, None)
+    await inbox.handle(FIRST, person.answer, person.apologize)
+    assert not await inbox.accept(FIRST, None)
+    assert await inbox.accept(OTHER, None)
+
+
+async def test_of_an_answered_message_only_its_key_is_left(inbox: Inbox, tmp_path: Path) -> None:
+    person = Person()
+    await inbox.accept(FIRST, {"token": "a-secret-of-discord"})
+
+    await inbox.handle(FIRST, person.answer, person.apologize)
+
+    entry = await state_of(inbox, FIRST)
+    assert (entry.state, entry.reference, entry.attempts) == ("answered", None, 1)
+    assert (person.answers, person.apologies) == (1, 0)
+    await inbox.__aexit__(None, None, None)  # the write-ahead log goes into the file
+    assert b"a-secret-of-discord" not in (tmp_path / "inbox.sqlite").read_bytes()
+
+
+async def test_a_failed_attempt_is_made_again_until_the_last(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    person = Person()
+    await inbox.accept(FIRST, {"photo": 1})
+
+    for attempt in (1, 2):
+        await inbox.handle(FIRST, failing(OSError("down")), person.apologize)
+        assert (await state_of(inbox, FIRST)).attempts == attempt
+        assert await again(inbox) == [FIRST]
+    await inbox.handle(FIRST, failing(OSError("down")), person.apologize)
+
+    entry = await state_of(inbox, FIRST)
+    assert (entry.state, entry.reason) == ("given up", "OSError: down")
+    assert entry.reference == {"photo": 1}
+    assert person.apologies == 1
+    assert await again(inbox) == []
+    assert "Traceback" not in caplog.text
+
+
+async def test_pauses_grow_and_are_as_long_as_the_platform_wants(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(inbox_module, "FIRST_PAUSE", 10.0)
+    person = Person()
+    await inbox.accept(FIRST, None)
+
+    await inbox.handle(FIRST, failing(OSError()), person.apologize)
+    await inbox.handle(FIRST, failing(NotYet("flood", 300)), person.apologize)
+
+    assert await again(inbox) == []
+    assert [record.__dict__["pause"] for record in caplog.records] == [10, 300]
+
+
+@pytest.mark.parametrize("apologize", [True, False])
+async def test_what_is_hopeless_is_given_up_at_once(inbox: Inbox, apologize: bool) -> None:
+    person = Person()
+    await inbox.accept(FIRST, None)
+
+    await inbox.handle(FIRST, failing(Hopeless("kicked", apologize=apologize)), person.apologize)
+
+    assert (await state_of(inbox, FIRST)).state == "given up"
+    assert person.apologies == int(apologize)
+
+
+async def test_an_apology_that_cannot_be_said_ends_it_too(inbox: Inbox) -> None:
+    await inbox.accept(FIRST, None)
+
+    await inbox.handle(
+        FIRST, failing(Hopeless("a fault", apologize=True)), failing(OSError("down"))
+    )
+
+    assert (await state_of(inbox, FIRST)).state == "given up"
+
+
+async def test_an_attempt_that_was_cut_off_stays_open_and_counts(inbox: Inbox) -> None:
+    person = Person()
+    await inbox.accept(FIRST, None)
+
+    for _ in range(inbox.max_attempts):
+        started = asyncio.Event()
+
+        async def endless(started: asyncio.Event = started) -> None:
+            started.set()
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(inbox.handle(FIRST, endless, person.apologize))
+        await started.wait()
+        task.cancel()
+        await asyncio.wait({task})
+        assert await again(inbox) == [FIRST]
+    await inbox.handle(FIRST, person.answer, person.apologize)
+
+    assert (person.answers, person.apologies) == (0, 1)
+    assert (await state_of(inbox, FIRST)).state == "given up"
+
+
+async def test_resuming_goes_on_with_what_becomes_due(inbox: Inbox) -> None:
+    person, seen = Person(), asyncio.Event()
+    tries: list[Key] = []
+
+    async def once_more(entry: Entry) -> None:
+        tries.append(entry.key)
+        answer = person.answer if len(tries) > 1 else failing(OSError("down"))
+        await inbox.handle(entry.key, answer, person.apologize)
+        if len(tries) > 1:
+            seen.set()
+
+    await inbox.accept(FIRST, None)
+    inbox.release(FIRST)
+    resuming = asyncio.create_task(inbox.resume("telegram", once_more))
+    await asyncio.wait_for(seen.wait(), 10)
+    resuming.cancel()
+
+    assert tries == [FIRST, FIRST]
+    assert person.answers == 1
+
+
+async def test_given_up_messages_are_retried_or_forgotten_on_demand(inbox: Inbox) -> None:
+    person = Person()
+    for key in (FIRST, SECOND):
+        await inbox.accept(key, None)
+        await inbox.handle(key, failing(Hopeless("kicked")), person.apologize)
+
+    assert await inbox.retry(FIRST)
+    assert await inbox.forget(SECOND)
+    assert not await inbox.retry(SECOND)
+    assert not await inbox.forget(FIRST)
+
+    assert await again(inbox) == [FIRST]
+    assert (await state_of(inbox, FIRST)).attempts == 0
+    assert await inbox.counts() == {"open": 1}
+
+
+async def test_what_is_long_done_is_swept_and_what_is_open_never(tmp_path: Path) -> None:
+    person = Person()
+    async with Inbox(tmp_path / "inbox.sqlite") as inbox:
+        for key in (FIRST, SECOND, OTHER):
+            await inbox.accept(key, None)
+        await inbox.handle(FIRST, person.answer, person.apologize)
+        await inbox.handle(SECOND, failing(Hopeless("kicked")), person.apologize)
+
+        assert await inbox.sweep(0) == 2
+        assert await inbox.counts() == {"open": 1}
+
+
+async def test_the_newest_message_seen_of_each_chat_is_kept(inbox: Inbox) -> None:
+    for chat, message in ((1, 50), (1, 40), (2, 9)):
+        await inbox.saw("discord", chat, message)
+    assert await inbox.seen("discord") == {"1": 50, "2": 9}
+
+    await inbox.forget_chat("discord", 1)
+    assert await inbox.seen("discord") == {"2": 9}
+    assert await inbox.seen("telegram") == {}
+
+
+async def test_a_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.sqlite"
+    path.write_text("This is no database, but it is long enough to be taken for one.")
+
+    with pytest.raises(DatabaseError, match=str(path)):
+        async with Inbox(path):
+            pass
+
+
+async def test_a_refusal_is_no_news_for_an_operator_and_a_lost_message_is(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    person = Person()
+    for key, error in ((FIRST, Hopeless("kicked")), (SECOND, Hopeless("fault", apologize=True))):
+        await inbox.accept(key, None)
+        await inbox.handle(key, failing(error), person.apologize)
+
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
+
+
+async def test_a_full_disk_is_logged_and_the_message_stays_open(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def full(key: Key, state: str, reason: str | None = None) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    person = Person()
+    await inbox.accept(FIRST, None)
+    monkeypatch.setattr(inbox, "settle", full)
+
+    await inbox.handle(FIRST, person.answer, person.apologize)
+
+    assert await again(inbox) == [FIRST]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]

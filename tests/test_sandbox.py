@@ -1,0 +1,325 @@
+"""Photos are unpacked in processes that may be killed, and nobody else notices."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from asyncio.subprocess import Process
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from captioner.image import BadImage, Limits, Preprocessing, decode, shrink
+from captioner.sandbox import Sandbox
+from captioner.worker import memory
+from tests.conftest import photo_bytes
+from tests.hostile import HOSTILE
+
+PHOTOS = [photo_bytes(seed) for seed in range(8)]
+SIDE = 32
+SECONDS = 0.5
+ROOT = Path(__file__).parents[1]
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+
+
+@pytest.fixture(scope="session")
+def slow() -> bytes:
+    """Return a photo that takes minutes, and little memory."""
+    return HOSTILE["JPEG, a million EXIF segments"]()
+
+
+async def assert_read(sandbox: Sandbox, photo: bytes) -> None:
+    found = await sandbox.squeeze(photo, SIDE)
+    assert np.array_equal(found.pixels, Preprocessing(SIDE).squeeze(decode(photo)))
+
+
+async def worker(sandbox: Sandbox) -> Process:
+    """Return the process of a sandbox that has one worker, which idles."""
+    return await asyncio.shield(sandbox._workers[0])
+
+
+async def until_ended(pid: int) -> None:
+    async with asyncio.timeout(10):
+        while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+            await asyncio.sleep(0.01)
+
+
+async def at_work(pid: int) -> None:
+    """Wait until a process has been busy for a while."""
+    async with asyncio.timeout(10):
+        before = processor_seconds(pid)
+        while processor_seconds(pid) < before + 0.1:
+            await asyncio.sleep(0.01)
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def test_a_squeezed_photo_is_what_the_same_function_gives_here() -> None:
+    async with Sandbox(workers=1) as sandbox:
+        await assert_read(sandbox, PHOTOS[0])
+        found = await sandbox.squeeze(PHOTOS[0], SIDE)
+    assert found.seconds > 0
+    assert found.pixels.flags.writeable  # as PyTorch wants it
+
+
+async def test_a_thumbnail_is_the_whole_photo_in_its_proportions() -> None:
+    async with Sandbox(workers=1) as sandbox:
+        small = (await sandbox.thumbnail(PHOTOS[0], 48)).pixels
+    assert small.shape == (40, 48, 3)
+    assert np.array_equal(small, shrink(decode(PHOTOS[0]), 48))
+
+
+@pytest.mark.parametrize(
+    ("photo", "kind", "message"),
+    [
+        (b"", "damaged", "empty"),
+        (b"hello", "unsupported", "not a picture"),
+        (PHOTOS[0][:200], "damaged", "cut off"),
+        (bytes(20_000), "too large", "file is too large"),
+        (photo_bytes(0, "PNG"), "too large", "96 x 80 pixels"),
+    ],
+)
+async def test_a_refusal_arrives_as_it_was_raised(photo: bytes, kind: str, message: str) -> None:
+    async with Sandbox(Limits(max_bytes=10_000, max_pixels=7000), workers=1) as sandbox:
+        with pytest.raises(BadImage, match=message) as refused:
+            await sandbox.squeeze(photo, SIDE)
+    assert refused.value.kind == kind
+
+
+async def test_a_photo_that_takes_too_long_is_refused_and_holds_up_nobody(slow: bytes) -> None:
+    async with Sandbox(Limits(seconds=SECONDS), workers=2) as sandbox:
+        late = asyncio.create_task(sandbox.squeeze(slow, SIDE))
+        for photo in PHOTOS:
+            await assert_read(sandbox, photo)
+        assert not late.done()
+        with pytest.raises(BadImage, match="too long to unpack") as refused:
+            await late
+        assert refused.value.kind == "too large"
+        for photo in PHOTOS:
+            await assert_read(sandbox, photo)
+
+
+@on_linux
+async def test_a_worker_that_dies_fails_its_photo_alone(slow: bytes) -> None:
+    async with Sandbox(workers=1) as sandbox:
+        process = await worker(sandbox)
+        lost = asyncio.create_task(sandbox.squeeze(slow, SIDE))
+        waiting = asyncio.create_task(assert_read(sandbox, PHOTOS[0]))
+        await at_work(process.pid)
+        os.kill(process.pid, signal.SIGSEGV)
+        with pytest.raises(BadImage, match="damaged"):
+            await lost
+        await waiting
+
+
+@on_linux
+async def test_a_worker_that_was_killed_as_it_idled_costs_no_photo() -> None:
+    async with Sandbox(workers=1) as sandbox:
+        process = await worker(sandbox)
+        process.kill()
+        await process.wait()
+        await assert_read(sandbox, PHOTOS[0])
+
+
+@on_linux
+async def test_after_a_caller_went_away_the_next_gets_its_own_pixels(slow: bytes) -> None:
+    async with Sandbox(workers=1) as sandbox:
+        process = await worker(sandbox)
+        gone = asyncio.create_task(sandbox.squeeze(slow, SIDE))
+        await at_work(process.pid)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        await assert_read(sandbox, PHOTOS[0])
+        assert (await worker(sandbox)).pid != process.pid
+
+
+async def test_callers_that_go_away_as_they_wait_leave_the_worker_to_others() -> None:
+    async with Sandbox(workers=1) as sandbox:
+        starting = sandbox._workers[0]
+        gone = [asyncio.create_task(sandbox.squeeze(photo, SIDE)) for photo in PHOTOS]
+        await asyncio.sleep(0)
+        for task in gone:
+            task.cancel()
+        await assert_read(sandbox, PHOTOS[0])
+        assert sandbox._workers[0] is starting
+
+
+async def test_photos_are_unpacked_in_the_order_in_which_they_came() -> None:
+    order: list[int] = []
+
+    async def ask(number: int) -> None:
+        await assert_read(sandbox, PHOTOS[number])
+        order.append(number)
+
+    async with Sandbox(workers=1) as sandbox:
+        await asyncio.gather(*map(ask, range(len(PHOTOS))))
+    assert order == list(range(len(PHOTOS)))
+
+
+async def test_leaving_finishes_what_was_asked_and_ends_the_workers() -> None:
+    async with Sandbox(workers=1) as sandbox:
+        process = await worker(sandbox)
+        asked = [asyncio.create_task(assert_read(sandbox, photo)) for photo in PHOTOS]
+        await asyncio.sleep(0)
+    await asyncio.gather(*asked)
+    assert process.returncode is not None
+
+
+@on_linux
+async def test_leaving_right_after_a_worker_was_given_up_leaves_none_behind(slow: bytes) -> None:
+    async with Sandbox(Limits(seconds=SECONDS), workers=1) as sandbox:
+        process = await worker(sandbox)
+        with pytest.raises(BadImage):
+            await sandbox.squeeze(slow, SIDE)
+    assert process.returncode == -signal.SIGKILL
+
+
+async def test_leaving_as_the_workers_start_leaves_none_behind() -> None:
+    async with Sandbox(workers=2) as sandbox:
+        starting = list(sandbox._workers)
+        await asyncio.sleep(0.05)
+    assert all(task.cancelled() for task in starting)
+
+
+@on_linux
+async def test_a_worker_holds_to_its_limits_and_has_no_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "12345:secret")
+    limits = Limits(max_pixels=10**6)
+    async with Sandbox(limits, workers=1) as sandbox:
+        process = await worker(sandbox)
+        kept = Path(f"/proc/{process.pid}/limits").read_text()
+        environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+        files = [os.readlink(file) for file in Path(f"/proc/{process.pid}/fd").iterdir()]
+    soft = {line[:26].strip(): line[26:47].strip() for line in kept.splitlines()}
+    assert (soft["Max file size"], soft["Max core file size"]) == ("0", "0")
+    assert memory(limits) < int(soft["Max address space"]) < memory(limits) + 2**29
+    assert b"secret" not in environment
+    assert sum(file != os.devnull for file in files) == 2  # jobs come in, results go out
+
+
+@on_linux
+async def test_a_photo_that_needs_more_memory_than_its_pixels_should_is_refused() -> None:
+    bomb = HOSTILE["TIFF, tile of a billion pixels"]()
+    async with Sandbox(Limits(max_pixels=10**6), workers=1) as sandbox:
+        process = await worker(sandbox)
+        with pytest.raises(BadImage):
+            await sandbox.squeeze(bomb, SIDE)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        await assert_read(sandbox, PHOTOS[0])
+    peak = next(int(line.split()[1]) for line in status.splitlines() if "VmPeak" in line)
+    assert peak < 500_000  # kB, of the million that the tile asks for
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_what_stops_the_parent_does_not_stop_a_worker(number: signal.Signals) -> None:
+    async with Sandbox(workers=1) as sandbox:
+        process = await worker(sandbox)
+        process.send_signal(number)
+        await assert_read(sandbox, PHOTOS[0])
+        assert (await worker(sandbox)).pid == process.pid
+
+
+SCRIPT = """
+import asyncio, sys
+from captioner.sandbox import Sandbox
+
+async def main():
+    async with Sandbox(workers=2) as sandbox:
+        print(*[(await worker).pid for worker in list(sandbox._workers)], flush=True)
+        await sandbox.squeeze(sys.stdin.buffer.read(), 32)
+        print("read")
+
+asyncio.run(main())
+"""
+
+
+def script(folder: Path) -> list[str]:
+    """Write a script without a guard for its main module, and return the command that runs it."""
+    file = folder / "script.py"
+    file.write_text(SCRIPT)
+    return [sys.executable, str(file)]
+
+
+def test_a_script_needs_no_guard_for_its_main_module(tmp_path: Path) -> None:
+    done = subprocess.run(
+        script(tmp_path),
+        input=PHOTOS[0],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(b"read") == len(done.stdout.splitlines()) - 1 == 1
+    assert done.stderr == b""
+
+
+@on_linux
+async def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path, slow: bytes) -> None:
+    parent = await asyncio.create_subprocess_exec(
+        *script(tmp_path),
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert parent.stdout
+    workers = list(map(int, (await parent.stdout.readline()).split()))
+    parent.kill()
+    await parent.communicate()
+    for pid in workers:
+        await until_ended(pid)
+    assert len(workers) == 2
+
+
+async def test_a_worker_that_cannot_start_is_an_error_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", program(tmp_path, "echo no numpy >&2"))
+        async with Sandbox(workers=1) as sandbox:
+            with pytest.raises(RuntimeError, match="no numpy"):
+                await sandbox.squeeze(PHOTOS[0], SIDE)
+            broken.undo()
+            await assert_read(sandbox, PHOTOS[0])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        r"\0\0\0\2\0\0\0\3{}abc",
+        r"\0\0\0\2\377\377\377\377{}",
+        r"\377\377\377\377\0\0\0\0",
+        r"\0\0\0\3\0\0\0\0{x}",
+        r'\0\0\0\17\0\0\0\0{"shape":[9,9]}',
+        r'\0\0\0\21\0\0\0\14{"shape":[1,4,3]}123456789012',
+        r'\0\0\0\32\0\0\0\0{"refused":1,"kind":"odd"}',
+    ],
+)
+async def test_a_worker_that_answers_nonsense_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reply: str
+) -> None:
+    lying = rf"printf '\0\0\0\2\0\0\0\0{{}}'; head -c 20 >/dev/null; printf '{reply}'; exec sleep 9"
+    monkeypatch.setattr(sys, "executable", program(tmp_path, lying))
+    async with Sandbox(workers=1) as sandbox:
+        started = time.perf_counter()
+        with pytest.raises(BadImage, match="damaged"):
+            await sandbox.squeeze(PHOTOS[0], SIDE)
+        assert time.perf_counter() - started < 5
+
+
+def program(folder: Path, commands: str) -> str:
+    """Return a program that is run in the place of Python."""
+    file = folder / "program"
+    file.write_text(f"#!/bin/sh\n{commands}\n")
+    file.chmod(0o755)
+    return str(file)

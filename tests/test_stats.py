@@ -1,0 +1,22 @@
+"""What an operator is told in a chat."""
+
+from pathlib import Path
+
+from bot import metrics
+from bot.entries import Key
+from bot.inbox import Inbox
+from bot.stats import Stats
+
+
+async def test_an_operator_learns_what_was_answered_and_what_waits(tmp_path: Path) -> None:
+    async with Inbox(tmp_path / "inbox.sqlite") as inbox:
+        await inbox.accept(Key("telegram", "7", "1"), None)
+        metrics.PHOTOS.labels("telegram", "captioned").inc()
+
+        lines = (await Stats(inbox, lambda: 4).text()).splitlines()
+
+    assert lines[0] == "I have been running for 0.0 hours."
+    assert any(line.startswith("telegram, captioned: ") for line in lines)
+    assert "Waiting for a batch: 4" in lines
+    assert "In the inbox: 1 open, 0 given up" in lines
+    assert lines[-1].startswith("Memory: ")

@@ -1,0 +1,150 @@
+"""Who is let in on Telegram, how often, and what operators may do."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import replies, telegram_bot, telegram_photos
+from bot.settings import Settings
+from tests.fake_telegram import ANN, GROUP, PRIVATE, FakeTelegram, Json
+from tests.telegram_chat import CAT, DOG, Kept, captioned, command, kept_in, running, telegram
+
+BEN: Json = {"id": 8, "is_bot": False, "first_name": "Ben"}
+BENS: Json = {"id": 8, "type": "private", "first_name": "Ben"}
+
+
+@pytest.fixture(autouse=True)
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of this machine out, and pauses short."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.2)
+    monkeypatch.setattr(telegram_bot, "POLL_PAUSE", 0.01)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeTelegram]:
+    async with FakeTelegram().serve() as server:
+        yield server
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
+    async with kept_in(tmp_path) as kept:
+        yield kept
+
+
+async def test_only_those_let_in_are_answered_and_others_are_told_once(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    async with running(telegram(fake, kept, allowed="telegram:7")):
+        await fake.send(BENS, BEN, photo=[fake.photo(DOG)])
+        refusal = await fake.nth("sendMessage")
+        await fake.send(BENS, BEN, **command("/help"))
+        await fake.send(photo=[fake.photo(CAT)])
+        answer = await fake.nth("sendMessage", 2)
+
+    assert (refusal["chat_id"], refusal["text"]) == (8, replies.NOT_ALLOWED)
+    assert (answer["chat_id"], answer["text"]) == (7, "Photo 1.")
+    assert len(fake.of("sendMessage")) == 2
+    assert await kept.inbox.counts() == {"answered": 3}
+
+
+async def test_who_is_blocked_gets_no_answer_not_even_to_a_button(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    async with running(telegram(fake, kept)):
+        await fake.send(photo=[fake.photo(DOG)])
+        await fake.nth("sendMessage")
+    async with running(telegram(fake, kept, blocked="telegram:7")):
+        await fake.send(photo=[fake.photo(DOG)])
+        await fake.press("another:1", fake.latest())
+        told = await fake.nth("answerCallbackQuery")
+
+    assert "text" not in told
+    assert len(fake.of("sendMessage")) == 1
+    assert fake.of("editMessageText") == []
+
+
+async def test_a_group_that_is_not_let_in_is_left_alone_unless_it_asks(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    asking = captioned("@captions_bot what?", "@captions_bot")
+
+    async with running(telegram(fake, kept, allowed="telegram:1")):
+        await fake.send(GROUP, text="Good morning!")
+        await fake.send(GROUP, photo=[fake.photo(DOG)])
+        await fake.send(GROUP, photo=[fake.photo(CAT)], **asking)
+        refusal = await fake.nth("sendMessage")
+
+    assert refusal["text"] == replies.NOT_ALLOWED
+    assert len(fake.of("sendMessage")) == 1
+    assert fake.fetched == []
+
+
+async def test_too_many_photos_are_refused_once_with_the_time_to_go_on(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    async with running(telegram(fake, kept, photos_per_person="2/minute")):
+        for number in range(1, 6):
+            await fake.send(photo=[fake.photo(DOG)])
+            if number <= 3:
+                await fake.nth("sendMessage", number)
+        await fake.send(**command("/about"))
+        await fake.nth("sendMessage", 4)
+
+    said = [sent["text"] for sent in fake.of("sendMessage")]
+    assert said[:2] == ["Photo 0.", "Photo 0."]
+    assert said[2].startswith(replies.TOO_MANY.partition("{")[0])
+    assert said[3] == "I am a small model."
+    assert len(fake.fetched) == 2
+
+
+async def test_an_album_takes_as_many_as_it_has(fake: FakeTelegram, kept: Kept) -> None:
+    async with running(telegram(fake, kept, photos_per_person="3/minute")):
+        for photo in (DOG, CAT):
+            await fake.send(photo=[fake.photo(photo)], media_group_id="a")
+        await fake.nth("sendMessage")
+        for photo in (DOG, CAT):
+            await fake.send(photo=[fake.photo(photo)], media_group_id="b")
+        second = await fake.nth("sendMessage", 2)
+
+    assert second["text"].startswith(replies.TOO_MANY.partition("{")[0])
+
+
+async def test_a_button_takes_a_photo_too_and_says_when_there_is_none_left(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    async with running(telegram(fake, kept, photos_per_chat="1/minute")):
+        await fake.send(photo=[fake.photo(DOG)])
+        await fake.nth("sendMessage")
+        await fake.press("another:1", fake.latest())
+        told = await fake.nth("answerCallbackQuery")
+
+    assert told["text"].startswith(replies.TOO_MANY.partition("{")[0])
+    assert fake.of("editMessageText") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sender", "chat", "said", "left"),
+    [
+        ("/stats", ANN, PRIVATE, "Some figures.", 0),
+        ("/stats", BEN, BENS, replies.OPERATORS_ONLY, 0),
+        ("/leave", ANN, GROUP, replies.LEAVING, 1),
+        ("/leave", BEN, GROUP, replies.OPERATORS_ONLY, 0),
+        ("/leave", ANN, PRIVATE, replies.LEAVE_GROUPS, 0),
+    ],
+)
+async def test_operators_see_figures_and_have_the_bot_leave(
+    fake: FakeTelegram, kept: Kept, name: str, sender: Json, chat: Json, said: str, left: int
+) -> None:
+    async with running(telegram(fake, kept, operators="telegram:7")):
+        await fake.send(chat, sender, **command(name))
+        sent = await fake.nth("sendMessage")
+
+    calls: list[Any] = fake.of("leaveChat")
+    assert sent["text"] == said
+    assert len(calls) == left

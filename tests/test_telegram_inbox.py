@@ -1,0 +1,302 @@
+"""What was sent to the bot on Telegram is answered, whatever happens to the bot in between."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot import inbox, replies, telegram_bot, telegram_photos, telegram_sending
+from bot.entries import Key
+from bot.settings import Settings
+from captioner import Caption, Options
+from tests.fake_telegram import GROUP, PRIVATE, FakeTelegram, Json, failure
+from tests.telegram_chat import CAR, CAT, DOG, Kept, captioned, kept_in, running, say, telegram
+
+# The library warns of its own use of RetryAfter.
+pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of this machine out, and pauses short."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.2)
+    monkeypatch.setattr(telegram_sending, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(telegram_bot, "POLL_PAUSE", 0.01)
+    monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(inbox, "LOOK_SECONDS", 0.01)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeTelegram]:
+    async with FakeTelegram().serve() as server:
+        yield server
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
+    async with kept_in(tmp_path, max_attempts=3) as kept:
+        yield kept
+
+
+async def never(photo: bytes, options: Options) -> Caption:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def killed(fake: FakeTelegram, kept: Kept, *messages: Json) -> None:
+    """Run a bot that takes messages, and ends before it answers them."""
+    task = asyncio.create_task(telegram(fake, kept, never).run(asyncio.Event()))
+    for message in messages:
+        await fake.send(**message)
+    await fake.taken()
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def state_of(kept: Kept, message: Json) -> str | None:
+    wanted = Key("telegram", str(message["chat"]["id"]), str(message["message_id"]))
+    entries = await kept.inbox.entries("open", "answered", "given up")
+    return next((entry.state for entry in entries if entry.key == wanted), None)
+
+
+async def test_what_was_taken_before_a_crash_is_answered_after_it(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    photos = [{"photo": [fake.photo(photo)]} for photo in (DOG, CAT, CAR)]
+    await killed(fake, kept, *photos)
+    assert fake.of("sendMessage") == []
+
+    async with running(telegram(fake, kept)):
+        await fake.nth("sendMessage", 3)
+
+    assert sorted(sent["text"] for sent in fake.of("sendMessage")) == [
+        "Photo 0.",
+        "Photo 1.",
+        "Photo 2.",
+    ]
+    assert await kept.inbox.counts() == {"answered": 3}
+
+
+async def test_an_album_that_a_crash_interrupted_still_gets_one_reply(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    album = [{"photo": [fake.photo(photo)], "media_group_id": "a"} for photo in (DOG, CAT)]
+    await killed(fake, kept, *album)
+
+    async with running(telegram(fake, kept)):
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == "1. Photo 0.\n2. Photo 1."
+    assert len(fake.of("sendMessage")) == 1
+    assert await kept.inbox.counts() == {"answered": 2}
+
+
+async def test_telegram_keeps_what_could_not_be_written_down(
+    fake: FakeTelegram, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(key: Key, reference: object) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(kept.inbox, "accept", full)
+    await fake.send(photo=[fake.photo(DOG)])
+
+    with pytest.raises(sqlite3.OperationalError):
+        await telegram(fake, kept).run(asyncio.Event())
+    assert fake.confirmed == 0
+    assert fake.of("sendMessage") == []
+
+    monkeypatch.undo()
+    async with running(telegram(fake, kept)):
+        assert (await fake.nth("sendMessage"))["text"] == "Photo 0."
+
+
+async def test_an_update_that_comes_twice_is_answered_once(fake: FakeTelegram, kept: Kept) -> None:
+    message = fake.message(photo=[fake.photo(DOG)])
+
+    async with running(telegram(fake, kept)):
+        await fake.update(message=message)
+        await fake.nth("sendMessage")
+        await fake.update(message=message)
+        await fake.send(photo=[fake.photo(CAT)])
+        await fake.nth("sendMessage", 2)
+
+    assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0.", "Photo 1."]
+
+
+async def test_an_answer_that_did_not_get_through_is_tried_again_later(
+    fake: FakeTelegram, kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.failures["sendMessage"] = [failure(500, "down")] * telegram_sending.TRIES
+
+    async with running(telegram(fake, kept)):
+        await fake.send(photo=[fake.photo(DOG)])
+        sent = await fake.nth("sendMessage", telegram_sending.TRIES + 1)
+
+    assert sent["text"] == "Photo 0."
+    (warning,) = (record for record in caplog.records if record.message == "attempt failed")
+    assert (warning.__dict__["reason"], warning.levelname) == ("down", "WARNING")
+    assert "Traceback" not in caplog.text
+
+
+async def test_after_the_last_attempt_there_is_one_apology_and_the_operator_can_retry(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    fake.failures["sendMessage"] = [failure(500, "down") for _ in range(telegram_sending.TRIES * 3)]
+
+    async with running(telegram(fake, kept)):
+        asked = await fake.send(photo=[fake.photo(DOG)])
+        apology = await fake.nth("sendMessage", telegram_sending.TRIES * 3 + 1)
+        await fake.send(photo=[fake.photo(CAT)])
+        other = await fake.nth("sendMessage", telegram_sending.TRIES * 3 + 2)
+        assert await state_of(kept, asked) == "given up"
+        (entry,) = await kept.inbox.entries("given up")
+        assert await kept.inbox.retry(entry.key)
+        late = await fake.nth("sendMessage", telegram_sending.TRIES * 3 + 3)
+
+    assert [apology["text"], other["text"], late["text"]] == [
+        replies.GIVEN_UP,
+        "Photo 1.",
+        "Photo 0.",
+    ]
+    assert await kept.inbox.counts() == {"answered": 2}
+
+
+async def test_a_photo_that_ends_the_process_each_time_is_given_up(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    await killed(fake, kept, {"photo": [fake.photo(DOG)]})
+    for _ in range(2):
+        fake.fetched.clear()
+        task = asyncio.create_task(telegram(fake, kept, never).run(asyncio.Event()))
+        await fake.until(lambda: fake.fetched)
+        task.cancel()
+        await asyncio.wait({task})
+
+    async with running(telegram(fake, kept)):
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == replies.GIVEN_UP
+    assert await kept.inbox.counts() == {"given up": 1}
+
+
+async def test_an_album_that_is_given_up_gets_one_apology(fake: FakeTelegram, kept: Kept) -> None:
+    fake.failures["sendMessage"] = [failure(500, "down") for _ in range(telegram_sending.TRIES * 3)]
+
+    async with running(telegram(fake, kept)):
+        for photo in (DOG, CAT):
+            await fake.send(photo=[fake.photo(photo)], media_group_id="a")
+        await fake.nth("sendMessage", telegram_sending.TRIES * 3 + 1)
+
+    assert fake.of("sendMessage")[-1]["text"] == replies.GIVEN_UP
+    assert len(fake.of("sendMessage")) == telegram_sending.TRIES * 3 + 1
+    assert await kept.inbox.counts() == {"given up": 2}
+
+
+async def test_a_chat_that_is_closed_to_the_bot_is_not_tried_again(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    fake.failures["sendMessage"] = [failure(403, "Forbidden: bot was blocked by the user")]
+
+    async with running(telegram(fake, kept)):
+        asked = await fake.send(photo=[fake.photo(DOG)])
+        await fake.nth("sendMessage")
+        await fake.send(photo=[fake.photo(CAT)])
+        await fake.nth("sendMessage", 2)
+
+    assert len(fake.of("sendMessage")) == 2
+    assert await state_of(kept, asked) == "given up"
+
+
+async def test_a_button_that_a_crash_interrupted_is_done_after_it(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    async with running(telegram(fake, kept)):
+        await fake.send(photo=[fake.photo(DOG)])
+        await fake.nth("sendMessage")
+    task = asyncio.create_task(telegram(fake, kept, never).run(asyncio.Event()))
+    await fake.press("another:1", fake.latest())
+    await fake.taken()
+    task.cancel()
+    await asyncio.wait({task})
+
+    fake.failures["answerCallbackQuery"] = [failure(400, "Bad Request: query is too old")]
+    async with running(telegram(fake, kept)):
+        edited = await fake.nth("editMessageText")
+
+    assert edited["text"] == "Turn 1."
+    assert await kept.inbox.counts() == {"answered": 2}
+
+
+async def test_what_people_say_to_each_other_is_not_written_down(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    async with running(telegram(fake, kept)):
+        chatter = await fake.send(GROUP, text="Shall we meet at noon?")
+        asked = await fake.send(
+            GROUP, photo=[fake.photo(DOG)], **captioned("@captions_bot what?", "@captions_bot")
+        )
+        await fake.nth("sendMessage")
+
+    assert await state_of(kept, chatter) is None
+    assert await state_of(kept, asked) == "answered"
+    entries = await kept.inbox.entries("answered")
+    assert [entry.reference for entry in entries] == [None]
+
+
+async def test_a_full_hand_leaves_the_rest_with_telegram(
+    fake: FakeTelegram, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telegram_bot, "UPDATES_AT_ONCE", 2)
+    release = asyncio.Event()
+
+    async def slow(photo: bytes, options: Options) -> Caption:
+        await release.wait()
+        return await say(photo, options)
+
+    async with running(telegram(fake, kept, slow)):
+        for _ in range(5):
+            await fake.send(photo=[fake.photo(DOG)])
+        await fake.until(lambda: len(fake.fetched) == 2)
+        open_now = (await kept.inbox.counts())["open"]
+        release.set()
+        await fake.nth("sendMessage", 5)
+
+    assert open_now == 2
+
+
+async def test_flood_control_in_one_chat_does_not_stop_another(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    await kept.set_auto("telegram", GROUP["id"], True)
+    fake.failures["sendMessage"] = [failure(429, "Too Many Requests", retry_after=1)]
+
+    async with running(telegram(fake, kept)):
+        await fake.send(GROUP, photo=[fake.photo(DOG)])
+        await fake.nth("sendMessage")
+        await fake.send(photo=[fake.photo(CAT)])
+        await fake.nth("sendMessage", 3)
+
+    sent = [(sent["chat_id"], sent["text"]) for sent in fake.of("sendMessage")]
+    assert sent == [
+        (GROUP["id"], "Photo 0."),
+        (PRIVATE["id"], "Photo 1."),
+        (GROUP["id"], "Photo 0."),
+    ]
+
+
+async def test_a_long_pause_that_telegram_wants_is_left_to_the_inbox(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    fake.failures["sendMessage"] = [failure(429, "Too Many Requests", retry_after=3600)]
+
+    async with running(telegram(fake, kept)):
+        asked = await fake.send(photo=[fake.photo(DOG)])
+        await fake.nth("sendMessage")
+
+    assert await state_of(kept, asked) == "open"
+    assert await kept.inbox.due("telegram") == []
