@@ -224,14 +224,18 @@ class Telegram:
         if not isinstance(error, TelegramError):
             log.error("Telegram: an update could not be answered", exc_info=error)
             failure: Exception = Hopeless("a fault of the bot", apologize=True)
-        elif isinstance(error, Forbidden | BadRequest):  # removed from the chat, and the like
-            failure = Hopeless(f"Telegram refuses: {self._plain(error)}")
         else:
-            failure = NotYet(self._plain(error), pause_of(error))
+            metrics.ERRORS.labels(PLATFORM, "undelivered").inc()
+            failure = self._judged(error)
         if key_of(update) is None:
             log.warning("Telegram: an answer could not be sent (%s)", failure)
         elif isinstance(update, Update):
             hands.failed(update, failure)
+
+    def _judged(self, error: TelegramError) -> Hopeless | NotYet:
+        if isinstance(error, Forbidden | BadRequest):  # removed from the chat, and the like
+            return Hopeless(f"Telegram refuses: {self._plain(error)}")
+        return NotYet(self._plain(error), pause_of(error))
 
     def _broken(self, error: TelegramError) -> PlatformError:
         if isinstance(error, InvalidToken):

@@ -242,3 +242,12 @@ def test_a_key_that_is_mistyped_is_named(
 
     assert main(["--check"]) == 0
     assert ".env: TELEGRAM_TOKEN is no key; TELEGRAM_BOT_TOKEN?" in capsys.readouterr().err
+
+
+def test_the_inbox_is_shown_without_a_model(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.setenv("CAPTIONER_CHECKPOINT", "no.safetensors")
+
+    assert main(["inbox", "list"]) == 0
+    assert capsys.readouterr().out == "There is nothing open, and nothing given up.\n"

@@ -1,6 +1,7 @@
 """What is set in a chat stays set."""
 
 import asyncio
+import stat
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,13 @@ async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(DatabaseError, match="file"):
         await Chats(tmp_path / "file" / "chats.sqlite3").__aenter__()
+
+
+async def test_nobody_else_on_the_machine_may_read_what_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "chats.sqlite3"
+    async with Chats(path) as chats:
+        await chats.set_auto("telegram", 1, True)
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+
+    assert modes["chats.sqlite3-wal"] == 0o600
+    assert set(modes.values()) == {0o600}
