@@ -3,20 +3,19 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from telegram import (
     BotCommand,
     BotCommandScopeAllGroupChats,
     Message,
-    MessageEntity,
     Update,
 )
-from telegram.constants import ChatMemberStatus, ChatType
+from telegram.constants import ChatMemberStatus
 from telegram.error import BadRequest, Forbidden
 from telegram.ext import (
     Application,
-    ApplicationHandlerStop,
     CallbackQueryHandler,
     CommandHandler,
     ContextTypes,
@@ -32,17 +31,12 @@ from bot.chats import Chats
 from bot.door import Door
 from bot.settings import Settings
 from bot.telegram_buttons import Buttons, buttons_under
+from bot.telegram_operators import Operators
 from bot.telegram_photos import Albums, NoPicture, Photos, carries_file, carries_photo
 from bot.telegram_sending import Sender, persistently, typing
-from bot.telegram_visitors import visitor_of
+from bot.telegram_visitors import addresses_bot, is_private, mentions_bot, visitor_of
 
 Context = ContextTypes.DEFAULT_TYPE
-
-MENTIONS: list[str | None] = [
-    MessageEntity.MENTION,
-    MessageEntity.TEXT_MENTION,
-    MessageEntity.BOT_COMMAND,
-]
 
 
 class _FromPerson(filters.MessageFilter):
@@ -53,6 +47,7 @@ class _FromPerson(filters.MessageFilter):
 
 
 NEW = filters.UpdateType.MESSAGE & _FromPerson()  # neither edited, nor a channel's, nor a bot's
+BACKLOG = timedelta(minutes=1)  # older messages were sent while nobody listened
 SORRY_ALBUMS = 100  # of which it is known that an apology was sent
 OTHERS_COMMAND = filters.COMMAND & ~filters.ChatType.PRIVATE
 
@@ -74,8 +69,8 @@ class Handlers:
         self.answers = answers
         self.chats = chats
         self.door = door
-        self.stats = stats
         self.sender = Sender(chats)
+        self.operators = Operators(door, self.sender, stats)
         self.albums = Albums()
         self.said = {
             "start": replies.START,
@@ -89,15 +84,15 @@ class Handlers:
 
     def add_to(self, app: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Have an application call them."""
-        app.add_handler(TypeHandler(Update, self.guard), group=-1)
+        app.add_handler(TypeHandler(Update, self.operators.guard), group=-1)
         app.add_handlers(
             [
                 CommandHandler(self.said.keys(), self.say, NEW),
                 CommandHandler("settings", self.show_settings, NEW),
                 CommandHandler("auto", self.switch_auto, NEW),
                 CommandHandler("caption", self.caption_replied, NEW),
-                CommandHandler("stats", self.show_stats, NEW),
-                CommandHandler("leave", self.leave, NEW),
+                CommandHandler("stats", self.operators.show_stats, NEW),
+                CommandHandler("leave", self.operators.leave, NEW),
                 MessageHandler(NEW & filters.StatusUpdate.MIGRATE, self.move),
                 MessageHandler(NEW & ~filters.StatusUpdate.ALL & ~OTHERS_COMMAND, self.hear),
                 CallbackQueryHandler(self.buttons.press),
@@ -111,22 +106,6 @@ class Handlers:
         await bot.set_my_commands(alone)
         await bot.set_my_commands(commands, BotCommandScopeAllGroupChats())
 
-    async def guard(self, update: Update, context: Context) -> None:
-        """Leave out who is not let in; those who speak to the bot are told so."""
-        message, query = update.message, update.callback_query
-        asked = message or query
-        if asked is None or self.door.admits(visitor := visitor_of(asked)):
-            return
-        speaks = message and (_private(message) or _addressed(message) or _mentioned(message))
-        if speaks or query:
-            refusal = self.door.refuse(visitor)
-            assert refusal is not None
-            if query:
-                await query.answer(refusal.text)
-            elif message and refusal.text:
-                await self.sender.reply(message, refusal.text)
-        raise ApplicationHandlerStop
-
     async def apologize(self, update: Update) -> None:
         """Say that a message is given up, once for all of an album."""
         message = update.message
@@ -136,23 +115,6 @@ class Handlers:
         if album not in self._sorry:
             self._sorry.append(album)
             await self.sender.reply(message, replies.GIVEN_UP)
-
-    async def show_stats(self, update: Update, context: Context) -> None:
-        """Say to an operator what the bot has done."""
-        operator = self.door.is_operator(visitor_of(_message(update)))
-        text = await self.stats() if operator else replies.OPERATORS_ONLY
-        await self.sender.reply(_message(update), text)
-
-    async def leave(self, update: Update, context: Context) -> None:
-        """Leave a group when an operator says so."""
-        message = _message(update)
-        if not self.door.is_operator(visitor_of(_message(update))):
-            await self.sender.reply(message, replies.OPERATORS_ONLY)
-        elif _private(message):
-            await self.sender.reply(message, replies.LEAVE_GROUPS)
-        else:
-            await self.sender.reply(message, replies.LEAVING)
-            await persistently(message.chat.leave)
 
     async def say(self, update: Update, context: Context) -> None:
         """Answer a command that is always answered alike."""
@@ -165,7 +127,7 @@ class Handlers:
         message = _message(update)
         text = replies.settings(
             auto=await self.chats.auto("telegram", message.chat.id),
-            private=_private(message),
+            private=is_private(message),
             max_mb=self.settings.max_photo_mb,
             max_photos=self.settings.max_photos,
         )
@@ -175,7 +137,7 @@ class Handlers:
         """Caption every photo of a group or not, if an administrator wants it."""
         message = _message(update)
         on = {"on": True, "off": False}.get(" ".join(context.args or []).lower())
-        if _private(message):
+        if is_private(message):
             text = replies.AUTO_PRIVATE
         elif on is None:
             text = replies.AUTO_USAGE
@@ -212,13 +174,13 @@ class Handlers:
 
     async def _hear(self, album: Sequence[Message]) -> None:
         first, target = album[0], album[0].reply_to_message
-        if _private(first) or any(_addressed(message) for message in album):
+        if is_private(first) or any(addresses_bot(message) for message in album):
             wanted = [message for message in album if carries_file(message)]
             if wanted:
                 await self._caption(wanted, asked=first)
             else:
                 await self.sender.reply(first, replies.HINT)
-        elif _mentioned(first) and target and carries_file(target):
+        elif mentions_bot(first) and target and carries_file(target):
             await self._caption([target], asked=first)
         else:
             photos = [message for message in album if carries_photo(message)]
@@ -227,7 +189,9 @@ class Handlers:
 
     async def _caption(self, messages: Sequence[Message], asked: Message) -> None:
         chosen = messages[: self.settings.max_photos]
-        refusal = self.door.refuse(visitor_of(asked), len(chosen))
+        # Nobody is held to a rate for what waited while the bot was away.
+        fresh = datetime.now(UTC) - asked.date < BACKLOG
+        refusal = self.door.refuse(visitor_of(asked), len(chosen) if fresh else 0)
         if refusal:
             if refusal.text:
                 await self.sender.reply(asked, refusal.text)
@@ -254,34 +218,6 @@ class Handlers:
 def _message(update: Update) -> Message:
     assert update.message is not None
     return update.message
-
-
-def _private(message: Message) -> bool:
-    return message.chat.type == ChatType.PRIVATE
-
-
-def _addressed(message: Message) -> bool:
-    replied = message.reply_to_message
-    # In a topic that the bot opened, every message replies to that service message of the bot's.
-    to_bot = (
-        replied is not None
-        and replied.from_user is not None
-        and replied.from_user.id == message.get_bot().id
-        and replied.forum_topic_created is None
-    )
-    return to_bot or (carries_file(message) and _mentioned(message))
-
-
-def _mentioned(message: Message) -> bool:
-    bot = message.get_bot()
-    name = f"@{bot.username}".lower()
-    named = (name, "/caption", f"/caption{name}")  # the command stands in a photo's own caption
-    parse = message.parse_caption_entities if message.caption else message.parse_entities
-    found = parse(MENTIONS) if message.caption or message.text else {}
-    return any(
-        (entity.user and entity.user.id == bot.id) or text.lower() in named
-        for entity, text in found.items()
-    )
 
 
 async def _by_administrator(message: Message) -> bool:

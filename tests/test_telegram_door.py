@@ -1,5 +1,6 @@
 """Who is let in on Telegram, how often, and what operators may do."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,18 @@ async def test_too_many_photos_are_refused_once_with_the_time_to_go_on(
     assert said[2].startswith(replies.TOO_MANY.partition("{")[0])
     assert said[3] == "I am a small model."
     assert len(fake.fetched) == 2
+
+
+async def test_what_waited_while_the_bot_was_away_is_held_to_no_rate(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    for _ in range(3):
+        await fake.send(photo=[fake.photo(DOG)], date=int(time.time()) - 3600)
+
+    async with running(telegram(fake, kept, photos_per_person="1/minute")):
+        await fake.nth("sendMessage", 3)
+
+    assert {sent["text"] for sent in fake.of("sendMessage")} == {"Photo 0."}
 
 
 async def test_an_album_takes_as_many_as_it_has(fake: FakeTelegram, kept: Kept) -> None:
