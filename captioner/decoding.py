@@ -20,7 +20,7 @@ class Options:
     """How to speak."""
 
     beam: int = 3  # beam width; 1 is greedy decoding
-    length_penalty: float = 1.0  # a sentence's score is its log-probability / length ** this
+    length_penalty: float = 0.7  # a sentence's score is its log-probability / length ** this
     min_length: int = 3  # words
     max_length: int = 24  # words; longer sentences are cut
     no_repeat_ngram: int = 3  # no run of so many words twice in a sentence; 0 allows all
