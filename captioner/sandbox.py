@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -207,16 +208,23 @@ def _pixels(fields: Mapping[str, Any], body: bytes, job: Job, side: int) -> Pixe
     return np.frombuffer(bytearray(body), np.uint8).reshape(height, width, 3)
 
 
+def _kill(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            # Its own `kill` may be the first to notice that it has ended, and asyncio warns of it.
+            os.kill(process.pid, signal.SIGKILL)
+
+
 async def _end(process: Process) -> bytes:
     """End a worker; return what it said on its standard error."""
     assert process.stdin
     process.stdin.close()
     try:
-        # Where `kill` is the first to notice that a process has ended, asyncio warns of it.
         await asyncio.wait_for(process.wait(), GRACE)
     except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
+        _kill(process)
     _, said = await process.communicate()
     with suppress(ConnectionError):  # it ended before it had read what was sent
         await process.stdin.wait_closed()
