@@ -21,6 +21,7 @@ from captioner.checkpoint import CheckpointError
 from captioner.decoding import Options
 from captioner.explain import PHOTO_SIDE, draw_attention
 from captioner.image import BadImage, Pixels
+from captioner.profile import profile
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
 IN_FLIGHT = 32  # photos under way at once: two batches
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     photos = _expand(args.photos)
     if args.explain and len(photos) != 1:
         parser.error(f"--explain draws one photo; {len(photos)} are given")
+    if args.profile and len(photos) != 1:
+        parser.error(f"--profile times one photo; {len(photos)} are given")
     try:
         options = Options(
             beam=args.beam,
@@ -65,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--explain", type=Path, metavar="OUT.png", help="draw where the model looked at each word"
     )
+    parser.add_argument("--profile", action="store_true", help="say what each stage took")
     parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     return parser
@@ -98,6 +102,9 @@ async def _run(
                 failed |= isinstance(result, str)
                 with _ending_with_the_reader():
                     _print(name, result, several=len(photos) > 1, as_json=args.json)
+                if isinstance(result, Caption) and args.profile:
+                    spans = await profile(captioner, data, options, first=result)
+                    print(spans, file=sys.stderr, flush=True)
                 progress.update()
     return int(failed)
 

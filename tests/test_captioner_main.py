@@ -134,6 +134,32 @@ def test_a_sheet_that_cannot_be_written_is_an_error(
     assert "cannot be written" in capsys.readouterr().err
 
 
+def test_a_profile_says_what_each_stage_took(
+    tiny_file: Path, folder: Path, capsys: Captured
+) -> None:
+    run(tiny_file, folder / "b.jpg")
+    expected = capsys.readouterr().out
+    assert run(tiny_file, "--profile", folder / "b.jpg") == 0
+    output = capsys.readouterr()
+    assert output.out == expected
+    head, *stages, total = [line.split() for line in output.err.splitlines()]
+    assert head == ["ms", "first", "again"]
+    assert [stage[0] for stage in stages] == ["decode", "wait", "encoder", "decoder"]
+    for column in (1, 2):
+        took = [float(stage[column]) for stage in stages]
+        assert all(milliseconds > 0 for milliseconds in took)
+        assert float(total[column]) == pytest.approx(sum(took), abs=0.3)  # each is rounded
+
+
+def test_a_photo_that_cannot_be_read_has_no_profile(
+    tiny_file: Path, folder: Path, capsys: Captured
+) -> None:
+    assert run(tiny_file, "--profile", folder / "notes.txt") == 1
+    output = capsys.readouterr()
+    assert len(output.err.splitlines()) == 1
+    assert "notes.txt" in output.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -141,6 +167,7 @@ def test_a_sheet_that_cannot_be_written_is_an_error(
         (["--alternatives", "-1", "x.jpg"], "alternatives is -1"),
         (["--device", "toaster", "x.jpg"], "toaster"),
         (["--explain", "out.png", "x.jpg", "y.jpg"], "one photo"),
+        (["--profile", "x.jpg", "y.jpg"], "one photo"),
         (["--checkpoint", "none.safetensors", "x.jpg"], "none.safetensors"),
         ([], "PHOTO"),
     ],

@@ -1,0 +1,48 @@
+"""Where the time of one photo goes, stage by stage."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from captioner.captioner import Caption, Captioner
+from captioner.decoding import Options
+
+AGAIN = 5  # times that a photo is captioned once more
+STAGES = ("decode", "wait", "encoder", "decoder")  # in their order; see `Caption.seconds`
+
+
+async def profile(captioner: Captioner, photo: bytes, options: Options, first: Caption) -> str:
+    """Caption a photo some more times, and return a table of what each stage took.
+
+    Args:
+        captioner: what captioned it before.
+        photo: its file.
+        options: how it was captioned.
+        first: what came of it; this one found everything cold.
+
+    Raises:
+        BadImage: the photo cannot be read any more within the limits.
+        Busy: too many photos are waiting, or the captioner is stopping.
+    """
+    again = [await captioner.caption(photo, options) for _ in range(AGAIN)]
+    return table(first, again)
+
+
+def table(first: Caption, again: Sequence[Caption]) -> str:
+    """Return a table in milliseconds: what the first run took, and the median of the others."""
+    medians = {
+        stage: statistics.median(caption.seconds[stage] for caption in again) for stage in STAGES
+    }
+    words = len(first.words)
+    notes = {"decoder": f"{words} words, {medians['decoder'] / max(1, words) * 1e3:.1f} ms each"}
+    lines = [f"{'ms':8} {'first':>9} {'again':>9}"]
+    lines += [
+        f"{stage:8} {first.seconds[stage] * 1e3:9.1f} {medians[stage] * 1e3:9.1f}"
+        f"  {notes.get(stage, '')}".rstrip()
+        for stage in STAGES
+    ]
+    lines.append(f"{'all':8} {_all(first.seconds):9.1f} {_all(medians):9.1f}")
+    return "\n".join(lines)
+
+
+def _all(seconds: Mapping[str, float]) -> float:
+    return sum(seconds[stage] for stage in STAGES) * 1e3

@@ -1,0 +1,21 @@
+from captioner import Caption
+from captioner.captioner import Word
+from captioner.profile import STAGES, table
+
+
+def caption(milliseconds: float) -> Caption:
+    words = tuple(Word(text, -1.0, None) for text in ("a", "dog", "runs", "far"))
+    return Caption(
+        "A dog runs far.", -4.0, words, seconds=dict.fromkeys(STAGES, milliseconds / 1e3)
+    )
+
+
+def test_the_first_run_stands_beside_the_median_of_the_others() -> None:
+    lines = table(caption(100), [caption(20), caption(2000), caption(10)]).splitlines()
+    assert lines[1].split() == ["decode", "100.0", "20.0"]
+    assert lines[-1].split() == ["all", "400.0", "80.0"]
+
+
+def test_the_decoder_is_told_by_the_word() -> None:
+    *_, decoder, _ = table(caption(100), [caption(20)]).splitlines()
+    assert decoder.endswith("4 words, 5.0 ms each")
