@@ -8,18 +8,15 @@ if a photo was lost or the second half of the run needed a tenth more than the f
 
 import argparse
 import asyncio
-import os
-import re
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import psutil
+from served import bot
 
 CALLERS = 16
 ROWS = 20  # of the curve
@@ -40,7 +37,7 @@ def main() -> int:
 async def _run(files: list[bytes], photos: int) -> int:
     statuses: Counter[int] = Counter()
     curve: list[float] = []
-    async with _bot() as (process, url), aiohttp.ClientSession() as session:
+    async with bot() as (process, url), aiohttp.ClientSession() as session:
         remaining = iter(range(photos))
         started = time.monotonic()
         print("  photos   seconds   bot MB   all MB")
@@ -67,42 +64,6 @@ async def _run(files: list[bytes], photos: int) -> int:
     print(f"{photos} photos in {seconds:.0f} s, {photos / seconds:.1f}/s; {dict(statuses)}")
     print(f"at most {first:.0f} MB in the first half, {second:.0f} MB in the second")
     return int(statuses[200] != photos or second > GROWTH * first)
-
-
-@asynccontextmanager
-async def _bot() -> AsyncIterator[tuple[psutil.Process, str]]:
-    with tempfile.TemporaryDirectory() as folder:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot"),
-            cwd=folder,
-            env=os.environ
-            | {
-                "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
-                "WEB_PORT": "0",
-                "PHOTOS_PER_ADDRESS": "1000000/minute",
-            },
-            stderr=asyncio.subprocess.PIPE,
-        )
-        assert process.stderr is not None
-        lines = process.stderr
-        try:
-            while not (found := re.search(rb"http://[\d.]+:\d+", line := await lines.readline())):
-                if not line:
-                    raise SystemExit("the bot did not start")
-            reading = asyncio.create_task(_drain(lines))
-            yield psutil.Process(process.pid), found[0].decode()
-            process.terminate()
-            await process.wait()
-            await reading
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-
-
-async def _drain(lines: asyncio.StreamReader) -> None:
-    while await lines.readline():
-        pass
 
 
 def _resident(process: psutil.Process) -> tuple[float, float]:

@@ -1,0 +1,283 @@
+"""Time this captioner beside what people would use instead, in one run, a photo at a time.
+
+    python benchmarks/against.py examples
+
+Two comparisons, in milliseconds a photo:
+
+- like for like: the networks alone, all in eager PyTorch and 32 bits, from the pixels that they
+  see to exactly 12 words or tokens.
+- as deployed: from the bytes of a file to the end of the search, ours as the bot serves it, with
+  sentences as long as they are, theirs as their model cards do it, with 12 tokens. Theirs lack the
+  tokenizer's part, whose files would be downloaded.
+
+Theirs have random weights (`rivals.py`). Each figure is of a process of its own, confined to one
+core or free to use all, and of a machine that did nothing else meanwhile (`quiet.py`).
+"""
+
+import argparse
+import asyncio
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+from quiet import OTHERS, measure, resident
+
+from captioner import Captioner, Options, checkpoint
+from captioner.captioner import DEFAULT_CHECKPOINT
+from captioner.decoding import generate
+from captioner.image import decode
+
+OURS = "this one"
+RIVALS = ("BLIP-base", "GIT-base", "ViT-GPT2")
+BEAMS = {OURS: (1, Options.beam, 5)} | dict.fromkeys(RIVALS, (1, 5))
+COMPARISONS = ("like for like", "as deployed")
+WORDS = 12
+
+Caption = Callable[[int, int], object]  # with a beam of such a width the photo of such a number
+
+
+class Subject(NamedTuple):
+    """What is timed."""
+
+    caption: Caption
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one captioner took in one comparison."""
+
+    captioner: str
+    comparison: str
+    cores: int
+    beam: int
+    parameters: int
+    megabytes: float  # resident when all was timed, with worker processes
+    seconds: list[float]
+    others: float
+    discarded: int
+
+
+def main() -> None:
+    args = _arguments()
+    files = [path.read_bytes() for path in sorted(args.photos.glob("*.jpg"))]
+    if not files:
+        raise SystemExit(f"{args.photos} holds no .jpg file")
+    if args.measure:
+        captioner, comparison, cores = args.measure
+        for figure in _measure(captioner, comparison, int(cores), files, args):
+            print(json.dumps(asdict(figure)), flush=True)
+        return
+    if set(args.captioners) & set(RIVALS):
+        import rivals  # noqa: F401  # or a person waits for ours before reading what is missing
+    figures: list[Figure] = []
+    for job in product(args.captioners, COMPARISONS, args.cores):
+        print(*job, file=sys.stderr, flush=True)
+        figures += _in_its_own_process(*job)
+    print(_heading(figures), _times(figures), _sizes(figures), sep="\n\n")
+    if {figure.captioner for figure in figures} > {OURS}:
+        print(f"\n{_ratios(figures)}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("photos", type=Path, help="folder of JPEG photos")
+    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--captioners", nargs="+", choices=BEAMS, default=list(BEAMS))
+    parser.add_argument("--cores", nargs="+", type=int, default=[1, os.cpu_count() or 1])
+    parser.add_argument("--repeats", type=int, default=7, help="photos timed for each figure")
+    parser.add_argument(
+        "--patience", type=float, default=600, help="seconds to wait for an idle machine"
+    )
+    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _in_its_own_process(captioner: str, comparison: str, cores: int) -> list[Figure]:
+    command = [sys.executable, *sys.argv, "--measure", captioner, comparison, str(cores)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [Figure(**json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def _measure(
+    captioner: str, comparison: str, cores: int, files: Sequence[bytes], args: argparse.Namespace
+) -> list[Figure]:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    torch.set_num_threads(cores)
+    if captioner != OURS:
+        subject = _theirs(captioner, comparison, files)
+        return _timed(subject, captioner, comparison, cores, args)
+    if comparison == "like for like":
+        return _timed(_network(args.checkpoint, files), captioner, comparison, cores, args)
+    with _served(args.checkpoint, files) as subject:
+        return _timed(subject, captioner, comparison, cores, args)
+
+
+def _timed(
+    subject: Subject, captioner: str, comparison: str, cores: int, args: argparse.Namespace
+) -> list[Figure]:
+    timings = {
+        beam: measure(partial(subject.caption, beam), args.repeats, args.patience)
+        for beam in BEAMS[captioner]
+    }
+    megabytes = resident()
+    return [
+        Figure(captioner, comparison, cores, beam, subject.parameters, megabytes, **asdict(found))
+        for beam, found in timings.items()
+    ]
+
+
+def _network(path: Path, files: Sequence[bytes]) -> Subject:
+    trained = checkpoint.load(path)
+    squeeze, normalize = trained.preprocessing.squeeze, trained.preprocessing.normalize
+    photos = [
+        normalize(torch.from_numpy(squeeze(decode(data))).permute(2, 0, 1)[None]) for data in files
+    ]
+
+    @torch.inference_mode()
+    def caption(beam: int, number: int) -> object:
+        options = Options(beam=beam, min_length=WORDS, max_length=WORDS)
+        return generate(trained.model, trained.model.encode(photos[number % len(photos)]), options)
+
+    return Subject(caption, sum(weight.numel() for weight in trained.model.parameters()))
+
+
+@contextmanager
+def _served(path: Path, files: Sequence[bytes]) -> Iterator[Subject]:
+    with asyncio.Runner() as runner:
+        captioner, stack = Captioner.load(path, "cpu"), AsyncExitStack()
+        runner.run(stack.enter_async_context(captioner))
+
+        def caption(beam: int, number: int) -> object:
+            return runner.run(captioner.caption(files[number % len(files)], Options(beam=beam)))
+
+        yield Subject(caption, 0)
+        runner.run(stack.aclose())
+
+
+def _theirs(name: str, comparison: str, files: Sequence[bytes]) -> Subject:
+    import rivals
+
+    rival = rivals.build(name)
+    prepared = [rival.prepare(Image.open(io.BytesIO(data))) for data in files]
+
+    def network(beam: int, number: int) -> object:
+        return rival.speak(prepared[number % len(files)], beam, WORDS)
+
+    def deployed(beam: int, number: int) -> object:
+        photo = Image.open(io.BytesIO(files[number % len(files)]))
+        return rival.speak(rival.prepare(photo), beam, WORDS)
+
+    parameters = sum(weight.numel() for weight in rival.model.parameters())
+    return Subject(network if comparison == "like for like" else deployed, parameters)
+
+
+def _heading(figures: Sequence[Figure]) -> str:
+    versions = f"PyTorch {torch.__version__}, {torch.cpu.get_capabilities()['cpu_name']}"
+    runs = {len(figure.seconds) for figure in figures}
+    lines = [
+        f"{versions}, {os.cpu_count()} cores. Milliseconds a photo: median of {max(runs)} "
+        "(fastest to slowest)."
+    ]
+    disturbed = max(figure.others for figure in figures)
+    lines.append(
+        f"Other processes used at most {disturbed:.0%} of the machine meanwhile; "
+        f"{sum(figure.discarded for figure in figures)} disturbed runs were taken again."
+    )
+    if disturbed > OTHERS:
+        lines.append("THE MACHINE WAS BUSY: the figures say little.")
+    return "\n".join(lines)
+
+
+def _times(figures: Sequence[Figure]) -> str:
+    columns = _columns(figures)
+    found = {(*_row(figure), *_column(figure)): figure for figure in figures}
+    rows = [
+        [captioner, str(beam), *(_spread(found[captioner, beam, *column]) for column in columns)]
+        for captioner, beam in dict.fromkeys(map(_row, figures))
+    ]
+    return _markdown(["captioner", "beam", *map(_title, columns)], rows)
+
+
+def _sizes(figures: Sequence[Figure]) -> str:
+    def most(captioner: str, comparison: str) -> float:
+        return max(
+            figure.megabytes
+            for figure in figures
+            if (figure.captioner, figure.comparison) == (captioner, comparison)
+        )
+
+    rows = []
+    for captioner in dict.fromkeys(figure.captioner for figure in figures):
+        millions = max(f.parameters for f in figures if f.captioner == captioner) / 1e6
+        memory = [f"{most(captioner, comparison):.0f}" for comparison in COMPARISONS]
+        rows.append([captioner, f"{millions:.0f}", *memory])
+    titles = [f"resident MB, {comparison}" for comparison in COMPARISONS]
+    return _markdown(["captioner", "million parameters", *titles], rows)
+
+
+def _ratios(figures: Sequence[Figure]) -> str:
+    columns = _columns(figures)
+    medians = {
+        (*_row(figure), *_column(figure)): statistics.median(figure.seconds) for figure in figures
+    }
+    rows = [
+        [
+            captioner,
+            str(beam),
+            *(
+                f"{medians[captioner, beam, *column] / medians[OURS, Options.beam, *column]:.1f}"
+                for column in columns
+            ),
+        ]
+        for captioner, beam in dict.fromkeys(map(_row, figures))
+        if captioner != OURS
+    ]
+    title = f"times as long as {OURS} at beam {Options.beam}"
+    return _markdown([title, "beam", *map(_title, columns)], rows)
+
+
+def _row(figure: Figure) -> tuple[str, int]:
+    return figure.captioner, figure.beam
+
+
+def _column(figure: Figure) -> tuple[str, int]:
+    return figure.comparison, figure.cores
+
+
+def _columns(figures: Sequence[Figure]) -> list[tuple[str, int]]:
+    return list(dict.fromkeys(map(_column, figures)))
+
+
+def _title(column: tuple[str, int]) -> str:
+    comparison, cores = column
+    return f"{comparison}, {cores} core{'s' * (cores > 1)}"
+
+
+def _spread(figure: Figure) -> str:
+    low, middle, high = (
+        f"{pick(figure.seconds) * 1e3:,.0f}" for pick in (min, statistics.median, max)
+    )
+    return f"{middle} ({low} to {high})"
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()

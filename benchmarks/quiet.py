@@ -1,0 +1,107 @@
+"""Timings that other processes of the machine did not disturb, and memory with all workers."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import psutil
+
+OTHERS = 0.1  # of the cores; what others may use while a timing counts
+BLOCK = 1.0  # seconds timed as one: the kernel counts what a process used in hundredths
+LOOK = 0.3  # seconds for which a machine that seems idle is watched
+
+
+@dataclass
+class Timings:
+    """Seconds that each run took."""
+
+    seconds: list[float] = field(default_factory=list)
+    others: float = 0.0  # share of the cores that other processes used meanwhile, at the most
+    discarded: int = 0  # runs that were disturbed
+
+
+def measure(work: Callable[[int], object], repeats: int, patience: float) -> Timings:
+    """Time work so often, after one run to warm up.
+
+    Args:
+        work: is told which run it is, from 0.
+        repeats: runs that count.
+        patience: seconds to wait in all for a machine that has nothing else to do; after them
+            everything counts, and `others` says how much it was disturbed.
+    """
+    work(0)
+    found = Timings()
+    waiting = _Patience(patience)
+    while len(found.seconds) < repeats:
+        waiting.until(_is_quiet)
+        watch = Watch()
+        block: list[float] = []
+        while sum(block) < BLOCK and len(found.seconds) + len(block) < repeats:
+            started = time.perf_counter()
+            work(len(found.seconds) + len(block))
+            block.append(time.perf_counter() - started)
+        others = watch.others()
+        if others > OTHERS and not waiting.over:
+            found.discarded += len(block)
+            waiting.left -= sum(block)
+        else:
+            found.seconds += block
+            found.others = max(found.others, others)
+    return found
+
+
+def resident() -> float:
+    """Return the megabytes that this process and its children hold in memory."""
+    return sum(process.memory_info().rss for process in _family()) / 2**20
+
+
+class _Patience:
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    @property
+    def over(self) -> bool:
+        return self.left <= 0
+
+    def until(self, true: Callable[[], bool]) -> None:
+        while not self.over:
+            started = time.perf_counter()
+            if true():
+                return
+            self.left -= time.perf_counter() - started
+
+
+class Watch:
+    """What the rest of the machine does from now on."""
+
+    def __init__(self) -> None:
+        """Begin to watch."""
+        self._started = time.perf_counter()
+        self._busy, self._own = _busy(), _own()
+
+    def others(self) -> float:
+        """Return the share of all cores that other processes used, or a neighbour's machine."""
+        cores = psutil.cpu_count() or 1
+        used = (_busy() - self._busy) - (_own() - self._own)
+        return max(0.0, used / cores / (time.perf_counter() - self._started))
+
+
+def _is_quiet() -> bool:
+    watch = Watch()
+    time.sleep(LOOK)
+    return watch.others() <= OTHERS
+
+
+def _busy() -> float:
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
+def _own() -> float:
+    # Of itself and of children that have ended, each in user and system mode.
+    return sum(sum(process.cpu_times()[:4]) for process in _family())
+
+
+def _family() -> list[psutil.Process]:
+    this = psutil.Process()
+    return [this, *this.children(recursive=True)]

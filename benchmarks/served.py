@@ -1,0 +1,57 @@
+"""A bot of its own for a benchmark: `python -m bot` with its web chat at a free port."""
+
+import asyncio
+import os
+import re
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+
+
+@asynccontextmanager
+async def bot(**settings: str) -> AsyncIterator[tuple[psutil.Process, str]]:
+    """Run a bot, from a folder of its own; its process, and its web chat's address.
+
+    Args:
+        settings: keys of the environment, beside those that a benchmark needs.
+
+    Raises:
+        SystemExit: it did not start.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot"),
+            cwd=folder,
+            env=os.environ
+            | {
+                "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+                "WEB_PORT": "0",
+                "PHOTOS_PER_ADDRESS": "1000000/minute",
+            }
+            | settings,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        lines = process.stderr
+        try:
+            while not (found := re.search(rb"http://[\d.]+:\d+", line := await lines.readline())):
+                if not line:
+                    raise SystemExit("the bot did not start")
+            reading = asyncio.create_task(_drain(lines))
+            yield psutil.Process(process.pid), found[0].decode()
+            process.terminate()
+            await process.wait()
+            await reading
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def _drain(lines: asyncio.StreamReader) -> None:
+    while await lines.readline():
+        pass
