@@ -163,6 +163,7 @@ def _platforms(
         partial(captioner.pixels, max_side=PHOTO_SIDE),
         options=Options(beam=config.beam),
         deadline=config.photo_seconds,
+        check_room=captioner.check_room,
     )
     shipped = config.captioner_checkpoint == DEFAULT_CHECKPOINT
     about = replies.about(_network(captioner), captioner.checkpoint.scores, shipped=shipped)

@@ -19,6 +19,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 CaptionPhoto = Callable[[bytes, Options], Awaitable[Caption]]
 DecodePhoto = Callable[[bytes], Awaitable[Pixels]]
+CheckRoom = Callable[[], None]
 Problem = Literal["damaged", "too large", "unsupported", "busy", "late", "failed"]
 
 SECOND_THOUGHTS = 4  # sentences drawn when another is wanted, the likeliest new one is said
@@ -44,6 +45,17 @@ class Answers:
     platform: str
     options: Options = Options()
     deadline: float = 60.0  # seconds a photo
+    check_room: CheckRoom = lambda: None  # raises Busy where there is none for a photo
+
+    def no_room(self) -> Answer | None:
+        """Say so if a photo would be refused, so that nobody sends one in vain."""
+        try:
+            self.check_room()
+        except Busy as error:
+            answer = _busy(error)
+            self._tell(answer, 0.0)
+            return answer
+        return None
 
     async def first(self, photo: bytes, options: Options | None = None) -> Answer:
         """Say what is in a photo."""
@@ -101,8 +113,7 @@ class Answers:
         except BadImage as error:
             answer = Answer(str(error), problem=error.kind)
         except Busy as error:
-            text = replies.busy(error.retry_after)
-            answer = Answer(text, problem="busy", retry_after=error.retry_after)
+            answer = _busy(error)
         except TimeoutError:
             answer = Answer(replies.LATE, problem="late")
         except Exception:
@@ -124,6 +135,11 @@ class Answers:
             seconds=round(seconds, 3),
             **{stage: round(took, 3) for stage, took in _stages(answer).items()},
         )
+
+
+def _busy(error: Busy) -> Answer:
+    text = replies.busy(error.retry_after)
+    return Answer(text, problem="busy", retry_after=error.retry_after)
 
 
 def _stages(answer: Answer) -> Mapping[str, float]:

@@ -58,6 +58,9 @@ class CaptionApi:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             return failure(HTTPStatus.BAD_REQUEST, f"{first['loc'][0]}: {first['msg']}")
+        # Reading a body first would take longest where there is least time.
+        if refused := self.answers.no_room():
+            return _refusal(refused)
         photo = await self._read(request)
         if isinstance(photo, web.Response):
             return photo

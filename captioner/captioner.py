@@ -171,6 +171,16 @@ class Captioner:
         """Photos that wait for their batch."""
         return self._batcher.waiting
 
+    def check_room(self) -> None:
+        """Find out before a photo is there whether it would be refused.
+
+        Raises:
+            Busy: too many photos are waiting, or the captioner is stopping.
+        """
+        if self._leaving:
+            raise Busy(STOPPING)
+        self._batcher.admit(self._decoding)
+
     async def caption(self, photo: bytes, options: Options = Options()) -> Caption:
         """Say what is in a photo.
 
@@ -200,9 +210,7 @@ class Captioner:
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
-        if self._leaving:
-            raise Busy(STOPPING)
-        self._batcher.admit(self._decoding)
+        self.check_room()
         self._decoding += 1
         self._decoded.clear()
         try:

@@ -48,6 +48,16 @@ async def test_a_full_queue_is_answered_with_when_to_try_again() -> None:
     assert (answer.problem, answer.retry_after) == ("busy", 6.2)
 
 
+async def test_where_there_is_no_room_it_is_said_before_the_photo_comes() -> None:
+    def check_room() -> None:
+        raise Busy("full", retry_after=6.2)
+
+    full = replace(answers(failing(AssertionError())), check_room=check_room)
+
+    assert full.no_room() == await answers(failing(Busy("full", retry_after=6.2))).first(b"")
+    assert answers(failing(AssertionError())).no_room() is None
+
+
 async def test_a_photo_that_takes_too_long_is_given_up() -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         await asyncio.Event().wait()

@@ -280,6 +280,20 @@ async def test_a_body_that_does_not_come_is_not_waited_for(client: ClientSession
     assert b" 408 " in line
 
 
+async def test_where_there_is_no_room_a_body_is_not_waited_for() -> None:
+    def check_room() -> None:
+        raise Busy("full", 6.2)
+
+    async with serving(web_chat(check_room=check_room)) as url:
+        reader, writer = await connect(url)
+        writer.write(head("Content-Length: 100"))
+        said = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        writer.close()
+
+    assert b" 503 " in said
+    assert b"Retry-After: 7" in said
+
+
 @pytest.mark.parametrize(
     ("error", "status", "sentence", "retry_after"),
     [

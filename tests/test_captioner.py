@@ -152,10 +152,15 @@ async def test_too_many_photos_are_refused_at_once_and_the_others_answered(held:
                 await asyncio.sleep(0.005)
         refused = [task for task in tasks if task.done()]
         assert all(isinstance(task.exception(), Busy) for task in refused)
+        with pytest.raises(Busy):
+            held.check_room()
         held.go.set()
         answered = [await task for task in tasks if task not in refused]
+        held.check_room()
     assert answered
     assert all(caption.text for caption in answered)
+    with pytest.raises(Busy, match="stopping"):
+        held.check_room()
 
 
 async def test_leaving_answers_what_was_accepted_and_accepts_no_more(held: Held) -> None:

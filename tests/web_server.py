@@ -10,7 +10,7 @@ import torch
 from aiohttp import ClientResponse, FormData, web
 from openapi_schema_validator import OAS31Validator
 
-from bot.answers import Answers, CaptionPhoto
+from bot.answers import Answers, CaptionPhoto, CheckRoom
 from bot.door import Door
 from bot.settings import Settings
 from bot.web_chat import STATIC, WebChat
@@ -40,13 +40,14 @@ async def says_sure(photo: bytes, options: Options) -> Caption:
 def web_chat(
     caption: CaptionPhoto = says_sure,
     *,
+    check_room: CheckRoom = lambda: None,
     deadline: float = 10,
     door: Door = OPEN,
     routes: tuple[web.AbstractRouteDef, ...] = (),
     **fields: Any,
 ) -> WebChat:
     settings = Settings.model_construct(**{"web_port": 0, "max_photo_mb": LIMIT_MB, **fields})
-    answers = Answers(caption, pixels, "web", deadline=deadline)
+    answers = Answers(caption, pixels, "web", deadline=deadline, check_room=check_room)
     return WebChat(settings, answers, "I am a <model>.\n\nIts notice.", lambda: 3, door, routes)
 
 
