@@ -18,7 +18,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from itertools import count
 from pathlib import Path
 
@@ -29,6 +28,7 @@ import torch
 from quiet import OTHERS, Watch
 from served import bot
 
+from bot import replies
 from captioner import Options, checkpoint
 from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.decoding import generate
@@ -37,6 +37,7 @@ from captioner.image import decode
 BATCHES = (1, 2, 4, 8, 16, 32)
 OPTIONS = Options(alternatives=2)  # what the API searches for if nothing else is asked
 SOON = 0.05  # seconds in which a refusal should come
+OK, UNAVAILABLE = 200, 503
 USERS = ("bot", "workers", "client")
 
 Send = Callable[
@@ -52,6 +53,7 @@ class Load:
     offered: float | None  # photos a second; None if callers wait for answers
     captioned: list[float] = field(default_factory=list)  # seconds from when it was due
     refused: list[float] = field(default_factory=list)
+    late: int = 0  # given up at the deadline
     lost: list[str] = field(default_factory=list)
     seconds: float = 0.0  # from the first photo to the last answer
     cores: tuple[float, ...] = ()  # used meanwhile, by each of `USERS`
@@ -64,7 +66,7 @@ class Load:
     @property
     def share_refused(self) -> float:
         """Of all photos that were answered."""
-        return len(self.refused) / max(1, len(self.refused) + len(self.captioned))
+        return len(self.refused) / max(1, len(self.refused) + len(self.captioned) + self.late)
 
 
 def main() -> int:
@@ -151,16 +153,16 @@ async def _sending(
             photo = files[number % len(files)]
             try:
                 async with session.post(f"{url}/api/caption", data=photo) as answer:
-                    await answer.read()
-            except (aiohttp.ClientError, OSError) as error:
+                    said = await answer.json()
+            except (aiohttp.ClientError, OSError, ValueError) as error:
                 load.lost.append(type(error).__name__)
                 return
             took = time.perf_counter() - due
-            if answer.status == HTTPStatus.OK:
+            if answer.status == OK:
                 load.captioned.append(took)
-            elif (
-                answer.status == HTTPStatus.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers
-            ):
+            elif said.get("error") == replies.LATE:
+                load.late += 1
+            elif answer.status == UNAVAILABLE and "Retry-After" in answer.headers:
                 load.refused.append(took)
             else:
                 load.lost.append(f"status {answer.status}")
@@ -176,8 +178,9 @@ async def _sending(
 
 def _used(process: psutil.Process) -> tuple[float, ...]:
     """Return the seconds of a core that each of `USERS` took so far."""
-    workers = sum(sum(child.cpu_times()[:2]) for child in process.children(recursive=True))
-    return sum(process.cpu_times()[:2]), workers, time.process_time()
+    ended = sum(process.cpu_times()[2:4])
+    alive = sum(sum(child.cpu_times()[:2]) for child in process.children(recursive=True))
+    return sum(process.cpu_times()[:2]), ended + alive, time.process_time()
 
 
 async def _callers(send: Send, callers: int, seconds: float) -> None:
@@ -209,7 +212,7 @@ async def _arrivals(send: Send, rate: float, seconds: float) -> None:
 def _report(loads: Sequence[Load], best: float) -> None:
     head = (
         *("load", "offered/s", "captioned/s", "of the bare model", "p50, p95, p99 ms"),
-        *("refused", "refused in p50, p99 ms", f"cores of {', '.join(USERS)}"),
+        *("refused", "refused in p50, p99 ms", "late", f"cores of {', '.join(USERS)}"),
     )
     print("", f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", sep="\n")
     for load in loads:
@@ -221,6 +224,7 @@ def _report(loads: Sequence[Load], best: float) -> None:
             _percentiles(load.captioned, (50, 95, 99)),
             f"{load.share_refused:.0%}",
             _percentiles(load.refused, (50, 99)),
+            str(load.late),
             ", ".join(f"{cores:.2f}" for cores in load.cores),
         )
         print(f"| {' | '.join(cells)} |")
