@@ -15,9 +15,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 
+from captioner.config import ModelConfig
 from captioner.files import replacing
 from captioner.image import Preprocessing
-from captioner.model import Model, ModelConfig
+from captioner.model import Model
 from captioner.vocabulary import Vocabulary
 
 FORMAT = "photo-captioner-1"

@@ -2,14 +2,19 @@
 
 A photo's sentences depend on that photo, the options and the seed alone, never on its neighbours
 in the batch; a photo whose search is over leaves the batch.
+
+The search itself is NumPy's, whatever the network runs in: at a few rows of some thousand words
+an operation of PyTorch takes longer to start than to compute.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
-from captioner.model import Memory, Model, State
+from captioner.network import Array, Floats, Ids, Memory, Network
 from captioner.vocabulary import END, PAD, START, UNKNOWN
 
 NEVER_SAID = (PAD, START, UNKNOWN)
@@ -57,7 +62,7 @@ class Hypothesis:
 
     tokens: tuple[int, ...]  # word ids, without start and end
     logprobs: tuple[float, ...]  # natural logarithm of each word's probability, the end's last
-    attention: torch.Tensor | None = None  # (words, regions), each row sums to 1
+    attention: Floats | None = None  # (words, regions), each row sums to 1
 
     @property
     def logprob(self) -> float:
@@ -65,13 +70,14 @@ class Hypothesis:
         return math.fsum(self.logprobs)
 
 
-@torch.inference_mode()
-def generate(model: Model, memory: Memory, options: Options) -> list[list[Hypothesis]]:
+def generate(
+    network: Network[Array], memory: Memory[Array], options: Options
+) -> list[list[Hypothesis]]:
     """Say what is in each photo.
 
     Args:
-        model: in evaluation mode.
-        memory: `model.encode(photos)`.
+        network: ready to be used: a `Model` in evaluation mode, or an exported one.
+        memory: what the network keeps of the photos that its encoder saw.
         options: how to speak.
 
     Returns:
@@ -81,17 +87,17 @@ def generate(model: Model, memory: Memory, options: Options) -> list[list[Hypoth
     if options.sample:
         # Some draws coincide; twice as many as wanted leave enough that differ.
         rows = 1 if wanted == 1 else 2 * wanted
-        found = _speak(model, memory, options, rows)
+        found = _speak(network, memory, options, rows)
     elif options.beam == wanted == 1:
-        found = _speak(model, memory, options, 1)
+        found = _speak(network, memory, options, 1)
     else:
-        found = _beam_search(model, memory, options, max(options.beam, wanted))
+        found = _beam_search(network, memory, options, max(options.beam, wanted))
     chosen = [_distinct(hypotheses)[:wanted] for hypotheses in found]
     if options.sample:
         # The first draw stays first, so that asking for alternatives does not change it.
         chosen = [[first, *_better_first(others, options)] for first, *others in chosen]
-    if options.attention and model.config.attention:
-        chosen = _with_attention(model, memory, chosen)
+    if options.attention and network.config.attention:
+        chosen = _with_attention(network, memory, chosen)
     return chosen
 
 
@@ -106,105 +112,116 @@ def _better_first(hypotheses: list[Hypothesis], options: Options) -> list[Hypoth
     return sorted(hypotheses, key=score, reverse=True)
 
 
-def _speak(model: Model, memory: Memory, options: Options, rows: int) -> list[list[Hypothesis]]:
+def _begin(memory: Memory[Array], rows: int) -> tuple[int, tuple[Array, ...]]:
+    """Return how many photos there are, and the state of `rows` rows for each."""
+    batch = memory.start[0].shape[0]
+    every = np.arange(batch).repeat(rows)
+    return batch, tuple(part[every] for part in memory.start)
+
+
+def _speak(
+    network: Network[Array], memory: Memory[Array], options: Options, rows: int
+) -> list[list[Hypothesis]]:
     """Go word by word without looking back: greedy, or `rows` samples of each photo."""
-    batch, device = memory.regions.shape[0], memory.regions.device
+    batch, state = _begin(memory, rows)
     # Every photo draws with the same numbers, so that its neighbours do not change its samples.
-    generator = torch.Generator().manual_seed(options.seed)
-    chance = torch.rand(rows, options.max_length, generator=generator).to(device)
-    tokens = torch.full((batch, rows, options.max_length + 1), END, device=device)
+    chance = np.random.default_rng(options.seed % 2**64).random((rows, options.max_length))
+    tokens = np.full((batch, rows, options.max_length + 1), END)
     tokens[:, :, 0] = START
-    logprobs = torch.zeros(batch, rows, options.max_length, device=device)
-    photos = torch.arange(batch, device=device)
-    state = model.decoder.begin(memory, rows)
+    logprobs = np.zeros((batch, rows, options.max_length), np.float32)
+    photos = np.arange(batch)
     for length in range(options.max_length):
-        history = tokens[photos, :, : length + 1].flatten(0, 1)
-        said, state, _ = model.step(history[:, -1], state, memory)
+        history = tokens[photos, :, : length + 1].reshape(-1, length + 1)
+        said, state, _ = network.step(history[:, -1], state, memory)
         allowed = _forbid(said, history, options)
         if options.sample:
-            words = _draw(allowed, chance[:, length].repeat(photos.numel()), options)
+            words = _draw(allowed, np.tile(chance[:, length], photos.size), options)
         else:
             words = allowed.argmax(-1)
         ended = (history[:, 1:] == END).any(-1)
-        words = words.masked_fill(ended, END)
-        spoken = said.gather(1, words[:, None])[:, 0].masked_fill(ended, 0.0)
-        tokens[photos, :, length + 1] = words.view(-1, rows)
-        logprobs[photos, :, length] = spoken.view(-1, rows)
-        going = (words != END).view(-1, rows).any(1)
+        words = np.where(ended, END, words)
+        spoken = np.where(ended, 0, said[np.arange(words.size), words])
+        tokens[photos, :, length + 1] = words.reshape(-1, rows)
+        logprobs[photos, :, length] = spoken.reshape(-1, rows)
+        going = (words != END).reshape(-1, rows).any(1)
         if not going.any():
             break
         photos, memory, state = _leave(going, photos, memory, state, rows)
     return _hypotheses(tokens, logprobs)
 
 
-def _draw(allowed: torch.Tensor, chance: torch.Tensor, options: Options) -> torch.Tensor:
+def _draw(allowed: Floats, chance: npt.NDArray[np.float64], options: Options) -> Ids:
     """Nucleus sampling (Holtzman et al., ICLR 2020) by the inverse of the distribution function."""
     # Measured from the likeliest word, no temperature makes every word impossible.
-    below_best = allowed - allowed.amax(-1, keepdim=True)
-    temperature = max(options.temperature, torch.finfo(allowed.dtype).tiny)
-    probabilities, words = (below_best / temperature).softmax(-1).sort(-1, descending=True)
-    below = probabilities.cumsum(-1)
-    nucleus = probabilities.masked_fill(below - probabilities >= options.top_p, 0.0).cumsum(-1)
-    index = torch.searchsorted(nucleus, chance[:, None] * nucleus[:, -1:], right=True)
-    kept = (nucleus < nucleus[:, -1:]).sum(-1, keepdim=True)
-    return words.gather(1, index.minimum(kept))[:, 0]
+    below_best = (allowed - allowed.max(-1, keepdims=True)).astype(np.float64)
+    weights = np.exp(below_best / max(options.temperature, float(np.finfo(np.float32).tiny)))
+    words = (-weights).argsort(-1, kind="stable")
+    sorted_weights = np.take_along_axis(weights, words, -1)
+    probabilities = sorted_weights / sorted_weights.sum(-1, keepdims=True)
+    before = probabilities.cumsum(-1) - probabilities
+    nucleus = np.where(before >= options.top_p, 0.0, probabilities).cumsum(-1)
+    total = nucleus[:, -1:]
+    index = (nucleus <= chance[:, None] * total).sum(-1, keepdims=True)
+    kept = (nucleus < total).sum(-1, keepdims=True)
+    return np.take_along_axis(words, np.minimum(index, kept), -1)[:, 0]
 
 
-def _beam_search(model: Model, memory: Memory, options: Options, k: int) -> list[list[Hypothesis]]:
+def _beam_search(
+    network: Network[Array], memory: Memory[Array], options: Options, k: int
+) -> list[list[Hypothesis]]:
     """Keep the `k` likeliest beginnings; what ends among them is set aside, scored by length."""
-    batch, device = memory.regions.shape[0], memory.regions.device
+    batch, state = _begin(memory, k)
     length_limit = options.max_length
-    finished = torch.full((batch, k), -torch.inf, device=device)
-    finished_tokens = torch.full((batch, k, length_limit + 1), END, device=device)
-    finished_logprobs = torch.zeros(batch, k, length_limit, device=device)
-    photos = torch.arange(batch, device=device)
-    tokens = torch.full((batch, k, 1), START, device=device)
-    logprobs = torch.zeros(batch, k, 0, device=device)
-    scores = torch.full((batch, k), -torch.inf, device=device)
-    scores[:, 0] = 0.0
-    state = model.decoder.begin(memory, k)
+    finished = np.full((batch, k), -np.inf, np.float32)
+    finished_tokens = np.full((batch, k, length_limit + 1), END)
+    finished_logprobs = np.zeros((batch, k, length_limit), np.float32)
+    photos = np.arange(batch)
+    tokens = np.full((batch, k, 1), START)
+    logprobs = np.zeros((batch, k, 0), np.float32)
+    scores = np.full((batch, k), -np.inf, np.float32)
+    scores[:, 0] = 0
 
-    def keep_best(new: torch.Tensor, tokens: torch.Tensor, logprobs: torch.Tensor) -> None:
+    def keep_best(new: Floats, tokens: Ids, logprobs: Floats) -> None:
         """Merge sentences `(searching, k, length)` with scores `new` into the finished ones."""
-        room = length_limit - logprobs.shape[-1]
-        both = torch.cat((finished[photos], new), 1)
-        finished[photos], best = both.topk(k)
-        ended = torch.nn.functional.pad(tokens, (0, room), value=END)
-        said = torch.nn.functional.pad(logprobs, (0, room))
-        finished_tokens[photos] = _pick(torch.cat((finished_tokens[photos], ended), 1), best)
-        finished_logprobs[photos] = _pick(torch.cat((finished_logprobs[photos], said), 1), best)
+        room = ((0, 0), (0, 0), (0, length_limit - logprobs.shape[-1]))
+        finished[photos], best = _best(np.concatenate((finished[photos], new), 1), k)
+        ended = np.pad(tokens, room, constant_values=END)
+        finished_tokens[photos] = _pick(np.concatenate((finished_tokens[photos], ended), 1), best)
+        said = np.pad(logprobs, room)
+        finished_logprobs[photos] = _pick(
+            np.concatenate((finished_logprobs[photos], said), 1), best
+        )
 
     for length in range(1, length_limit + 1):
-        history = tokens.flatten(0, 1)
-        said, state, _ = model.step(history[:, -1], state, memory)
-        totals = scores.view(-1, 1) + _forbid(said, history, options)
-        vocabulary = totals.shape[1]
+        history = tokens.reshape(-1, length)
+        said, state, _ = network.step(history[:, -1], state, memory)
+        allowed = _forbid(said, history, options)
+        vocabulary = allowed.shape[1]
+        totals = (scores.reshape(-1, 1) + allowed).reshape(-1, k * vocabulary)
         # Of 2k candidates at most k end, so k stay to go on with.
-        candidates, index = totals.view(-1, k * vocabulary).topk(2 * k)
-        parents, words = index // vocabulary, index % vocabulary
-        spoken = said.view(-1, k * vocabulary).gather(1, index)
-        tokens = torch.cat((_pick(tokens, parents), words[..., None]), -1)
-        logprobs = torch.cat((_pick(logprobs, parents), spoken[..., None]), -1)
+        candidates, index = _best(totals, 2 * k)
+        parents, words = np.divmod(index, vocabulary)
+        spoken = np.take_along_axis(said.reshape(-1, k * vocabulary), index, 1)
+        tokens = np.concatenate((_pick(tokens, parents), words[..., None]), -1)
+        logprobs = np.concatenate((_pick(logprobs, parents), spoken[..., None]), -1)
         ends = words == END
-        normalized = candidates / length**options.length_penalty
-        keep_best(normalized.masked_fill(~ends, -torch.inf)[:, :k], tokens[:, :k], logprobs[:, :k])
-        scores, alive = candidates.masked_fill(ends, -torch.inf).topk(k)
-        tokens, logprobs, parents = (
-            _pick(tokens, alive),
-            _pick(logprobs, alive),
-            parents.gather(1, alive),
-        )
-        rows = (parents + k * torch.arange(parents.shape[0], device=device)[:, None]).flatten()
-        state = tuple(part[rows] for part in state)
-        hope = scores[:, 0] / length**options.length_penalty
-        going = hope > finished[photos, -1]
+        scale = np.float32(length**options.length_penalty)
+        if ends[:, :k].any():
+            new = np.where(ends, candidates / scale, -np.inf)[:, :k]
+            keep_best(new, tokens[:, :k], logprobs[:, :k])
+        scores, alive = _best(np.where(ends, np.float32(-np.inf), candidates), k)
+        tokens, logprobs = _pick(tokens, alive), _pick(logprobs, alive)
+        parents = np.take_along_axis(parents, alive, 1)
+        going = scores[:, 0] / scale > finished[photos, -1]
         if not going.any():
             break
         if length == length_limit:
             # Sentences that were cut rank behind every one that ended.
-            rank = torch.arange(1, k + 1, device=device)
-            keep_best(torch.where(scores > -torch.inf, -1e25 * rank, scores), tokens, logprobs)
+            rank = np.arange(1, k + 1, dtype=np.float32)
+            keep_best(np.where(scores > -np.inf, -1e25 * rank, scores), tokens, logprobs)
             break
+        rows = (parents + k * np.arange(parents.shape[0])[:, None]).ravel()
+        state = tuple(part[rows] for part in state)
         photos, memory, state = _leave(going, photos, memory, state, k)
         tokens, logprobs, scores = tokens[going], logprobs[going], scores[going]
     found = _hypotheses(finished_tokens, finished_logprobs)
@@ -214,42 +231,60 @@ def _beam_search(model: Model, memory: Memory, options: Options, k: int) -> list
     ]
 
 
-def _forbid(logprobs: torch.Tensor, history: torch.Tensor, options: Options) -> torch.Tensor:
+def _forbid(logprobs: Floats, history: Ids, options: Options) -> Floats:
     """Rule out what must not be said next: `(rows, vocabulary)`, with the words so far."""
-    allowed = logprobs.clone()
-    allowed[:, list(NEVER_SAID)] = -torch.inf
+    allowed = logprobs.copy()
+    allowed[:, NEVER_SAID] = -np.inf
     said = history.shape[1] - 1
     if said < options.min_length:
-        allowed[:, END] = -torch.inf
+        allowed[:, END] = -np.inf
     n = options.no_repeat_ngram
     if n and said >= n:
-        runs = history[:, 1:].unfold(1, n, 1)
+        runs = np.lib.stride_tricks.sliding_window_view(history[:, 1:], n, axis=1)
         last = history[:, said + 2 - n :]
-        again = (runs[:, :, :-1] == last[:, None]).all(-1)
-        banned = torch.where(again, runs[:, :, -1], PAD)
-        allowed.scatter_(1, banned, -torch.inf)
+        row, place = (runs[:, :, :-1] == last[:, None]).all(-1).nonzero()
+        allowed[row, runs[row, place, -1]] = -np.inf
     # Where nothing may be said any more the sentence ends, whatever its length and probability.
-    stuck = allowed.amax(-1) == -torch.inf
-    end = logprobs[:, END].clamp_min(-1e30)
-    allowed[:, END] = torch.where(stuck, end, allowed[:, END])
+    stuck = allowed.max(-1) == -np.inf
+    allowed[stuck, END] = np.maximum(logprobs[stuck, END], np.float32(-1e30))
     return allowed
 
 
 def _leave(
-    going: torch.Tensor, photos: torch.Tensor, memory: Memory, state: State, rows: int
-) -> tuple[torch.Tensor, Memory, State]:
+    going: npt.NDArray[np.bool_],
+    photos: Ids,
+    memory: Memory[Array],
+    state: tuple[Array, ...],
+    rows: int,
+) -> tuple[Ids, Memory[Array], tuple[Array, ...]]:
     if going.all():
         return photos, memory, state
-    kept = tuple(part.unflatten(0, (-1, rows))[going].flatten(0, 1) for part in state)
-    return photos[going], memory.select(going.nonzero()[:, 0]), kept
+    kept = going.repeat(rows).nonzero()[0]
+    staying = going.nonzero()[0]
+    return photos[going], memory.select(staying), tuple(part[kept] for part in state)
 
 
-def _pick(rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+def _best(values: Floats, count: int) -> tuple[Floats, Ids]:
+    """Return the `count` largest of each row, the largest first, and where they stand."""
+    split = values.shape[1] - count
+    index = np.argpartition(values, split, axis=1)[:, split:] if split > 0 else _places(values)
+    found = np.take_along_axis(values, index, 1)
+    order = (-found).argsort(1, kind="stable")
+    return np.take_along_axis(found, order, 1)[:, :count], np.take_along_axis(index, order, 1)[
+        :, :count
+    ]
+
+
+def _places(values: Floats) -> Ids:
+    return np.broadcast_to(np.arange(values.shape[1]), values.shape)
+
+
+def _pick(rows: npt.NDArray[Any], index: Ids) -> npt.NDArray[Any]:
     """Take from `(batch, rows, length)` the rows `(batch, k)` of each photo."""
-    return rows.gather(1, index[..., None].expand(-1, -1, rows.shape[-1]))
+    return rows[np.arange(rows.shape[0])[:, None], index]
 
 
-def _hypotheses(tokens: torch.Tensor, logprobs: torch.Tensor) -> list[list[Hypothesis]]:
+def _hypotheses(tokens: Ids, logprobs: Floats) -> list[list[Hypothesis]]:
     """Cut rows `(batch, rows, 1 + length)` at their ends."""
     found = []
     for photo_tokens, photo_logprobs in zip(tokens.tolist(), logprobs.tolist(), strict=True):
@@ -263,23 +298,23 @@ def _hypotheses(tokens: torch.Tensor, logprobs: torch.Tensor) -> list[list[Hypot
 
 
 def _with_attention(
-    model: Model, memory: Memory, found: list[list[Hypothesis]]
+    network: Network[Array], memory: Memory[Array], found: list[list[Hypothesis]]
 ) -> list[list[Hypothesis]]:
     """Say the sentences again and note where the model looks; searches need not carry it along."""
     rows = max(len(hypotheses) for hypotheses in found)
-    longest = max(len(hypothesis.tokens) for row in found for hypothesis in row)
-    tokens = torch.full((len(found), rows, longest + 1), START, device=memory.regions.device)
+    # One step shows how many regions there are, even where there is no word.
+    longest = max(1, *(len(hypothesis.tokens) for row in found for hypothesis in row))
+    tokens = np.full((len(found), rows, longest + 1), START)
     for photo, hypotheses in enumerate(found):
         for row, hypothesis in enumerate(hypotheses):
-            tokens[photo, row, 1 : 1 + len(hypothesis.tokens)] = torch.tensor(hypothesis.tokens)
-    state = model.decoder.begin(memory, rows)
+            tokens[photo, row, 1 : 1 + len(hypothesis.tokens)] = hypothesis.tokens
+    _, state = _begin(memory, rows)
     looks = []
     for step in range(longest):
-        _, state, weights = model.step(tokens[:, :, step].flatten(), state, memory)
+        _, state, weights = network.step(tokens[:, :, step].ravel(), state, memory)
         assert weights is not None
-        looks.append(weights.view(len(found), rows, -1))
-    nowhere = memory.regions.new_zeros(len(found), rows, 0, memory.regions.shape[1])
-    seen = (torch.stack(looks, dim=2) if looks else nowhere).float().cpu()
+        looks.append(weights.reshape(len(found), rows, -1))
+    seen = np.stack(looks, axis=2)
     return [
         [
             Hypothesis(

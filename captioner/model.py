@@ -4,74 +4,21 @@ Show and Tell (Vinyals et al., CVPR 2015, arXiv:1411.4555) without attention; Sh
 (Xu et al., ICML 2015, arXiv:1502.03044) with it: soft attention with a gate, a deep output layer.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
 
+from captioner import network
+from captioner.config import ModelConfig
+from captioner.network import Floats
 from captioner.vision import models
-from captioner.vocabulary import PAD, SPECIAL
+from captioner.vocabulary import PAD
 
-EncoderName = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 State = tuple[torch.Tensor, ...]
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Everything needed to build a `Model`, completely."""
-
-    vocabulary_size: int
-    encoder: EncoderName = "resnet50"
-    cell: Literal["lstm", "gru"] = "lstm"
-    attention: bool = True  # without: the pooled image vector starts the recurrence
-    attention_score: Literal["additive", "dot"] = "additive"  # Bahdanau's, or scaled dot product
-    heads: int = 1  # of dot-product attention
-    embedding_size: int = 512
-    hidden_size: int = 512
-    batch_norm: bool = False  # on the projected image, in the place of layer norm
-    tie_embeddings: bool = False  # the output layer shares its weights with the embedding
-    dropout: float = 0.4
-
-    def __post_init__(self) -> None:
-        """Refuse a network that cannot be built, naming the field."""
-        allowed = {
-            "encoder": ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
-            "cell": ("lstm", "gru"),
-            "attention_score": ("additive", "dot"),
-        }
-        for field, values in allowed.items():
-            if getattr(self, field) not in values:
-                raise ValueError(
-                    f"{field} is {getattr(self, field)!r}; allowed are {', '.join(values)}"
-                )
-        at_least = {"vocabulary_size": len(SPECIAL) + 1, "embedding_size": 1, "hidden_size": 1}
-        for field, least in at_least.items():
-            if getattr(self, field) < least:
-                raise ValueError(f"{field} is {getattr(self, field)}; it must be at least {least}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
-        if self.heads < 1 or self.hidden_size % self.heads:
-            raise ValueError(f"heads is {self.heads}; it must divide hidden_size")
-        if self.heads > 1 and self.attention_score == "additive":
-            raise ValueError("heads is for attention_score='dot'; additive attention has one")
-
-
-class Memory(NamedTuple):
-    """What the decoder keeps of a batch of photos while it speaks.
-
-    Attributes:
-        regions: `(batch, regions, hidden)`, the projected grid.
-        keys: `(batch, regions, hidden)`, what attention compares with; empty without attention.
-    """
-
-    regions: torch.Tensor
-    keys: torch.Tensor
-
-    def select(self, photos: torch.Tensor) -> "Memory":
-        """Keep the photos whose indices are given, in that order."""
-        return Memory(self.regions[photos], self.keys[photos])
+Memory = network.Memory[torch.Tensor]
 
 
 class Encoder(nn.Module):
@@ -184,13 +131,14 @@ class Decoder(nn.Module):
 
     def remember(self, regions: torch.Tensor) -> Memory:
         """Prepare `(batch, regions, hidden)` for many steps: what does not change is done once."""
-        if self.attention is None:
-            return Memory(regions, regions[:, :0])
-        return Memory(regions, self.attention.key(regions))
+        keys = regions[:, :0] if self.attention is None else self.attention.key(regions)
+        return Memory(regions, keys, self._start(regions.mean(1)))
 
     def begin(self, memory: Memory, rows: int) -> State:
         """Return the state before the first word: each tensor `(batch * rows, hidden)`."""
-        pooled = memory.regions.mean(1).repeat_interleave(rows, dim=0)
+        return tuple(part.repeat_interleave(rows, dim=0) for part in memory.start)
+
+    def _start(self, pooled: torch.Tensor) -> State:
         if self.attention is not None:
             return torch.tanh(self.start(pooled)).split(self.cell.hidden_size, dim=-1)
         nothing = pooled.new_zeros(pooled.shape[0], self.cell.hidden_size)
@@ -246,24 +194,17 @@ class Model(nn.Module):
         """See normalized photos `(batch, 3, height, width)`."""
         return self.decoder.remember(self.encoder(photos))
 
+    @torch.inference_mode()
     def step(
-        self, tokens: torch.Tensor, state: State, memory: Memory
-    ) -> tuple[torch.Tensor, State, torch.Tensor | None]:
-        """Say the next word of every row.
-
-        Args:
-            tokens: `(batch * rows,)`, the word said last.
-            state: each tensor `(batch * rows, hidden)`.
-            memory: of `batch` photos.
-
-        Returns:
-            log-probabilities `(batch * rows, vocabulary)`, the next state, and attention weights
-            `(batch * rows, regions)`, None without attention.
-        """
-        embedded = self.decoder.embedding(tokens)
+        self, tokens: npt.NDArray[Any], state: State, memory: Memory
+    ) -> tuple[Floats, State, Floats | None]:
+        """Say the next word of every row, as `network.Network` has it."""
+        embedded = self.decoder.embedding(torch.as_tensor(tokens, device=state[0].device))
         features, state, weights = self.decoder.advance(embedded, state, memory)
         logits = self.decoder.predict(features)
-        return functional.log_softmax(logits.float(), dim=-1), state, weights
+        logprobs = functional.log_softmax(logits.float(), dim=-1)
+        looks = None if weights is None else weights.float().cpu().numpy()
+        return logprobs.cpu().numpy(), state, looks
 
     def forward(
         self, images: torch.Tensor, tokens: torch.Tensor

@@ -16,9 +16,10 @@ from bot import logs
 from bot.answers import CaptionPhoto
 from captioner import Caption, Options, checkpoint
 from captioner.checkpoint import Checkpoint
+from captioner.config import ModelConfig
 from captioner.explain import PHOTO_SIDE
 from captioner.image import Pixels, Preprocessing, decode, shrink
-from captioner.model import Model, ModelConfig
+from captioner.model import Model
 from captioner.vocabulary import Vocabulary
 from tests import leaks
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from captioner.model import Encoder, EncoderName, ModelConfig
+from captioner.config import EncoderName, ModelConfig
+from captioner.model import Encoder
 from captioner.vision import models
 from tests.tiny_dataset import write_encoder_weights
 from train.encoders import EncoderWeightsError, load_weights

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from captioner import image
+from captioner.config import ModelConfig
 from captioner.image import Preprocessing
-from captioner.model import Encoder, ModelConfig
+from captioner.model import Encoder
 from tests.tiny_dataset import write_dataset
 from train import features
 from train.datasets import DatasetError, Record, read

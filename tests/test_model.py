@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from captioner.model import Memory, Model, ModelConfig
+from captioner.config import ModelConfig
+from captioner.model import Memory, Model
 from captioner.vocabulary import END, PAD, START
 from tests.conftest import tiny_model
 

@@ -7,7 +7,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from captioner.model import Encoder, EncoderName
+from captioner.config import EncoderName
+from captioner.model import Encoder
 from captioner.vision import models
 
 

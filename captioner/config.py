@@ -1,0 +1,48 @@
+"""What a network is built from; free of PyTorch, which not every runtime needs."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from captioner.vocabulary import SPECIAL
+
+EncoderName = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything needed to build a `Model`, completely."""
+
+    vocabulary_size: int
+    encoder: EncoderName = "resnet50"
+    cell: Literal["lstm", "gru"] = "lstm"
+    attention: bool = True  # without: the pooled image vector starts the recurrence
+    attention_score: Literal["additive", "dot"] = "additive"  # Bahdanau's, or scaled dot product
+    heads: int = 1  # of dot-product attention
+    embedding_size: int = 512
+    hidden_size: int = 512
+    batch_norm: bool = False  # on the projected image, in the place of layer norm
+    tie_embeddings: bool = False  # the output layer shares its weights with the embedding
+    dropout: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Refuse a network that cannot be built, naming the field."""
+        allowed = {
+            "encoder": ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+            "cell": ("lstm", "gru"),
+            "attention_score": ("additive", "dot"),
+        }
+        for field, values in allowed.items():
+            if getattr(self, field) not in values:
+                raise ValueError(
+                    f"{field} is {getattr(self, field)!r}; allowed are {', '.join(values)}"
+                )
+        at_least = {"vocabulary_size": len(SPECIAL) + 1, "embedding_size": 1, "hidden_size": 1}
+        for field, least in at_least.items():
+            if getattr(self, field) < least:
+                raise ValueError(f"{field} is {getattr(self, field)}; it must be at least {least}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
+        if self.heads < 1 or self.hidden_size % self.heads:
+            raise ValueError(f"heads is {self.heads}; it must divide hidden_size")
+        if self.heads > 1 and self.attention_score == "additive":
+            raise ValueError("heads is for attention_score='dot'; additive attention has one")
