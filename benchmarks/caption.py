@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from captioner import checkpoint
-from captioner.captioner import DEFAULT_CHECKPOINT, pick_device
+from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.checkpoint import Checkpoint
 from captioner.decoding import Options, generate
+from captioner.eager import pick_device
 from captioner.image import decode
 
 T = TypeVar("T")

@@ -89,6 +89,7 @@ def _captioner(config: Settings) -> Captioner:
         return Captioner.load(
             config.captioner_checkpoint,
             config.captioner_device,
+            runtime=config.captioner_runtime,
             limits=limits,
             max_queue=config.max_queue,
             observe=metrics.observe,
@@ -96,7 +97,8 @@ def _captioner(config: Settings) -> Captioner:
     except CheckpointError as error:
         raise SettingsError(f"CAPTIONER_CHECKPOINT: {error}") from error
     except ValueError as error:
-        raise SettingsError(f"CAPTIONER_DEVICE: {error}") from error
+        wrong = str(error).partition(" ")[0]  # "device", or "runtime"
+        raise SettingsError(f"CAPTIONER_{wrong.upper()}: {error}") from error
 
 
 async def _serve(config: Settings, captioner: Captioner) -> int:
@@ -115,7 +117,7 @@ async def _serve(config: Settings, captioner: Captioner) -> int:
 
 
 async def _check(config: Settings, captioner: Captioner) -> int:
-    model = captioner.checkpoint.model.config
+    model = captioner.config
     network = f"{_network(captioner)}, {captioner.device}, {model.vocabulary_size} words"
     failed = False
     async with captioner, _chats(config) as chats, _inbox(config) as inbox:
@@ -181,7 +183,7 @@ def _platforms(
 
 
 def _network(captioner: Captioner) -> str:
-    model = captioner.checkpoint.model.config
+    model = captioner.config
     depth = model.encoder.removeprefix("resnet")
     return f"ResNet-{depth} with {'an attention' if model.attention else 'an'} {model.cell.upper()}"
 

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import structlog
-import torch
 
 from bot import metrics, replies
 from captioner import BadImage, Busy, Caption, Options
 from captioner.explain import draw_attention
 from captioner.image import Pixels
+from captioner.network import Floats
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -95,7 +96,7 @@ class Answers:
                 return Answer(replies.NO_ATTENTION, caption)
             words = [word.text for word in caption.words]
             pixels = await self.pixels(photo)
-            sheet = await asyncio.to_thread(_draw, pixels, words, torch.stack(looks))
+            sheet = await asyncio.to_thread(_draw, pixels, words, np.stack(looks))
             return Answer(replies.LOOKED, caption, picture=sheet)
 
         return await self._answer(photo, replace(self.options, attention=True), draw)
@@ -150,7 +151,7 @@ async def _plain(photo: bytes, caption: Caption) -> Answer:
     return Answer(replies.captioned(caption), caption)
 
 
-def _draw(photo: Pixels, words: Sequence[str], looks: torch.Tensor) -> bytes:
+def _draw(photo: Pixels, words: Sequence[str], looks: Floats) -> bytes:
     file = io.BytesIO()
     draw_attention(photo, words, looks).save(file, "JPEG", quality=88)
     return file.getvalue()

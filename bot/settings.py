@@ -14,6 +14,7 @@ from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from captioner.captioner import DEFAULT_CHECKPOINT
+from captioner.runtimes import Runtime
 
 ENV_FILE = Path(".env")
 
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
 
     captioner_checkpoint: Path = DEFAULT_CHECKPOINT
     captioner_device: str = "auto"
+    captioner_runtime: Runtime = "auto"
     beam: int = Field(default=3, ge=1, le=20)
 
     data_dir: Path = Path("data")

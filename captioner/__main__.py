@@ -1,4 +1,4 @@
-"""Caption photos: `python -m captioner PHOTO...`."""
+"""Caption photos: `python -m captioner PHOTO...`; see `export --help` for the other command."""
 
 import argparse
 import asyncio
@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
-import torch
+import numpy as np
 from tqdm import tqdm
 
 from captioner.captioner import DEFAULT_CHECKPOINT, Caption, Captioner
@@ -22,6 +23,7 @@ from captioner.decoding import Options
 from captioner.explain import PHOTO_SIDE, draw_attention
 from captioner.image import BadImage, Pixels
 from captioner.profile import profile
+from captioner.runtimes import Runtime
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
 IN_FLIGHT = 32  # photos under way at once: two batches
@@ -29,8 +31,11 @@ IN_FLIGHT = 32  # photos under way at once: two batches
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Caption what the command line names; return 1 if any photo failed, else 0."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["export"]:
+        return _export(given[1:])
     parser = _parser()
-    args = parser.parse_args(arguments)
+    args = parser.parse_args(given)
     photos = _expand(args.photos)
     if args.explain and len(photos) != 1:
         parser.error(f"--explain draws one photo; {len(photos)} are given")
@@ -45,14 +50,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             attention=args.explain is not None,
         )
         decoders = min(len(photos), os.cpu_count() or 1)
-        captioner = Captioner.load(args.checkpoint, args.device, decoders=decoders)
+        captioner = Captioner.load(
+            args.checkpoint, args.device, runtime=args.runtime, decoders=decoders
+        )
     except CheckpointError as error:
         parser.error(str(error))
     except ValueError as error:  # it begins with the name of the flag
         parser.error(f"--{error}")
-    if args.explain and not captioner.checkpoint.model.config.attention:
+    if args.explain and not captioner.config.attention:
         parser.error(f"--explain: {args.checkpoint} has no attention to draw")
     return asyncio.run(_run(captioner, photos, options, args))
+
+
+def _export(arguments: Sequence[str]) -> int:
+    try:
+        from captioner import export
+    except ModuleNotFoundError as error:
+        print(f"{error}. Exporting needs: pip install -e '.[export]'", file=sys.stderr)
+        return 1
+    return export.main(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", action="store_true", help="say what each stage took")
     parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--runtime", default="auto", choices=get_args(Runtime))
     return parser
 
 
@@ -146,7 +163,7 @@ def _read(name: str, most: int) -> bytes:
 
 def _explain(path: Path, photo: Pixels, caption: Caption) -> Caption | str:
     """Draw the attention; return the caption, or a sentence on what is wrong."""
-    looks = torch.stack([word.attention for word in caption.words if word.attention is not None])
+    looks = np.stack([word.attention for word in caption.words if word.attention is not None])
     sheet = draw_attention(photo, [word.text for word in caption.words], looks)
     try:
         sheet.save(path)

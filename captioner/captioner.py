@@ -14,19 +14,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 
-from captioner import checkpoint
 from captioner.batching import STOPPING, Batcher, Busy
 from captioner.checkpoint import Checkpoint
+from captioner.config import ModelConfig
 from captioner.decoding import Hypothesis, Options, generate
 from captioner.image import Limits, Pixels
-from captioner.model import Memory
+from captioner.network import Floats, Memory, Runnable
+from captioner.runtimes import Runtime, open_network
 from captioner.sandbox import Sandbox, Unpacked
 from captioner.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from captioner.exported import Exported
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ class Word:
 
     text: str  # as in the vocabulary: lower case, a clitic ('s) apart
     logprob: float  # natural logarithm of its probability after the words before it
-    attention: torch.Tensor | None  # (rows, columns) over the whole photo, sums to 1
+    attention: Floats | None  # (rows, columns) over the whole photo, sums to 1
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Captioner:
 
     def __init__(
         self,
-        model: Checkpoint,
+        model: "Checkpoint | Exported",
         device: str = "auto",
         *,
         limits: Limits = Limits(),
@@ -87,7 +90,8 @@ class Captioner:
 
         Args:
             model: what captions.
-            device: as PyTorch names it; "auto" takes CUDA, then MPS, then the CPU.
+            device: as PyTorch names it; "auto" takes CUDA, then MPS, then the CPU. An exported
+                network runs on the CPU.
             limits: what a photo may cost.
             max_batch: photos in a batch at the most.
             max_wait: seconds that the first photo of a batch waits for company.
@@ -101,14 +105,9 @@ class Captioner:
             ValueError: there is no such device.
         """
         self.checkpoint = model
-        self.device = pick_device() if device == "auto" else device
+        self._network = _runnable(model, device)
         self.limits = limits
         self._observe = observe or (lambda name, value: None)
-        try:
-            self._model = model.model.to(self.device).eval()
-        except (RuntimeError, AssertionError) as error:  # PyTorch has no class of its own for it
-            reason = str(error).split(". ")[0]
-            raise ValueError(f"device {self.device!r} cannot be used: {reason}") from error
         self._batcher = Batcher(
             self._forward, max_batch=max_batch, max_wait=max_wait, max_queue=max_queue
         )
@@ -124,6 +123,7 @@ class Captioner:
         path: Path | str = DEFAULT_CHECKPOINT,
         device: str = "auto",
         *,
+        runtime: Runtime = "auto",
         limits: Limits = Limits(),
         max_batch: int = 16,
         max_wait: float = 0.005,
@@ -131,14 +131,14 @@ class Captioner:
         decoders: int | None = None,
         observe: Observe | None = None,
     ) -> Self:
-        """Read a checkpoint; the arguments are those of `Captioner`.
+        """Read a checkpoint, or what was exported from it; see `Captioner` and `open_network`.
 
         Raises:
             CheckpointError: the file is missing, damaged, or no checkpoint of this program.
-            ValueError: there is no such device.
+            ValueError: there is no such device, or the runtime cannot be used.
         """
         return cls(
-            checkpoint.load(Path(path)),
+            open_network(Path(path), device, runtime),
             device,
             limits=limits,
             max_batch=max_batch,
@@ -165,6 +165,21 @@ class Captioner:
         await self._decoded.wait()
         await self._batcher.__aexit__(kind, error, trace)
         await self._sandbox.__aexit__(kind, error, trace)
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the network was built from."""
+        return self._network.config
+
+    @property
+    def device(self) -> str:
+        """Where the network computes, as PyTorch names it."""
+        return self._network.device
+
+    @property
+    def runtime(self) -> str:
+        """What computes: "torch" or "onnx"."""
+        return self._network.name
 
     @property
     def waiting(self) -> int:
@@ -223,23 +238,20 @@ class Captioner:
     def _forward(self, requests: list[_Request]) -> list[Caption]:
         try:
             return self._caption_batch(requests)
-        except torch.OutOfMemoryError:
+        except self._network.out_of_memory:
             if len(requests) == 1:
                 raise
         half = len(requests) // 2
         self._batcher.max_batch = half
         log.warning("the device's memory is full; batches are halved to %d photos", half)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self._network.free()
         return self._forward(requests[:half]) + self._forward(requests[half:])
 
-    @torch.inference_mode()
     def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
         self._observe("batch_photos", len(requests))
         started = time.perf_counter()
         squares = np.stack([request.photo.pixels for request in requests])
-        photos = torch.from_numpy(squares).permute(0, 3, 1, 2).to(self.device)
-        memory = self._model.encode(self.checkpoint.preprocessing.normalize(photos))
+        memory = self._network.encode(squares)
         seen = time.perf_counter()
         captions = self._speak(requests, memory)
         took = {"encoder": seen - started, "decoder": time.perf_counter() - seen}
@@ -250,22 +262,23 @@ class Captioner:
             for caption, request in zip(captions, requests, strict=True)
         ]
 
-    def _speak(self, requests: list[_Request], memory: Memory) -> list[Caption]:
+    def _speak(self, requests: list[_Request], memory: Memory[Any]) -> list[Caption]:
         captions: dict[int, Caption] = {}
         for options in dict.fromkeys(request.options for request in requests):
             same = [index for index, request in enumerate(requests) if request.options == options]
-            chosen = memory.select(torch.tensor(same, device=self.device))
-            found = generate(self._model, chosen, options)
+            chosen = memory if len(same) == len(requests) else memory.select(np.array(same))
+            found = generate(self._network, chosen, options)
             for index, hypotheses in zip(same, found, strict=True):
                 captions[index] = _caption(hypotheses, self.checkpoint.vocabulary)
         return [captions[index] for index in range(len(requests))]
 
 
-def pick_device() -> str:
-    """Return the fastest device of this machine: CUDA, then MPS, then the CPU."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def _runnable(model: "Checkpoint | Exported", device: str) -> Runnable[Any]:
+    if not isinstance(model, Checkpoint):
+        return model
+    from captioner.eager import Eager
+
+    return Eager(model, device)
 
 
 def _before(request: _Request, started: float) -> dict[str, float]:
@@ -277,7 +290,7 @@ def _caption(hypotheses: list[Hypothesis], vocabulary: Vocabulary) -> Caption:
     best, *others = hypotheses
     looks = [None] * len(best.tokens) if best.attention is None else list(best.attention)
     words = tuple(
-        Word(text, logprob, None if look is None else look.view(_rows(look), -1))
+        Word(text, logprob, None if look is None else look.reshape(_rows(look), -1))
         for text, logprob, look in zip(
             vocabulary.spell(best.tokens), best.logprobs, looks, strict=False
         )
@@ -286,6 +299,6 @@ def _caption(hypotheses: list[Hypothesis], vocabulary: Vocabulary) -> Caption:
     return Caption(vocabulary.decode(best.tokens), best.logprob, words, alternatives)
 
 
-def _rows(look: torch.Tensor) -> int:
+def _rows(look: Floats) -> int:
     # Photos are squeezed to a square, and so is the grid.
-    return math.isqrt(look.numel())
+    return math.isqrt(look.size)

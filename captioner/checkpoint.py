@@ -2,6 +2,8 @@
 
 Tensors are stored in half precision; configuration, vocabulary, preprocessing, training arguments
 and scores stand in the file's metadata as JSON. Nothing is ever unpickled.
+
+PyTorch is imported only where tensors are: an exported network is described in the same way.
 """
 
 import dataclasses
@@ -9,17 +11,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialize
 
 from captioner.config import ModelConfig
 from captioner.files import replacing
 from captioner.image import Preprocessing
-from captioner.model import Model
 from captioner.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import torch
+
+    from captioner.model import Model
 
 FORMAT = "photo-captioner-1"
 TIED = ("decoder.output.weight", "decoder.embedding.weight")
@@ -33,32 +37,49 @@ class CheckpointError(ValueError):
 class Checkpoint:
     """A trained model with what is needed to use it and to know it."""
 
-    model: Model
+    model: "Model"
     vocabulary: Vocabulary
     preprocessing: Preprocessing = Preprocessing()
     training: Mapping[str, Any] = field(default_factory=dict)  # the arguments it was trained with
     scores: Mapping[str, Any] = field(default_factory=dict)  # with split, tokenizer, beam width
 
 
+class Description(NamedTuple):
+    """What goes with the weights, in a checkpoint and in an exported network."""
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    preprocessing: Preprocessing
+    training: Mapping[str, Any]
+    scores: Mapping[str, Any]
+
+
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint in half precision; the file appears whole or not at all."""
+    from safetensors.torch import save as serialize
+
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in checkpoint.model.state_dict().items()
     }
     if checkpoint.model.config.tie_embeddings:
         del tensors[TIED[0]]
-    metadata = {
-        "format": FORMAT,
+    metadata = describe(checkpoint, FORMAT)
+    with replacing(path) as part:
+        # Written here, for the library's own writing makes files that only their owner may read.
+        part.write_bytes(serialize(tensors, metadata))
+
+
+def describe(checkpoint: Checkpoint, form: str) -> dict[str, str]:
+    """Return a file's metadata: all that goes with the weights, and what form they are in."""
+    return {
+        "format": form,
         "config": json.dumps(dataclasses.asdict(checkpoint.model.config)),
         "vocabulary": json.dumps(checkpoint.vocabulary.words),
         "preprocessing": json.dumps(dataclasses.asdict(checkpoint.preprocessing)),
         "training": json.dumps(checkpoint.training),
         "scores": json.dumps(checkpoint.scores),
     }
-    with replacing(path) as part:
-        # Written here, for the library's own writing makes files that only their owner may read.
-        part.write_bytes(serialize(tensors, metadata))
 
 
 def load(path: Path) -> Checkpoint:
@@ -67,19 +88,38 @@ def load(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: the file is missing, damaged, or no checkpoint of this program.
     """
+    metadata, tensors = read(path, "pt")
+    about = description(path, metadata, FORMAT)
+    return Checkpoint(_model(path, about.config, tensors), *about[1:])
+
+
+def read(path: Path, framework: Literal["pt", "np"]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return a file's metadata and its tensors.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
     if path.is_dir():
         raise CheckpointError(f"{path}: it is a directory, no file")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: there is no such file") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: damaged, or no safetensors file ({error})") from error
-    if metadata.get("format") != FORMAT:
+
+
+def description(path: Path, metadata: Mapping[str, str], form: str) -> Description:
+    """Read what `describe` wrote.
+
+    Raises:
+        CheckpointError: it is in another form, or unreadable.
+    """
+    if metadata.get("format") != form:
         raise CheckpointError(
-            f"{path}: no checkpoint of this program (its metadata must name format {FORMAT!r})"
+            f"{path}: no checkpoint of this program (its metadata must name format {form!r})"
         )
     try:
         config = ModelConfig(**json.loads(metadata["config"]))
@@ -93,7 +133,7 @@ def load(path: Path) -> Checkpoint:
             f"{path}: its vocabulary has {len(vocabulary)} words, "
             f"its model {config.vocabulary_size}"
         )
-    return Checkpoint(_model(path, config, tensors), vocabulary, preprocessing, training, scores)
+    return Description(config, vocabulary, preprocessing, training, scores)
 
 
 def _preprocessing(values: dict[str, Any]) -> Preprocessing:
@@ -103,7 +143,9 @@ def _preprocessing(values: dict[str, Any]) -> Preprocessing:
     return Preprocessing(size, tuple(mean), tuple(std))
 
 
-def _model(path: Path, config: ModelConfig, tensors: dict[str, torch.Tensor]) -> Model:
+def _model(path: Path, config: ModelConfig, tensors: "dict[str, torch.Tensor]") -> "Model":
+    from captioner.model import Model
+
     if config.tie_embeddings and TIED[1] in tensors:
         tensors[TIED[0]] = tensors[TIED[1]]
     try:

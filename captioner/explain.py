@@ -7,11 +7,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
-from torch.nn import functional
 
 from captioner.image import Pixels
+from captioner.network import Floats
 
 PHOTO_SIDE = 640  # the longest side of a photo that a sheet can make use of
 _TILE = 224
@@ -25,13 +24,13 @@ _INK = (32, 33, 36)
 _FAINT_INK = (140, 143, 150)
 _SHEET_SHAPE = 4 / 3
 
-_WARM = torch.tensor([255.0, 176.0, 64.0])
-_LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
+_WARM = np.array([255, 176, 64], np.float32)
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _DARKEST = 0.28
 _WARMTH = 0.16
 
 
-def draw_attention(photo: Pixels, words: Sequence[str], attention: torch.Tensor) -> Image.Image:
+def draw_attention(photo: Pixels, words: Sequence[str], attention: Floats) -> Image.Image:
     """Draw the photo, then once for each word, bright where the model looked for that word.
 
     Each map is stretched over the whole photo, since the model sees the whole photo squeezed to
@@ -48,17 +47,17 @@ def draw_attention(photo: Pixels, words: Sequence[str], attention: torch.Tensor)
     """
     _check(photo, words, attention)
     plain = _tile(photo)
-    looked = [plain, *(_light(plain, weights) for weights in attention.detach().float().cpu())]
+    looked = [plain, *(_light(plain, weights) for weights in attention)]
     labels = [("photo", _FAINT_INK), *((word, _INK) for word in words)]
     return _arrange(looked, labels)
 
 
-def _check(photo: Pixels, words: Sequence[str], attention: torch.Tensor) -> None:
+def _check(photo: Pixels, words: Sequence[str], attention: Floats) -> None:
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
         raise ValueError(
             f"the photo must be (height, width, 3) uint8, not {photo.shape} {photo.dtype}"
         )
-    if attention.ndim != 3 or 0 in attention.shape[1:] or not attention.is_floating_point():
+    if attention.ndim != 3 or 0 in attention.shape[1:] or attention.dtype.kind != "f":
         raise ValueError(
             "the attention must be (words, rows, columns) float, "
             f"not {tuple(attention.shape)} {attention.dtype}"
@@ -76,20 +75,18 @@ def _tile(photo: Pixels) -> Image.Image:
     return Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS)
 
 
-def _light(plain: Image.Image, weights: torch.Tensor) -> Image.Image:
-    pixels = torch.frombuffer(bytearray(plain.tobytes()), dtype=torch.uint8)
-    colour = pixels.view(plain.height, plain.width, 3).float()
-    seen = _smooth(weights, plain.height, plain.width)[:, :, None]
+def _light(plain: Image.Image, weights: Floats) -> Image.Image:
+    colour = np.asarray(plain, np.float32)
+    seen = _smooth(weights, plain.size)[:, :, None]
     unseen = (colour @ _LUMA)[:, :, None] * _DARKEST
     lit = colour + (_WARM - colour) * _WARMTH * seen
-    return Image.fromarray((unseen + (lit - unseen) * seen).clamp(0, 255).byte().numpy())
+    return Image.fromarray((unseen + (lit - unseen) * seen).clip(0, 255).astype(np.uint8))
 
 
-def _smooth(weights: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    spread = functional.interpolate(
-        weights[None, None], size=(height, width), mode="bicubic", align_corners=False
-    )[0, 0].clamp_min(0)
-    return spread / spread.max().clamp_min(torch.finfo(spread.dtype).tiny)
+def _smooth(weights: Floats, size: tuple[int, int]) -> Floats:
+    small = Image.fromarray(weights.astype(np.float32))
+    spread = np.maximum(np.asarray(small.resize(size, Image.Resampling.BICUBIC)), 0)
+    return spread / max(spread.max(), np.finfo(np.float32).tiny)
 
 
 def _arrange(

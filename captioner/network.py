@@ -13,6 +13,7 @@ from captioner.config import ModelConfig
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Squares = npt.NDArray[np.uint8]  # squeezed photos, (batch, size, size, 3), RGB
 
 
 class Rows(Protocol):
@@ -63,3 +64,25 @@ class Network(Protocol[Array]):
             log-probabilities `(batch * rows, vocabulary)`, the next state, and attention weights
             `(batch * rows, regions)`, None without attention.
         """
+
+
+class Runnable(Network[Array], Protocol[Array]):
+    """A network on its device, with its encoder."""
+
+    @property
+    def name(self) -> str:
+        """Of the runtime, as settings name it."""
+
+    @property
+    def device(self) -> str:
+        """Where it computes, as PyTorch names it."""
+
+    @property
+    def out_of_memory(self) -> type[Exception]:
+        """What it raises where a batch is too large for its device."""
+
+    def encode(self, photos: Squares) -> Memory[Array]:
+        """See squeezed photos."""
+
+    def free(self) -> None:
+        """Return memory that is held for later."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from pydantic import SecretStr
 
 from bot import replies
@@ -33,7 +33,7 @@ ROW = [("another:1", replies.ANOTHER), ("look", replies.LOOK), ("alt", replies.A
 
 
 def sentence(text: str, probability: float = 0.9, *, attention: bool = False) -> Caption:
-    looks = torch.full((2, 2), 0.25) if attention else None
+    looks = np.full((2, 2), 0.25, np.float32) if attention else None
     words = tuple(Word(word, -0.1, looks) for word in text.split())
     return Caption(text, math.log(probability) * (len(words) + 1), words)
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from bot.answers import Answers, CaptionPhoto
 from bot.chats import Chats
@@ -21,7 +21,7 @@ from tests.fake_telegram import TIMEOUT, TOKEN, FakeTelegram, Json
 
 PHOTOS = {photo_bytes(seed): seed for seed in range(6)}
 DOG, CAT, CAR = list(PHOTOS)[:3]
-LOOK = torch.full((2, 2), 0.25)
+LOOK = np.full((2, 2), 0.25, np.float32)
 
 
 class Kept(Chats):

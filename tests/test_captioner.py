@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from captioner import BadImage, Busy, Caption, Captioner, Options
-from captioner.captioner import _Request, pick_device
+from captioner.captioner import _Request
 from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.eager import pick_device
 from captioner.image import Limits
 from tests.conftest import photo_bytes
 from tests.hostile import HOSTILE
@@ -61,7 +62,7 @@ async def test_attention_covers_the_photo_word_by_word(tiny: Checkpoint) -> None
     for word in caption.words:
         assert word.attention is not None
         assert word.attention.shape == (2, 2)
-        torch.testing.assert_close(word.attention.sum(), torch.tensor(1.0))
+        assert word.attention.sum() == pytest.approx(1)
 
 
 async def test_photos_of_a_batch_get_the_captions_that_they_get_alone(tiny: Checkpoint) -> None:

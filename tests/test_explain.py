@@ -2,19 +2,19 @@
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from captioner.explain import draw_attention
 from captioner.image import Pixels
+from captioner.network import Floats
 
 
 def grey_photo(height: int = 120, width: int = 120) -> Pixels:
     return np.full((height, width, 3), 160, np.uint8)
 
 
-def maps_at(*places: tuple[int, int], rows: int = 7, columns: int = 7) -> torch.Tensor:
-    maps = torch.zeros(len(places), rows, columns)
+def maps_at(*places: tuple[int, int], rows: int = 7, columns: int = 7) -> Floats:
+    maps = np.zeros((len(places), rows, columns), np.float32)
     for map_, (row, column) in zip(maps, places, strict=True):
         map_[row, column] = 1
     return maps
@@ -61,7 +61,7 @@ def test_the_photo_is_bright_only_where_the_model_looked(row: int, column: int) 
 
 
 def test_a_faint_peak_is_as_visible_as_a_sharp_one() -> None:
-    spread = torch.ones(1, 7, 7)
+    spread = np.ones((1, 7, 7), np.float32)
     sheet = draw_attention(grey_photo(), ["everything"], spread / spread.sum())
 
     assert brightness(sheet, tile_boxes(sheet)[1]) >= 160
@@ -112,23 +112,23 @@ def test_any_word_can_be_written_and_stays_below_its_tile(word: str) -> None:
 
 
 def test_no_words_give_the_photo_alone() -> None:
-    assert len(tile_boxes(draw_attention(grey_photo(), [], torch.zeros(0, 7, 7)))) == 1
+    assert len(tile_boxes(draw_attention(grey_photo(), [], np.zeros((0, 7, 7), np.float32)))) == 1
 
 
 @pytest.mark.parametrize(
     ("photo", "words", "attention", "reason"),
     [
         (grey_photo(), ["a", "dog"], maps_at((0, 0)), "2 words, 1 maps"),
-        (grey_photo(), ["a"], torch.ones(7, 7), "words, rows, columns"),
-        (grey_photo(), ["a"], torch.ones(1, 0, 7), "words, rows, columns"),
-        (grey_photo(), ["a"], torch.ones(1, 7, 7, dtype=torch.int64), "int64"),
+        (grey_photo(), ["a"], np.ones((7, 7), np.float32), "words, rows, columns"),
+        (grey_photo(), ["a"], np.ones((1, 0, 7), np.float32), "words, rows, columns"),
+        (grey_photo(), ["a"], np.ones((1, 7, 7), np.int64), "int64"),
         (grey_photo()[:, :, :1], ["a"], maps_at((0, 0)), "height, width"),
         (grey_photo().astype(float), ["a"], maps_at((0, 0)), "uint8"),
         (grey_photo()[:, :0], ["a"], maps_at((0, 0)), "uint8"),
     ],
 )
 def test_wrong_shapes_are_refused_with_their_reason(
-    photo: Pixels, words: list[str], attention: torch.Tensor, reason: str
+    photo: Pixels, words: list[str], attention: Floats, reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         draw_attention(photo, words, attention)

@@ -3,11 +3,12 @@ import functools
 import itertools
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from captioner.config import ModelConfig
-from captioner.model import Memory, Model
+from captioner.model import Model
 from captioner.vocabulary import END, PAD, START
 from tests.conftest import tiny_model
 
@@ -99,10 +100,10 @@ def test_shapes_are_those_that_the_contract_names(name: str) -> None:
         assert memory.regions.shape == (2, REGIONS, HIDDEN)
         state = model.decoder.begin(memory, rows=3)
         assert len(state) == (2 if name.startswith("lstm") else 1)
-        logprobs, after, weights = model.step(torch.tensor([5, 6, 7, 8, 9, 10]), state, memory)
+        logprobs, after, weights = model.step(np.arange(5, 11), state, memory)
         assert [part.shape for part in after] == [(6, HIDDEN)] * len(state)
         assert logprobs.shape == (6, VOCABULARY)
-        torch.testing.assert_close(logprobs.exp().sum(-1), torch.ones(6))
+        np.testing.assert_allclose(np.exp(logprobs).sum(-1), 1, rtol=1e-5)
         logits, looks = model(photos(), TOKENS)
         assert logits.shape == (WORDS, VOCABULARY)
     if "plain" not in name:
@@ -185,14 +186,14 @@ def test_teacher_forcing_equals_stepping(name: str) -> None:
         memory = model.encode(photos())
         state = model.decoder.begin(memory, 2)
         for place in range(TOKENS.shape[1] - 1):
-            logprobs, state, weights = model.step(TOKENS[:, place], state, memory)
+            logprobs, state, weights = model.step(TOKENS[:, place].numpy(), state, memory)
             for row in range(len(TOKENS)):
                 if TOKENS[row, place + 1] == PAD:
                     continue
                 before = (TOKENS[:row, 1:] != PAD).sum() + place
-                torch.testing.assert_close(forced[before], logprobs[row])
+                torch.testing.assert_close(forced[before], torch.from_numpy(logprobs[row]))
                 if weights is not None:
-                    torch.testing.assert_close(looked[row, place], weights[row])
+                    torch.testing.assert_close(looked[row, place], torch.from_numpy(weights[row]))
 
 
 @every_decoder
@@ -236,9 +237,8 @@ def test_photos_that_are_selected_are_remembered_as_they_were(name: str) -> None
     model = model_of(name)
     with torch.inference_mode():
         memory = model.encode(photos(3))
-        chosen = memory.select(torch.tensor([2, 0]))
+        chosen = memory.select(np.array([2, 0]))
         expected = model.encode(photos(3)[[2, 0]])
-    assert isinstance(chosen, Memory)
     for part, other in zip(chosen, expected, strict=True):
         torch.testing.assert_close(part, other)
 

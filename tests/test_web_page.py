@@ -15,9 +15,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pytest_asyncio
-import torch
 from PIL import Image
 from playwright.async_api import (
     Browser,
@@ -35,6 +35,7 @@ from bot.door import Door
 from captioner import Busy, Caption, Captioner, Options
 from captioner.captioner import Word
 from captioner.image import decode
+from captioner.network import Floats
 from tests.conftest import photo_bytes
 from tests.web_server import OPEN, serving, web_chat
 
@@ -50,10 +51,10 @@ pytestmark = [
 ]
 
 
-def look_at(row: int, column: int) -> torch.Tensor:
+def look_at(row: int, column: int) -> Floats:
     """Return an attention map that is brightest in one of 7 x 7 regions."""
-    rows, columns = torch.meshgrid(torch.arange(7.0), torch.arange(7.0), indexing="ij")
-    weights = torch.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 2)
+    rows, columns = np.mgrid[:7, :7].astype(np.float32)
+    weights = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 2)
     return weights / weights.sum()
 
 

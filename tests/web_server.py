@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import torch
+import numpy as np
 from aiohttp import ClientResponse, FormData, web
 from openapi_schema_validator import OAS31Validator
 
@@ -22,7 +22,7 @@ from tests.conftest import photo_bytes, pixels
 SURE = Caption(
     "A dog runs.",
     -0.3,
-    (Word("a", -0.1, torch.full((2, 2), 0.25)), Word("dog", -0.2, None)),
+    (Word("a", -0.1, np.full((2, 2), 0.25, np.float32)), Word("dog", -0.2, None)),
     tuple(Caption(f"A cat number {n}.", -4.0 - n, (Word("a", -1.0, None),)) for n in range(8)),
 )
 PHOTO = photo_bytes(1)

@@ -18,9 +18,9 @@ import numpy as np
 import tyro
 
 from captioner import checkpoint
-from captioner.captioner import pick_device
 from captioner.checkpoint import Checkpoint
 from captioner.decoding import Options
+from captioner.eager import pick_device
 from captioner.image import BadImage, decode
 from train.datasets import DatasetError, Record, Split, read
 from train.report import Entry, write_report

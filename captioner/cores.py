@@ -1,0 +1,40 @@
+"""How many cores this process may use."""
+
+import math
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def cores(cgroup: Path = _CGROUP) -> int:
+    """Count the cores that threads can be busy on: a container's limit counts, version 1 or 2.
+
+    `OMP_NUM_THREADS` is taken at its word.
+
+    Args:
+        cgroup: where the limits of control groups are mounted.
+    """
+    with suppress(KeyError, ValueError):
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(allowed or 1, _quota(cgroup)))
+
+
+def _quota(cgroup: Path) -> int:
+    """Return how many cores the container's share of time fills; partly filled ones count."""
+    for limit in (_version_2, _version_1):
+        with suppress(OSError, ValueError, ZeroDivisionError):
+            most, period = limit(cgroup)
+            return math.ceil(int(most) / int(period)) if int(most) > 0 else sys.maxsize
+    return sys.maxsize
+
+
+def _version_2(cgroup: Path) -> list[str]:
+    return (cgroup / "cpu.max").read_text().split()  # "max" in the place of a number: no limit
+
+
+def _version_1(cgroup: Path) -> list[str]:
+    return [(cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")]

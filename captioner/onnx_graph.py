@@ -1,0 +1,68 @@
+"""An ONNX graph, node by node."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+OPSET = 17
+IR_VERSION = 8  # that of the opset, so that older runtimes read it too
+FLOAT = TensorProto.FLOAT
+MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
+
+Weights = npt.NDArray[Any]
+TYPES = {"float": FLOAT, "int64": TensorProto.INT64, "uint8": TensorProto.UINT8}
+
+
+class Graph:
+    """Nodes in the order of their computation; values go by their names."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+
+    def constant(self, value: Weights) -> str:
+        """Add a constant and return its name."""
+        name = f"constant{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def whole(self, *values: int) -> str:
+        """Add whole numbers, as shapes and axes are given, and return their name."""
+        return self.constant(np.array(values, np.int64))
+
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node with one output and return the output's name."""
+        return self.several(operator, 1, *inputs, **attributes)[0]
+
+    def several(self, operator: str, outputs: int, *inputs: str, **attributes: Any) -> list[str]:
+        """Add a node with several outputs and return their names."""
+        name = f"{operator}{len(self._nodes)}"
+        names = [f"{name}.{index}" for index in range(outputs)]
+        self._nodes.append(helper.make_node(operator, inputs, names, name, **attributes))
+        return names
+
+    def model(
+        self,
+        inputs: Mapping[str, tuple[str, list[int | str]]],
+        outputs: Mapping[str, str],
+    ) -> ModelProto:
+        """Finish.
+
+        Args:
+            inputs: the type and the shape of each, by name.
+            outputs: what each is computed as, by the name that it shall have.
+        """
+        for name, value in outputs.items():
+            self._nodes.append(helper.make_node("Identity", [value], [name]))
+        given = [
+            helper.make_tensor_value_info(name, TYPES[kind], shape)
+            for name, (kind, shape) in inputs.items()
+        ]
+        wanted = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+        graph = helper.make_graph(self._nodes, "network", given, wanted, self._constants)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
