@@ -71,7 +71,10 @@ def _arguments() -> argparse.Namespace:
 @torch.inference_mode()
 def _caption(trained: Checkpoint, files: list[bytes], options: Options, device: str) -> Stages:
     squeeze, normalize = trained.preprocessing.squeeze, trained.preprocessing.normalize
-    squares, file = _timed(lambda: np.stack([squeeze(decode(data)) for data in files]), device)
+    size = trained.preprocessing.size
+    squares, file = _timed(
+        lambda: np.stack([squeeze(decode(data, side=size)) for data in files]), device
+    )
     photos = torch.from_numpy(squares).permute(0, 3, 1, 2)
     memory, encoder = _timed(lambda: trained.model.encode(normalize(photos.to(device))), device)
     _, decoder = _timed(lambda: generate(trained.model, memory, options), device)

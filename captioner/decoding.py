@@ -3,8 +3,8 @@
 A photo's sentences depend on that photo, the options and the seed alone, never on its neighbours
 in the batch; a photo whose search is over leaves the batch.
 
-The search itself is NumPy's, whatever the network runs in: at a few rows of some thousand words
-an operation of PyTorch takes longer to start than to compute.
+The search itself is NumPy's, whatever the network runs in, so that one search serves runtimes with
+PyTorch and without.
 """
 
 import math

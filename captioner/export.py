@@ -3,7 +3,7 @@
 The encoder's convolutions are rounded to 8 bits, with ranges measured on photos: static
 quantization. A range is the mean of what photos reach, so that a rare peak does not cost all other
 values their precision. The stem and the first block stay as they are: a quarter of the error comes
-from them, and a tenth of the time. The decoder's matrices are in 8 bits too, see `linear_8_bit`.
+from them. The decoder's matrices are in 8 bits too, see `linear_8_bit`.
 """
 
 import argparse
@@ -71,13 +71,17 @@ def _photos(folder: Path, preprocessing: Preprocessing) -> tuple[Squares, Square
         if len(squares) == CALIBRATION + SAMPLE:
             break
         try:
-            squares.append(preprocessing.squeeze(decode(path.read_bytes())))
+            squares.append(_square(path, preprocessing))
         except BadImage:
             continue  # a folder may hold other files
     if len(squares) < 2:
         raise ValueError(f"{folder} holds no two photos")
     share = max(1, len(squares) * SAMPLE // (CALIBRATION + SAMPLE))
     return np.stack(squares[share:]), np.stack(squares[:share])
+
+
+def _square(path: Path, preprocessing: Preprocessing) -> Pixels:
+    return preprocessing.squeeze(decode(path.read_bytes(), side=preprocessing.size))
 
 
 def export(trained: Checkpoint, made_from: str, photos: Squares, output: Path) -> None:

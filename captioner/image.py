@@ -133,12 +133,14 @@ def check_file(data: bytes, limits: Limits) -> None:
         )
 
 
-def decode(data: bytes, limits: Limits = Limits()) -> Pixels:
+def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> Pixels:
     """Decode a photo: its first frame, turned upright, over white where it is transparent.
 
     Args:
         data: a whole file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC with `pillow-heif`.
         limits: what it may cost; checked before any pixel is decoded.
+        side: of what the photo will be scaled to. A JPEG far larger is decoded at a half, a
+            quarter or an eighth of its size, where at least twice the side is left.
 
     Returns:
         `(height, width, 3)`, uint8, RGB.
@@ -153,6 +155,8 @@ def decode(data: bytes, limits: Limits = Limits()) -> Pixels:
                 _check_size(width, height, limits)
             if "progressive" in image.info and _scans(data) > MAX_SCANS:
                 raise BadImage(TOO_SLOW, "too large")
+            if side is not None:
+                image.draft(None, (2 * side, 2 * side))
             image.load()
             with suppress(Exception):  # a photo with unreadable EXIF data is still a photo
                 ImageOps.exif_transpose(image, in_place=True)

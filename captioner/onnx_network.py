@@ -18,7 +18,7 @@ from captioner.onnx_graph import FLOAT, MICROSOFT, Graph, Weights
 
 Linear = Callable[[Graph, str, Weights, Weights | None], str]
 
-BLOCK = 64  # weights that share a scale; the narrowest that costs no time
+BLOCK = 64  # weights of a row that share a scale
 
 
 def encoder_graph(model: Model, preprocessing: Preprocessing) -> ModelProto:

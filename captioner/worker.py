@@ -126,7 +126,7 @@ def _hush() -> None:
 
 def _serve(results: BinaryIO, job: Mapping[str, Any], photo: bytes, limits: Limits) -> None:
     try:
-        pixels = _JOBS[job["job"]](decode(photo, limits), job["side"])
+        pixels = _JOBS[job["job"]](decode(photo, limits, job["side"]), job["side"])
     except BadImage as error:
         _send(results, {"refused": str(error), "kind": error.kind})
     except MemoryError:

@@ -69,9 +69,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Note every photo that is decoded."""
     files: list[bytes] = []
 
-    def note(data: bytes, *rest: Any) -> image.Pixels:
+    def note(data: bytes, *rest: Any, **named: Any) -> image.Pixels:
         files.append(data)
-        return image.decode(data, *rest)
+        return image.decode(data, *rest, **named)
 
     monkeypatch.setattr(features, "decode", note)
     return files

@@ -578,3 +578,14 @@ def test_a_refusal_tells_programs_its_kind(data: bytes, limits: Limits, kind: st
     with pytest.raises(BadImage) as refused:
         decode(data, limits)
     assert refused.value.kind == kind
+
+
+def test_a_large_jpeg_is_decoded_no_larger_than_it_is_needed() -> None:
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((1600, 1200)).convert("RGB").save(file, "JPEG", quality=95)
+    whole, enough = decode(file.getvalue()), decode(file.getvalue(), side=224)
+    assert whole.shape == (1200, 1600, 3)
+    assert enough.shape == (600, 800, 3)
+    squeeze = Preprocessing(size=224).squeeze
+    assert np.abs(squeeze(whole).astype(int) - squeeze(enough)).mean() < 1
+    assert decode(file.getvalue(), side=640).shape == whole.shape

@@ -106,7 +106,7 @@ def _photos(
     readable, photos = [], []
     for record in records:
         try:
-            photo = decode(record.photo.read_bytes())
+            photo = decode(record.photo.read_bytes(), side=trained.preprocessing.size)
         except (BadImage, OSError) as error:
             log.warning("%s is left out: %s", record.photo, error)
             continue

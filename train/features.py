@@ -79,7 +79,7 @@ def _photos(
         rows = np.zeros((len(chunk), 3, size, size), np.uint8)
         for row, index in enumerate(chunk):
             try:
-                photo = decode(records[index].photo.read_bytes())
+                photo = decode(records[index].photo.read_bytes(), side=size)
                 rows[row] = preprocessing.squeeze(photo).transpose(2, 0, 1)
             except (BadImage, OSError) as error:
                 log.warning("%s is left out: %s", records[index].photo, error)

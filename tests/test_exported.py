@@ -1,0 +1,217 @@
+"""What was exported says what PyTorch says, and is taken where it should be."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from captioner import Captioner, Options, checkpoint
+from captioner.__main__ import main
+from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.cores import cores
+from captioner.decoding import generate
+from captioner.eager import Eager
+from captioner.image import Preprocessing, decode
+from captioner.network import Memory, Squares
+from captioner.vocabulary import END
+from tests.conftest import VOCABULARY, photo_bytes, tiny_model
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx")
+
+from captioner import onnx_network
+from captioner.export import compare, export
+from captioner.exported import Exported, beside, digest
+
+KINDS: dict[str, dict[str, Any]] = {
+    "lstm-dot": {"attention_score": "dot", "heads": 4},
+    "gru-additive": {"cell": "gru", "tie_embeddings": True},
+    "lstm-plain": {"attention": False, "batch_norm": True},
+    "gru-plain-bottleneck": {"attention": False, "cell": "gru", "encoder": "resnet50"},
+}
+STRATEGIES = [
+    Options(beam=1),
+    Options(beam=3, alternatives=1, attention=True),
+    Options(sample=True, seed=2, alternatives=1),
+]
+
+
+def trained(**fields: Any) -> Checkpoint:
+    model = tiny_model(**fields)
+    if "batch_norm" in fields:
+        norm = model.encoder.norm
+        assert isinstance(norm, torch.nn.BatchNorm1d)
+        assert norm.running_mean is not None
+        norm.running_mean.normal_()
+    with torch.no_grad():  # as in a file
+        model.decoder.embedding.weight.copy_(model.decoder.embedding.weight.half())
+    return Checkpoint(model, VOCABULARY, Preprocessing(size=64))
+
+
+def squares(count: int) -> Squares:
+    squeeze = Preprocessing(size=64).squeeze
+    return np.stack([squeeze(decode(photo_bytes(seed))) for seed in range(count)])
+
+
+@pytest.fixture
+def in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("captioner.export._quantized", lambda graph, _: graph.SerializeToString())
+    monkeypatch.setattr(onnx_network, "linear_8_bit", onnx_network.linear)
+
+
+@pytest.fixture
+def beside_it(tiny: Checkpoint, tmp_path: Path) -> Path:
+    """Return a checkpoint with its exported network beside it."""
+    path = tmp_path / "tiny.safetensors"
+    checkpoint.save(path, tiny)
+    export(tiny, digest(path), squares(4), beside(path))
+    return path
+
+
+@pytest.mark.usefixtures("in_single_precision")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_network_says_what_it_says_in_pytorch(kind: str, tmp_path: Path) -> None:
+    model = trained(**KINDS[kind])
+    export(model, "", squares(2), tmp_path / "tiny")
+    exported, eager, photos = Exported(tmp_path / "tiny"), Eager(model, "cpu"), squares(5)
+    assert exported.config == model.model.config
+    for options in STRATEGIES:
+        expected = generate(eager, eager.encode(photos), options)
+        found = generate(exported, exported.encode(photos), options)
+        assert len({row[0].tokens for row in found}) > 1
+        for row, other in zip(found, expected, strict=True):
+            for one, same in zip(row, other, strict=True):
+                assert one.tokens == same.tokens
+                assert one.logprobs == pytest.approx(same.logprobs, abs=1e-3)
+                assert (one.attention is None) == (same.attention is None)
+                if one.attention is not None and same.attention is not None:
+                    np.testing.assert_allclose(one.attention, same.attention, atol=1e-4)
+
+
+def test_eight_bits_cost_little(tiny: Checkpoint, beside_it: Path) -> None:
+    exported, eager, photos = Exported(beside(beside_it)), Eager(tiny, "cpu"), squares(8)
+    seen, expected = exported.encode(photos).regions, eager.encode(photos).regions.numpy()
+    assert 0 < np.abs(seen - expected).mean() < 0.1 * np.abs(expected).mean()
+    memory = eager.encode(photos)
+    start = tuple(part.numpy() for part in memory.start)
+    tokens = np.full(8, 5)
+    held = Memory(memory.regions.numpy(), memory.keys.numpy(), start)
+    said, _, _ = exported.step(tokens, start, held)
+    precise, _, _ = eager.step(tokens, memory.start, memory)
+    assert 0 < np.abs(np.exp(said) - np.exp(precise)).max() < 0.1
+    assert f"of {len(photos)} captions are those of PyTorch" in compare(tiny, exported, photos)
+
+
+def test_what_is_said_of_a_photo_does_not_depend_on_its_neighbours(beside_it: Path) -> None:
+    exported, photos = Exported(beside(beside_it)), squares(6)
+    together = generate(exported, exported.encode(photos), Options())
+    for index, row in enumerate(together):
+        alone = generate(exported, exported.encode(photos[index : index + 1]), Options())[0]
+        assert alone[0].tokens == row[0].tokens
+        assert alone[0].logprobs == pytest.approx(row[0].logprobs, abs=1e-4)
+
+
+async def test_auto_takes_what_was_exported_on_the_cpu(beside_it: Path) -> None:
+    for device, runtime, taken in (
+        ("cpu", "auto", "onnx"),
+        ("cpu", "onnx", "onnx"),
+        ("cpu", "torch", "torch"),
+    ):
+        async with Captioner.load(beside_it, device, runtime=runtime) as captioner:  # type: ignore[arg-type]
+            assert captioner.runtime == taken
+            caption = await captioner.caption(photo_bytes(1), Options(attention=True))
+            assert caption.words[0].attention is not None
+            assert caption.words[0].attention.shape == (2, 2)
+
+
+def test_a_checkpoint_that_changed_since_is_not_spoken_for(
+    beside_it: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = tiny_model(seed=5)
+    with torch.no_grad():
+        other.decoder.output.bias[END] += 1
+    checkpoint.save(beside_it, Checkpoint(other, VOCABULARY, Preprocessing(size=64)))
+    assert Captioner.load(beside_it, "cpu").runtime == "torch"
+    assert "made from another checkpoint" in caplog.text
+    with pytest.raises(CheckpointError, match="made from another checkpoint"):
+        Captioner.load(beside_it, "cpu", runtime="onnx")
+
+
+@pytest.mark.parametrize("wrong", [b"", b"{}", "truncated", "checkpoint"])
+def test_a_damaged_export_is_one_clear_error(beside_it: Path, wrong: bytes | str) -> None:
+    path = beside(beside_it)
+    if wrong == "checkpoint":
+        path.write_bytes(beside_it.read_bytes())
+    else:
+        path.write_bytes(path.read_bytes()[:-1000] if isinstance(wrong, str) else wrong)
+    with pytest.raises(CheckpointError, match=r"tiny\.onnx\.safetensors"):
+        Captioner.load(beside_it, "cpu", runtime="onnx")
+
+
+def test_a_runtime_that_cannot_be_used_is_named(beside_it: Path) -> None:
+    with pytest.raises(ValueError, match=r"^runtime is 'steam'; allowed are auto, torch, onnx"):
+        Captioner.load(beside_it, runtime="steam")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^runtime 'onnx' is for the CPU"):
+        Captioner.load(beside_it, "cuda", runtime="onnx")
+
+
+def test_an_exported_network_is_served_without_pytorch(beside_it: Path) -> None:
+    code = (
+        "import asyncio, sys; from captioner import Captioner\n"
+        "async def main():\n"
+        f"    async with Captioner.load({str(beside_it)!r}, 'cpu') as captioner:\n"
+        "        print((await captioner.caption(sys.stdin.buffer.read())).text)\n"
+        "asyncio.run(main()); print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=photo_bytes(1), capture_output=True, check=True
+    )
+    said, loaded = done.stdout.decode().splitlines()
+    assert said.endswith(".")
+    assert loaded == "False"
+
+
+def test_the_command_writes_beside_the_checkpoint_and_compares(
+    tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, photos = tmp_path / "model.safetensors", tmp_path / "photos"
+    path.write_bytes(tiny_file.read_bytes())
+    photos.mkdir()
+    assert main(["export", "--checkpoint", str(path), "--photos", str(photos)]) == 1
+    assert "holds no two photos" in capsys.readouterr().err
+    (photos / "notes.txt").write_text("no photo")
+    for seed in range(4):
+        (photos / f"{seed}.jpg").write_bytes(photo_bytes(seed))
+    assert main(["export", "--checkpoint", str(path), "--photos", str(photos)]) == 0
+    assert "of 1 captions are those of PyTorch" in capsys.readouterr().out
+    assert Captioner.load(path, "cpu").runtime == "onnx"
+
+
+@pytest.mark.parametrize(
+    ("files", "count"),
+    [
+        ({"cpu.max": "100000 100000\n"}, 1),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_a_containers_limit_counts(
+    files: dict[str, str], count: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert cores(tmp_path) == (count or 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert cores(tmp_path) == 3
