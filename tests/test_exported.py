@@ -36,7 +36,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 STRATEGIES = [
     Options(beam=1),
-    Options(beam=3, alternatives=1, attention=True),
+    Options(beam=3, length_penalty=1.0, alternatives=1, attention=True),
     Options(sample=True, seed=2, alternatives=1),
 ]
 

@@ -40,3 +40,17 @@ def test_the_file_is_small_and_its_licence_lies_beside_it() -> None:
     assert "non-commercial" in DEFAULT_CHECKPOINT.with_name("LICENSE").read_text()
     assert "non-commercial use only" in CARD
     assert "github.com/uber-research/permute-quantize-finetune" in CARD
+
+
+async def test_the_exported_network_is_that_checkpoint(shipped: Checkpoint) -> None:
+    photos = [path.read_bytes() for path in EXAMPLES]
+    async with (
+        Captioner.load(runtime="onnx") as exported,
+        Captioner(shipped, "cpu") as captioner,
+    ):
+        said = [await exported.caption(photo) for photo in photos]
+        meant = [await captioner.caption(photo) for photo in photos]
+    same = sum(one.text == other.text for one, other in zip(said, meant, strict=True))
+    assert same >= len(photos) / 2
+    assert exported.checkpoint.vocabulary.words == shipped.vocabulary.words
+    assert exported.checkpoint.scores == shipped.scores
