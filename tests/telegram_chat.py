@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from bot import telegram_bot, telegram_photos, telegram_sending
 from bot.answers import Answers, CaptionPhoto
 from bot.chats import Chats
 from bot.door import Door
@@ -22,6 +24,16 @@ from tests.fake_telegram import TIMEOUT, TOKEN, FakeTelegram, Json
 PHOTOS = {photo_bytes(seed): seed for seed in range(6)}
 DOG, CAT, CAR = list(PHOTOS)[:3]
 LOOK = np.full((2, 2), 0.25, np.float32)
+
+
+def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of this machine out, and the bot's pauses short."""
+    monkeypatch.chdir(folder)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.2)
+    monkeypatch.setattr(telegram_sending, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(telegram_bot, "POLL_PAUSE", 0.01)
 
 
 class Kept(Chats):

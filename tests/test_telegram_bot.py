@@ -15,7 +15,6 @@ from prometheus_client import REGISTRY
 
 from bot import replies, telegram_bot, telegram_photos, telegram_sending
 from bot.errors import PlatformError
-from bot.settings import Settings
 from bot.telegram_bot import Telegram
 from captioner import Busy, Caption, Options
 from tests.conftest import photo_bytes
@@ -36,6 +35,7 @@ from tests.telegram_chat import (
     CAT,
     DOG,
     Kept,
+    alone,
     captioned,
     command,
     kept_in,
@@ -51,14 +51,9 @@ HARDLY = 0.05  # seconds
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of this machine out, and pauses short."""
-    monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.2)
-    monkeypatch.setattr(telegram_sending, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(telegram_bot, "POLL_PAUSE", 0.01)
+    alone(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -7,10 +7,19 @@ from typing import Any
 
 import pytest
 
-from bot import replies, telegram_bot, telegram_photos
-from bot.settings import Settings
+from bot import replies
 from tests.fake_telegram import ANN, GROUP, PRIVATE, FakeTelegram, Json
-from tests.telegram_chat import CAT, DOG, Kept, captioned, command, kept_in, running, telegram
+from tests.telegram_chat import (
+    CAT,
+    DOG,
+    Kept,
+    alone,
+    captioned,
+    command,
+    kept_in,
+    running,
+    telegram,
+)
 
 BEN: Json = {"id": 8, "is_bot": False, "first_name": "Ben"}
 BENS: Json = {"id": 8, "type": "private", "first_name": "Ben"}
@@ -19,11 +28,7 @@ BENS: Json = {"id": 8, "type": "private", "first_name": "Ben"}
 @pytest.fixture(autouse=True)
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of this machine out, and pauses short."""
-    monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.2)
-    monkeypatch.setattr(telegram_bot, "POLL_PAUSE", 0.01)
+    alone(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -7,12 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from bot import inbox, replies, telegram_bot, telegram_photos, telegram_sending
+from bot import inbox, replies, telegram_bot, telegram_sending
 from bot.entries import Key
-from bot.settings import Settings
 from captioner import Caption, Options
 from tests.fake_telegram import GROUP, PRIVATE, FakeTelegram, Json, failure
-from tests.telegram_chat import CAR, CAT, DOG, Kept, captioned, kept_in, running, say, telegram
+from tests.telegram_chat import (
+    CAR,
+    CAT,
+    DOG,
+    Kept,
+    alone,
+    captioned,
+    kept_in,
+    running,
+    say,
+    telegram,
+)
 
 # The library warns of its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
@@ -21,12 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecatio
 @pytest.fixture(autouse=True)
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of this machine out, and pauses short."""
-    monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.2)
-    monkeypatch.setattr(telegram_sending, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(telegram_bot, "POLL_PAUSE", 0.01)
+    alone(tmp_path, monkeypatch)
     monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(inbox, "LOOK_SECONDS", 0.01)
 
