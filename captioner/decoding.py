@@ -183,11 +183,13 @@ def _beam_search(
 
     def keep_best(new: Floats, tokens: Ids, logprobs: Floats) -> None:
         """Merge sentences `(searching, k, length)` with scores `new` into the finished ones."""
-        room = ((0, 0), (0, 0), (0, length_limit - logprobs.shape[-1]))
+        length = logprobs.shape[-1]
+        ended = np.full((photos.size, k, length_limit + 1), END)
+        ended[..., : length + 1] = tokens
+        said = np.zeros((photos.size, k, length_limit), np.float32)
+        said[..., :length] = logprobs
         finished[photos], best = _best(np.concatenate((finished[photos], new), 1), k)
-        ended = np.pad(tokens, room, constant_values=END)
         finished_tokens[photos] = _pick(np.concatenate((finished_tokens[photos], ended), 1), best)
-        said = np.pad(logprobs, room)
         finished_logprobs[photos] = _pick(
             np.concatenate((finished_logprobs[photos], said), 1), best
         )
@@ -201,7 +203,7 @@ def _beam_search(
         # Of 2k candidates at most k end, so k stay to go on with.
         candidates, index = _best(totals, 2 * k)
         parents, words = np.divmod(index, vocabulary)
-        spoken = np.take_along_axis(said.reshape(-1, k * vocabulary), index, 1)
+        spoken = _pick(said.reshape(-1, k * vocabulary), index)
         tokens = np.concatenate((_pick(tokens, parents), words[..., None]), -1)
         logprobs = np.concatenate((_pick(logprobs, parents), spoken[..., None]), -1)
         ends = words == END
@@ -211,7 +213,7 @@ def _beam_search(
             keep_best(new, tokens[:, :k], logprobs[:, :k])
         scores, alive = _best(np.where(ends, np.float32(-np.inf), candidates), k)
         tokens, logprobs = _pick(tokens, alive), _pick(logprobs, alive)
-        parents = np.take_along_axis(parents, alive, 1)
+        parents = _pick(parents, alive)
         going = scores[:, 0] / scale > finished[photos, -1]
         if not going.any():
             break
@@ -240,10 +242,12 @@ def _forbid(logprobs: Floats, history: Ids, options: Options) -> Floats:
         allowed[:, END] = -np.inf
     n = options.no_repeat_ngram
     if n and said >= n:
-        runs = np.lib.stride_tricks.sliding_window_view(history[:, 1:], n, axis=1)
-        last = history[:, said + 2 - n :]
-        row, place = (runs[:, :, :-1] == last[:, None]).all(-1).nonzero()
-        allowed[row, runs[row, place, -1]] = -np.inf
+        # Where the last n - 1 words stood before, what came after them must not come again.
+        same = np.ones((len(history), said + 1 - n), np.bool_)
+        for back in range(1, n):
+            same &= history[:, n - back : -back] == history[:, -back, None]
+        row, place = same.nonzero()
+        allowed[row, history[row, place + n]] = -np.inf
     # Where nothing may be said any more the sentence ends, whatever its length and probability.
     stuck = allowed.max(-1) == -np.inf
     allowed[stuck, END] = np.maximum(logprobs[stuck, END], np.float32(-1e30))
@@ -268,11 +272,8 @@ def _best(values: Floats, count: int) -> tuple[Floats, Ids]:
     """Return the `count` largest of each row, the largest first, and where they stand."""
     split = values.shape[1] - count
     index = np.argpartition(values, split, axis=1)[:, split:] if split > 0 else _places(values)
-    found = np.take_along_axis(values, index, 1)
-    order = (-found).argsort(1, kind="stable")
-    return np.take_along_axis(found, order, 1)[:, :count], np.take_along_axis(index, order, 1)[
-        :, :count
-    ]
+    index = _pick(index, (-_pick(values, index)).argsort(1, kind="stable")[:, :count])
+    return _pick(values, index), index
 
 
 def _places(values: Floats) -> Ids:
@@ -280,7 +281,7 @@ def _places(values: Floats) -> Ids:
 
 
 def _pick(rows: npt.NDArray[Any], index: Ids) -> npt.NDArray[Any]:
-    """Take from `(batch, rows, length)` the rows `(batch, k)` of each photo."""
+    """Take from `(batch, rows, ...)` the rows `(batch, k)` of each photo."""
     return rows[np.arange(rows.shape[0])[:, None], index]
 
 
