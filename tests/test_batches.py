@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 from train import batches
+from train.batches import Augmentation
 from train.datasets import Record
 
 VOCABULARY = Vocabulary.build(["a dog runs on the left side", "a cat sits right there"])
@@ -46,7 +47,9 @@ def half_dark() -> np.ndarray[Any, Any]:
 
 
 def augmented(caption: str, seed: int, times: int = 1) -> torch.Tensor:
-    dataset = batches.images(half_dark(), [record(caption)], VOCABULARY, 6, augment=True)
+    dataset = batches.images(
+        half_dark(), [record(caption)], VOCABULARY, 6, augmentation=Augmentation()
+    )
     torch.manual_seed(seed)
     return torch.stack([dataset[0][0] for _ in range(times)])
 
@@ -181,7 +184,7 @@ def test_augmentation_is_repeated_by_its_seed() -> None:
 def test_augmentation_leaves_the_source_alone() -> None:
     photos = half_dark()
     photos.setflags(write=False)  # as a memory-mapped file is
-    dataset = batches.images(photos, [record(PLAIN)], VOCABULARY, 6, augment=True)
+    dataset = batches.images(photos, [record(PLAIN)], VOCABULARY, 6, augmentation=Augmentation())
     for _ in range(3):
         dataset[0]
 
@@ -205,6 +208,43 @@ def test_a_photo_whose_captions_name_a_side_is_never_flipped(caption: str) -> No
 
 def test_one_caption_that_names_a_side_is_enough() -> None:
     records = [record(PLAIN, PLAIN, "a cat on the right"), record("a bright cleft")]
-    dataset = batches.images(half_dark().repeat(2, 0), records, VOCABULARY, 6, augment=True)
+    dataset = batches.images(
+        half_dark().repeat(2, 0), records, VOCABULARY, 6, augmentation=Augmentation()
+    )
 
     assert list(dataset.sided) == [True, False]
+
+
+def test_a_rectangle_is_blanked_of_the_share_of_photos_that_is_asked_for() -> None:
+    dataset = batches.images(
+        half_dark(), [record(PLAIN)], VOCABULARY, 6, augmentation=Augmentation(erase=0.5)
+    )
+    torch.manual_seed(0)
+    # The patches of one photo hardly differ, and none of it is grey by itself.
+    blanked = [bool((dataset[0][0] == batches.GREY).float().mean() > 0.02) for _ in range(60)]
+
+    assert 15 <= sum(blanked) <= 45
+
+
+def test_a_crop_leaves_as_much_as_is_asked_for() -> None:
+    ramp = np.broadcast_to(np.arange(0, 192, 4, dtype=np.uint8), (1, 3, 48, 48))
+    shares = {}
+    for crop in (0.2, 0.9):
+        augmentation = Augmentation(crop)
+        dataset = batches.images(ramp, [record(PLAIN)], VOCABULARY, 6, augmentation=augmentation)
+        torch.manual_seed(0)
+        spans = [photo.max() - photo.min().float() for photo in (dataset[0][0] for _ in range(30))]
+        shares[crop] = float(min(spans))
+
+    assert shares[0.2] < 0.7 * shares[0.9]
+
+
+def test_as_many_words_are_muffled_as_asked_for_and_no_special_is() -> None:
+    tokens = torch.tensor([START, 4, 5, 6, 7, END, PAD]).repeat(500, 1)
+    torch.manual_seed(0)
+    heard = batches.muffle(tokens, 0.25)
+
+    assert torch.equal(heard[:, [0, 5, 6]], tokens[:, [0, 5, 6]])
+    assert set(heard[heard != tokens].tolist()) == {UNKNOWN}
+    assert 0.22 < float((heard[:, 1:5] == UNKNOWN).float().mean()) < 0.28
+    assert torch.equal(batches.muffle(tokens, 0.0), tokens)

@@ -17,8 +17,9 @@ from captioner.image import Preprocessing
 from captioner.model import Encoder
 from tests.tiny_dataset import write_dataset
 from train import features
+from train.batches import Augmentation
 from train.datasets import DatasetError, Record, read
-from train.features import Data, compute, half_is_fast
+from train.features import Data, compute, compute_views, half_is_fast
 
 SMALL = Preprocessing(size=64)  # a grid of two by two regions
 Photos = tuple[Record, ...]
@@ -282,3 +283,36 @@ def test_half_precision_is_for_hardware_that_has_it(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
 
     assert half_is_fast(device) is fast
+
+
+def test_views_are_looks_at_changed_photos_and_kept(
+    records: Photos, encoder: Encoder, tmp_path: Path
+) -> None:
+    data = compute(records, None, tmp_path, "cpu", SMALL)
+    augmentation = Augmentation(crop=0.3)
+
+    def views() -> list[np.ndarray[Any, Any]]:
+        return compute_views(data, encoder, tmp_path, "cpu", augmentation, 2, SMALL)
+
+    with counting(encoder) as looked:
+        first, second = views()
+    assert sum(looked) == 2 * len(records)
+    plain = look(records, encoder, tmp_path).grids
+    assert first.shape == second.shape == plain.shape
+    # No photo is seen twice in the same way, nor as it is.
+    for one, another in ((first, second), (first, plain), (second, plain)):
+        assert all(not np.array_equal(a, b) for a, b in zip(one, another, strict=True))
+    with counting(encoder) as looked:
+        again = views()
+    assert not looked
+    assert all(map(np.array_equal, again, (first, second)))
+
+
+def test_views_of_another_augmentation_are_computed_anew(
+    records: Photos, encoder: Encoder, tmp_path: Path
+) -> None:
+    data = compute(records, None, tmp_path, "cpu", SMALL)
+    [before] = compute_views(data, encoder, tmp_path, "cpu", Augmentation(0.9), 1, SMALL)
+    kept = np.array(before)
+    [after] = compute_views(data, encoder, tmp_path, "cpu", Augmentation(0.2), 1, SMALL)
+    assert not np.array_equal(kept, after)

@@ -391,6 +391,13 @@ def test_looking_everywhere_can_be_rewarded(bench: Bench) -> None:
     assert 0.5 < rewarded["train_loss"] - without["train_loss"] < 1.0
 
 
+def test_words_that_are_not_heard_make_the_next_harder_to_guess(bench: Bench) -> None:
+    [heard] = metrics(fit(bench.config("heard", epochs=1, fine_tune=0)).parent)
+    muffled = bench.config("muffled", epochs=1, fine_tune=0, word_dropout=0.9)
+    [unheard] = metrics(fit(muffled).parent)
+    assert unheard["train_loss"] > heard["train_loss"]
+
+
 def test_half_precision_learns_too(bench: Bench) -> None:
     # What accelerate keeps for the whole process is kept away from the other runs.
     accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)

@@ -143,7 +143,7 @@ def test_an_epoch_that_is_done_again_replaces_its_line_and_those_after(tmp_path:
 
 def test_an_epoch_is_said_in_one_line() -> None:
     assert metrics(7).line() == (
-        "epoch   7 frozen     loss 3.500  val loss 3.250  CIDEr 40.5  BLEU-4 12.5  62 s"
+        "epoch   7 frozen         loss 3.500  val loss 3.250  CIDEr 40.5  BLEU-4 12.5  62 s"
     )
 
 

@@ -10,7 +10,9 @@ from train.__main__ import main
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.mark.parametrize("command", ["download", "fit", "evaluate", "compare"])
+@pytest.mark.parametrize(
+    "command", ["download", "fit", "self-critical", "evaluate", "compare"]
+)
 def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

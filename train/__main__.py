@@ -1,4 +1,4 @@
-"""Offline training: `python -m train download|fit|evaluate|compare`; each explains its `--help`."""
+"""Offline training: `python -m train COMMAND`; each explains its `--help`, as this does."""
 
 import logging
 import sys
@@ -18,6 +18,7 @@ try:
     from train.fit import FitConfig, fit
     from train.runs import RunError
     from train.scores import ScoringError
+    from train.self_critical import SelfCriticalConfig, self_critical
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Training needs: pip install -e '.[train]'")
 
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[..., None]] = {
         "download": download,
         "fit": fit_command,
+        "self-critical": self_critical_command,
         "evaluate": evaluate_command,
         "compare": compare_command,
     }
@@ -66,6 +68,13 @@ def download(
 def fit_command(config: Annotated[FitConfig, tyro.conf.arg(name="")]) -> None:
     """Fit a captioner: first on frozen features, then end to end."""
     print(f"best checkpoint: {fit(config)}")
+
+
+def self_critical_command(
+    config: Annotated[SelfCriticalConfig, tyro.conf.arg(name="")],
+) -> None:
+    """Go on from a trained checkpoint by what its own captions are worth (CIDEr-D)."""
+    print(f"best checkpoint: {self_critical(config)}")
 
 
 def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:

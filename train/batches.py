@@ -10,11 +10,34 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from captioner.vision import transforms
-from captioner.vocabulary import END, PAD, START, Vocabulary, tokenize
+from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, tokenize
 from train.datasets import Record
 
 Item = tuple[torch.Tensor, list[list[int]], bool]
 SIDES = {"left", "right"}
+GREY = 116  # near the mean of ImageNet's photos, which is zero once normalized
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How photos are changed a little, so that no two epochs see the same."""
+
+    crop: float = 0.67  # smallest share of a photo that is left: what captions name is still in it
+    erase: float = 0.0  # share of photos of which a rectangle is blanked
+
+    def __call__(self, photo: torch.Tensor, *, flip: bool) -> torch.Tensor:
+        """Change a photo `(3, size, size)`, uint8; it is turned over only if `flip` allows."""
+        size = photo.shape[-1]
+        changes = [
+            transforms.RandomResizedCrop(
+                size, scale=(self.crop, 1.0), ratio=(0.8, 1.25), antialias=True
+            ),
+            transforms.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+            transforms.RandomErasing(self.erase, scale=(0.02, 0.2), value=GREY),
+            *([transforms.RandomHorizontalFlip()] if flip else []),
+        ]
+        changed: torch.Tensor = transforms.Compose(changes)(photo)
+        return changed
 
 
 @dataclass(frozen=True)
@@ -24,7 +47,7 @@ class Images(Dataset[Item]):
     images: np.ndarray[Any, Any]  # (photos, 3, size, size) uint8, or (photos, regions, channels)
     captions: Sequence[Sequence[list[int]]]  # START, words, END; some for each photo
     sided: Sequence[bool]  # whether a caption names left or right, so that a flip would make it lie
-    augment: bool = False
+    augmentation: Augmentation | None = None
 
     def __len__(self) -> int:
         """Count the photos."""
@@ -33,8 +56,8 @@ class Images(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         """Return one image, changed a little if it is to be augmented, with all its captions."""
         image = torch.from_numpy(np.array(self.images[index]))
-        if self.augment:
-            image = _augment(image, flip=not self.sided[index])
+        if self.augmentation:
+            image = self.augmentation(image, flip=not self.sided[index])
         return image, list(self.captions[index]), self.sided[index]
 
 
@@ -44,12 +67,17 @@ def images(
     vocabulary: Vocabulary,
     max_length: int,
     *,
-    augment: bool = False,
+    augmentation: Augmentation | None = None,
 ) -> Images:
     """Pair images with the captions of their records, cut after `max_length` words."""
     captions = [[_ids(text, vocabulary, max_length) for text in r.captions] for r in records]
-    sided = [any(SIDES.intersection(tokenize(text)) for text in r.captions) for r in records]
-    return Images(array, captions, sided, augment)
+    sided = [names_a_side(record.captions) for record in records]
+    return Images(array, captions, sided, augmentation)
+
+
+def names_a_side(captions: Sequence[str]) -> bool:
+    """Say whether a caption names left or right, so that a flip of its photo would make it lie."""
+    return any(SIDES.intersection(tokenize(text)) for text in captions)
 
 
 def loader(
@@ -75,6 +103,15 @@ def loader(
     )
 
 
+def muffle(tokens: torch.Tensor, share: float) -> torch.Tensor:
+    """Make a share of the words unknown: what the decoder cannot hear it has to see.
+
+    Word dropout, as of Bowman et al. (CoNLL 2016); `START`, `END` and `PAD` stay.
+    """
+    muffled = (torch.rand(tokens.shape, device=tokens.device) < share) & (tokens > UNKNOWN)
+    return tokens.masked_fill(muffled, UNKNOWN)
+
+
 def _ids(text: str, vocabulary: Vocabulary, max_length: int) -> list[int]:
     words = vocabulary.encode(text)
     # A caption that is cut does not end there, so it has no END to learn.
@@ -93,15 +130,3 @@ def _collate(items: Sequence[Item], captions: int) -> tuple[torch.Tensor, torch.
 def _choose(texts: list[list[int]], count: int) -> list[list[int]]:
     order = torch.randperm(len(texts)).tolist()[:count] if len(texts) > count else range(len(texts))
     return [texts[index] for index in order] + [[]] * (count - len(texts))
-
-
-def _augment(photo: torch.Tensor, *, flip: bool) -> torch.Tensor:
-    size = photo.shape[-1]
-    changes = [
-        # Two thirds of the photo at the least, so that what the captions name is still in it.
-        transforms.RandomResizedCrop(size, scale=(0.67, 1.0), ratio=(0.8, 1.25), antialias=True),
-        transforms.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
-        *([transforms.RandomHorizontalFlip()] if flip else []),
-    ]
-    changed: torch.Tensor = transforms.Compose(changes)(photo)
-    return changed

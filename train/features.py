@@ -20,11 +20,13 @@ from tqdm import tqdm
 from captioner.files import replacing
 from captioner.image import BadImage, Preprocessing, decode
 from captioner.model import Encoder
+from train.batches import Augmentation, names_a_side
 from train.datasets import DatasetError, Record
 
 log = logging.getLogger(__name__)
 
 Array = np.ndarray[Any, Any]
+Change = Callable[[torch.Tensor, range], torch.Tensor]  # of uint8 photos with such indices
 CHUNK = 64  # photos a batch; also how many are lost at most when interrupted
 
 
@@ -60,13 +62,52 @@ def compute(
     if encoder is None:
         grids: Array = np.empty((len(photos), 0, 0), np.float16)
     else:
-        grids = _grids(photos, encoder, preprocessing, folder, device)
+        grids = _grids(photos, encoder, preprocessing, folder / "grids.npy", device)
     if not bad:
         return Data(records, photos, grids)
     good = [index for index in range(len(records)) if index not in bad]
     if not good:
         raise DatasetError(f"{records[0].photo.parent}: none of its {len(bad)} photos can be read")
     return Data([records[index] for index in good], photos[good], grids[good])
+
+
+def compute_views(
+    data: Data,
+    encoder: Encoder,
+    folder: Path,
+    device: str,
+    augmentation: Augmentation,
+    count: int,
+    preprocessing: Preprocessing = Preprocessing(),
+) -> list[Array]:
+    """Look `count` times at photos that are changed a little each time.
+
+    Args:
+        data: the photos of one split.
+        encoder: in evaluation mode.
+        folder: where the views are kept; what it holds already is used.
+        device: where to compute.
+        augmentation: how photos are changed.
+        count: how many views.
+        preprocessing: how photos were squeezed.
+
+    Returns:
+        for each view `(records, regions, channels)`, float16.
+    """
+    flips = [not names_a_side(record.captions) for record in data.records]
+
+    def view(number: int) -> Array:
+        def change(photos: torch.Tensor, chunk: range) -> torch.Tensor:
+            torch.manual_seed(number * len(flips) + chunk.start)
+            return torch.stack(
+                [augmentation(photo, flip=flips[i]) for photo, i in zip(photos, chunk, strict=True)]
+            )
+
+        key = f"{augmentation} {number}"
+        path = folder / f"view-{number}.npy"
+        return _grids(data.photos, encoder, preprocessing, path, device, key, change)
+
+    return [view(number) for number in range(count)]
 
 
 def _photos(
@@ -93,11 +134,18 @@ def _photos(
 
 
 def _grids(
-    photos: Array, encoder: Encoder, preprocessing: Preprocessing, folder: Path, device: str
+    photos: Array,
+    encoder: Encoder,
+    preprocessing: Preprocessing,
+    path: Path,
+    device: str,
+    how: str = "",
+    change: Change = lambda photos, chunk: photos,
 ) -> Array:
     @torch.inference_mode()
     def look(chunk: range) -> Array:
-        batch = torch.from_numpy(np.array(photos[chunk.start : chunk.stop])).to(device)
+        plain = torch.from_numpy(np.array(photos[chunk.start : chunk.stop]))
+        batch = change(plain, chunk).to(device)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=half_is_fast(device)):
             grid = encoder.to(device).grid(preprocessing.normalize(batch))
         return grid.to(torch.float16).cpu().numpy()
@@ -106,12 +154,11 @@ def _grids(
     for tensor in encoder.resnet.state_dict().values():
         weights.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     sample = np.ascontiguousarray(photos[:: max(1, len(photos) // 64)])
-    key = _key(
-        weights.hexdigest(), hashlib.sha256(sample.tobytes()).hexdigest(), str(preprocessing)
-    )
+    seen = hashlib.sha256(sample.tobytes()).hexdigest()
+    key = _key(weights.hexdigest(), seen, str(preprocessing), *([how] if how else []))
     regions = (preprocessing.size // 32) ** 2  # a ResNet halves its input five times
     shape = (len(photos), regions, encoder.channels)
-    return _fill(folder / "grids.npy", key, shape, "float16", look, set())
+    return _fill(path, key, shape, "float16", look, set())
 
 
 def half_is_fast(device: str) -> bool:

@@ -9,7 +9,6 @@ The same command runs on a CPU and on a GPU; on several GPUs it is
 import dataclasses
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +20,6 @@ from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import nn
 from torch.nn import functional
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
@@ -32,12 +30,12 @@ from captioner.image import Preprocessing
 from captioner.model import Model
 from captioner.vocabulary import PAD, Vocabulary
 from train import batches, encoders, runs
+from train.batches import Augmentation
 from train.datasets import read
 from train.features import Data, compute, half_is_fast
+from train.optimization import adamw, averaging, schedule
 from train.runs import Metrics, Phase, Progress
 from train.validation import Judge
-
-Weights = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 PHASES: tuple[Phase, ...] = ("frozen", "fine-tune")
 
@@ -75,6 +73,9 @@ class FitConfig:
     doubly_stochastic: float = 0.0  # weight of the penalty on regions that are never looked at
     warmup: float = 0.05  # share of a phase's steps
     clip: float = 1.0  # largest norm of the gradient
+    crop: float = 0.67  # smallest share of a photo that augmentation leaves, end to end
+    erase: float = 0.0  # share of photos of which a rectangle is blanked, end to end
+    word_dropout: float = 0.0  # share of words that the decoder hears as unknown
     average: float = 0.998  # decay of the averaged weights
     val_beam: int = 3  # beam width when epochs are compared
     seed: int = 0
@@ -133,7 +134,7 @@ def fit(config: FitConfig) -> Path:
     )
 
     model.to(accelerator.device)
-    average = AveragedModel(model, multi_avg_fn=_averaging(config.average))
+    average = AveragedModel(model, multi_avg_fn=averaging(config.average))
     progress = runs.read_progress(config.run)
     if progress.epoch:
         runs.load_weights(config.run, model, average)
@@ -166,13 +167,17 @@ def _fit_phase(
             stage.requires_grad_(False)
     source = train.photos if end_to_end else train.grids
     dataset = batches.images(
-        source, train.records, judge.vocabulary, config.max_length, augment=end_to_end
+        source,
+        train.records,
+        judge.vocabulary,
+        config.max_length,
+        augmentation=Augmentation(config.crop, config.erase) if end_to_end else None,
     )
     optimizer = _optimizer(phase, config, model)
     steps = math.ceil(len(dataset) / config.photos / accelerator.num_processes)
     wrapped, prepared = accelerator.prepare(model, optimizer)
     done = steps * max(0, progress.epoch - first + 1)
-    schedule = _schedule(optimizer, config, steps * (last - first + 1), done)
+    rates = schedule(optimizer, config.warmup, steps * (last - first + 1), done)
     if done:
         runs.load_optimizer(config.run, optimizer)
 
@@ -198,7 +203,7 @@ def _fit_phase(
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(model.parameters(), config.clip)
             prepared.step()
-            schedule.step()
+            rates.step()
             prepared.zero_grad()
             average.update_parameters(model)
             losses.append(loss.detach())
@@ -214,7 +219,7 @@ def _fit_phase(
                 val_loss=verdict.loss,
                 val_cider=verdict.scores.cider,
                 val_bleu4=verdict.scores.bleu4,
-                learning_rate=float(schedule.get_last_lr()[0]),
+                learning_rate=float(rates.get_last_lr()[0]),
                 seconds=time.monotonic() - started,
             )
             if metrics.val_cider > progress.best:
@@ -260,48 +265,13 @@ def _epochs(phase: Phase, config: FitConfig) -> tuple[int, int]:
 
 
 def _optimizer(phase: Phase, config: FitConfig, model: Model) -> AdamW:
-    encoder = set(model.encoder.resnet.parameters())
+    resnet = list(model.encoder.resnet.parameters())
+    encoder = set(resnet)
     decoder = [parameter for parameter in model.parameters() if parameter not in encoder]
     if phase == "frozen":
-        rates = [(decoder, config.learning_rate)]
-    else:
-        rates = [
-            (decoder, config.fine_tune_learning_rate),
-            (list(model.encoder.resnet.parameters()), config.encoder_learning_rate),
-        ]
-    groups = []
-    for parameters, rate in rates:
-        matrices = [parameter for parameter in parameters if parameter.dim() > 1]
-        vectors = [parameter for parameter in parameters if parameter.dim() <= 1]
-        groups.append({"params": matrices, "lr": rate, "weight_decay": config.weight_decay})
-        # Biases and norms are few and not what overfits.
-        groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
-    return AdamW(groups)
-
-
-def _schedule(optimizer: AdamW, config: FitConfig, steps: int, done: int) -> LambdaLR:
-    """Warm up linearly, then fall to a hundredth along a cosine; `done` steps lie behind."""
-    warmup = max(1, round(config.warmup * steps))
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        share = min(1.0, (step - warmup) / max(1, steps - warmup))
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
-
-    return LambdaLR(optimizer, lambda step: factor(done + step))
-
-
-def _averaging(decay: float) -> Callable[[Weights, Weights, torch.Tensor | int], None]:
-    """Average exponentially, with a short memory at first, when weights still change much."""
-
-    @torch.no_grad()
-    def update(averaged: Weights, current: Weights, count: torch.Tensor | int) -> None:
-        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
-        for mean, value in zip(averaged, current, strict=True):
-            mean.lerp_(value, share)
-
-    return update
+        return adamw([(decoder, config.learning_rate)], config.weight_decay)
+    rates = [(decoder, config.fine_tune_learning_rate), (resnet, config.encoder_learning_rate)]
+    return adamw(rates, config.weight_decay)
 
 
 def _loss(
@@ -309,7 +279,7 @@ def _loss(
 ) -> torch.Tensor:
     if images.dim() == 4:
         images = Preprocessing().normalize(images)
-    logits, weights = model(images.float(), tokens)
+    logits, weights = model(images.float(), batches.muffle(tokens, config.word_dropout))
     following = tokens[:, 1:]
     targets = following[following != PAD]
     loss = functional.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from captioner.files import replacing
 
-Phase = Literal["frozen", "fine-tune"]
+Phase = Literal["frozen", "fine-tune", "self-critical"]
 BEST = "best.safetensors"  # the best checkpoint so far, inside a run's folder
 Average = torch.optim.swa_utils.AveragedModel
 
@@ -34,7 +34,7 @@ class Metrics:
 
     epoch: int  # from 1, through both phases
     phase: Phase
-    train_loss: float  # with label smoothing, as it is minimized
+    train_loss: float  # as it is minimized: with label smoothing, or minus the reward
     val_loss: float  # nats a word, without smoothing, of the averaged weights
     val_cider: float  # of generated captions, percent points
     val_bleu4: float
@@ -44,7 +44,7 @@ class Metrics:
     def line(self) -> str:
         """Say it in one line for a person."""
         return (
-            f"epoch {self.epoch:3d} {self.phase:9s}  loss {self.train_loss:.3f}  "
+            f"epoch {self.epoch:3d} {self.phase:13s}  loss {self.train_loss:.3f}  "
             f"val loss {self.val_loss:.3f}  CIDEr {self.val_cider:.1f}  "
             f"BLEU-4 {self.val_bleu4:.1f}  {self.seconds:.0f} s"
         )

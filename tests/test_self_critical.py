@@ -1,0 +1,172 @@
+"""Self-critical training: what is drawn, what it is worth, and a run that can be gone on with."""
+
+import csv
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from captioner import checkpoint
+from captioner.decoding import NEVER_SAID
+from captioner.vocabulary import END, PAD
+from tests.conftest import VOCABULARY, tiny_model
+from tests.tiny_dataset import write_dataset, write_encoder_weights
+from train import runs, self_critical
+from train.__main__ import main
+from train.fit import FitConfig, fit
+from train.runs import RunError
+from train.self_critical import SelfCriticalConfig, draw
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_java() -> Iterator[None]:
+    """Score with the tokenizer in pure Python: Java takes a second to start, every epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "")
+        patch.setattr(self_critical, "half_is_fast", lambda device: False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> SelfCriticalConfig:
+    """Train a little, and return how to go on from there."""
+    folder = tmp_path_factory.mktemp("self-critical")
+    data = write_dataset(folder / "data")
+    first = FitConfig(
+        data,
+        folder / "first",
+        encoder="resnet18",
+        encoder_weights=str(write_encoder_weights(folder / "resnet18.safetensors")),
+        embedding_size=24,
+        hidden_size=32,
+        dropout=0.0,
+        min_count=1,
+        epochs=3,
+        photos=2,
+        learning_rate=1e-2,
+        average=0.5,
+        workers=0,
+        cache=folder / "cache",
+        device="cpu",
+        precision="fp32",
+    )
+    return SelfCriticalConfig(
+        data,
+        folder / "run",
+        fit(first),
+        epochs=3,
+        photos=3,
+        learning_rate=1e-3,
+        dropout=0.0,
+        views=2,
+        average=0.5,
+        cache=folder / "views",
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(start: SelfCriticalConfig) -> Path:
+    assert self_critical.self_critical(start) == start.run / runs.BEST
+    return start.run
+
+
+def metrics(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_captions_are_worth_more_from_epoch_to_epoch(finished: Path) -> None:
+    worth = [-float(row["train_loss"]) for row in metrics(finished)]
+    assert len(worth) == 3
+    assert worth[-1] > worth[0] > 0
+    assert {row["phase"] for row in metrics(finished)} == {"self-critical"}
+
+
+def test_the_best_epoch_is_a_checkpoint_that_knows_how_it_was_trained(
+    finished: Path, start: SelfCriticalConfig
+) -> None:
+    best = checkpoint.load(finished / runs.BEST)
+    assert best.training["samples"] == start.samples
+    assert best.training["before"]["learning_rate"] == 1e-2
+    assert best.scores["cider"] == max(float(row["val_cider"]) for row in metrics(finished))
+
+
+def test_the_encoder_stays_as_it_was_and_the_decoder_does_not(
+    finished: Path, start: SelfCriticalConfig
+) -> None:
+    before, after = load_file(start.start_from), load_file(finished / runs.BEST)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("decoder.") for name in changed)
+    assert not any(name.startswith("encoder.resnet.") for name in changed)
+
+
+def test_an_interrupted_run_ends_as_one_that_was_not(
+    finished: Path, start: SelfCriticalConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(start, run=start.run.with_name("stopped"))
+    save = runs.save_state
+
+    def save_and_stop(run: Path, *rest: Any) -> None:
+        save(run, *rest)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "save_state", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            self_critical.self_critical(config)
+    assert runs.read_progress(config.run).epoch == 1
+    self_critical.self_critical(dataclasses.replace(config, resume=True))
+    expected, found = (load_file(run / "state.safetensors") for run in (finished, config.run))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_run_is_not_mixed_with_another(finished: Path, start: SelfCriticalConfig) -> None:
+    with pytest.raises(RunError, match="--resume"):
+        self_critical.self_critical(start)
+    with pytest.raises(RunError, match="samples"):
+        self_critical.self_critical(dataclasses.replace(start, samples=3, resume=True))
+
+
+def test_the_command_says_what_is_wrong_with_a_checkpoint(
+    start: SelfCriticalConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(start.data), str(tmp_path / "run"), "--start-from", str(tmp_path / "none")]
+    assert main(["self-critical", *arguments]) == 1
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def drawn(seed: int, length: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(seed)
+    grids = torch.randn(6, 4, 512)
+    return draw(tiny_model().train(), grids, samples=3, max_length=length)
+
+
+def test_what_is_drawn_ends_once_and_is_padded_behind() -> None:
+    tokens, logprobs = drawn(seed=0)
+    assert tokens.shape == logprobs.shape
+    assert tokens.shape[0] == 18
+    assert tokens.shape[1] <= 9
+    ended = (tokens == END).cumsum(1)
+    assert ((tokens == PAD) == ((ended > 0) & (tokens != END))).all()
+    assert ended.max() == 1
+    assert not np.isin(tokens[:, 0], NEVER_SAID).any()
+    assert len({tuple(row) for row in tokens.tolist()}) > 6
+
+
+def test_the_probability_of_what_is_drawn_is_the_models_own() -> None:
+    model = tiny_model(dropout=0.0).train()
+    torch.manual_seed(3)
+    grids = torch.randn(2, 4, 512)
+    tokens, logprobs = draw(model, grids, samples=2, max_length=6)
+    start = torch.full((len(tokens), 1), VOCABULARY.encode("a")[0]).fill_(1)
+    logits, _ = model(grids, torch.cat((start, tokens), 1))
+    logits[:, NEVER_SAID] = -torch.inf
+    words = tokens[tokens != PAD]
+    expected = logits.log_softmax(-1)[torch.arange(len(words)), words]
+    assert torch.allclose(logprobs[tokens != PAD], expected, atol=1e-4)
+    assert logprobs.requires_grad
