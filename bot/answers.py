@@ -12,9 +12,11 @@ import structlog
 
 from bot import metrics, replies
 from captioner import BadImage, Busy, Caption, Options
+from captioner.decoding import ANOTHER
 from captioner.explain import draw_attention
 from captioner.image import Pixels
 from captioner.network import Floats
+from captioner.vocabulary import tokenize
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -22,8 +24,6 @@ CaptionPhoto = Callable[[bytes, Options], Awaitable[Caption]]
 DecodePhoto = Callable[[bytes], Awaitable[Pixels]]
 CheckRoom = Callable[[], None]
 Problem = Literal["damaged", "too large", "unsupported", "busy", "late", "failed"]
-
-SECOND_THOUGHTS = 4  # sentences drawn when another is wanted, the likeliest new one is said
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,17 @@ class Answers:
             turn: which time it is asked; each draws other sentences.
             shown: what stands there now.
         """
-        options = replace(
-            self.options,
-            sample=True,
-            temperature=0.6,  # bolder draws are seldom sentences that make sense
-            seed=turn,
-            alternatives=SECOND_THOUGHTS,
-        )
+        known = set(tokenize(shown))
 
         async def choose(photo: bytes, caption: Caption) -> Answer:
-            drawn = sorted((caption, *caption.alternatives), key=replies.confidence, reverse=True)
-            for choice in drawn:
-                if choice.text.lower() not in shown.lower():
+            drawn = (caption, *caption.alternatives)
+            for choice in sorted(drawn, key=lambda one: one.confidence, reverse=True):
+                words = set(tokenize(choice.text))
+                if len(words - known) >= ANOTHER.difference * len(words):
                     return await _plain(photo, choice)
             return Answer(replies.NOTHING_ELSE, caption)
 
-        return await self._answer(photo, options, choose)
+        return await self._answer(photo, replace(ANOTHER, seed=turn), choose)
 
     async def looked(self, photo: bytes) -> Answer:
         """Show where the model looked; the picture is a sheet with one map a word."""

@@ -136,9 +136,9 @@ def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]
     described = {
         "caption": caption.text,
         "text": answer.text,
-        "confidence": _confidence(caption),
+        "confidence": round(caption.confidence, 4),
         "alternatives": [
-            {"caption": other.text, "confidence": _confidence(other)}
+            {"caption": other.text, "confidence": round(other.confidence, 4)}
             for other in caption.alternatives[: query.alternatives]
         ],
     }
@@ -152,10 +152,6 @@ def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]
             for word in caption.words
         ]
     return described
-
-
-def _confidence(caption: Caption) -> float:
-    return round(replies.confidence(caption), 4)
 
 
 def _rounded(rows: list[list[float]]) -> list[list[float]]:

@@ -5,7 +5,6 @@ import asyncio
 import errno
 import io
 import json
-import os
 import signal
 import sys
 from collections import deque
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from captioner.captioner import DEFAULT_CHECKPOINT, Caption, Captioner
 from captioner.checkpoint import CheckpointError
+from captioner.cores import cores
 from captioner.decoding import Options
 from captioner.explain import PHOTO_SIDE, draw_attention
 from captioner.image import BadImage, Pixels
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             alternatives=args.alternatives,
             attention=args.explain is not None,
         )
-        decoders = min(len(photos), os.cpu_count() or 1)
+        decoders = min(len(photos), cores())
         captioner = Captioner.load(
             args.checkpoint, args.device, runtime=args.runtime, decoders=decoders
         )
@@ -192,8 +192,14 @@ def _print(name: str, result: Caption | str, *, several: bool, as_json: bool) ->
             print(json.dumps({"file": name, "error": result}), flush=True)
     elif as_json:
         alternatives = [other.text for other in result.alternatives]
-        line = {"file": name, "caption": result.text, "logprob": round(result.logprob, 4)}
-        print(json.dumps(line | {"alternatives": alternatives}, ensure_ascii=False), flush=True)
+        line = {
+            "file": name,
+            "caption": result.text,
+            "logprob": round(result.logprob, 4),
+            "confidence": round(result.confidence, 4),
+            "alternatives": alternatives,
+        }
+        print(json.dumps(line, ensure_ascii=False), flush=True)
     else:
         print(f"{name}: {result.text}" if several else result.text, flush=True)
         for other in result.alternatives:

@@ -20,13 +20,13 @@ import numpy as np
 
 from captioner.batching import STOPPING, Batcher, Busy
 from captioner.checkpoint import Checkpoint
+from captioner.confidence import confidence
 from captioner.config import ModelConfig
 from captioner.decoding import Hypothesis, Options, generate
 from captioner.image import Limits, Pixels
-from captioner.network import Floats, Memory, Runnable
-from captioner.runtimes import Runtime, open_network
+from captioner.network import Floats, Memory
+from captioner.runtimes import Runtime, on_device, open_network
 from captioner.sandbox import Sandbox, Unpacked
-from captioner.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from captioner.exported import Exported
@@ -54,6 +54,9 @@ class Caption:
 
     text: str  # one sentence
     logprob: float  # natural logarithm of the sentence's probability
+    # How likely it is right: 0..1, see `Calibration`. A model that was not calibrated gives the
+    # geometric mean of the probabilities of its words and of its end.
+    confidence: float
     words: tuple[Word, ...]
     alternatives: tuple["Caption", ...] = ()  # as many as were asked for, if so many differ
     # What the photo took: "decode" its file, "wait" for a worker and for its batch, and what the
@@ -96,7 +99,7 @@ class Captioner:
             max_batch: photos in a batch at the most.
             max_wait: seconds that the first photo of a batch waits for company.
             max_queue: photos that may wait beside the running batch.
-            decoders: processes that decode photos; as many as there are cores if None.
+            decoders: processes that decode photos; one a core if None, and two at least.
             observe: is told what is measured, from any thread: `batch_photos`, and the seconds
                 `decode_seconds` of a photo's file, `encoder_seconds` and `decoder_seconds` of a
                 batch. A GPU works on while the encoder returns: the decoder's hold both there.
@@ -105,7 +108,7 @@ class Captioner:
             ValueError: there is no such device.
         """
         self.checkpoint = model
-        self._network = _runnable(model, device)
+        self._network = on_device(model, device)
         self.limits = limits
         self._observe = observe or (lambda name, value: None)
         self._batcher = Batcher(
@@ -269,16 +272,8 @@ class Captioner:
             chosen = memory if len(same) == len(requests) else memory.select(np.array(same))
             found = generate(self._network, chosen, options)
             for index, hypotheses in zip(same, found, strict=True):
-                captions[index] = _caption(hypotheses, self.checkpoint.vocabulary)
+                captions[index] = _caption(hypotheses, self.checkpoint)
         return [captions[index] for index in range(len(requests))]
-
-
-def _runnable(model: "Checkpoint | Exported", device: str) -> Runnable[Any]:
-    if not isinstance(model, Checkpoint):
-        return model
-    from captioner.eager import Eager
-
-    return Eager(model, device)
 
 
 def _before(request: _Request, started: float) -> dict[str, float]:
@@ -286,17 +281,22 @@ def _before(request: _Request, started: float) -> dict[str, float]:
     return {"decode": decode, "wait": started - request.arrived - decode}
 
 
-def _caption(hypotheses: list[Hypothesis], vocabulary: Vocabulary) -> Caption:
+def _caption(hypotheses: list[Hypothesis], model: "Checkpoint | Exported") -> Caption:
     best, *others = hypotheses
     looks = [None] * len(best.tokens) if best.attention is None else list(best.attention)
     words = tuple(
         Word(text, logprob, None if look is None else look.reshape(_rows(look), -1))
         for text, logprob, look in zip(
-            vocabulary.spell(best.tokens), best.logprobs, looks, strict=False
+            model.vocabulary.spell(best.tokens), best.logprobs, looks, strict=False
         )
     )
-    alternatives = tuple(_caption([other], vocabulary) for other in others)
-    return Caption(vocabulary.decode(best.tokens), best.logprob, words, alternatives)
+    return Caption(
+        model.vocabulary.decode(best.tokens),
+        best.logprob,
+        confidence(best.logprobs, model.calibration),
+        words,
+        tuple(_caption([other], model) for other in others),
+    )
 
 
 def _rows(look: Floats) -> int:

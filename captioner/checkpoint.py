@@ -1,7 +1,7 @@
 """One `.safetensors` file that holds a trained model and all that goes with it.
 
-Tensors are stored in half precision; configuration, vocabulary, preprocessing, training arguments
-and scores stand in the file's metadata as JSON. Nothing is ever unpickled.
+Tensors are stored in half precision; configuration, vocabulary, preprocessing, training arguments,
+scores and calibration stand in the file's metadata as JSON. Nothing is ever unpickled.
 
 PyTorch is imported only where tensors are: an exported network is described in the same way.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
+from captioner.confidence import Calibration
 from captioner.config import ModelConfig
 from captioner.files import replacing
 from captioner.image import Preprocessing
@@ -42,6 +43,7 @@ class Checkpoint:
     preprocessing: Preprocessing = Preprocessing()
     training: Mapping[str, Any] = field(default_factory=dict)  # the arguments it was trained with
     scores: Mapping[str, Any] = field(default_factory=dict)  # with split, tokenizer, beam width
+    calibration: Calibration | None = None  # how likely its captions are right, once it was fitted
 
 
 class Description(NamedTuple):
@@ -52,6 +54,7 @@ class Description(NamedTuple):
     preprocessing: Preprocessing
     training: Mapping[str, Any]
     scores: Mapping[str, Any]
+    calibration: Calibration | None
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -72,7 +75,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 def describe(checkpoint: Checkpoint, form: str) -> dict[str, str]:
     """Return a file's metadata: all that goes with the weights, and what form they are in."""
-    return {
+    described = {
         "format": form,
         "config": json.dumps(dataclasses.asdict(checkpoint.model.config)),
         "vocabulary": json.dumps(checkpoint.vocabulary.words),
@@ -80,6 +83,9 @@ def describe(checkpoint: Checkpoint, form: str) -> dict[str, str]:
         "training": json.dumps(checkpoint.training),
         "scores": json.dumps(checkpoint.scores),
     }
+    if checkpoint.calibration:
+        described["calibration"] = json.dumps(dataclasses.asdict(checkpoint.calibration))
+    return described
 
 
 def load(path: Path) -> Checkpoint:
@@ -126,14 +132,21 @@ def description(path: Path, metadata: Mapping[str, str], form: str) -> Descripti
         vocabulary = Vocabulary(json.loads(metadata["vocabulary"]))
         preprocessing = _preprocessing(json.loads(metadata["preprocessing"]))
         training, scores = json.loads(metadata["training"]), json.loads(metadata["scores"])
-    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        calibration = _calibration(metadata)
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: unreadable metadata ({error!r})") from error
     if len(vocabulary) != config.vocabulary_size:
         raise CheckpointError(
             f"{path}: its vocabulary has {len(vocabulary)} words, "
             f"its model {config.vocabulary_size}"
         )
-    return Description(config, vocabulary, preprocessing, training, scores)
+    return Description(config, vocabulary, preprocessing, training, scores, calibration)
+
+
+def _calibration(metadata: Mapping[str, str]) -> Calibration | None:
+    # A model that was not calibrated has none, and files of earlier versions have none either.
+    told = metadata.get("calibration")
+    return None if told is None else Calibration(**json.loads(told))
 
 
 def _preprocessing(values: dict[str, Any]) -> Preprocessing:

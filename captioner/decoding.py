@@ -34,6 +34,7 @@ class Options:
     top_p: float = 0.9  # of sampling: draw from the likeliest words that hold so much together
     seed: int = 0  # of sampling
     alternatives: int = 0  # further sentences, all different, the better first
+    difference: float = 0.0  # of alternatives: least share of their words that no better one says
     attention: bool = False  # also tell where the model looked at each word
 
     def __post_init__(self) -> None:
@@ -48,12 +49,21 @@ class Options:
             raise ValueError(
                 f"length_penalty is {self.length_penalty}; it must be at least -10 and at most 10"
             )
+        if not 0 <= self.difference <= 1:
+            raise ValueError(
+                f"difference is {self.difference}; it must be at least 0 and at most 1"
+            )
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"temperature is {self.temperature}; it must be above 0 and finite")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
         if not -(2**63) <= self.seed < 2**64:
             raise ValueError(f"seed is {self.seed}; it must be a number of 64 bits")
+
+
+# Another sentence about a photo: bolder draws seldom make sense, and what differs in a word less is
+# no news.
+ANOTHER = Options(sample=True, temperature=0.6, alternatives=4, difference=0.34)
 
 
 @dataclass(frozen=True)
@@ -81,21 +91,25 @@ def generate(
         options: how to speak.
 
     Returns:
-        for each photo its sentence and then up to `options.alternatives` others, all different.
+        for each photo its sentence and then up to `options.alternatives` others, all different, by
+        `options.difference` at the least.
     """
     wanted = 1 + options.alternatives
+    # Some are much the same; twice as many leave enough that differ.
+    spare = 2 if options.difference and wanted > 1 else 1
     if options.sample:
-        # Some draws coincide; twice as many as wanted leave enough that differ.
-        rows = 1 if wanted == 1 else 2 * wanted
+        # Some draws coincide, too.
+        rows = 1 if wanted == 1 else 2 * spare * wanted
         found = _speak(network, memory, options, rows)
     elif options.beam == wanted == 1:
         found = _speak(network, memory, options, 1)
     else:
-        found = _beam_search(network, memory, options, max(options.beam, wanted))
-    chosen = [_distinct(hypotheses)[:wanted] for hypotheses in found]
+        found = _beam_search(network, memory, options, max(options.beam, spare * wanted))
+    chosen = [_distinct(hypotheses) for hypotheses in found]
     if options.sample:
         # The first draw stays first, so that asking for alternatives does not change it.
         chosen = [[first, *_better_first(others, options)] for first, *others in chosen]
+    chosen = [_differing(hypotheses, options.difference)[:wanted] for hypotheses in chosen]
     if options.attention and network.config.attention:
         chosen = _with_attention(network, memory, chosen)
     return chosen
@@ -103,6 +117,17 @@ def generate(
 
 def _distinct(hypotheses: list[Hypothesis]) -> list[Hypothesis]:
     return list({hypothesis.tokens: hypothesis for hypothesis in hypotheses}.values())
+
+
+def _differing(hypotheses: list[Hypothesis], difference: float) -> list[Hypothesis]:
+    """Leave out those of whose words too many stand in one before."""
+    chosen: list[Hypothesis] = []
+    for hypothesis in hypotheses:
+        words = set(hypothesis.tokens)
+        least = difference * len(words)
+        if all(len(words.difference(other.tokens)) >= least for other in chosen):
+            chosen.append(hypothesis)
+    return chosen
 
 
 def _better_first(hypotheses: list[Hypothesis], options: Options) -> list[Hypothesis]:

@@ -61,7 +61,7 @@ class Exported:
         self._asked = [given.name for given in self._decoder.get_inputs()]
         self._told = [result.name for result in self._decoder.get_outputs()]
         self.vocabulary, self.preprocessing = self._about.vocabulary, self._about.preprocessing
-        self.scores = self._about.scores
+        self.scores, self.calibration = self._about.scores, self._about.calibration
 
     @property
     def config(self) -> ModelConfig:

@@ -6,9 +6,10 @@ import sys
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from captioner import checkpoint
+from captioner.network import Runnable
 
 if TYPE_CHECKING:
     from captioner.checkpoint import Checkpoint
@@ -46,6 +47,19 @@ def open_network(path: Path, device: str, runtime: Runtime) -> "Checkpoint | Exp
         except checkpoint.CheckpointError as error:
             log.warning("%s; PyTorch is used in its place", error)
     return checkpoint.load(path)
+
+
+def on_device(model: "Checkpoint | Exported", device: str) -> Runnable[Any]:
+    """Return what computes, on its device.
+
+    Raises:
+        ValueError: there is no such device.
+    """
+    if not isinstance(model, checkpoint.Checkpoint):
+        return model
+    from captioner.eager import Eager
+
+    return Eager(model, device)
 
 
 def _installed() -> bool:

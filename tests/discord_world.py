@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -32,10 +31,10 @@ ABOUT, STATS = "I am a tiny model.", "I am well."
 ROW = [("another:1", replies.ANOTHER), ("look", replies.LOOK), ("alt", replies.ALT_TEXT)]
 
 
-def sentence(text: str, probability: float = 0.9, *, attention: bool = False) -> Caption:
+def sentence(text: str, confidence: float = 0.9, *, attention: bool = False) -> Caption:
     looks = np.full((2, 2), 0.25, np.float32) if attention else None
     words = tuple(Word(word, -0.1, looks) for word in text.split())
-    return Caption(text, math.log(probability) * (len(words) + 1), words)
+    return Caption(text, -0.1 * len(words), confidence, words)
 
 
 @dataclass
@@ -46,7 +45,7 @@ class Model:
     entered: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     asked: list[Options] = field(default_factory=list)
     problem: Exception | None = None
-    probability: float = 0.9
+    confidence: float = 0.9
 
     def __post_init__(self) -> None:
         self.open.set()
@@ -62,7 +61,7 @@ class Model:
         if photo == LONG:
             return sentence("long " * 300)
         text = SENTENCES[PHOTOS.index(photo)]
-        said = sentence(text, self.probability, attention=options.attention)
+        said = sentence(text, self.confidence, attention=options.attention)
         if options.sample:
             others = (sentence(f"Put differently, {options.seed}."),)
             return replace(said, alternatives=others[: options.alternatives])

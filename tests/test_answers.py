@@ -17,7 +17,7 @@ from captioner.captioner import Word
 from captioner.checkpoint import Checkpoint
 from tests.conftest import failing, photo_bytes, pixels
 
-SURE = Caption("A dog runs.", -0.1, (Word("a", -0.1, None),))
+SURE = Caption("A dog runs.", -0.1, 0.9, (Word("a", -0.1, None),))
 
 
 def answers(caption: CaptionPhoto, deadline: float = 10) -> Answers:
@@ -88,7 +88,7 @@ async def test_another_caption_is_drawn_anew_at_every_turn_and_differs_from_what
 
     async def caption(photo: bytes, options: Options) -> Caption:
         seen.append(options)
-        return replace(SURE, alternatives=(Caption("A cat sits.", -0.1, SURE.words),))
+        return replace(SURE, alternatives=(Caption("A cat sits.", -0.1, 0.9, SURE.words),))
 
     asked = answers(caption)
     assert (await asked.another(b"", 1, "A dog runs.")).text == "A cat sits."
@@ -99,14 +99,27 @@ async def test_another_caption_is_drawn_anew_at_every_turn_and_differs_from_what
     assert seen[0].seed != seen[1].seed
 
 
-async def test_of_several_other_captions_the_likeliest_is_said() -> None:
-    def drawn(text: str, logprob: float) -> Caption:
-        return Caption(text, logprob, SURE.words)
+async def test_of_several_other_captions_the_surest_is_said() -> None:
+    def drawn(text: str, logprob: float, confidence: float) -> Caption:
+        return Caption(text, logprob, confidence, SURE.words)
 
     async def caption(photo: bytes, options: Options) -> Caption:
-        return replace(drawn("A held licks.", -2), alternatives=(SURE, drawn("A cat sits.", -0.3)))
+        others = (SURE, drawn("A cat sits.", -2, 0.6))
+        return replace(drawn("A held licks.", -0.3, 0.5), alternatives=others)
 
     assert (await answers(caption).another(b"", 1, "A dog runs.")).text == "A cat sits."
+
+
+async def test_another_caption_has_more_news_than_a_word() -> None:
+    def drawn(text: str, confidence: float) -> Caption:
+        return Caption(text, -1.0, confidence, SURE.words)
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        others = (drawn("A dog runs through the grass.", 0.7), drawn("A cat sits on it.", 0.4))
+        return replace(drawn("A dog is running in the grass.", 0.9), alternatives=others)
+
+    shown = "A dog is running through grass."
+    assert (await answers(caption).another(b"", 1, shown)).text == "A cat sits on it."
 
 
 async def test_nothing_new_to_say_is_said() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -19,7 +20,7 @@ async def sees_a_picture_in_any_bytes(photo: bytes, options: Options) -> Caption
     """Take what the schema calls a photo: it cannot say which bytes are pictures."""
     if not photo:
         raise BadImage("It is empty.", "damaged")
-    return Caption(SURE.text, SURE.logprob, SURE.words, SURE.alternatives[: options.alternatives])
+    return replace(SURE, alternatives=SURE.alternatives[: options.alternatives])
 
 
 def with_a_token() -> dict[str, object]:

@@ -11,6 +11,7 @@ import torch
 from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.captioner import _Request
 from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.confidence import Calibration, Features
 from captioner.eager import pick_device
 from captioner.image import Limits
 from tests.conftest import photo_bytes
@@ -48,6 +49,28 @@ async def test_a_photo_becomes_a_sentence(tiny_file: Path) -> None:
     # The probability of the sentence also counts that it ends.
     assert caption.logprob < math.fsum(word.logprob for word in caption.words) < 0
     assert caption.alternatives == ()
+
+
+async def test_confidence_is_told_by_the_calibration_for_each_sentence(tiny: Checkpoint) -> None:
+    calibration = Calibration(right=50, intercept=3.0, mean=2.0, length=-0.1)
+    options = [Options(alternatives=2), Options(sample=True, seed=3, alternatives=2)]
+    async with Captioner(replace(tiny, calibration=calibration), "cpu") as captioner:
+        captions = [await captioner.caption(PHOTOS[0], one) for one in options]
+    sentences = [one for caption in captions for one in (caption, *caption.alternatives)]
+    for one in sentences:
+        count = len(one.words) + 1
+        expected = calibration.probability(Features(one.logprob / count, count))
+        assert one.confidence == pytest.approx(expected)
+    assert len({one.confidence for one in sentences}) > 1
+
+
+async def test_a_model_that_was_not_calibrated_tells_the_mean_probability_of_a_word(
+    tiny: Checkpoint,
+) -> None:
+    async with Captioner(tiny, "cpu") as captioner:
+        caption = await captioner.caption(PHOTOS[0])
+    expected = math.exp(caption.logprob / (len(caption.words) + 1))
+    assert caption.confidence == pytest.approx(expected)
 
 
 async def test_alternatives_differ_from_the_caption_and_from_each_other(tiny: Checkpoint) -> None:

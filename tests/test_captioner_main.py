@@ -72,9 +72,9 @@ def test_a_photo_comes_through_standard_input(
 def test_json_gives_one_object_a_line(tiny_file: Path, folder: Path, capsys: Captured) -> None:
     assert run(tiny_file, "--json", "--alternatives", 2, folder / "b.jpg") == 0
     answer = json.loads(capsys.readouterr().out)
-    assert set(answer) == {"file", "caption", "logprob", "alternatives"}
+    assert set(answer) == {"file", "caption", "logprob", "confidence", "alternatives"}
     assert len({answer["caption"], *answer["alternatives"]}) == 3
-    assert answer["logprob"] < 0
+    assert answer["logprob"] < 0 < answer["confidence"] < 1
 
 
 def test_alternatives_stand_indented_under_the_caption(

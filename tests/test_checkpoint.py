@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 import captioner
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.confidence import Calibration
 from captioner.decoding import Hypothesis, Options, generate
 from captioner.image import Preprocessing, decode
 from captioner.model import Model
@@ -90,6 +91,18 @@ def test_a_saved_model_says_the_same_again(fields: dict[str, Any], tmp_path: Pat
         assert first.tokens == second.tokens
         assert first.logprobs == pytest.approx(second.logprobs, abs=0.1)
     assert len({row[0].tokens for row in said}) > 1
+
+
+def test_a_calibration_is_kept_and_a_file_without_one_has_none(
+    tiny_file: Path, tiny: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "calibrated.safetensors"
+    calibration = Calibration(right=50, intercept=4.37, mean=4.31, length=-0.063)
+    checkpoint.save(path, dataclasses.replace(tiny, calibration=calibration))
+    assert checkpoint.load(path).calibration == calibration
+    with safe_open(tiny_file, "pt") as file:
+        assert "calibration" not in file.metadata()
+    assert checkpoint.load(tiny_file).calibration is None
 
 
 def test_saving_what_was_loaded_writes_the_same_weights(tiny_file: Path, tmp_path: Path) -> None:
@@ -242,6 +255,15 @@ def without_metadata(key: str) -> Callable[[Metadata, Tensors], None]:
          "unreadable metadata .*means"),
         (set_metadata(preprocessing='{"size": 64, "mean": [0, 0, 0], "std": [1, 0, 1]}'),
          "unreadable metadata .*deviations"),
+        *((set_metadata(calibration=damaged), "unreadable metadata") for damaged in
+          ("", "{", "7", "null", "[]", "{}", '{"right": 50, "intercept": 1, "mean": 1}')),
+        (set_metadata(calibration='{"right": 50, "intercept": NaN, "mean": 1, "length": 1}'),
+         "unreadable metadata .*intercept is nan"),
+        (set_metadata(calibration='{"right": 50, "intercept": "1", "mean": 1, "length": 1}'),
+         "unreadable metadata .*intercept is '1'"),
+        (set_metadata(calibration=f'{{"right": 50, "intercept": 1{"0" * 400}, "mean": 1, '
+                                  '"length": 1}'),
+         "unreadable metadata"),
         (changed_config(colour="red"), "unreadable metadata .*colour"),
         (changed_config(encoder="vgg16"), "unreadable metadata .*encoder"),
         (changed_config(hidden_size=-32), "unreadable metadata .*hidden_size"),

@@ -289,6 +289,34 @@ def test_alternatives_do_not_change_the_sample_and_come_the_better_first() -> No
             assert scores == sorted(scores, reverse=True)
 
 
+def test_of_alternatives_that_are_much_the_same_the_best_is_kept() -> None:
+    options = Options(sample=True, seed=1, temperature=1.3, top_p=1.0, alternatives=4)
+    differing = Options(**{**vars(options), "difference": 0.4})
+    alike = speak(model_of("lstm-additive"), 6, options)
+    apart = speak(model_of("lstm-additive"), 6, differing)
+    assert [row[0].tokens for row in alike] == [row[0].tokens for row in apart]
+    assert sentences(alike) != sentences(apart)
+    assert sum(map(len, apart)) > len(apart)
+
+
+@every_model
+@pytest.mark.parametrize("sample", [False, True])
+def test_alternatives_differ_in_as_many_words_as_asked(name: str, sample: bool) -> None:
+    options = Options(
+        beam=2, alternatives=6, sample=sample, seed=3, temperature=1.5, top_p=1.0, difference=0.3
+    )
+    plain = Options(**{**vars(options), "difference": 0.0})
+    model = model_of(name)
+    for row, alike in zip(speak(model, 3, options), speak(model, 3, plain), strict=True):
+        assert row[0].tokens == alike[0].tokens or not sample
+        for index, hypothesis in enumerate(row):
+            words = set(hypothesis.tokens)
+            for better in row[:index]:
+                assert len(words - set(better.tokens)) >= 0.3 * len(words)
+    # Where nothing need differ nothing is left out.
+    assert any(len(row) > 1 for row in speak(model, 3, plain))
+
+
 def score(hypothesis: Hypothesis, options: Options) -> float:
     return hypothesis.logprob / len(hypothesis.logprobs) ** options.length_penalty
 
@@ -463,6 +491,8 @@ def test_words_are_drawn_as_often_as_they_are_likely(temperature: float, top_p: 
         ("top_p", math.nan),
         ("seed", 2**64),
         ("alternatives", -1),
+        ("difference", -0.1),
+        ("difference", 1.1),
     ],
 )
 def test_options_that_make_no_sense_are_refused_by_their_field(field: str, value: float) -> None:

@@ -541,7 +541,7 @@ async def test_a_model_that_cannot_show_where_it_looked_says_so(world: World) ->
 
 
 async def test_the_alt_text_is_the_bare_sentence_to_copy(world: World) -> None:
-    world.model.probability = 0.1
+    world.model.confidence = 0.1
     async with world.running():
         message = await world.captioned()
         pressed = await world.fake.press(message, "alt")

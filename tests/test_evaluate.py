@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from captioner import checkpoint
-from captioner.checkpoint import CheckpointError
+from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.confidence import Calibration
 from tests.tiny_dataset import write_dataset
 from train.datasets import DatasetError
 from train.evaluate import EvaluateConfig, evaluate
@@ -35,7 +36,23 @@ def test_a_split_is_captioned_scored_and_reported(
     assert scores["cider"] == pytest.approx(best.scores.cider)
     assert all(caption.endswith(".") for caption in captions.values())
     assert "<html" in (tmp_path / "report.html").read_text()
-    assert f"{best.scores.cider:.2f}" in capsys.readouterr().out
+    assert scores["calibration_error"] is best.calibration_error is None
+    said = capsys.readouterr().out
+    assert f"{best.scores.cider:.2f}" in said
+    assert "calibration" not in said
+
+
+def test_a_calibrated_checkpoint_is_told_how_far_its_confidences_are_off(
+    tiny: Checkpoint, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calibrated = tmp_path / "calibrated.safetensors"
+    certain = Calibration(right=1000.0, intercept=50.0, mean=0.0, length=0.0)
+    checkpoint.save(calibrated, replace(tiny, calibration=certain))
+    best = evaluate(EvaluateConfig(calibrated, data, out=tmp_path, device="cpu"))
+    # It is certain of captions of which none reaches so much.
+    assert best.calibration_error == pytest.approx(1)
+    assert json.loads((tmp_path / "scores.json").read_text())["calibration_error"] == 1
+    assert "calibration     1.000" in capsys.readouterr().out
 
 
 def test_the_best_of_several_ways_of_decoding_is_kept(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from captioner import Captioner, Options, checkpoint
 from captioner.__main__ import main
 from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.confidence import Calibration
 from captioner.cores import cores
 from captioner.decoding import generate
 from captioner.eager import Eager
@@ -127,6 +129,18 @@ async def test_auto_takes_what_was_exported_on_the_cpu(beside_it: Path) -> None:
             caption = await captioner.caption(photo_bytes(1), Options(attention=True))
             assert caption.words[0].attention is not None
             assert caption.words[0].attention.shape == (2, 2)
+
+
+async def test_a_calibration_goes_along(tiny: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+    calibration = Calibration(right=50, intercept=-1.0, mean=0.0, length=0.0)
+    calibrated = replace(tiny, calibration=calibration)
+    checkpoint.save(path, calibrated)
+    export(calibrated, digest(path), squares(4), beside(path))
+    async with Captioner.load(path, "cpu", runtime="onnx") as captioner:
+        assert captioner.checkpoint.calibration == calibration
+        caption = await captioner.caption(photo_bytes(1))
+    assert caption.confidence == pytest.approx(1 / (1 + np.e))
 
 
 def test_a_checkpoint_that_changed_since_is_not_spoken_for(

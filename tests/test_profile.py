@@ -6,7 +6,7 @@ from captioner.profile import STAGES, table
 def caption(milliseconds: float) -> Caption:
     words = tuple(Word(text, -1.0, None) for text in ("a", "dog", "runs", "far"))
     return Caption(
-        "A dog runs far.", -4.0, words, seconds=dict.fromkeys(STAGES, milliseconds / 1e3)
+        "A dog runs far.", -4.0, 0.9, words, seconds=dict.fromkeys(STAGES, milliseconds / 1e3)
     )
 
 

@@ -6,27 +6,22 @@ import pytest
 
 from bot import replies
 from captioner import Caption
-from captioner.captioner import Word
 
 
-def caption(text: str, probability: float) -> Caption:
-    """Return a caption whose words, and whose end, each have one probability."""
-    each = math.log(probability)
-    words = tuple(Word(word, each, None) for word in text.lower().rstrip(".").split())
-    return Caption(text, each * (len(words) + 1), words)
+def caption(text: str, confidence: float) -> Caption:
+    return Caption(text, -1.0, confidence, ())
 
 
-def test_confidence_is_the_mean_probability_of_a_word() -> None:
-    assert replies.confidence(caption("A dog runs.", 0.4)) == pytest.approx(0.4)
-    assert replies.confidence(caption("A dog runs across the grass.", 0.4)) == pytest.approx(0.4)
+@pytest.mark.parametrize("confidence", [0.34, replies.UNSURE, 1.0])
+def test_a_sure_caption_is_said_as_it_is(confidence: float) -> None:
+    assert replies.captioned(caption("A dog runs.", confidence)) == "A dog runs."
 
 
-def test_a_sure_caption_is_said_as_it_is() -> None:
-    assert replies.captioned(caption("A dog runs.", 0.9)) == "A dog runs."
-
-
-def test_an_unsure_caption_is_said_with_doubt() -> None:
-    said = replies.captioned(caption("A dog runs.", replies.UNSURE / 2))
+@pytest.mark.parametrize("confidence", [0.33, math.nextafter(replies.UNSURE, 0), 0.0])
+def test_a_caption_likelier_wrong_than_right_by_two_to_one_is_said_with_doubt(
+    confidence: float,
+) -> None:
+    said = replies.captioned(caption("A dog runs.", confidence))
 
     assert said == "I am not sure, but perhaps: a dog runs."
     assert replies.without_doubt(said) == replies.without_doubt("A dog runs.") == "A dog runs."

@@ -622,7 +622,7 @@ async def test_when_nothing_else_can_be_said_the_caption_stays(
     fake: FakeTelegram, chats: Kept
 ) -> None:
     async def stubborn(photo: bytes, options: Options) -> Caption:
-        return Caption("A dog.", -0.1, ())
+        return Caption("A dog.", -0.1, 0.9, ())
 
     async with running(telegram(fake, chats, stubborn)):
         shown = await shown_caption(fake)
@@ -648,7 +648,7 @@ async def test_a_button_pressed_twice_is_no_error(
 
 async def test_alt_text_is_the_plain_sentence_as_a_block(fake: FakeTelegram, chats: Kept) -> None:
     async def unsure(photo: bytes, options: Options) -> Caption:
-        return Caption("A dog 🐕.", -9, ())
+        return Caption("A dog 🐕.", -9, 0.1, ())
 
     async with running(telegram(fake, chats, unsure)):
         shown = await shown_caption(fake)

@@ -11,7 +11,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    "command", ["download", "fit", "self-critical", "evaluate", "compare"]
+    "command", ["download", "fit", "self-critical", "evaluate", "calibrate", "compare"]
 )
 def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -25,6 +25,7 @@ def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
     [
         (["fit", "nowhere", "run"], "nowhere"),
         (["evaluate", "none.safetensors"], "none.safetensors: there is no such file"),
+        (["calibrate", "none.safetensors"], "none.safetensors: there is no such file"),
         (["compare", "nowhere"], "nowhere"),
     ],
 )

@@ -12,8 +12,10 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 )
 
 from captioner import checkpoint
+from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
 from captioner.decoding import Options
+from captioner.eager import Eager
 from captioner.image import Preprocessing
 from captioner.model import Model
 from captioner.vocabulary import END, START, Vocabulary
@@ -22,7 +24,7 @@ from train import speaking, validation
 from train.datasets import read
 from train.features import Data
 from train.runs import Metrics
-from train.speaking import look, speak
+from train.speaking import look, remember, speak
 from train.validation import Judge
 
 ARGUMENTS = {"encoder": "resnet18", "epochs": 3}
@@ -178,15 +180,20 @@ def test_looking_in_parts_is_looking_at_once(
     np.testing.assert_allclose(grids, expected.numpy(), rtol=1e-3, atol=1e-3)
 
 
-def test_who_wants_to_see_precisely_does(
-    model: Model, data: Data, monkeypatch: pytest.MonkeyPatch
+def test_validation_may_see_in_half_precision_and_what_serves_does_not(
+    model: Model, vocabulary: Vocabulary, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    single = look(model, data.photos, "cpu", precise=True)
+    monkeypatch.setattr(speaking, "BATCH", 3)
+    monkeypatch.setattr(speaking, "half_is_fast", lambda device: False)
+    single = look(model, data.photos, "cpu")
     monkeypatch.setattr(speaking, "half_is_fast", lambda device: True)
     half = look(model, data.photos, "cpu")
+    served = remember(Eager(Checkpoint(model, vocabulary), "cpu"), data.photos)
 
-    assert np.array_equal(look(model, data.photos, "cpu", precise=True), single)
     assert 0 < np.linalg.norm(half - single) < 0.05 * np.linalg.norm(single)
+    expected = model.encoder.project(torch.from_numpy(single))
+    seen = torch.cat([memory.regions for memory in served])
+    torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_speaking_in_parts_is_speaking_at_once(

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,12 @@ from tests.conftest import photo_bytes, pixels
 SURE = Caption(
     "A dog runs.",
     -0.3,
+    0.9,
     (Word("a", -0.1, np.full((2, 2), 0.25, np.float32)), Word("dog", -0.2, None)),
-    tuple(Caption(f"A cat number {n}.", -4.0 - n, (Word("a", -1.0, None),)) for n in range(8)),
+    tuple(
+        Caption(f"A cat number {n}.", -4.0 - n, 0.8 - n / 10, (Word("a", -1.0, None),))
+        for n in range(8)
+    ),
 )
 PHOTO = photo_bytes(1)
 LIMIT_MB = 0.5
@@ -34,7 +39,7 @@ OPENAPI = json.loads((STATIC / "openapi.json").read_text("utf-8"))
 
 async def says_sure(photo: bytes, options: Options) -> Caption:
     decode(photo, Limits(max_pixels=100_000))
-    return Caption(SURE.text, SURE.logprob, SURE.words, SURE.alternatives[: options.alternatives])
+    return replace(SURE, alternatives=SURE.alternatives[: options.alternatives])
 
 
 def web_chat(

@@ -10,6 +10,7 @@ try:
     import tyro
 
     from captioner.checkpoint import CheckpointError
+    from train.calibrate import CalibrateConfig, calibrate
     from train.compare import compare
     from train.datasets import DatasetError
     from train.download import DownloadError, fetch
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "fit": fit_command,
         "self-critical": self_critical_command,
         "evaluate": evaluate_command,
+        "calibrate": calibrate_command,
         "compare": compare_command,
     }
     try:
@@ -80,6 +82,11 @@ def self_critical_command(
 def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:
     """Score a checkpoint on one split of a dataset, and write a report."""
     evaluate(config)
+
+
+def calibrate_command(config: Annotated[CalibrateConfig, tyro.conf.arg(name="")]) -> None:
+    """Fit how likely a checkpoint's captions are right, and measure how well that is met."""
+    calibrate(config)
 
 
 def compare_command(

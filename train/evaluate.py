@@ -8,26 +8,27 @@ Several beam widths and length penalties are compared when several are given; pi
 
 import dataclasses
 import json
-import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
 
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
-from captioner.decoding import Options
-from captioner.eager import pick_device
-from captioner.image import BadImage, decode
-from train.datasets import DatasetError, Record, Split, read
+from captioner.confidence import Calibration, confidence
+from captioner.decoding import ANOTHER, Options
+from captioner.network import Memory, Network
+from captioner.runtimes import on_device, open_network
+from train.datasets import Record, Split, read
+from train.diversity import diversity
+from train.reliability import calibration_error
 from train.report import Entry, write_report
 from train.scores import Scorer, Scores
-from train.speaking import look, speak
-
-log = logging.getLogger(__name__)
+from train.speaking import read_photos, remember, say
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class EvaluateConfig:
     split: Split = "test"
     beam: tuple[int, ...] = (Options.beam,)  # widths to compare; 1 is greedy
     length_penalty: tuple[float, ...] = (Options.length_penalty,)
+    another: bool = False  # also how much captions differ that are drawn for "Another"
+    runtime: Literal["torch", "onnx"] = "torch"  # onnx: what was exported from the checkpoint
     spice: bool = False  # also SPICE; downloads CoreNLP at first use
     out: Path | None = None  # folder of the results; the checkpoint's run, or evaluation/
     save: Path | None = None  # also write the checkpoint here, with its scores in it
@@ -52,6 +55,8 @@ class Result:
     options: Options
     scores: Scores
     captions: dict[str, str]  # by photo
+    confidences: dict[str, float]  # by photo, 0..1
+    calibration_error: float | None = None  # expected, 0..1; None: the model was not calibrated
 
     def summary(self, split: Split) -> dict[str, Any]:
         """Return the figures with all that they depend on."""
@@ -60,6 +65,7 @@ class Result:
             "beam": self.options.beam,
             "length_penalty": self.options.length_penalty,
             **asdict(self.scores),
+            "calibration_error": self.calibration_error,
         }
 
 
@@ -73,51 +79,66 @@ def evaluate(config: EvaluateConfig) -> Result:
         DatasetError: the dataset or its split cannot be read.
     """
     trained = checkpoint.load(config.checkpoint)
-    records, photos = _photos(read(config.data).split(config.split), trained)
-    device = pick_device() if config.device == "auto" else config.device
-    model = trained.model.to(device)
-    grids = look(model, photos, device, preprocessing=trained.preprocessing, precise=True)
+    split = read(config.data).split(config.split)
+    records, photos = read_photos(split, trained.preprocessing)
+    network = on_device(
+        open_network(config.checkpoint, config.device, config.runtime), config.device
+    )
+    seen = remember(network, photos)
     scorer = Scorer({str(record.photo): record.captions for record in records})
     results = []
     for beam, penalty in product(config.beam, config.length_penalty):
         options = Options(beam=beam, length_penalty=penalty)
-        found = speak(model, grids, options, device)
-        captions = {
-            str(record.photo): trained.vocabulary.decode(hypotheses[0].tokens)
+        found = say(network, seen, options)
+        said = {
+            str(record.photo): hypotheses[0]
             for record, hypotheses in zip(records, found, strict=True)
         }
-        results.append(Result(options, scorer.scores(captions), captions))
+        captions = {photo: trained.vocabulary.decode(one.tokens) for photo, one in said.items()}
+        confidences = {
+            photo: confidence(one.logprobs, trained.calibration) for photo, one in said.items()
+        }
+        results.append(Result(options, scorer.scores(captions), captions, confidences))
         print(_line(results[-1]), flush=True)
     best = max(results, key=lambda result: result.scores.cider)
     scores = scorer.scores(best.captions, meteor=True, spice=config.spice)
-    best = dataclasses.replace(best, scores=scores)
-    out = config.out or _folder(config.checkpoint)
+    error = _calibration_error(best, trained.calibration, scorer)
+    best = dataclasses.replace(best, scores=scores, calibration_error=error)
+    out = config.out or results_folder(config.checkpoint)
     _write(out, best, config, records, scorer)
-    print(f"{_table(best.scores)}\nreport: {out / 'report.html'}")
+    print(_table(best.scores))
+    if error is not None:
+        print(f"{'calibration':15} {error:.3f}, expected error")
+    if config.another:
+        print(diversity(_others(network, seen, trained, records), scorer).line())
+    print(f"report: {out / 'report.html'}")
     if config.save:
         scored = dataclasses.replace(trained, scores=best.summary(config.split))
         checkpoint.save(config.save, scored)
     return best
 
 
-def _photos(
-    records: tuple[Record, ...], trained: Checkpoint
-) -> tuple[list[Record], np.ndarray[Any, Any]]:
-    readable, photos = [], []
-    for record in records:
-        try:
-            photo = decode(record.photo.read_bytes(), side=trained.preprocessing.size)
-        except (BadImage, OSError) as error:
-            log.warning("%s is left out: %s", record.photo, error)
-            continue
-        readable.append(record)
-        photos.append(trained.preprocessing.squeeze(photo).transpose(2, 0, 1))
-    if not readable:
-        raise DatasetError(f"none of the {len(records)} photos can be read")
-    return readable, np.stack(photos)
+def _others(
+    network: Network[Any], seen: list[Memory[Any]], trained: Checkpoint, records: Sequence[Record]
+) -> dict[str, list[str]]:
+    return {
+        str(record.photo): [trained.vocabulary.decode(one.tokens) for one in hypotheses]
+        for record, hypotheses in zip(records, say(network, seen, ANOTHER), strict=True)
+    }
 
 
-def _folder(path: Path) -> Path:
+def _calibration_error(
+    result: Result, calibration: Calibration | None, scorer: Scorer
+) -> float | None:
+    if calibration is None:
+        return None
+    cider = scorer.cider_per_photo(result.captions)
+    right = np.array([cider[photo] > calibration.right for photo in result.confidences])
+    return calibration_error(np.array(list(result.confidences.values())), right)
+
+
+def results_folder(path: Path) -> Path:
+    """Return where what is found out about a checkpoint goes: to its run, or to evaluation/."""
     in_run = (path.parent / "config.json").exists()
     return path.parent if in_run else Path("evaluation") / path.stem
 

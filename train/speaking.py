@@ -1,5 +1,7 @@
 """Captions for many photos at once, as validation and evaluation need them."""
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,41 +9,92 @@ import torch
 from tqdm import tqdm
 
 from captioner.decoding import Hypothesis, Options, generate
-from captioner.image import Preprocessing
+from captioner.image import BadImage, Preprocessing, decode
 from captioner.model import Model
+from captioner.network import Memory, Network, Runnable
+from train.datasets import DatasetError, Record
 from train.features import half_is_fast
+
+log = logging.getLogger(__name__)
 
 Array = np.ndarray[Any, Any]
 BATCH = 50  # photos; with a beam of 5 as many rows as a training step has
 
 
+def read_photos(
+    records: Sequence[Record], preprocessing: Preprocessing
+) -> tuple[list[Record], Array]:
+    """Decode and squeeze photos; those that cannot be read are named in the log and left out.
+
+    Returns:
+        the records whose photos could be read, and these photos: `(photos, 3, size, size)`, uint8.
+
+    Raises:
+        DatasetError: none can be read.
+    """
+    readable, photos = [], []
+    for record in records:
+        try:
+            photo = decode(record.photo.read_bytes(), side=preprocessing.size)
+        except (BadImage, OSError) as error:
+            log.warning("%s is left out: %s", record.photo, error)
+            continue
+        readable.append(record)
+        photos.append(preprocessing.squeeze(photo).transpose(2, 0, 1))
+    if not readable:
+        raise DatasetError(f"none of the {len(records)} photos can be read")
+    return readable, np.stack(photos)
+
+
+def remember(network: Runnable[Any], photos: Array) -> list[Memory[Any]]:
+    """Let a network see squeezed photos as it does when it serves.
+
+    Args:
+        network: on its device; see `captioner.runtimes`.
+        photos: `(photos, 3, size, size)`, uint8.
+
+    Returns:
+        what it keeps of them, a batch after the other.
+    """
+    squares = photos.transpose(0, 2, 3, 1)
+    starts = tqdm(range(0, len(squares), BATCH), "look", unit="batch", leave=False)
+    return [
+        network.encode(np.ascontiguousarray(squares[start : start + BATCH])) for start in starts
+    ]
+
+
+def say(
+    network: Network[Any], memories: Sequence[Memory[Any]], options: Options
+) -> list[list[Hypothesis]]:
+    """Say what is in photos that were seen.
+
+    Returns:
+        for each photo its hypotheses, the best first.
+    """
+    found: list[list[Hypothesis]] = []
+    for memory in tqdm(memories, "speak", unit="batch", leave=False):
+        found += generate(network, memory, options)
+    return found
+
+
 @torch.inference_mode()
-def look(
-    model: Model,
-    photos: Array,
-    device: str,
-    *,
-    preprocessing: Preprocessing = Preprocessing(),
-    precise: bool = False,
-) -> Array:
-    """Let the encoder see squeezed photos.
+def look(model: Model, photos: Array, device: str) -> Array:
+    """Let the encoder see squeezed photos, in half precision where that is faster.
 
     Args:
         model: in evaluation mode, on `device`.
         photos: `(photos, 3, size, size)`, uint8.
         device: where to compute.
-        preprocessing: what the photos were squeezed with.
-        precise: in single precision, as the captioner serves, also where half would be faster.
 
     Returns:
         `(photos, regions, channels)`, float32.
     """
     grids = []
-    half = half_is_fast(device) and not precise
+    half = half_is_fast(device)
     for start in tqdm(range(0, len(photos), BATCH), "look", unit="batch", leave=False):
         batch = torch.from_numpy(np.array(photos[start : start + BATCH])).to(device)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=half):
-            grid = model.encoder.grid(preprocessing.normalize(batch))
+            grid = model.encoder.grid(Preprocessing().normalize(batch))
         grids.append(grid.float().cpu().numpy())
     return np.concatenate(grids)
 
@@ -59,9 +112,8 @@ def speak(model: Model, grids: Array, options: Options, device: str) -> list[lis
     Returns:
         for each photo its hypotheses, the best first.
     """
-    found: list[list[Hypothesis]] = []
-    for start in tqdm(range(0, len(grids), BATCH), "speak", unit="batch", leave=False):
+    memories = []
+    for start in range(0, len(grids), BATCH):
         grid = torch.from_numpy(np.array(grids[start : start + BATCH])).to(device)
-        memory = model.decoder.remember(model.encoder.project(grid.float()))
-        found += generate(model, memory, options)
-    return found
+        memories.append(model.decoder.remember(model.encoder.project(grid.float())))
+    return say(model, memories, options)

@@ -1,0 +1,145 @@
+"""What is fitted comes true, and a checkpoint carries it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from captioner import Captioner, checkpoint
+from captioner.confidence import Calibration, Features
+from tests.conftest import photo_bytes
+from tests.tiny_dataset import write_dataset
+from train.calibrate import CalibrateConfig, calibrate, cross_validated, fit, probabilities
+from train.datasets import DatasetError
+from train.evaluate import EvaluateConfig, evaluate
+from train.reliability import Reals, calibration_error
+
+TRUTH = Calibration(right=50, intercept=4.5, mean=4.0, length=-0.1)
+
+
+@pytest.fixture(autouse=True)
+def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("calibrate") / "data")
+
+
+def captions(count: int, seed: int) -> tuple[Reals, Reals]:
+    """Return features of captions, and their CIDEr: above 50 as often as `TRUTH` says."""
+    chance = np.random.default_rng(seed)
+    features = np.column_stack(
+        (chance.uniform(-2, -0.3, count), chance.integers(5, 16, count).astype(float))
+    )
+    right = chance.random(count) < probabilities(TRUTH, features)
+    return features, np.where(right, 50.1, 50.0)
+
+
+def test_what_is_fitted_is_what_the_captions_were_drawn_from() -> None:
+    fitted = fit(*captions(50_000, seed=1))
+
+    assert fitted.right == 50
+    assert fitted.intercept == pytest.approx(TRUTH.intercept, abs=0.25)
+    assert fitted.mean == pytest.approx(TRUTH.mean, abs=0.15)
+    assert fitted.length == pytest.approx(TRUTH.length, abs=0.02)
+
+
+def test_captions_are_right_as_often_as_was_fitted_on_others() -> None:
+    fitted = fit(*captions(1000, seed=2))
+    features, cider = captions(20_000, seed=3)
+    told = probabilities(fitted, features)
+
+    assert calibration_error(told, cider > 50) < 0.03
+    for low, high in ((0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1)):
+        here = (told >= low) & (told < high)
+        assert (cider[here] > 50).mean() == pytest.approx(told[here].mean(), abs=0.05)
+
+
+def test_the_threshold_decides_what_is_right() -> None:
+    features, cider = captions(1000, seed=4)
+    likely, unlikely = fit(features, cider, right=10), fit(features, cider, right=100)
+    assert (likely.right, unlikely.right) == (10, 100)
+    assert probabilities(likely, features).min() > 0.9
+    assert probabilities(unlikely, features).max() < 0.1
+
+
+def test_a_feature_that_tells_all_apart_is_not_trusted_without_end() -> None:
+    features = np.array([[-2.0, 8.0], [-1.9, 8.0], [-0.5, 8.0], [-0.4, 8.0]])
+    told = probabilities(fit(features, np.array([0.0, 0.0, 90.0, 90.0])), features)
+    assert 0.05 < told[0] < told[1] < 0.5 < told[2] < told[3] < 0.95
+
+
+def test_a_caption_is_told_by_the_others_alone() -> None:
+    features, cider = captions(40, seed=5)
+    told = cross_validated(features, cider)
+    for index in (0, 17, 39):
+        other = cider.copy()
+        other[index] = 0.0 if cider[index] > 50 else 100.0
+        changed = cross_validated(features, other) != told
+        assert not changed[index]
+        assert changed.sum() == 36  # all but those of its fold
+
+
+def test_a_checkpoint_is_calibrated_measured_and_drawn(
+    tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved, out = tmp_path / "calibrated.safetensors", tmp_path / "out"
+    # Half the sentences of a model of chance are above so little.
+    config = CalibrateConfig(tiny_file, data, right=0.1, out=out, save=saved, device="cpu")
+
+    fitted = calibrate(config)
+
+    before, after = checkpoint.load(tiny_file), checkpoint.load(saved)
+    assert after.calibration == fitted
+    assert before.calibration is None
+    assert (after.scores, after.training) == (before.scores, before.training)
+    with Image.open(out / "reliability.png") as picture:
+        assert picture.format == "PNG"
+    said = capsys.readouterr().out
+    assert "right: CIDEr-D above 0.1" in said
+    measured = [line for line in said.splitlines() if "calibration error" in line]
+    assert [line.split("  ")[0] for line in measured] == ["val, cross-validated", "test"]
+    assert "below 0.33" in said
+
+    # Evaluation finds the same error on test, without fitting anything.
+    best = evaluate(EvaluateConfig(saved, data, out=out, device="cpu"))
+    assert f"calibration error {best.calibration_error:.3f}" in measured[1]
+
+
+async def test_captions_tell_what_was_fitted(tiny_file: Path, data: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "calibrated.safetensors"
+    config = CalibrateConfig(tiny_file, data, out=tmp_path, save=saved, device="cpu")
+    fitted = calibrate(config)
+
+    async with Captioner.load(saved, "cpu") as captioner:
+        said = await captioner.caption(photo_bytes(1))
+
+    count = len(said.words) + 1
+    expected = fitted.probability(Features(said.logprob / count, count))
+    assert said.confidence == pytest.approx(expected)
+
+
+def test_nothing_is_written_into_a_checkpoint_unasked(
+    tiny_file: Path, data: Path, tmp_path: Path
+) -> None:
+    before = tiny_file.read_bytes()
+    calibrate(CalibrateConfig(tiny_file, data, out=tmp_path, device="cpu"))
+    assert tiny_file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["reliability.png"]
+
+
+def test_a_split_that_is_missing_or_too_small_is_named(tiny_file: Path, tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data")
+    lists = data / "Flickr8k_text"
+    listed = lists / "Flickr_8k.devImages.txt"
+    config = CalibrateConfig(tiny_file, data, out=tmp_path, device="cpu")
+    listed.write_text(listed.read_text().splitlines()[0] + "\n")
+    with pytest.raises(DatasetError, match="too few"):
+        calibrate(config)
+    (lists / "Flickr_8k.testImages.txt").unlink()
+    with pytest.raises(DatasetError):
+        calibrate(replace(config, right=1))

@@ -1,0 +1,195 @@
+"""Fit how likely a caption is right to what the model thought of its words.
+
+    python -m train calibrate runs/first/best.safetensors --data data/flickr8k --save FILE
+
+It is fitted on the validation split, and measured there by cross-validation; the test split is
+only measured. With `--save` the checkpoint is written with what was fitted, which its captions'
+`confidence` is then told by.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from captioner import checkpoint
+from captioner.checkpoint import Checkpoint
+from captioner.confidence import Calibration, Features
+from captioner.decoding import Options
+from captioner.runtimes import on_device
+from train.datasets import DatasetError, Record, read
+from train.evaluate import results_folder
+from train.reliability import (
+    Reals,
+    Truths,
+    calibration_error,
+    draw_reliability,
+    reliability,
+)
+from train.scores import Scorer
+from train.speaking import read_photos, remember, say
+
+# By eye, captions that score about so much mostly name who is there and where, and half of them
+# what is done; those that score half as much mostly miss one of the first. It is near the mean.
+RIGHT = 50.0
+FOLDS = 10
+DOUBTS = (1 / 4, 1 / 3, 1 / 2)  # confidences below which a bot might well word a caption with doubt
+
+
+@dataclass(frozen=True)
+class CalibrateConfig:
+    """Fit how likely a checkpoint's captions are right, and measure how well that is met."""
+
+    checkpoint: Annotated[Path, tyro.conf.Positional]
+    data: Path = Path("data/flickr8k")  # the dataset's folder
+    right: float = RIGHT  # CIDEr-D, in percent points, above which a caption is called right
+    beam: int = Options.beam  # width of the beam search; 1 is greedy
+    length_penalty: float = Options.length_penalty
+    out: Path | None = None  # folder of reliability.png; the checkpoint's run, or evaluation/
+    save: Path | None = None  # write the checkpoint here, with what was fitted in it
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model said of a split."""
+
+    features: Reals  # (photos, features), of each caption
+    cider: Reals  # (photos,), each caption's own CIDEr-D in percent points
+
+
+def calibrate(config: CalibrateConfig) -> Calibration:
+    """Caption the validation split, fit, and measure on it and on test; draw and print it all.
+
+    Writes `reliability.png`, and the checkpoint where `config.save` says.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        DatasetError: the dataset or one of both splits cannot be read, or is too small.
+    """
+    trained = checkpoint.load(config.checkpoint)
+    dataset = read(config.data)
+    val, test = (_said(trained, dataset.split(split), config) for split in ("val", "test"))
+    if len(val.cider) < 2:
+        raise DatasetError("one validation photo is too few to fit anything on")
+    fitted = fit(val.features, val.cider, config.right)
+    held_out = cross_validated(val.features, val.cider, config.right)
+    splits = {
+        "val, cross-validated": (held_out, val.cider > config.right),
+        "test": (probabilities(fitted, test.features), test.cider > config.right),
+    }
+    print(_formula(fitted))
+    for name, measured in splits.items():
+        print(_line(name, *measured))
+    for doubt in DOUBTS:
+        print(_set_apart(held_out, val.cider, doubt))
+    png = (config.out or results_folder(config.checkpoint)) / "reliability.png"
+    draw_reliability({name: reliability(*measured) for name, measured in splits.items()}, png)
+    print(f"plot: {png}")
+    if config.save:
+        checkpoint.save(config.save, dataclasses.replace(trained, calibration=fitted))
+    return fitted
+
+
+def fit(features: Reals, cider: Reals, right: float = RIGHT) -> Calibration:
+    """Fit by logistic regression.
+
+    Args:
+        features: `(captions, features)`, those of `Features`; at least one caption.
+        cider: `(captions,)`, each caption's own CIDEr-D in percent points.
+        right: above which CIDEr-D a caption is called right.
+    """
+    mean, spread = features.mean(0), features.std(0)
+    spread[spread == 0] = 1
+    weights = _newton((features - mean) / spread, cider > right)
+    slopes = weights[1:] / spread
+    intercept = weights[0] - slopes @ mean
+    return Calibration(right, float(intercept), *map(float, slopes))
+
+
+def _newton(features: Reals, right: Truths) -> Reals:
+    """Return the intercept and the weights of standardized features, by Newton's method."""
+    inputs = np.column_stack((np.ones(len(features)), features))
+    # Platt's targets: where all captions are right, or none, the odds stay finite.
+    targets = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
+    # A weight is taken to be about 1 beforehand, which counts as little as a few captions do.
+    prior = np.diag([0.0, *np.ones(features.shape[1])])
+    weights = np.zeros(inputs.shape[1])
+    for _ in range(30):
+        said = 1 / (1 + np.exp(-inputs @ weights))
+        slope = inputs.T @ (said - targets) + prior @ weights
+        curvature = (inputs * (said * (1 - said))[:, None]).T @ inputs + prior
+        step = np.linalg.solve(curvature, slope)
+        weights -= step
+        if np.abs(step).max() < 1e-9:
+            break
+    return weights
+
+
+def cross_validated(features: Reals, cider: Reals, right: float = RIGHT) -> Reals:
+    """Return how likely each caption is right by what is fitted on nine tenths without it.
+
+    Args:
+        features: `(captions, features)`, as `fit` takes them; at least two captions.
+        cider: `(captions,)`.
+        right: above which CIDEr-D a caption is called right.
+
+    Returns:
+        `(captions,)`, 0..1.
+    """
+    order = np.random.default_rng(0).permutation(len(cider))
+    told = np.empty(len(cider))
+    for held in np.array_split(order, min(FOLDS, len(order))):
+        others = np.setdiff1d(order, held)
+        fitted = fit(features[others], cider[others], right)
+        told[held] = probabilities(fitted, features[held])
+    return told
+
+
+def probabilities(calibration: Calibration, features: Reals) -> Reals:
+    """Return how likely captions are right: `(captions,)`, of features `(captions, features)`."""
+    return np.array([calibration.probability(Features(*row)) for row in features.tolist()])
+
+
+def _said(trained: Checkpoint, records: Sequence[Record], config: CalibrateConfig) -> Said:
+    readable, photos = read_photos(records, trained.preprocessing)
+    network = on_device(trained, config.device)
+    options = Options(beam=config.beam, length_penalty=config.length_penalty)
+    found = say(network, remember(network, photos), options)
+    best = [hypotheses[0] for hypotheses in found]
+    names = [str(record.photo) for record in readable]
+    scorer = Scorer({str(record.photo): record.captions for record in readable})
+    spelled = [trained.vocabulary.decode(hypothesis.tokens) for hypothesis in best]
+    cider = scorer.cider_per_photo(dict(zip(names, spelled, strict=True)))
+    return Said(
+        np.array([Features.of(hypothesis.logprobs) for hypothesis in best]),
+        np.array([cider[name] for name in names]),
+    )
+
+
+def _formula(fitted: Calibration) -> str:
+    return (
+        f"right: CIDEr-D above {fitted.right:g}; its logit: {fitted.intercept:.2f} "
+        f"{fitted.mean:+.2f} x mean log-probability of a word {fitted.length:+.3f} x words"
+    )
+
+
+def _line(name: str, told: Reals, right: Truths) -> str:
+    surprise = -np.log(np.where(right, told, 1 - told)).mean()
+    return (
+        f"{name:20}  right {100 * right.mean():.1f} %  log loss {surprise:.3f}  "
+        f"calibration error {calibration_error(told, right):.3f}"
+    )
+
+
+def _set_apart(told: Reals, cider: Reals, doubt: float) -> str:
+    below = told < doubt
+    parts = [f"{cider[part].mean():.1f}" if part.any() else "-" for part in (below, ~below)]
+    return (
+        f"below {doubt:.2f}: {100 * below.mean():.1f} % of the validation captions, "
+        f"CIDEr {parts[0]}; the others {parts[1]}"
+    )
