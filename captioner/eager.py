@@ -1,10 +1,15 @@
-"""The network as PyTorch runs it, operation by operation, on a GPU or the CPU."""
+"""The network as PyTorch runs it, on a GPU or the CPU.
+
+On CUDA it computes in half precision, as checkpoints are stored, with the channels last, and the
+encoder is one graph (`captioner/graphs.py`). Files are decoded in other processes meanwhile.
+"""
 
 import torch
 
 from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
 from captioner.cores import cores
+from captioner.graphs import Graphs
 from captioner.model import Memory
 from captioner.network import Squares
 
@@ -23,14 +28,17 @@ class Eager:
         """
         self.device = pick_device() if device == "auto" else device
         self._preprocessing = checkpoint.preprocessing
+        self._precision = torch.float16 if self.device.startswith("cuda") else torch.float32
         try:
-            self._model = checkpoint.model.to(self.device).eval()
+            self._model = checkpoint.model.to(self.device, self._precision).eval()
         except (RuntimeError, AssertionError) as error:  # PyTorch has no class of its own for it
             reason = str(error).split(". ")[0]
             raise ValueError(f"device {self.device!r} cannot be used: {reason}") from error
         if torch.get_num_threads() > cores():
             torch.set_num_threads(cores())  # a container's limit is unknown to PyTorch
         self.step = self._model.step
+        on_cuda = self.device.startswith("cuda")
+        self._graphs = Graphs(self._see, self.device) if on_cuda else None
 
     @property
     def config(self) -> ModelConfig:
@@ -40,13 +48,18 @@ class Eager:
     @torch.inference_mode()
     def encode(self, photos: Squares) -> Memory:
         """See photos."""
-        batch = torch.from_numpy(photos).permute(0, 3, 1, 2).to(self.device)
-        return self._model.encode(self._preprocessing.normalize(batch))
+        if self._graphs:
+            return self._graphs(photos)
+        return self._see(torch.from_numpy(photos).permute(0, 3, 1, 2).to(self.device))
 
     def free(self) -> None:
         """Return memory that is held for later."""
-        if torch.cuda.is_available():
+        if self._graphs:
+            self._graphs.forget()
             torch.cuda.empty_cache()
+
+    def _see(self, photos: torch.Tensor) -> Memory:
+        return self._model.encode(self._preprocessing.normalize(photos).to(self._precision))
 
 
 def pick_device() -> str:

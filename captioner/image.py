@@ -12,6 +12,7 @@ import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -104,10 +105,18 @@ class Preprocessing:
         """
         import torch
 
-        mean = torch.tensor(self.mean, device=photos.device).view(3, 1, 1)
-        std = torch.tensor(self.std, device=photos.device).view(3, 1, 1)
+        mean, std = (_on_device(values, photos.device) for values in (self.mean, self.std))
         photos = photos.to(torch.float32, memory_format=torch.channels_last)
         return (photos / 255 - mean) / std
+
+
+@cache
+def _on_device(values: tuple[float, ...], device: "torch.device") -> "torch.Tensor":
+    """Lay a value a channel on a device once: a graph that is captured there may not copy it."""
+    import torch
+
+    with torch.inference_mode(False):  # so that training may use it too
+        return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
 def shrink(photo: Pixels, max_side: int) -> Pixels:

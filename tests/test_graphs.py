@@ -1,0 +1,51 @@
+"""The encoder on CUDA says what it says on the CPU, whatever the size of the batch."""
+
+import numpy as np
+import pytest
+import torch
+
+from captioner.checkpoint import Checkpoint
+from captioner.eager import Eager
+from captioner.graphs import rounded_up
+from captioner.image import Preprocessing
+from captioner.network import Squares
+from tests.conftest import VOCABULARY, tiny_model
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+
+
+def squares(count: int, seed: int = 0) -> Squares:
+    return np.random.default_rng(seed).integers(0, 256, (count, 64, 64, 3), np.uint8)
+
+
+def eager(device: str) -> Eager:
+    return Eager(Checkpoint(tiny_model(), VOCABULARY, Preprocessing(size=64)), device)
+
+
+@pytest.mark.parametrize(
+    ("count", "size"), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (16, 16), (17, 32)]
+)
+def test_batches_are_rounded_up_to_powers_of_two(count: int, size: int) -> None:
+    assert rounded_up(count) == size
+
+
+@needs_cuda
+@pytest.mark.parametrize("count", [1, 3, 4, 8])
+def test_a_graph_sees_what_the_cpu_sees(count: int) -> None:
+    on_cuda, on_cpu = eager("cuda"), eager("cpu")
+    for seed in range(3):  # captured, then replayed
+        seen = on_cuda.encode(squares(count, seed)).regions.float().cpu()
+        expected = on_cpu.encode(squares(count, seed)).regions
+        assert seen.shape == expected.shape
+        assert torch.allclose(seen, expected, atol=0.1)
+
+
+@needs_cuda
+def test_what_was_seen_stays_when_the_graph_runs_again() -> None:
+    on_cuda = eager("cuda")
+    before = on_cuda.encode(squares(2, seed=0)).regions
+    kept = before.clone()
+    on_cuda.encode(squares(2, seed=1))
+    assert torch.equal(before, kept)
+    on_cuda.free()
+    assert torch.allclose(on_cuda.encode(squares(2, seed=0)).regions, kept, atol=1e-2)
