@@ -18,6 +18,8 @@ from captioner.config import ModelConfig
 from captioner.cores import cores
 from captioner.network import Floats, Ids, Squares
 
+onnxruntime.disable_telemetry_events()  # its builds may tell Microsoft that they are used
+
 FORMAT = "photo-captioner-onnx-1"
 SUFFIX = ".onnx.safetensors"
 
