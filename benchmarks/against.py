@@ -30,12 +30,15 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
+from machine import machine
+from photos import read_photos
 from PIL import Image
-from quiet import OTHERS, measure, resident
+from quiet import measure, remark, resident
+from table import markdown, spread
 
 from captioner import Captioner, Options, checkpoint
 from captioner.captioner import DEFAULT_CHECKPOINT
+from captioner.cores import cores
 from captioner.decoding import generate
 from captioner.image import decode
 
@@ -72,12 +75,10 @@ class Figure:
 
 def main() -> None:
     args = _arguments()
-    files = [path.read_bytes() for path in sorted(args.photos.glob("*.jpg"))]
-    if not files:
-        raise SystemExit(f"{args.photos} holds no .jpg file")
+    files = read_photos(args.photos)
     if args.measure:
-        captioner, comparison, cores = args.measure
-        for figure in _measure(captioner, comparison, int(cores), files, args):
+        captioner, comparison, count = args.measure
+        for figure in _measure(captioner, comparison, int(count), files, args):
             print(json.dumps(asdict(figure)), flush=True)
         return
     if set(args.captioners) & set(RIVALS):
@@ -96,7 +97,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("photos", type=Path, help="folder of JPEG photos")
     parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--captioners", nargs="+", choices=BEAMS, default=list(BEAMS))
-    parser.add_argument("--cores", nargs="+", type=int, default=[1, os.cpu_count() or 1])
+    parser.add_argument("--cores", nargs="+", type=int, default=sorted({1, cores()}))
     parser.add_argument("--repeats", type=int, default=7, help="photos timed for each figure")
     parser.add_argument(
         "--patience", type=float, default=600, help="seconds to wait for an idle machine"
@@ -105,29 +106,31 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _in_its_own_process(captioner: str, comparison: str, cores: int) -> list[Figure]:
-    command = [sys.executable, *sys.argv, "--measure", captioner, comparison, str(cores)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+def _in_its_own_process(captioner: str, comparison: str, count: int) -> list[Figure]:
+    command = [sys.executable, *sys.argv, "--measure", captioner, comparison, str(count)]
+    threads = {"OMP_NUM_THREADS": str(count)}  # what PyTorch and `cores` take at its word
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | threads
+    )
     return [Figure(**json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def _measure(
-    captioner: str, comparison: str, cores: int, files: Sequence[bytes], args: argparse.Namespace
+    captioner: str, comparison: str, count: int, files: Sequence[bytes], args: argparse.Namespace
 ) -> list[Figure]:
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    torch.set_num_threads(cores)
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
     if captioner != OURS:
         subject = _theirs(captioner, comparison, files)
-        return _timed(subject, captioner, comparison, cores, args)
+        return _timed(subject, captioner, comparison, count, args)
     if comparison == "like for like":
-        return _timed(_network(args.checkpoint, files), captioner, comparison, cores, args)
+        return _timed(_network(args.checkpoint, files), captioner, comparison, count, args)
     with _served(args.checkpoint, files) as subject:
-        return _timed(subject, captioner, comparison, cores, args)
+        return _timed(subject, captioner, comparison, count, args)
 
 
 def _timed(
-    subject: Subject, captioner: str, comparison: str, cores: int, args: argparse.Namespace
+    subject: Subject, captioner: str, comparison: str, count: int, args: argparse.Namespace
 ) -> list[Figure]:
     timings = {
         beam: measure(partial(subject.caption, beam), args.repeats, args.patience)
@@ -135,12 +138,15 @@ def _timed(
     }
     megabytes = resident()
     return [
-        Figure(captioner, comparison, cores, beam, subject.parameters, megabytes, **asdict(found))
+        Figure(captioner, comparison, count, beam, subject.parameters, megabytes, **asdict(found))
         for beam, found in timings.items()
     ]
 
 
 def _network(path: Path, files: Sequence[bytes]) -> Subject:
+    # Here, for ours as it is deployed has no PyTorch in memory.
+    import torch
+
     trained = checkpoint.load(path)
     squeeze, normalize = trained.preprocessing.squeeze, trained.preprocessing.normalize
     photos = [
@@ -186,30 +192,29 @@ def _theirs(name: str, comparison: str, files: Sequence[bytes]) -> Subject:
 
 
 def _heading(figures: Sequence[Figure]) -> str:
-    versions = f"PyTorch {torch.__version__}, {torch.cpu.get_capabilities()['cpu_name']}"
-    runs = {len(figure.seconds) for figure in figures}
-    lines = [
-        f"{versions}, {os.cpu_count()} cores. Milliseconds a photo: median of {max(runs)} "
-        "(fastest to slowest)."
-    ]
-    disturbed = max(figure.others for figure in figures)
-    lines.append(
-        f"Other processes used at most {disturbed:.0%} of the machine meanwhile; "
-        f"{sum(figure.discarded for figure in figures)} disturbed runs were taken again."
+    runs = max(len(figure.seconds) for figure in figures)
+    discarded = sum(figure.discarded for figure in figures)
+    return "\n".join(
+        [
+            f"{machine()}. Milliseconds a photo: median of {runs} (fastest to slowest).",
+            f"{discarded} runs that other processes disturbed were taken again.",
+            remark(max(figure.others for figure in figures)),
+        ]
     )
-    if disturbed > OTHERS:
-        lines.append("THE MACHINE WAS BUSY: the figures say little.")
-    return "\n".join(lines)
 
 
 def _times(figures: Sequence[Figure]) -> str:
     columns = _columns(figures)
     found = {(*_row(figure), *_column(figure)): figure for figure in figures}
     rows = [
-        [captioner, str(beam), *(_spread(found[captioner, beam, *column]) for column in columns)]
+        [
+            captioner,
+            str(beam),
+            *(_milliseconds(found[captioner, beam, *column]) for column in columns),
+        ]
         for captioner, beam in dict.fromkeys(map(_row, figures))
     ]
-    return _markdown(["captioner", "beam", *map(_title, columns)], rows)
+    return markdown(["captioner", "beam", *map(_title, columns)], rows)
 
 
 def _sizes(figures: Sequence[Figure]) -> str:
@@ -226,7 +231,7 @@ def _sizes(figures: Sequence[Figure]) -> str:
         memory = [f"{most(captioner, comparison):.0f}" for comparison in COMPARISONS]
         rows.append([captioner, f"{millions:.0f}", *memory])
     titles = [f"resident MB, {comparison}" for comparison in COMPARISONS]
-    return _markdown(["captioner", "million parameters", *titles], rows)
+    return markdown(["captioner", "million parameters", *titles], rows)
 
 
 def _ratios(figures: Sequence[Figure]) -> str:
@@ -247,7 +252,7 @@ def _ratios(figures: Sequence[Figure]) -> str:
         if captioner != OURS
     ]
     title = f"times as long as {OURS} at beam {Options.beam}"
-    return _markdown([title, "beam", *map(_title, columns)], rows)
+    return markdown([title, "beam", *map(_title, columns)], rows)
 
 
 def _row(figure: Figure) -> tuple[str, int]:
@@ -263,20 +268,12 @@ def _columns(figures: Sequence[Figure]) -> list[tuple[str, int]]:
 
 
 def _title(column: tuple[str, int]) -> str:
-    comparison, cores = column
-    return f"{comparison}, {cores} core{'s' * (cores > 1)}"
+    comparison, count = column
+    return f"{comparison}, {count} core{'s' * (count > 1)}"
 
 
-def _spread(figure: Figure) -> str:
-    low, middle, high = (
-        f"{pick(figure.seconds) * 1e3:,.0f}" for pick in (min, statistics.median, max)
-    )
-    return f"{middle} ({low} to {high})"
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _milliseconds(figure: Figure) -> str:
+    return spread([seconds * 1e3 for seconds in figure.seconds])
 
 
 if __name__ == "__main__":

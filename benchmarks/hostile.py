@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the files are those of the tests
 
+from captioner.cores import cores  # noqa: E402
 from captioner.image import TOO_MUCH_MEMORY, BadImage, Limits  # noqa: E402
 from captioner.sandbox import Sandbox  # noqa: E402
 from tests.hostile import HOSTILE  # noqa: E402
@@ -81,10 +82,11 @@ def _arguments() -> argparse.Namespace:
 
 async def _unpack_all(title: str, files: Files, limits: Limits) -> Tally:
     tally, started = Tally(), time.perf_counter()
-    async with Sandbox(limits) as sandbox:
+    workers = cores()
+    async with Sandbox(limits, workers) as sandbox:
         watching = asyncio.create_task(_watch(tally))
         async with asyncio.TaskGroup() as group:
-            for _ in range(os.cpu_count() or 1):  # nobody waits for a worker
+            for _ in range(workers):  # nobody waits for a worker
                 group.create_task(_unpack(sandbox, files, tally))
         watching.cancel()
     _report(title, tally, time.perf_counter() - started)

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
-import psutil
-from served import bot
+from photos import read_photos
+from served import bot, resident
+
+from captioner.captioner import DEFAULT_CHECKPOINT
 
 CALLERS = 16
 ROWS = 20  # of the curve
@@ -27,17 +29,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="photos to send, again and again")
     parser.add_argument("--photos", type=int, default=10_000)
+    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
     args = parser.parse_args()
-    files = [path.read_bytes() for path in sorted(args.folder.glob("*.jpg"))]
-    if not files:
-        parser.error(f"{args.folder} holds no .jpg file")
-    return asyncio.run(_run(files, args.photos))
+    checkpoint = str(args.checkpoint.resolve())
+    return asyncio.run(_run(read_photos(args.folder), args.photos, checkpoint))
 
 
-async def _run(files: list[bytes], photos: int) -> int:
+async def _run(files: list[bytes], photos: int, checkpoint: str) -> int:
     statuses: Counter[int] = Counter()
     curve: list[float] = []
-    async with bot() as (process, url), aiohttp.ClientSession() as session:
+    async with (
+        bot(CAPTIONER_CHECKPOINT=checkpoint) as (process, url),
+        aiohttp.ClientSession() as session,
+    ):
         remaining = iter(range(photos))
         started = time.monotonic()
         print("  photos   seconds   bot MB   all MB")
@@ -49,7 +53,7 @@ async def _run(files: list[bytes], photos: int) -> int:
                     await answer.read()
                     statuses[answer.status] += 1
                 if statuses.total() % max(1, photos // ROWS) == 0:
-                    alone, together = _resident(process)
+                    alone, together = resident(process)
                     curve.append(together)
                     seconds = time.monotonic() - started
                     print(
@@ -64,13 +68,6 @@ async def _run(files: list[bytes], photos: int) -> int:
     print(f"{photos} photos in {seconds:.0f} s, {photos / seconds:.1f}/s; {dict(statuses)}")
     print(f"at most {first:.0f} MB in the first half, {second:.0f} MB in the second")
     return int(statuses[200] != photos or second > GROWTH * first)
-
-
-def _resident(process: psutil.Process) -> tuple[float, float]:
-    """Return the megabytes of a process, and of it with its children."""
-    alone = process.memory_info().rss
-    children = sum(child.memory_info().rss for child in process.children(recursive=True))
-    return alone / 2**20, (alone + children) / 2**20
 
 
 if __name__ == "__main__":

@@ -29,7 +29,18 @@ def measure(work: Callable[[int], object], repeats: int, patience: float) -> Tim
         patience: seconds to wait in all for a machine that has nothing else to do; after them
             everything counts, and `others` says how much it was disturbed.
     """
-    work(0)
+
+    def timed(run: int) -> float:
+        started = time.perf_counter()
+        work(run)
+        return time.perf_counter() - started
+
+    return collect(timed, repeats, patience)
+
+
+def collect(run: Callable[[int], float], repeats: int, patience: float) -> Timings:
+    """Do as `measure` does, with a `run` that says itself how many seconds count of it."""
+    run(0)
     found = Timings()
     waiting = _Patience(patience)
     while len(found.seconds) < repeats:
@@ -37,9 +48,7 @@ def measure(work: Callable[[int], object], repeats: int, patience: float) -> Tim
         watch = Watch()
         block: list[float] = []
         while sum(block) < BLOCK and len(found.seconds) + len(block) < repeats:
-            started = time.perf_counter()
-            work(len(found.seconds) + len(block))
-            block.append(time.perf_counter() - started)
+            block.append(run(len(found.seconds) + len(block)))
         others = watch.others()
         if others > OTHERS and not waiting.over:
             found.discarded += len(block)
@@ -48,6 +57,12 @@ def measure(work: Callable[[int], object], repeats: int, patience: float) -> Tim
             found.seconds += block
             found.others = max(found.others, others)
     return found
+
+
+def remark(others: float) -> str:
+    """Say how much of the machine other processes used, and whether figures count all the same."""
+    said = f"Other processes used at most {others:.0%} of the machine meanwhile."
+    return f"{said} IT WAS BUSY: THE FIGURES SAY LITTLE." if others > OTHERS else said
 
 
 def resident() -> float:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 @asynccontextmanager
 async def bot(**settings: str) -> AsyncIterator[tuple[psutil.Process, str]]:
@@ -28,7 +30,7 @@ async def bot(**settings: str) -> AsyncIterator[tuple[psutil.Process, str]]:
             cwd=folder,
             env=os.environ
             | {
-                "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+                "PYTHONPATH": str(ROOT),
                 "WEB_PORT": "0",
                 "PHOTOS_PER_ADDRESS": "1000000/minute",
             }
@@ -50,6 +52,13 @@ async def bot(**settings: str) -> AsyncIterator[tuple[psutil.Process, str]]:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+
+def resident(process: psutil.Process) -> tuple[float, float]:
+    """Return the megabytes that a process holds in memory, and those of it with its children."""
+    alone = process.memory_info().rss
+    children = sum(child.memory_info().rss for child in process.children(recursive=True))
+    return alone / 2**20, (alone + children) / 2**20
 
 
 async def _drain(lines: asyncio.StreamReader) -> None:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Self, get_args
 
 import numpy as np
 
+from captioner.cores import cores
 from captioner.image import (
     DAMAGED,
     TOO_SLOW,
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 # Of the environment a worker gets what loading libraries may need, and no tokens.
 KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 LONGEST_TEXT = 500  # bytes of a reply's JSON, which is a sentence at the most
+FEWEST = 2  # workers: where there is one, a file that takes all of its seconds holds up all others
 GRACE = 0.1  # seconds; a worker that idles ends within them once no more jobs can come
 
 
@@ -60,10 +62,10 @@ class Sandbox:
 
         Args:
             limits: what a photo may cost; what memory it may take follows from them.
-            workers: processes; as many as there are cores if None.
+            workers: processes; as many as there are cores, and two at least, if None.
         """
         self._limits = limits
-        self._count = workers or os.cpu_count() or 1
+        self._count = workers or max(FEWEST, cores())
         self._free = asyncio.Semaphore(self._count)
         self._workers: deque[asyncio.Task[Process]] = deque()  # those that are ready come first
         self._ending: set[asyncio.Task[bytes]] = set()

@@ -72,7 +72,7 @@ def main() -> None:
 
 def _prepare() -> None:
     Image.init()  # or the first file that no common format fits would wait for it
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there are as many workers as cores
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # every core has a worker
     if HEIF_FORMATS:
         import pillow_heif
 

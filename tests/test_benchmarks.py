@@ -1,55 +1,119 @@
-import os
-import subprocess
-import sys
+"""Every benchmark runs, times what it says, and needs only what that needs."""
+
+import re
 from pathlib import Path
 
-from tests.conftest import photo_bytes
+import pytest
 
-ROOT = Path(__file__).parents[1]
+from captioner.checkpoint import Checkpoint
+from tests.benchmark import exported, photos, rows, run
 
-
-def photos(folder: Path) -> Path:
-    for seed in range(3):
-        (folder / f"{seed}.jpg").write_bytes(photo_bytes(seed))
-    return folder
+AT_ONCE = ("--patience", 0)  # the machine may be as busy as it likes
 
 
-def run(
-    script: str, *arguments: object, path: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    found_at = os.pathsep.join(map(str, filter(None, (path, ROOT))))
-    return subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": found_at},
-    )
+@pytest.fixture(scope="module")
+def exported_file(tiny: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return exported(tiny, tmp_path_factory.mktemp("exported"))
 
 
-def rows(output: str) -> list[list[str]]:
-    return [line.strip("| ").split(" | ") for line in output.splitlines() if line.startswith("|")]
-
-
-def test_a_load_is_answered_without_loss_and_drawn(tiny_file: Path, tmp_path: Path) -> None:
+def test_a_load_is_answered_without_loss_and_drawn(exported_file: Path, tmp_path: Path) -> None:
     plot = tmp_path / "load.png"
     done = run(
-        *("load.py", photos(tmp_path), "--checkpoint", tiny_file, "--plot", plot),
+        *("load.py", photos(tmp_path), "--checkpoint", exported_file, "--plot", plot),
         *("--callers", 4, "--seconds", 0.3, "--rates", 0.2, 1),
     )
     assert done.returncode == 0, done.stderr
+    assert "resnet18, onnx on cpu" in done.stdout
+    most = re.search(r"at most ([\d.]+) photos/s", done.stdout)
+    assert most
     _, _, callers, gentle, full = rows(done.stdout)
     assert callers[0] == "4 callers"
     assert float(callers[2]) > 0
+    assert float(full[1]) == float(most[1])
     assert 0 < float(gentle[1]) < float(full[1])
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
-def test_this_captioner_is_timed_as_a_network_and_as_deployed(
-    tiny_file: Path, tmp_path: Path
+@pytest.mark.parametrize("runtime", ["torch", "onnx"])
+def test_stages_are_timed_in_either_runtime(
+    runtime: str, exported_file: Path, tmp_path: Path
 ) -> None:
     done = run(
-        *("against.py", photos(tmp_path), "--checkpoint", tiny_file, "--captioners", "this one"),
-        *("--cores", 1, "--repeats", 1, "--patience", 0),
+        *("caption.py", photos(tmp_path), "--checkpoint", exported_file, "--repeats", 3),
+        *("--runtime", runtime, "--device", "cpu", "--threads", 1, "--megapixels", 0.1),
+    )
+    assert done.returncode == 0, done.stderr
+    head, *batches, remark = done.stdout.splitlines()
+    assert head.startswith(f"resnet18, {runtime} on cpu, 1 thread, beam 3; ")
+    assert [line.split(":")[0] for line in batches] == ["batch  1", "batch  8", "batch 32"]
+    for line in batches:
+        shares = [int(share) for share in re.findall(r"(\d+)%", line)]
+        assert sum(shares) == pytest.approx(100, abs=2)
+    assert remark.startswith("Other processes")
+
+
+def test_what_is_served_without_pytorch_is_timed_without_it(
+    exported_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('it is not needed')")
+    done = run(
+        *("caption.py", photos(tmp_path), "--checkpoint", exported_file),
+        *("--device", "cpu", "--repeats", 1),
+        path=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "resnet18, onnx on cpu" in done.stdout
+
+
+def test_starts_are_timed_and_weighed(exported_file: Path, tmp_path: Path) -> None:
+    done = run(
+        *("start.py", photos(tmp_path), "--checkpoint", exported_file, "--starts", 1, *AT_ONCE)
+    )
+    assert done.returncode == 0, done.stderr
+    _, command, bot, memory, _ = done.stdout.splitlines()
+    for line in (command, bot):
+        seconds = re.search(r"after ([\d.]+) \(", line)
+        assert seconds
+        assert float(seconds[1]) > 0
+    alone, together = map(int, re.findall(r"(\d+) MB", memory))
+    assert 0 < alone < together
+
+
+def test_the_encoder_is_held_against_the_peak_of_the_machine(
+    exported_file: Path, tmp_path: Path
+) -> None:
+    done = run(
+        *("peak.py", photos(tmp_path), "--checkpoint", exported_file),
+        *("--threads", 1, "--repeats", 1, *AT_ONCE),
+    )
+    assert done.returncode == 0, done.stderr
+    head, _, *found = rows(done.stdout)
+    assert head[-1] == "1 thread"
+    values = {name: float(value) for name, value in found}
+    # 64 x 64 pixels take (64 / 224) ** 2 of the 3.6 G operations that a ResNet-18 is known for.
+    assert values["least for the encoder's 0.3 G operations, all in 8 bits, ms"] > 0
+    assert values["as many times the least, all in 8 bits"] > 0
+
+
+def test_memory_is_watched_over_all_photos(exported_file: Path, tmp_path: Path) -> None:
+    done = run("memory.py", photos(tmp_path), "--photos", 40, "--checkpoint", exported_file)
+    assert "{200: 40}" in done.stdout, done.stderr
+    assert len(done.stdout.splitlines()) == 1 + 20 + 2
+
+
+def test_this_captioner_is_timed_as_a_network_and_as_deployed(
+    exported_file: Path, tmp_path: Path
+) -> None:
+    done = run(
+        *(
+            "against.py",
+            photos(tmp_path),
+            "--checkpoint",
+            exported_file,
+            "--captioners",
+            "this one",
+        ),
+        *("--cores", 1, "--repeats", 1, *AT_ONCE),
     )
     assert done.returncode == 0, done.stderr
     head, _, *beams, _, _, sizes = rows(done.stdout)
@@ -65,3 +129,16 @@ def test_what_the_comparison_misses_is_named_with_how_to_install_it(tmp_path: Pa
     assert done.returncode == 1
     assert "pip install transformers==" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
+    done = run("caption.py", tmp_path)
+    assert done.returncode == 1
+    assert f"{tmp_path} holds no JPEG photos" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_benchmark_is_listed() -> None:
+    folder = Path(__file__).parents[1] / "benchmarks"
+    listed = set(re.findall(r"`(\w+\.py)`", (folder / "README.md").read_text()))
+    assert listed == {path.name for path in folder.glob("*.py")}

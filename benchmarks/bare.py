@@ -1,0 +1,75 @@
+"""The network as the bot serves it, but bare: in this process, stage by stage, without company."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from captioner.checkpoint import Checkpoint
+from captioner.cores import cores
+from captioner.decoding import Hypothesis, Options, generate
+from captioner.image import Preprocessing, decode
+from captioner.network import Memory, Runnable, Squares
+from captioner.runtimes import Runtime, on_device, open_network
+
+
+class Bare(NamedTuple):
+    """A network on its device, and what it was trained to see."""
+
+    network: Runnable[Any]
+    preprocessing: Preprocessing
+
+    def squeeze(self, files: Sequence[bytes]) -> Squares:
+        """Decode files, as the bot's worker processes do."""
+        size, squeeze = self.preprocessing.size, self.preprocessing.squeeze
+        return np.stack([squeeze(decode(data, side=size)) for data in files])
+
+    def see(self, squares: Squares) -> Memory[Any]:
+        """Encode squeezed photos, to the end."""
+        memory = self.network.encode(squares)
+        if self.network.device.startswith("cuda"):
+            import torch
+
+            torch.cuda.synchronize()  # it works on while the call returns
+        return memory
+
+    def speak(self, memory: Memory[Any], options: Options) -> list[list[Hypothesis]]:
+        """Search for the sentences of photos that were seen."""
+        return generate(self.network, memory, options)
+
+    def __str__(self) -> str:
+        """Name the network, what runs it, where, and on how many threads."""
+        threads = cores()
+        if self.network.name == "torch":
+            import torch
+
+            threads = torch.get_num_threads()
+        place = f"{self.network.name} on {self.network.device}"
+        return f"{self.network.config.encoder}, {place}, {threads} thread{'s' * (threads > 1)}"
+
+
+def open_bare(
+    path: Path, device: str = "auto", runtime: Runtime = "auto", threads: int | None = None
+) -> Bare:
+    """Read a checkpoint or what was exported from it, as `runtimes.open_network` chooses.
+
+    Args:
+        path: of the checkpoint.
+        device: as PyTorch names it, or "auto".
+        runtime: which one computes.
+        threads: of the encoder, and in PyTorch of the decoder too; one a core if None.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or not what it should be.
+        ValueError: the device or the runtime cannot be used.
+    """
+    if threads:
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # which `cores` takes at its word
+    found = open_network(path, device, runtime)
+    if threads and isinstance(found, Checkpoint):
+        import torch
+
+        torch.set_num_threads(threads)
+    return Bare(on_device(found, device), found.preprocessing)

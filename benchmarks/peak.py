@@ -1,0 +1,229 @@
+"""What this machine's arithmetic can do at most, and how near the served encoder comes to it.
+
+    python benchmarks/peak.py examples
+
+Measures the peak of products of matrices in single precision (PyTorch) and in 8 bits (ONNX
+Runtime), and of a ResNet's 3 x 3 convolution in 8 bits, on one thread and on all. The operations
+of the encoder, divided by a peak, are the least time that it could take; beside them stands what
+it takes. A multiplication and its addition count as two operations.
+"""
+
+import argparse
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from bare import open_bare
+from machine import machine
+from onnx import TensorProto, helper, numpy_helper
+from photos import read_photos
+from quiet import Timings, measure, remark
+from table import markdown
+
+from captioner.captioner import DEFAULT_CHECKPOINT
+from captioner.checkpoint import read
+from captioner.cores import cores
+from captioner.exported import beside
+
+ROWS, INNER, COLUMNS = 1024, 4096, 1024  # of the matrices: larger ones are no faster
+CHANNELS, SIDE = 256, 14  # of the convolution: those of ResNet-50's third layer
+CONVOLUTIONS = 32  # photos that it is given at once
+
+GIGA, MILLI = 1e9, 1e-3
+
+
+class Operations(NamedTuple):
+    """Of an encoder for one photo."""
+
+    in_8_bits: float
+    in_32_bits: float
+
+    @property
+    def all(self) -> float:
+        """Together."""
+        return self.in_8_bits + self.in_32_bits
+
+
+class Found(NamedTuple):
+    """On so many threads, operations a second, and seconds."""
+
+    threads: int
+    single: float
+    whole: float
+    convolution: float
+    encoder: float
+    others: float  # share of the machine that other processes used
+
+    @property
+    def eight_bit(self) -> float:
+        """The peak in 8 bits, whatever reaches it."""
+        return max(self.whole, self.convolution)
+
+
+def main() -> None:
+    args = _arguments()
+    operations = _operations(args.checkpoint)
+    photo = read_photos(args.photos)[0]
+    found = [_measure(threads, photo, args) for threads in args.threads]
+    print(machine())
+    print(f"\n{_table(found, operations)}\n")
+    print(remark(max(one.others for one in found)))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("photos", type=Path, help="folder of photos, of which the first is seen")
+    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, cores()}))
+    parser.add_argument("--repeats", type=int, default=50, help="runs that count, of each")
+    parser.add_argument(
+        "--patience", type=float, default=300, help="seconds to wait for an idle machine"
+    )
+    return parser.parse_args()
+
+
+def _measure(threads: int, photo: bytes, args: argparse.Namespace) -> Found:
+    def timed(work: Callable[[], object]) -> Timings:
+        return measure(lambda _: work(), args.repeats, args.patience)
+
+    torch.set_num_threads(threads)
+    product = 2 * ROWS * INNER * COLUMNS
+    convolution = 2 * CONVOLUTIONS * SIDE**2 * CHANNELS**2 * 9
+    bare = open_bare(args.checkpoint, "cpu", "onnx", threads)
+    squares = bare.squeeze([photo])
+    single, whole, convolved, encoder = (
+        timed(work)
+        for work in (
+            _single(),
+            _run(_product(), (ROWS, INNER), threads),
+            _run(_convolution(), (CONVOLUTIONS, CHANNELS, SIDE, SIDE), threads),
+            lambda: bare.see(squares),
+        )
+    )
+    return Found(
+        threads,
+        # The fastest run is the peak; what a photo takes is the median.
+        product / min(single.seconds),
+        product / min(whole.seconds),
+        convolution / min(convolved.seconds),
+        median(encoder.seconds),
+        max(one.others for one in (single, whole, convolved, encoder)),
+    )
+
+
+def _single() -> Callable[[], object]:
+    left, right = torch.rand(ROWS, INNER), torch.rand(INNER, COLUMNS)
+    result = torch.empty(ROWS, COLUMNS)
+    return lambda: torch.mm(left, right, out=result)
+
+
+def _product() -> onnx.GraphProto:
+    weights = np.random.default_rng(0).integers(-127, 128, (INNER, COLUMNS), np.int8)
+    return helper.make_graph(
+        [helper.make_node("MatMulInteger", ["given", "weights"], ["found"])],
+        "product",
+        [helper.make_tensor_value_info("given", TensorProto.UINT8, [ROWS, INNER])],
+        [helper.make_tensor_value_info("found", TensorProto.INT32, [ROWS, COLUMNS])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+
+
+def _convolution() -> onnx.GraphProto:
+    shape = (CHANNELS, CHANNELS, 3, 3)
+    constants = {
+        "scale": np.float32(0.02),
+        "zero": np.uint8(128),
+        "weights": np.random.default_rng(0).integers(-127, 128, shape, np.int8),
+        "scales": np.full(CHANNELS, 0.01, np.float32),
+        "zeros": np.zeros(CHANNELS, np.int8),
+    }
+    image = [CONVOLUTIONS, CHANNELS, SIDE, SIDE]
+    given = ["given", "scale", "zero", "weights", "scales", "zeros", "scale", "zero"]
+    return helper.make_graph(
+        [helper.make_node("QLinearConv", given, ["found"], pads=[1, 1, 1, 1])],
+        "convolution",
+        [helper.make_tensor_value_info("given", TensorProto.UINT8, image)],
+        [helper.make_tensor_value_info("found", TensorProto.UINT8, image)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+
+
+def _run(graph: onnx.GraphProto, shape: Sequence[int], threads: int) -> Callable[[], object]:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    given = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    return lambda: session.run(None, {"given": given})
+
+
+def _operations(path: Path) -> Operations:
+    """Count the operations of an exported encoder's convolutions and products, for one photo."""
+    _, graphs = read(beside(path), "np")
+    model = onnx.load_from_string(graphs["encoder"].tobytes())
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    shapes: dict[str, Sequence[int]] = {
+        value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+        for value in graph.value_info
+    }
+    weights = {constant.name: list(constant.dims) for constant in graph.initializer}
+    rounded = {
+        node.output[0]: weights[node.input[0]]
+        for node in graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in weights
+    }
+    found = {True: 0.0, False: 0.0}
+    for node in graph.node:
+        if node.op_type in ("Conv", "MatMul"):
+            weight, result = node.input[1], shapes[node.output[0]]
+            places = result[2:] if node.op_type == "Conv" else result[:-1]
+            size = math.prod(rounded.get(weight) or weights[weight])
+            found[weight in rounded] += 2 * size * math.prod(places)
+    return Operations(found[True], found[False])
+
+
+def _table(found: Sequence[Found], operations: Operations) -> str:
+    def row(title: str, values: Iterable[float], unit: float, digits: int) -> list[str]:
+        return [title, *(f"{value / unit:.{digits}f}" for value in values)]
+
+    least = {
+        "all in 32 bits": [operations.all / one.single for one in found],
+        "all in 8 bits": [operations.all / one.eight_bit for one in found],
+        f"{operations.in_32_bits / GIGA:.1f} G of them in 32 bits, as exported": [
+            operations.in_32_bits / one.single + operations.in_8_bits / one.eight_bit
+            for one in found
+        ],
+    }
+    title = f"least for the encoder's {operations.all / GIGA:.1f} G operations"
+    rows = [
+        row("matrices, 32 bits, G operations/s", (one.single for one in found), GIGA, 0),
+        row("matrices, 8 bits, G operations/s", (one.whole for one in found), GIGA, 0),
+        row("convolution, 8 bits, G operations/s", (one.convolution for one in found), GIGA, 0),
+        *(row(f"{title}, {kind}, ms", bound, MILLI, 1) for kind, bound in least.items()),
+        row("the served encoder, one photo, ms", (one.encoder for one in found), MILLI, 1),
+        *(
+            row(
+                f"as many times the least, {kind}",
+                (one.encoder / seconds for one, seconds in zip(found, bound, strict=True)),
+                1,
+                2,
+            )
+            for kind, bound in least.items()
+        ),
+    ]
+    return markdown(
+        ["", *(f"{one.threads} thread{'s' * (one.threads > 1)}" for one in found)], rows
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Runs a benchmark as a person does, on little photos and a tiny model."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from captioner import checkpoint
+from captioner.checkpoint import Checkpoint
+from tests.conftest import photo_bytes
+
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+
+
+def photos(folder: Path) -> Path:
+    """Write three photos, and return their folder."""
+    for seed in range(3):
+        (folder / f"{seed}.jpg").write_bytes(photo_bytes(seed))
+    return folder
+
+
+def exported(model: Checkpoint, folder: Path) -> Path:
+    """Write a checkpoint with its exported network beside it, and return its path."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from captioner.export import main
+
+    path = folder / "exported.safetensors"
+    checkpoint.save(path, model)
+    assert main(["--checkpoint", str(path), "--photos", str(photos(folder))]) == 0
+    return path
+
+
+def run(
+    script: str, *arguments: object, path: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a script; modules in the folder `path` go before all others."""
+    found_at = os.pathsep.join(map(str, filter(None, (path, ROOT))))
+    return subprocess.run(
+        [sys.executable, BENCHMARKS / script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": found_at},
+    )
+
+
+def rows(output: str) -> list[list[str]]:
+    """Return the cells of all tables."""
+    return [line.strip("| ").split(" | ") for line in output.splitlines() if line.startswith("|")]
