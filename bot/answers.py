@@ -80,7 +80,8 @@ class Answers:
                     return await _plain(photo, choice)
             return Answer(replies.NOTHING_ELSE, caption)
 
-        return await self._answer(photo, replace(ANOTHER, seed=turn), choose)
+        options = replace(ANOTHER, seed=turn, attention=self.options.attention)
+        return await self._answer(photo, options, choose)
 
     async def looked(self, photo: bytes) -> Answer:
         """Show where the model looked; the picture is a sheet with one map a word."""
