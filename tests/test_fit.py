@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import accelerate
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -389,6 +390,15 @@ def test_looking_everywhere_can_be_rewarded(bench: Bench) -> None:
 
     # Some eight words look at 49 regions: each is looked at a sixth as much as it should be.
     assert 0.5 < rewarded["train_loss"] - without["train_loss"] < 1.0
+
+
+def test_photos_may_be_squeezed_to_another_size(bench: Bench) -> None:
+    cache = bench.folder / "small-cache"
+    config = bench.config("small", epochs=1, fine_tune=1, size=96, cache=cache)
+    trained = checkpoint.load(fit(config))
+    assert trained.preprocessing.size == 96
+    assert np.load(cache / "train" / "photos.npy").shape == (12, 3, 96, 96)
+    assert np.load(cache / "val" / "grids.npy").shape == (4, 9, 512)
 
 
 def test_words_that_are_not_heard_make_the_next_harder_to_guess(bench: Bench) -> None:

@@ -93,6 +93,7 @@ def test_the_best_epoch_is_a_checkpoint_that_knows_how_it_was_trained(
     best = checkpoint.load(finished / runs.BEST)
     assert best.training["samples"] == start.samples
     assert best.training["before"]["learning_rate"] == 1e-2
+    assert best.preprocessing == checkpoint.load(start.start_from).preprocessing
     assert best.scores["cider"] == max(float(row["val_cider"]) for row in metrics(finished))
 
 

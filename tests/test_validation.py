@@ -59,7 +59,7 @@ def judge(
     data: Data, vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Judge:
     monkeypatch.setenv("PATH", "")  # without Java, which takes a second to start
-    return Judge(tmp_path, ARGUMENTS, vocabulary, data, beam=2)
+    return Judge(tmp_path, ARGUMENTS, vocabulary, data, Preprocessing(64), beam=2)
 
 
 def test_every_photo_has_its_caption(judge: Judge, model: Model, data: Data) -> None:
@@ -114,7 +114,9 @@ def test_a_fine_tuned_encoder_looks_at_the_photos_anew(
     judge: Judge, model: Model, data: Data, vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
     seen = Data(data.records, data.photos, look(model, data.photos, "cpu"))
-    expected = Judge(tmp_path, ARGUMENTS, vocabulary, seen, beam=2)(model, end_to_end=False)
+    expected = Judge(tmp_path, ARGUMENTS, vocabulary, seen, Preprocessing(64), beam=2)(
+        model, end_to_end=False
+    )
     verdict = judge(model, end_to_end=True)
 
     assert verdict.captions == expected.captions
@@ -131,7 +133,7 @@ def test_the_best_model_is_kept_with_what_it_scored(
     kept = checkpoint.load(judge.run / "best.safetensors")
     assert kept.model.config == model.config
     assert kept.vocabulary.words == vocabulary.words
-    assert kept.preprocessing == Preprocessing()
+    assert kept.preprocessing == Preprocessing(64)
     assert kept.training == ARGUMENTS
     assert {"split": "val", "beam": 2, "epoch": 2, "length_penalty": 0.7}.items() <= (
         kept.scores.items()

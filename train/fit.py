@@ -60,6 +60,7 @@ class FitConfig:
     dropout: float = 0.4
     min_count: int = 4  # a word is learned if the train captions use it so often
     max_length: int = 24  # words; longer captions are cut
+    size: int = Preprocessing.size  # pixels of the square that photos are squeezed to
     epochs: int = 10  # on frozen features
     fine_tune: int = 0  # further epochs, end to end with augmentation
     frozen_layers: int = 0  # of the ResNet's four, that stay frozen even then, with the stem
@@ -124,8 +125,9 @@ def fit(config: FitConfig) -> Path:
         cache, where = config.cache or config.run / "cache", str(accelerator.device)
         # Without a frozen phase there is nothing that frozen features are for.
         encoder = model.encoder if config.epochs else None
-        train = compute(dataset.split("train"), encoder, cache / "train", where)
-        val = compute(dataset.split("val"), encoder, cache / "val", where)
+        squeezing = Preprocessing(config.size)
+        train = compute(dataset.split("train"), encoder, cache / "train", where, squeezing)
+        val = compute(dataset.split("val"), encoder, cache / "val", where, squeezing)
     for problem in dataset.problems:
         accelerator.print(f"left out: {problem}")
     accelerator.print(
@@ -138,7 +140,7 @@ def fit(config: FitConfig) -> Path:
     progress = runs.read_progress(config.run)
     if progress.epoch:
         runs.load_weights(config.run, model, average)
-    judge = Judge(config.run, config.arguments(), vocabulary, val, config.val_beam)
+    judge = Judge(config.run, config.arguments(), vocabulary, val, squeezing, config.val_beam)
     for phase in PHASES:
         progress = _fit_phase(phase, config, model, average, train, judge, progress, accelerator)
     accelerator.end_training()

@@ -92,11 +92,12 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     arguments = config.arguments() | {"before": start.training}
     runs.prepare(config.run, config.arguments(), resume=config.resume)
     cache = config.cache or config.run / "cache"
-    photos = compute(dataset.split("train"), None, cache / "train", device)
-    val = compute(dataset.split("val"), model.encoder, cache / "val", device)
-    augmentation = Augmentation(config.crop)
+    squeezing = start.preprocessing
+    photos = compute(dataset.split("train"), None, cache / "train", device, squeezing)
+    val = compute(dataset.split("val"), model.encoder, cache / "val", device, squeezing)
+    changes = Augmentation(config.crop)
     views = compute_views(
-        photos, model.encoder, cache / "train", device, augmentation, config.views
+        photos, model.encoder, cache / "train", device, changes, config.views, squeezing
     )
     captions = [[_ended(text, vocabulary) for text in r.captions] for r in photos.records]
     reward = CiderD(captions)
@@ -112,7 +113,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     rates = schedule(optimizer, config.warmup, steps * config.epochs, steps * progress.epoch)
     if progress.epoch:
         runs.load_optimizer(config.run, optimizer)
-    judge = Judge(config.run, arguments, vocabulary, val, config.val_beam)
+    judge = Judge(config.run, arguments, vocabulary, val, squeezing, config.val_beam)
 
     for epoch in range(progress.epoch + 1, config.epochs + 1):
         started = time.monotonic()

@@ -45,6 +45,7 @@ class Judge:
         arguments: Mapping[str, Any],
         vocabulary: Vocabulary,
         data: Data,
+        preprocessing: Preprocessing,
         beam: int,
     ) -> None:
         """Tokenize the references once.
@@ -54,9 +55,11 @@ class Judge:
             arguments: what the run was started with, for its checkpoints.
             vocabulary: of the models.
             data: the validation split.
+            preprocessing: how its photos were squeezed, for checkpoints.
             beam: width of the beam search.
         """
         self.run, self.arguments, self.vocabulary, self.data = run, arguments, vocabulary, data
+        self.preprocessing = preprocessing
         self.options = Options(beam=beam)
         self.scorer = Scorer({str(r.photo): r.captions for r in data.records})
 
@@ -78,7 +81,7 @@ class Judge:
         scores |= {"length_penalty": self.options.length_penalty, **asdict(verdict.scores)}
         checkpoint.save(
             self.run / runs.BEST,
-            Checkpoint(model, self.vocabulary, Preprocessing(), self.arguments, scores),
+            Checkpoint(model, self.vocabulary, self.preprocessing, self.arguments, scores),
         )
 
     def report(self, metrics: Metrics, verdict: Verdict) -> None:
