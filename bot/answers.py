@@ -36,6 +36,12 @@ class Answer:
     retry_after: float | None = None  # seconds, of "busy"
     picture: bytes | None = None  # a JPEG that goes with the text
 
+    @property
+    def outcome(self) -> str:
+        """What became of the photo, in a word for logs and metrics."""
+        guessed = self.caption is not None and self.caption.unfamiliar
+        return self.problem or ("guessed" if guessed else "captioned")
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -70,7 +76,8 @@ class Answers:
             turn: which time it is asked; each draws other sentences.
             shown: what stands there now.
         """
-        known = set(tokenize(shown))
+        # Words of the doubt are no news in a caption.
+        known = set(tokenize(replies.without_doubt(shown)))
 
         async def choose(photo: bytes, caption: Caption) -> Answer:
             drawn = (caption, *caption.alternatives)
@@ -124,11 +131,11 @@ class Answers:
         if answer.problem:
             metrics.refused(self.platform, answer.problem)
         else:
-            metrics.PHOTOS.labels(self.platform, "captioned").inc()
+            metrics.PHOTOS.labels(self.platform, answer.outcome).inc()
         log.info(
             "answered",
             platform=self.platform,
-            outcome=answer.problem or "captioned",
+            outcome=answer.outcome,
             seconds=round(seconds, 3),
             **{stage: round(took, 3) for stage, took in _stages(answer).items()},
         )

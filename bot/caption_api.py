@@ -137,6 +137,7 @@ def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]
         "caption": caption.text,
         "text": answer.text,
         "confidence": round(caption.confidence, 4),
+        "unfamiliar": caption.unfamiliar,
         "alternatives": [
             {"caption": other.text, "confidence": round(other.confidence, 4)}
             for other in caption.alternatives[: query.alternatives]

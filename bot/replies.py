@@ -99,6 +99,7 @@ NOTICE = (
     "work's licence: non-commercial use only, as is, without any warranty or liability."
 )
 
+GUESS = "This is unlike the photos that I learned from, so I can only guess: "
 DOUBT = "I am not sure, but perhaps: "
 # A caption that is likelier wrong than right by two to one is worded with doubt. Of Flickr8k's
 # validation photos so is a good third, which scores half the CIDEr of the others, or less;
@@ -107,15 +108,19 @@ UNSURE = 1 / 3
 
 
 def captioned(caption: Caption) -> str:
-    """Say a caption; with doubt where the model is unsure."""
-    if caption.confidence >= UNSURE:
-        return caption.text
-    return f"{DOUBT}{caption.text[:1].lower()}{caption.text[1:]}"
+    """Say a caption; as a guess if its photo is unfamiliar, with doubt if the model is unsure."""
+    if caption.unfamiliar:
+        return _after(GUESS, caption.text)
+    return _after(DOUBT, caption.text) if caption.confidence < UNSURE else caption.text
+
+
+def _after(doubt: str, sentence: str) -> str:
+    return f"{doubt}{sentence[:1].lower()}{sentence[1:]}"
 
 
 def without_doubt(said: str) -> str:
     """Return the sentence of what `captioned` said, as it is copied."""
-    sentence = said.removeprefix(DOUBT)
+    sentence = said.removeprefix(GUESS).removeprefix(DOUBT)
     return f"{sentence[:1].upper()}{sentence[1:]}"
 
 
@@ -150,8 +155,9 @@ def help_text(group_help: str) -> str:
         f"In groups I stay silent until I am asked: {group_help}\n\n"
         f'Under a caption: "{ANOTHER}" words it differently, "{LOOK}" shows what I looked at for '
         f'each word, "{ALT_TEXT}" gives the sentence to copy.\n\n'
-        "I was trained on photos of people and dogs outdoors. Elsewhere I am often wrong, and say "
-        "it as smoothly.\n\n/privacy says what happens to your photos, /about which model answers."
+        "I was trained on photos of people and dogs outdoors. Elsewhere I can only guess, and do "
+        "not always notice it.\n\n/privacy says what happens to your photos, /about which model "
+        "answers."
     )
 
 

@@ -197,6 +197,7 @@ def _print(name: str, result: Caption | str, *, several: bool, as_json: bool) ->
             "caption": result.text,
             "logprob": round(result.logprob, 4),
             "confidence": round(result.confidence, 4),
+            "unfamiliar": result.unfamiliar,
             "alternatives": alternatives,
         }
         print(json.dumps(line, ensure_ascii=False), flush=True)

@@ -59,6 +59,9 @@ class Caption:
     confidence: float
     words: tuple[Word, ...]
     alternatives: tuple["Caption", ...] = ()  # as many as were asked for, if so many differ
+    # The photo is unlike all that the model learned from, see `Familiarity`: what it says is a
+    # guess, however confident it is. Never so where the checkpoint does not hold what tells it.
+    unfamiliar: bool = False
     # What the photo took: "decode" its file, "wait" for a worker and for its batch, and what the
     # whole batch took, "encoder" and "decoder". A GPU works on while the encoder returns.
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
@@ -266,14 +269,23 @@ class Captioner:
         ]
 
     def _speak(self, requests: list[_Request], memory: Memory[Any]) -> list[Caption]:
-        captions: dict[int, Caption] = {}
+        found: dict[int, list[Hypothesis]] = {}
         for options in dict.fromkeys(request.options for request in requests):
             same = [index for index, request in enumerate(requests) if request.options == options]
             chosen = memory if len(same) == len(requests) else memory.select(np.array(same))
-            found = generate(self._network, chosen, options)
-            for index, hypotheses in zip(same, found, strict=True):
-                captions[index] = _caption(hypotheses, self.checkpoint)
-        return [captions[index] for index in range(len(requests))]
+            found |= zip(same, generate(self._network, chosen, options), strict=True)
+        # Asked only now, for until it has spoken a GPU is still busy with the photos.
+        unfamiliar = self._unfamiliar(memory)
+        return [
+            _caption(found[index], self.checkpoint, unfamiliar[index])
+            for index in range(len(requests))
+        ]
+
+    def _unfamiliar(self, memory: Memory[Any]) -> list[bool]:
+        familiarity = self.checkpoint.familiarity
+        if familiarity is None:
+            return [False] * len(memory.start[0])
+        return familiarity.unfamiliar(self._network.starts(memory)).tolist()
 
 
 def _before(request: _Request, started: float) -> dict[str, float]:
@@ -281,7 +293,9 @@ def _before(request: _Request, started: float) -> dict[str, float]:
     return {"decode": decode, "wait": started - request.arrived - decode}
 
 
-def _caption(hypotheses: list[Hypothesis], model: "Checkpoint | Exported") -> Caption:
+def _caption(
+    hypotheses: list[Hypothesis], model: "Checkpoint | Exported", unfamiliar: bool
+) -> Caption:
     best, *others = hypotheses
     looks = [None] * len(best.tokens) if best.attention is None else list(best.attention)
     words = tuple(
@@ -295,7 +309,8 @@ def _caption(hypotheses: list[Hypothesis], model: "Checkpoint | Exported") -> Ca
         best.logprob,
         confidence(best.logprobs, model.calibration),
         words,
-        tuple(_caption([other], model) for other in others),
+        tuple(_caption([other], model, unfamiliar) for other in others),
+        unfamiliar,
     )
 
 

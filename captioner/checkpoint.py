@@ -1,7 +1,8 @@
 """One `.safetensors` file that holds a trained model and all that goes with it.
 
-Tensors are stored in half precision; configuration, vocabulary, preprocessing, training arguments,
-scores and calibration stand in the file's metadata as JSON. Nothing is ever unpickled.
+Tensors are stored in half precision: the weights, and what is known of the training photos.
+Configuration, vocabulary, preprocessing, training arguments, scores and calibration stand in the
+file's metadata as JSON. Nothing is ever unpickled.
 
 PyTorch is imported only where tensors are: an exported network is described in the same way.
 """
@@ -13,10 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from captioner.confidence import Calibration
 from captioner.config import ModelConfig
+from captioner.familiarity import Familiarity
 from captioner.files import replacing
 from captioner.image import Preprocessing
 from captioner.vocabulary import Vocabulary
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 FORMAT = "photo-captioner-1"
 TIED = ("decoder.output.weight", "decoder.embedding.weight")
+KNOWN = ("familiarity.mean", "familiarity.whitening")
 
 
 class CheckpointError(ValueError):
@@ -44,6 +49,7 @@ class Checkpoint:
     training: Mapping[str, Any] = field(default_factory=dict)  # the arguments it was trained with
     scores: Mapping[str, Any] = field(default_factory=dict)  # with split, tokenizer, beam width
     calibration: Calibration | None = None  # how likely its captions are right, once it was fitted
+    familiarity: Familiarity | None = None  # which photos it knows the like of, fitted likewise
 
 
 class Description(NamedTuple):
@@ -55,10 +61,12 @@ class Description(NamedTuple):
     training: Mapping[str, Any]
     scores: Mapping[str, Any]
     calibration: Calibration | None
+    familiarity: Familiarity | None
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint in half precision; the file appears whole or not at all."""
+    import torch
     from safetensors.torch import save as serialize
 
     tensors = {
@@ -67,10 +75,21 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     }
     if checkpoint.model.config.tie_embeddings:
         del tensors[TIED[0]]
+    tensors |= {
+        name: torch.from_numpy(array) for name, array in known(checkpoint.familiarity).items()
+    }
     metadata = describe(checkpoint, FORMAT)
     with replacing(path) as part:
         # Written here, for the library's own writing makes files that only their owner may read.
         part.write_bytes(serialize(tensors, metadata))
+
+
+def known(familiarity: Familiarity | None) -> dict[str, npt.NDArray[np.float16]]:
+    """Return what a file holds of the training photos, by the names of its tensors."""
+    if familiarity is None:
+        return {}
+    arrays = (familiarity.mean, familiarity.whitening)
+    return {name: array.astype(np.float16) for name, array in zip(KNOWN, arrays, strict=True)}
 
 
 def describe(checkpoint: Checkpoint, form: str) -> dict[str, str]:
@@ -85,6 +104,8 @@ def describe(checkpoint: Checkpoint, form: str) -> dict[str, str]:
     }
     if checkpoint.calibration:
         described["calibration"] = json.dumps(dataclasses.asdict(checkpoint.calibration))
+    if checkpoint.familiarity:
+        described["familiarity"] = json.dumps({"most": checkpoint.familiarity.most})
     return described
 
 
@@ -95,7 +116,7 @@ def load(path: Path) -> Checkpoint:
         CheckpointError: the file is missing, damaged, or no checkpoint of this program.
     """
     metadata, tensors = read(path, "pt")
-    about = description(path, metadata, FORMAT)
+    about = description(path, metadata, tensors, FORMAT)
     return Checkpoint(_model(path, about.config, tensors), *about[1:])
 
 
@@ -117,8 +138,10 @@ def read(path: Path, framework: Literal["pt", "np"]) -> tuple[dict[str, str], di
         raise CheckpointError(f"{path}: damaged, or no safetensors file ({error})") from error
 
 
-def description(path: Path, metadata: Mapping[str, str], form: str) -> Description:
-    """Read what `describe` wrote.
+def description(
+    path: Path, metadata: Mapping[str, str], tensors: dict[str, Any], form: str
+) -> Description:
+    """Read what `describe` wrote, and take from the tensors those that are `known`.
 
     Raises:
         CheckpointError: it is in another form, or unreadable.
@@ -133,6 +156,7 @@ def description(path: Path, metadata: Mapping[str, str], form: str) -> Descripti
         preprocessing = _preprocessing(json.loads(metadata["preprocessing"]))
         training, scores = json.loads(metadata["training"]), json.loads(metadata["scores"])
         calibration = _calibration(metadata)
+        familiarity = _familiarity(metadata, tensors, config)
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: unreadable metadata ({error!r})") from error
     if len(vocabulary) != config.vocabulary_size:
@@ -140,13 +164,30 @@ def description(path: Path, metadata: Mapping[str, str], form: str) -> Descripti
             f"{path}: its vocabulary has {len(vocabulary)} words, "
             f"its model {config.vocabulary_size}"
         )
-    return Description(config, vocabulary, preprocessing, training, scores, calibration)
+    return Description(
+        config, vocabulary, preprocessing, training, scores, calibration, familiarity
+    )
 
 
 def _calibration(metadata: Mapping[str, str]) -> Calibration | None:
     # A model that was not calibrated has none, and files of earlier versions have none either.
     told = metadata.get("calibration")
     return None if told is None else Calibration(**json.loads(told))
+
+
+def _familiarity(
+    metadata: Mapping[str, str], tensors: dict[str, Any], config: ModelConfig
+) -> Familiarity | None:
+    told = metadata.get("familiarity")
+    if told is None:
+        return None
+    mean, whitening = (np.asarray(tensors.pop(name), np.float32) for name in KNOWN)
+    found = Familiarity(mean, whitening, **json.loads(told))
+    if len(mean) != config.start_size:
+        raise ValueError(
+            f"familiarity is of {len(mean)} numbers, its decoder starts from {config.start_size}"
+        )
+    return found
 
 
 def _preprocessing(values: dict[str, Any]) -> Preprocessing:

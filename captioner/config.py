@@ -46,3 +46,8 @@ class ModelConfig:
             raise ValueError(f"heads is {self.heads}; it must divide hidden_size")
         if self.heads > 1 and self.attention_score == "additive":
             raise ValueError("heads is for attention_score='dot'; additive attention has one")
+
+    @property
+    def start_size(self) -> int:
+        """How many numbers the decoder starts from: its state before the first word."""
+        return self.hidden_size * (2 if self.cell == "lstm" else 1)

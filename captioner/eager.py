@@ -11,7 +11,7 @@ from captioner.config import ModelConfig
 from captioner.cores import cores
 from captioner.graphs import Graphs
 from captioner.model import Memory
-from captioner.network import Squares
+from captioner.network import Floats, Squares
 
 
 class Eager:
@@ -51,6 +51,10 @@ class Eager:
         if self._graphs:
             return self._graphs(photos)
         return self._see(torch.from_numpy(photos).permute(0, 3, 1, 2).to(self.device))
+
+    def starts(self, memory: Memory) -> Floats:
+        """Return what the decoder starts from, as `network.Runnable` has it."""
+        return torch.cat(memory.start, dim=-1).float().cpu().numpy()
 
     def free(self) -> None:
         """Return memory that is held for later."""

@@ -13,8 +13,10 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -95,13 +97,14 @@ def export(trained: Checkpoint, made_from: str, photos: Squares, output: Path) -
     """
     encoder = onnx_network.encoder_graph(trained.model, trained.preprocessing)
     decoder = onnx_network.decoder_graph(trained.model, onnx_network.linear_8_bit)
-    graphs = {
+    tensors: dict[str, npt.NDArray[Any]] = {
         "encoder": np.frombuffer(_quantized(encoder, photos), np.uint8),
         "decoder": np.frombuffer(decoder.SerializeToString(), np.uint8),
+        **checkpoint.known(trained.familiarity),
     }
     metadata = checkpoint.describe(trained, FORMAT) | {"checkpoint": made_from}
     with replacing(output) as part:
-        part.write_bytes(serialize(graphs, metadata))
+        part.write_bytes(serialize(tensors, metadata))
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """An exported network, run by ONNX Runtime on the CPU; PyTorch is not needed.
 
 `python -m captioner export` writes it: one safetensors file beside the checkpoint that it was made
-from, with two ONNX graphs as bytes and the checkpoint's metadata.
+from, with two ONNX graphs as bytes, the checkpoint's metadata, and what tells unfamiliar photos.
 """
 
 import hashlib
@@ -51,19 +51,20 @@ class Exported:
         Raises:
             CheckpointError: the file is missing, damaged, or no exported network.
         """
-        metadata, graphs = read(path, "np")
-        self._about = description(path, metadata, FORMAT)
+        metadata, tensors = read(path, "np")
+        self._about = description(path, metadata, tensors, FORMAT)
         self.made_from = metadata.get("checkpoint", "")
         try:
-            self._encoder = _session(graphs["encoder"], cores())
+            self._encoder = _session(tensors["encoder"], cores())
             # A step is too little work to share.
-            self._decoder = _session(graphs["decoder"], 1)
+            self._decoder = _session(tensors["decoder"], 1)
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"{path}: its graphs cannot be used ({error})") from error
         self._asked = [given.name for given in self._decoder.get_inputs()]
         self._told = [result.name for result in self._decoder.get_outputs()]
         self.vocabulary, self.preprocessing = self._about.vocabulary, self._about.preprocessing
-        self.scores, self.calibration = self._about.scores, self._about.calibration
+        self.scores = self._about.scores
+        self.calibration, self.familiarity = self._about.calibration, self._about.familiarity
 
     @property
     def config(self) -> ModelConfig:
@@ -74,6 +75,10 @@ class Exported:
         """See photos."""
         regions, keys, *start = self._encoder.run(None, {"photos": photos})
         return Memory(regions, keys, tuple(start))
+
+    def starts(self, memory: Memory) -> Floats:
+        """Return what the decoder starts from, as `network.Runnable` has it."""
+        return np.concatenate(memory.start, axis=-1)
 
     def step(
         self, tokens: Ids, state: State, memory: Memory

@@ -84,5 +84,8 @@ class Runnable(Network[Array], Protocol[Array]):
     def encode(self, photos: Squares) -> Memory[Array]:
         """See squeezed photos."""
 
+    def starts(self, memory: Memory[Array]) -> Floats:
+        """Return what the decoder starts from: `(batch, size)`, the parts of the state in turn."""
+
     def free(self) -> None:
         """Return memory that is held for later."""

@@ -122,6 +122,19 @@ async def test_another_caption_has_more_news_than_a_word() -> None:
     assert (await answers(caption).another(b"", 1, shown)).text == "A cat sits on it."
 
 
+async def test_another_caption_of_an_unfamiliar_photo_is_a_guess_too() -> None:
+    other = Caption("This is the only cat.", -0.1, 0.9, SURE.words, unfamiliar=True)
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return replace(SURE, unfamiliar=True, alternatives=(other,))
+
+    # The words in which it is said that it guesses are no words of the caption that is shown.
+    shown = replies.captioned(replace(SURE, unfamiliar=True))
+    answer = await answers(caption).another(b"", 1, shown)
+    assert answer.text == replies.captioned(other) == f"{replies.GUESS}this is the only cat."
+    assert replies.without_doubt(answer.text) == other.text
+
+
 async def test_nothing_new_to_say_is_said() -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return SURE
@@ -161,6 +174,25 @@ async def test_answers_are_counted_by_platform_and_kind() -> None:
 
     assert count("captioner_errors_total", platform="test", kind="damaged") == before + 1
     assert count("captioner_photos_total", platform="test", outcome="refused") == refused + 1
+
+
+async def test_photos_of_which_it_can_only_guess_are_counted_apart(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def count(outcome: str) -> float:
+        labels = {"platform": "test", "outcome": outcome}
+        return REGISTRY.get_sample_value("captioner_photos_total", labels) or 0
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return replace(SURE, unfamiliar=photo == b"a drawing")
+
+    before = count("captioned"), count("guessed")
+    for photo in (b"a drawing", b"a dog", b"a drawing"):
+        await answers(caption).first(photo)
+
+    assert (count("captioned"), count("guessed")) == (before[0] + 1, before[1] + 2)
+    told = [vars(record) for record in caplog.records if record.message == "answered"]
+    assert [one["outcome"] for one in told] == ["guessed", "captioned", "guessed"]
 
 
 async def test_each_photo_is_one_event_with_what_it_took(caplog: pytest.LogCaptureFixture) -> None:

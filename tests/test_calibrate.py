@@ -8,13 +8,19 @@ import pytest
 from PIL import Image
 
 from captioner import Captioner, checkpoint
+from captioner.checkpoint import Checkpoint
 from captioner.confidence import Calibration, Features
+from captioner.eager import Eager
+from captioner.model import Memory
+from captioner.network import Squares
+from tests import pictures
 from tests.conftest import photo_bytes
 from tests.tiny_dataset import write_dataset
 from train.calibrate import CalibrateConfig, calibrate, cross_validated, fit, probabilities
-from train.datasets import DatasetError
+from train.datasets import DatasetError, read
 from train.evaluate import EvaluateConfig, evaluate
 from train.reliability import Reals, calibration_error
+from train.speaking import read_starts
 
 TRUTH = Calibration(right=50, intercept=4.5, mean=4.0, length=-0.1)
 
@@ -91,7 +97,7 @@ def test_a_checkpoint_is_calibrated_measured_and_drawn(
     # Half the sentences of a model of chance are above so little.
     config = CalibrateConfig(tiny_file, data, right=0.1, out=out, save=saved, device="cpu")
 
-    fitted = calibrate(config)
+    fitted = calibrate(config).calibration
 
     before, after = checkpoint.load(tiny_file), checkpoint.load(saved)
     assert after.calibration == fitted
@@ -104,6 +110,9 @@ def test_a_checkpoint_is_calibrated_measured_and_drawn(
     measured = [line for line in said.splitlines() if "calibration error" in line]
     assert [line.split("  ")[0] for line in measured] == ["val, cross-validated", "test"]
     assert "below 0.33" in said
+    assert after.familiarity is not None
+    (told,) = [line for line in said.splitlines() if line.startswith("unfamiliar: ")]
+    assert f"distance above {after.familiarity.most:.2f}, the 99th percentile of val; " in told
 
     # Evaluation finds the same error on test, without fitting anything.
     best = evaluate(EvaluateConfig(saved, data, out=out, device="cpu"))
@@ -113,7 +122,8 @@ def test_a_checkpoint_is_calibrated_measured_and_drawn(
 async def test_captions_tell_what_was_fitted(tiny_file: Path, data: Path, tmp_path: Path) -> None:
     saved = tmp_path / "calibrated.safetensors"
     config = CalibrateConfig(tiny_file, data, out=tmp_path, save=saved, device="cpu")
-    fitted = calibrate(config)
+    fitted = calibrate(config).calibration
+    assert fitted is not None
 
     async with Captioner.load(saved, "cpu") as captioner:
         said = await captioner.caption(photo_bytes(1))
@@ -121,6 +131,69 @@ async def test_captions_tell_what_was_fitted(tiny_file: Path, data: Path, tmp_pa
     count = len(said.words) + 1
     expected = fitted.probability(Features(said.logprob / count, count))
     assert said.confidence == pytest.approx(expected)
+
+
+def noise(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), np.uint8)
+    return pictures.saved(Image.fromarray(pixels), "PNG")
+
+
+async def test_a_checkpoint_learns_which_photos_it_knows_the_like_of(
+    tiny_file: Path, data: Path, tmp_path: Path
+) -> None:
+    saved = tmp_path / "calibrated.safetensors"
+    fitted = calibrate(CalibrateConfig(tiny_file, data, out=tmp_path, save=saved, device="cpu"))
+
+    async with Captioner.load(saved, "cpu") as captioner:
+        assert fitted.familiarity is not None
+        kept = captioner.checkpoint.familiarity
+        assert kept is not None
+        np.testing.assert_array_equal(kept.whitening, fitted.familiarity.whitening)
+        learned_from = [record.photo.read_bytes() for record in read(data).split("train")]
+        known = [(await captioner.caption(photo)).unfamiliar for photo in learned_from]
+        strange = [(await captioner.caption(noise(seed))).unfamiliar for seed in range(4)]
+
+    assert known.count(True) < len(known) / 4
+    assert all(strange)
+
+
+def test_the_share_of_test_that_is_unfamiliar_is_told(
+    tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fitted = calibrate(CalibrateConfig(tiny_file, data, out=tmp_path, device="cpu"))
+
+    assert fitted.familiarity is not None
+    network = Eager(fitted, "cpu")
+    starts = read_starts(network, read(data).split("test"), fitted.preprocessing)
+    assert len(starts) == 8
+    share = 100 * fitted.familiarity.unfamiliar(starts).mean()
+    assert f"; {share:.1f} % of test lie above it" in capsys.readouterr().out
+
+
+def test_training_photos_are_seen_a_batch_at_a_time_and_unreadable_ones_left_out(
+    tiny: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_dataset(tmp_path / "data")
+    records = read(data).split("train")
+    network = Eager(tiny, "cpu")
+    together = read_starts(network, records, tiny.preprocessing)
+    monkeypatch.setattr("train.speaking.BATCH", 2)
+    # The first two and the last one, so that whole batches would be empty.
+    for record in (*records[:2], records[-1]):
+        record.photo.write_bytes(b"no photo")
+    sizes: list[int] = []
+    see = network.encode
+
+    def encode(photos: Squares) -> Memory:
+        sizes.append(len(photos))
+        return see(photos)
+
+    monkeypatch.setattr(network, "encode", encode)
+    starts = read_starts(network, records, tiny.preprocessing)
+    assert sizes == [2, 2, 2, 2, 1]
+    np.testing.assert_allclose(starts, together[2:-1], atol=1e-5)
+    with pytest.raises(DatasetError, match="none of the 2 photos can be read"):
+        read_starts(network, records[:2], tiny.preprocessing)
 
 
 def test_nothing_is_written_into_a_checkpoint_unasked(
@@ -143,3 +216,10 @@ def test_a_split_that_is_missing_or_too_small_is_named(tiny_file: Path, tmp_path
     (lists / "Flickr_8k.testImages.txt").unlink()
     with pytest.raises(DatasetError):
         calibrate(replace(config, right=1))
+
+
+def test_without_training_photos_nothing_is_fitted(tiny_file: Path, tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data")
+    (data / "Flickr8k_text" / "Flickr_8k.trainImages.txt").write_text("")
+    with pytest.raises(DatasetError, match="'train'"):
+        calibrate(CalibrateConfig(tiny_file, data, out=tmp_path, device="cpu"))

@@ -57,6 +57,7 @@ async def test_a_photo_in_a_form_is_captioned(url: str, client: ClientSession) -
     assert answer.status == 200
     assert (said["caption"], said["text"]) == ("A dog runs.", "A dog runs.")
     assert said["confidence"] == 0.9
+    assert said["unfamiliar"] is False
     assert len(said["alternatives"]) == 2
     assert said["alternatives"][0] == {"caption": "A cat number 0.", "confidence": 0.8}
     assert "words" not in said
@@ -138,6 +139,23 @@ async def test_doubt_is_worded_and_the_caption_stays_fit_for_alt_text(
 
     assert said["caption"] == "A dog runs."
     assert said["text"] == "I am not sure, but perhaps: a dog runs."
+
+
+async def test_an_unfamiliar_photo_is_told_and_the_caption_stays_fit_for_alt_text(
+    client: ClientSession,
+) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return Caption("A dog runs.", -0.3, 0.9, SURE.words, unfamiliar=True)
+
+    async with (
+        serving(web_chat(caption)) as url,
+        client.post(f"{url}/api/caption", data=PHOTO) as answer,
+    ):
+        said = await documented(answer)
+
+    assert said["unfamiliar"] is True
+    assert said["caption"] == "A dog runs."
+    assert said["text"] == f"{replies.GUESS}a dog runs."
 
 
 def large_picture() -> bytes:

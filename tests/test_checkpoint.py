@@ -17,6 +17,7 @@ from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration
 from captioner.decoding import Hypothesis, Options, generate
+from captioner.familiarity import Familiarity
 from captioner.image import Preprocessing, decode
 from captioner.model import Model
 from tests.conftest import VOCABULARY, photo_bytes, tiny_model
@@ -103,6 +104,77 @@ def test_a_calibration_is_kept_and_a_file_without_one_has_none(
     with safe_open(tiny_file, "pt") as file:
         assert "calibration" not in file.metadata()
     assert checkpoint.load(tiny_file).calibration is None
+
+
+def known(mean: float = 0.25, size: int = 64) -> Familiarity:
+    """Return what is known of training photos; half precision holds it but for the threshold."""
+    whitening = np.random.default_rng(3).normal(size=(size, size)).astype(np.float16)
+    return Familiarity(np.full(size, mean, np.float32), whitening.astype(np.float32), most=0.6875)
+
+
+@pytest.mark.parametrize(("cell", "size"), [("lstm", 64), ("gru", 32)])
+def test_what_is_known_of_training_photos_is_kept_in_half_precision(
+    cell: str, size: int, tmp_path: Path
+) -> None:
+    path, familiarity = tmp_path / "knowing.safetensors", known(size=size)
+    model = tiny_model(cell=cell)
+    checkpoint.save(path, Checkpoint(model, VOCABULARY, familiarity=familiarity))
+    stored = load_file(path)
+    assert stored["familiarity.mean"].dtype == stored["familiarity.whitening"].dtype == torch.half
+    loaded = checkpoint.load(path)
+    assert loaded.familiarity is not None
+    np.testing.assert_array_equal(loaded.familiarity.mean, familiarity.mean)
+    np.testing.assert_array_equal(loaded.familiarity.whitening, familiarity.whitening)
+    assert loaded.familiarity.whitening.dtype == np.float32
+    assert loaded.familiarity.most == familiarity.most
+    assert loaded.model.state_dict().keys() == model.state_dict().keys()
+
+
+def test_a_file_in_which_nothing_is_known_of_training_photos_has_no_trace_of_it(
+    tiny_file: Path,
+) -> None:
+    with safe_open(tiny_file, "pt") as file:
+        assert "familiarity" not in file.metadata()
+        assert not any("familiarity" in name for name in file.keys())  # noqa: SIM118
+    assert checkpoint.load(tiny_file).familiarity is None
+
+
+def put(name: str, tensor: torch.Tensor) -> Callable[[Metadata, Tensors], None]:
+    return lambda metadata, tensors: tensors.update({name: tensor})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        *((lambda metadata, tensors, damaged=damaged: metadata.update(familiarity=damaged),
+           "unreadable metadata") for damaged in
+          ("", "{", "7", "null", "[]", "{}", '{"most": 1, "more": 2}')),
+        *((lambda metadata, tensors, damaged=damaged: metadata.update(familiarity=damaged),
+           "unreadable metadata .*most is ") for damaged in
+          ('{"most": NaN}', '{"most": Infinity}', '{"most": "1"}', '{"most": null}')),
+        (lambda metadata, tensors: metadata.update(familiarity=f'{{"most": 1{"0" * 400}}}'),
+         "unreadable metadata"),
+        (lambda metadata, tensors: metadata.pop("familiarity"),
+         "its tensors do not fit its configuration"),
+        *((lambda metadata, tensors, name=name: tensors.pop(name), f"unreadable metadata .*{name}")
+          for name in ("familiarity.mean", "familiarity.whitening")),
+        (put("familiarity.mean", torch.zeros(32)), "unreadable metadata .*mean has the shape"),
+        (put("familiarity.mean", torch.zeros(())), "unreadable metadata .*mean has the shape"),
+        (put("familiarity.mean", torch.zeros(64).bfloat16()), "unreadable metadata"),
+        (put("familiarity.whitening", torch.zeros(64, 32)), "unreadable metadata .*whitening"),
+        (put("familiarity.whitening", torch.full((64, 64), torch.nan)),
+         "unreadable metadata .*whitening must be of finite numbers"),
+        (lambda metadata, tensors: tensors.update(
+            {"familiarity.mean": torch.zeros(9), "familiarity.whitening": torch.zeros(9, 9)}),
+         "unreadable metadata .*familiarity is of 9 numbers, its decoder starts from 64"),
+    ],
+)  # fmt: skip
+def test_what_is_known_of_training_photos_is_refused_if_damaged(
+    copied: Path, tiny: Checkpoint, change: Callable[[Metadata, Tensors], None], reason: str
+) -> None:
+    checkpoint.save(copied, dataclasses.replace(tiny, familiarity=known()))
+    rewrite(copied, change)
+    assert re.match(reason, refused(copied))
 
 
 def test_saving_what_was_loaded_writes_the_same_weights(tiny_file: Path, tmp_path: Path) -> None:

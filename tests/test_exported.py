@@ -29,6 +29,7 @@ pytest.importorskip("onnx")
 from captioner import onnx_network
 from captioner.export import compare, export
 from captioner.exported import Exported, beside, digest
+from train.familiarity import fit
 
 KINDS: dict[str, dict[str, Any]] = {
     "lstm-dot": {"attention_score": "dot", "heads": 4},
@@ -141,6 +142,41 @@ async def test_a_calibration_goes_along(tiny: Checkpoint, tmp_path: Path) -> Non
         assert captioner.checkpoint.calibration == calibration
         caption = await captioner.caption(photo_bytes(1))
     assert caption.confidence == pytest.approx(1 / (1 + np.e))
+
+
+@pytest.mark.usefixtures("in_single_precision")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_photo_is_as_familiar_as_in_pytorch(kind: str, tmp_path: Path) -> None:
+    model = trained(**KINDS[kind])
+    eager = Eager(model, "cpu")
+    starts = eager.starts(eager.encode(squares(8)))
+    assert starts.shape == (8, model.model.config.start_size)
+    familiarity = fit(starts, starts)
+    export(replace(model, familiarity=familiarity), "", squares(2), tmp_path / "tiny")
+    exported = Exported(tmp_path / "tiny")
+    assert exported.familiarity is not None
+    assert exported.familiarity.most == familiarity.most
+    found = exported.familiarity.distance(exported.starts(exported.encode(squares(12))))
+    expected = familiarity.distance(eager.starts(eager.encode(squares(12))))
+    np.testing.assert_allclose(found, expected, rtol=1e-2)
+    assert np.ptp(expected) > 0.1
+
+
+async def test_what_is_known_of_training_photos_goes_along(
+    tiny: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "tiny.safetensors"
+    starts = Eager(tiny, "cpu").starts(Eager(tiny, "cpu").encode(squares(8)))
+    for most, unfamiliar in ((0.0, True), (1e9, False)):
+        familiarity = replace(fit(starts, starts), most=most)
+        checkpoint.save(path, replace(tiny, familiarity=familiarity))
+        export(checkpoint.load(path), digest(path), squares(4), beside(path))
+        async with Captioner.load(path, "cpu", runtime="onnx") as captioner:
+            assert (await captioner.caption(photo_bytes(1))).unfamiliar is unfamiliar
+
+
+def test_an_export_of_an_older_checkpoint_knows_nothing_of_photos(beside_it: Path) -> None:
+    assert Exported(beside(beside_it)).familiarity is None
 
 
 def test_a_checkpoint_that_changed_since_is_not_spoken_for(

@@ -1,6 +1,7 @@
 """What the bot says: the same plain sentences everywhere."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -25,6 +26,18 @@ def test_a_caption_likelier_wrong_than_right_by_two_to_one_is_said_with_doubt(
 
     assert said == "I am not sure, but perhaps: a dog runs."
     assert replies.without_doubt(said) == replies.without_doubt("A dog runs.") == "A dog runs."
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0])
+def test_the_caption_of_an_unfamiliar_photo_is_a_guess_however_sure_it_is(
+    confidence: float,
+) -> None:
+    said = replies.captioned(replace(caption("A dog runs.", confidence), unfamiliar=True))
+
+    assert said == (
+        "This is unlike the photos that I learned from, so I can only guess: a dog runs."
+    )
+    assert replies.without_doubt(said) == "A dog runs."
 
 
 def test_an_album_is_numbered_and_names_what_is_left_out() -> None:

@@ -85,7 +85,7 @@ def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) 
 
 
 def calibrate_command(config: Annotated[CalibrateConfig, tyro.conf.arg(name="")]) -> None:
-    """Fit how likely a checkpoint's captions are right, and measure how well that is met."""
+    """Fit how likely captions are right and which photos are unfamiliar, and measure both."""
     calibrate(config)
 
 

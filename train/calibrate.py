@@ -1,17 +1,20 @@
-"""Fit how likely a caption is right to what the model thought of its words.
+"""Fit how likely a caption is right, and which photos are unlike those that a model learned from.
 
     python -m train calibrate runs/first/best.safetensors --data data/flickr8k --save FILE
 
-It is fitted on the validation split, and measured there by cross-validation; the test split is
-only measured. With `--save` the checkpoint is written with what was fitted, which its captions'
-`confidence` is then told by.
+How likely a caption is right is fitted on the validation split to what the model thought of its
+words, and measured there by cross-validation; the test split is only measured. What is unlike the
+photos that it learned from is told by all photos of the training split, seen as the model sees
+photos when it serves, without augmentation; the threshold is taken from the validation split. With
+`--save` the checkpoint is written with what was fitted, by which its captions' `confidence` and
+`unfamiliar` are told then.
 """
 
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
@@ -20,7 +23,10 @@ from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.confidence import Calibration, Features
 from captioner.decoding import Options
+from captioner.familiarity import Familiarity
+from captioner.network import Floats, Runnable
 from captioner.runtimes import on_device
+from train import familiarity
 from train.datasets import DatasetError, Record, read
 from train.evaluate import results_folder
 from train.reliability import (
@@ -31,7 +37,7 @@ from train.reliability import (
     reliability,
 )
 from train.scores import Scorer
-from train.speaking import read_photos, remember, say
+from train.speaking import read_photos, read_starts, remember, say
 
 # By eye, captions that score about so much mostly name who is there and where, and half of them
 # what is done; those that score half as much mostly miss one of the first. It is near the mean.
@@ -42,7 +48,7 @@ DOUBTS = (1 / 4, 1 / 3, 1 / 2)  # confidences below which a bot might well word 
 
 @dataclass(frozen=True)
 class CalibrateConfig:
-    """Fit how likely a checkpoint's captions are right, and measure how well that is met."""
+    """Fit how likely captions are right and which photos are unfamiliar, and measure both."""
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
     data: Path = Path("data/flickr8k")  # the dataset's folder
@@ -60,23 +66,31 @@ class Said:
 
     features: Reals  # (photos, features), of each caption
     cider: Reals  # (photos,), each caption's own CIDEr-D in percent points
+    starts: Floats  # (photos, size), what the decoder started from
 
 
-def calibrate(config: CalibrateConfig) -> Calibration:
-    """Caption the validation split, fit, and measure on it and on test; draw and print it all.
+def calibrate(config: CalibrateConfig) -> Checkpoint:
+    """Look at all splits, caption val and test, fit, and measure; draw and print it all.
 
     Writes `reliability.png`, and the checkpoint where `config.save` says.
 
+    Returns:
+        the checkpoint, with what was fitted.
+
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        DatasetError: the dataset or one of both splits cannot be read, or is too small.
+        DatasetError: the dataset or one of its splits cannot be read, or is too small.
     """
     trained = checkpoint.load(config.checkpoint)
+    network = on_device(trained, config.device)
     dataset = read(config.data)
-    val, test = (_said(trained, dataset.split(split), config) for split in ("val", "test"))
+    learned_from = dataset.split("train")
+    val, test = (_said(trained, network, dataset.split(name), config) for name in ("val", "test"))
     if len(val.cider) < 2:
         raise DatasetError("one validation photo is too few to fit anything on")
     fitted = fit(val.features, val.cider, config.right)
+    starts = read_starts(network, learned_from, trained.preprocessing)
+    familiar = familiarity.fit(starts, val.starts)
     held_out = cross_validated(val.features, val.cider, config.right)
     splits = {
         "val, cross-validated": (held_out, val.cider > config.right),
@@ -87,12 +101,14 @@ def calibrate(config: CalibrateConfig) -> Calibration:
         print(_line(name, *measured))
     for doubt in DOUBTS:
         print(_set_apart(held_out, val.cider, doubt))
+    print(_unlike(familiar, test.starts))
     png = (config.out or results_folder(config.checkpoint)) / "reliability.png"
     draw_reliability({name: reliability(*measured) for name, measured in splits.items()}, png)
     print(f"plot: {png}")
+    calibrated = dataclasses.replace(trained, calibration=fitted, familiarity=familiar)
     if config.save:
-        checkpoint.save(config.save, dataclasses.replace(trained, calibration=fitted))
-    return fitted
+        checkpoint.save(config.save, calibrated)
+    return calibrated
 
 
 def fit(features: Reals, cider: Reals, right: float = RIGHT) -> Calibration:
@@ -155,12 +171,13 @@ def probabilities(calibration: Calibration, features: Reals) -> Reals:
     return np.array([calibration.probability(Features(*row)) for row in features.tolist()])
 
 
-def _said(trained: Checkpoint, records: Sequence[Record], config: CalibrateConfig) -> Said:
+def _said(
+    trained: Checkpoint, network: Runnable[Any], records: Sequence[Record], config: CalibrateConfig
+) -> Said:
     readable, photos = read_photos(records, trained.preprocessing)
-    network = on_device(trained, config.device)
+    memories = remember(network, photos)
     options = Options(beam=config.beam, length_penalty=config.length_penalty)
-    found = say(network, remember(network, photos), options)
-    best = [hypotheses[0] for hypotheses in found]
+    best = [hypotheses[0] for hypotheses in say(network, memories, options)]
     names = [str(record.photo) for record in readable]
     scorer = Scorer({str(record.photo): record.captions for record in readable})
     spelled = [trained.vocabulary.decode(hypothesis.tokens) for hypothesis in best]
@@ -168,6 +185,7 @@ def _said(trained: Checkpoint, records: Sequence[Record], config: CalibrateConfi
     return Said(
         np.array([Features.of(hypothesis.logprobs) for hypothesis in best]),
         np.array([cider[name] for name in names]),
+        np.concatenate([network.starts(memory) for memory in memories]),
     )
 
 
@@ -192,4 +210,12 @@ def _set_apart(told: Reals, cider: Reals, doubt: float) -> str:
     return (
         f"below {doubt:.2f}: {100 * below.mean():.1f} % of the validation captions, "
         f"CIDEr {parts[0]}; the others {parts[1]}"
+    )
+
+
+def _unlike(familiar: Familiarity, starts: Floats) -> str:
+    share = familiar.unfamiliar(starts).mean()
+    return (
+        f"unfamiliar: distance above {familiar.most:.2f}, the {familiarity.PERCENTILE}th "
+        f"percentile of val; {100 * share:.1f} % of test lie above it"
     )

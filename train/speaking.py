@@ -1,7 +1,8 @@
 """Captions for many photos at once, as validation and evaluation need them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ import torch
 from tqdm import tqdm
 
 from captioner.decoding import Hypothesis, Options, generate
-from captioner.image import BadImage, Preprocessing, decode
+from captioner.image import BadImage, Pixels, Preprocessing, decode
 from captioner.model import Model
-from captioner.network import Memory, Network, Runnable
+from captioner.network import Floats, Memory, Network, Runnable
 from train.datasets import DatasetError, Record
 from train.features import half_is_fast
 
@@ -33,17 +34,24 @@ def read_photos(
         DatasetError: none can be read.
     """
     readable, photos = [], []
+    for record, square in _squeezed(records, preprocessing):
+        readable.append(record)
+        photos.append(square.transpose(2, 0, 1))
+    if not readable:
+        raise DatasetError(f"none of the {len(records)} photos can be read")
+    return readable, np.stack(photos)
+
+
+def _squeezed(
+    records: Sequence[Record], preprocessing: Preprocessing
+) -> Iterator[tuple[Record, Pixels]]:
     for record in records:
         try:
             photo = decode(record.photo.read_bytes(), side=preprocessing.size)
         except (BadImage, OSError) as error:
             log.warning("%s is left out: %s", record.photo, error)
             continue
-        readable.append(record)
-        photos.append(preprocessing.squeeze(photo).transpose(2, 0, 1))
-    if not readable:
-        raise DatasetError(f"none of the {len(records)} photos can be read")
-    return readable, np.stack(photos)
+        yield record, preprocessing.squeeze(photo)
 
 
 def remember(network: Runnable[Any], photos: Array) -> list[Memory[Any]]:
@@ -61,6 +69,31 @@ def remember(network: Runnable[Any], photos: Array) -> list[Memory[Any]]:
     return [
         network.encode(np.ascontiguousarray(squares[start : start + BATCH])) for start in starts
     ]
+
+
+def read_starts(
+    network: Runnable[Any], records: Sequence[Record], preprocessing: Preprocessing
+) -> Floats:
+    """Let a network see photos, and keep only what its decoder starts from.
+
+    Photos are in memory a batch at a time; those that cannot be read are left out.
+
+    Returns:
+        `(photos, size)`, see `Runnable.starts`.
+
+    Raises:
+        DatasetError: none can be read.
+    """
+    squares = (square for _, square in _squeezed(records, preprocessing))
+    batches = iter(lambda: list(islice(squares, BATCH)), [])
+    count = -(-len(records) // BATCH)
+    starts = [
+        network.starts(network.encode(np.stack(batch)))
+        for batch in tqdm(batches, "look", count, unit="batch", leave=False)
+    ]
+    if not starts:
+        raise DatasetError(f"none of the {len(records)} photos can be read")
+    return np.concatenate(starts)
 
 
 def say(

@@ -1,0 +1,137 @@
+"""Photos unlike those that a model learned from are told, and others are not."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from captioner import Captioner, Options
+from captioner.checkpoint import Checkpoint
+from captioner.eager import Eager
+from captioner.familiarity import Familiarity
+from captioner.image import decode
+from captioner.network import Floats
+from tests.conftest import photo_bytes
+from tests.pictures import WHITE, halves, saved
+from train.datasets import DatasetError
+from train.familiarity import PERCENTILE, fit
+
+SIZE = 24
+# Makes numbers depend on each other.
+MIXED = np.random.default_rng(0).normal(size=(SIZE, SIZE)) / 5
+
+
+def photos(count: int, seed: int, spread: float = 1.0) -> Floats:
+    """Return what a decoder starts from in photos of a kind."""
+    chance = np.random.default_rng(seed).normal(size=(count, SIZE))
+    return (0.5 + spread * chance @ MIXED).astype(np.float32)
+
+
+TRAINING = photos(4000, seed=1)
+FITTED = fit(TRAINING, photos(2000, seed=2))
+
+
+def test_the_mean_of_the_training_photos_is_nearest() -> None:
+    mean = TRAINING.mean(0, keepdims=True)
+    assert FITTED.distance(mean)[0] == pytest.approx(0, abs=1e-2)
+    assert FITTED.distance(TRAINING).min() > 0.1
+    assert not FITTED.unfamiliar(mean)[0]
+
+
+def test_the_farther_from_the_mean_the_larger_is_the_distance_in_proportion() -> None:
+    step = photos(1, seed=3) - FITTED.mean
+    near, far = (FITTED.distance(FITTED.mean + factor * step)[0] for factor in (1, 10))
+    assert far == pytest.approx(10 * near, rel=1e-4)
+    assert FITTED.unfamiliar(FITTED.mean + 10 * step)[0]
+
+
+def test_one_photo_in_a_hundred_of_the_kind_is_unfamiliar_and_all_of_another_kind() -> None:
+    assert PERCENTILE == 99
+    assert FITTED.unfamiliar(photos(5000, seed=4)).mean() == pytest.approx(0.01, abs=0.005)
+    assert FITTED.unfamiliar(photos(50, seed=5, spread=4)).all()
+
+
+def test_the_distance_counts_in_how_many_spreads_a_photo_lies_apart() -> None:
+    eigenvalues, axes = np.linalg.eigh(np.cov(TRAINING.T))
+    narrow, wide = axes[:, 1], axes[:, -1]
+    away = np.stack([FITTED.mean + narrow, FITTED.mean + wide]).astype(np.float32)
+    beside, along = FITTED.distance(away)
+    assert beside > 2 * along
+    # Of a covariance that is shrunk by 0.3, the variance along each axis is.
+    shrunk = 0.7 * eigenvalues[[1, -1]] + 0.3 * eigenvalues.mean()
+    assert [beside, along] == pytest.approx((1 / shrunk / SIZE) ** 0.5, rel=5e-3)
+
+
+def test_what_is_fitted_is_kept_in_half_precision_without_loss() -> None:
+    for array in (FITTED.mean, FITTED.whitening):
+        np.testing.assert_array_equal(array, array.astype(np.float16))
+
+
+def test_a_distance_does_not_depend_on_the_neighbours() -> None:
+    together = FITTED.distance(TRAINING[:7])
+    alone = [FITTED.distance(TRAINING[index : index + 1])[0] for index in range(7)]
+    assert together == pytest.approx(alone, rel=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_training_photos_that_are_all_alike_are_refused(count: int) -> None:
+    with pytest.raises(DatasetError, match="all alike"):
+        fit(np.ones((count, SIZE), np.float32), TRAINING)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"mean": np.zeros((1, 2), np.float32)}, "mean has the shape"),
+        ({"mean": np.zeros(3, np.float32)}, "mean has the shape"),
+        ({"whitening": np.zeros((2, 3), np.float32)}, "whitening"),
+        ({"mean": np.array([0, np.nan], np.float32)}, "mean must be of finite numbers"),
+        ({"whitening": np.full((2, 2), np.inf, np.float32)}, "whitening must be of finite"),
+        ({"most": np.nan}, "most is nan"),
+        ({"most": "1"}, "most is '1'"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(fields: dict[str, Any], reason: str) -> None:
+    right = {"mean": np.zeros(2, np.float32), "whitening": np.eye(2, dtype=np.float32), "most": 1.0}
+    Familiarity(**right)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"^familiarity: .*{reason}"):
+        Familiarity(**{**right, **fields})
+
+
+BLANK = saved(halves(WHITE, WHITE), "PNG")
+
+
+def knowing(tiny: Checkpoint, seeds: range, most: float | None = None) -> Checkpoint:
+    """Return a model that knows some photos, by what it sees in them."""
+    network = Eager(tiny, "cpu")
+    squeeze = tiny.preprocessing.squeeze
+    seen = np.stack([squeeze(decode(photo_bytes(seed))) for seed in seeds])
+    starts = network.starts(network.encode(seen))
+    fitted = fit(starts, starts)
+    return replace(tiny, familiarity=fitted if most is None else replace(fitted, most=most))
+
+
+async def test_a_caption_and_its_alternatives_tell_that_the_photo_is_unfamiliar(
+    tiny: Checkpoint,
+) -> None:
+    for most, unfamiliar in ((1e9, False), (0.0, True)):
+        async with Captioner(knowing(tiny, range(4), most), "cpu") as captioner:
+            said = await captioner.caption(photo_bytes(9), Options(alternatives=2))
+        assert [one.unfamiliar for one in (said, *said.alternatives)] == [unfamiliar] * 3
+
+
+async def test_each_photo_of_a_batch_is_told_by_itself(tiny: Checkpoint) -> None:
+    model = knowing(tiny, range(40))
+    strange = BLANK, photo_bytes(3), BLANK, photo_bytes(5)
+    asked = [Options(), Options(beam=1), Options(beam=1), Options()]
+    async with Captioner(model, "cpu", max_wait=1, max_batch=4) as captioner:
+        said = await asyncio.gather(*map(captioner.caption, strange, asked))
+    assert [one.unfamiliar for one in said] == [True, False, True, False]
+
+
+async def test_nothing_is_unfamiliar_to_a_model_that_was_not_fitted(tiny: Checkpoint) -> None:
+    assert tiny.familiarity is None
+    async with Captioner(tiny, "cpu") as captioner:
+        assert not (await captioner.caption(BLANK)).unfamiliar

@@ -1,0 +1,44 @@
+"""Fit which photos are unlike those that a network learned from; see `captioner.familiarity`."""
+
+import numpy as np
+
+from captioner.familiarity import Familiarity
+from captioner.network import Floats
+from train.datasets import DatasetError
+
+PERCENTILE = 99  # one photo in a hundred of the kind that is known may be taken for an unknown one
+# Directions in which the training photos hardly differ would count most without it.
+SHRINKAGE = 0.3
+ALIKE = 1e-8  # a variance that rounding alone may bring about
+
+
+def fit(training: Floats, others: Floats) -> Familiarity:
+    """Fit the distance to the training photos, and above which one a photo is unfamiliar.
+
+    The covariance is shrunk towards a multiple of the identity (O. Ledoit and M. Wolf, *A
+    well-conditioned estimator for large-dimensional covariance matrices*, 2004), and what is
+    returned is rounded as a checkpoint keeps it.
+
+    Args:
+        training: `(photos, size)`, what the decoder starts from; see `Runnable.starts`.
+        others: `(photos, size)`, of photos of the same kind that the network was not fitted to;
+            at least one. The 99th percentile of their distances is the threshold.
+
+    Raises:
+        DatasetError: the network sees no difference between the training photos.
+    """
+    centred = training - training.mean(0, dtype=np.float64)
+    covariance = centred.T @ centred / len(training)
+    size = len(covariance)
+    variance = covariance.trace() / size
+    if variance < ALIKE:
+        raise DatasetError("the training photos are too few, or all alike to this network")
+    shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * variance * np.eye(size)
+    mean = _rounded(training.mean(0, dtype=np.float64))
+    whitening = _rounded(np.linalg.cholesky(np.linalg.inv(shrunk)))
+    distances = Familiarity(mean, whitening, 0).distance(others)
+    return Familiarity(mean, whitening, float(np.percentile(distances, PERCENTILE)))
+
+
+def _rounded(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Floats:
+    return values.astype(np.float16).astype(np.float32)
