@@ -15,7 +15,7 @@ from captioner.config import EncoderName, ModelConfig
 from captioner.model import Encoder
 from captioner.vision import models
 from tests.tiny_dataset import write_encoder_weights
-from train.encoders import EncoderWeightsError, load_weights
+from train.encoders import EncoderWeightsError, load_weights, sources
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,36 @@ def test_a_file_without_the_classifier_will_do(weights: Path, tmp_path: Path) ->
     load_weights(encoder, "resnet18", str(tmp_path / "backbone.safetensors"))
 
     assert_took(encoder, weights)
+
+
+def test_weights_of_several_encoders_are_found_in_a_folder_or_named(
+    weights: Path, tmp_path: Path
+) -> None:
+    deep = tmp_path / "resnet152-a=b.safetensors"
+    deep.write_bytes(b"")
+
+    assert sources([str(weights.parent)]) == {"resnet18": str(weights)}
+    assert sources([str(weights.parent), f"resnet152={deep}", "resnet34=torchvision"]) == {
+        "resnet18": str(weights),
+        "resnet152": str(deep),
+        "resnet34": "torchvision",
+    }
+    assert set(sources([]).values()) == {"torchvision"}
+    assert len(sources([])) == 5
+
+
+def test_weights_that_cannot_be_found_are_named(tmp_path: Path) -> None:
+    with pytest.raises(EncoderWeightsError, match=r"holds no file named like resnet50\*"):
+        sources([str(tmp_path)])
+    for name in ("resnet50-v1.safetensors", "resnet50-v2.safetensors"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(EncoderWeightsError, match=r"-v1\.safetensors and resnet50-v2\."):
+        sources([str(tmp_path)])
+    with pytest.raises(EncoderWeightsError, match=r"none\.safetensors: there is no such file"):
+        sources([f"resnet50={tmp_path / 'none.safetensors'}"])
+    for wrong in ("resnet50", "vgg=resnet50-v1.safetensors"):
+        with pytest.raises(EncoderWeightsError, match="neither a folder nor NAME=FILE"):
+            sources([wrong])
 
 
 def test_the_weights_of_another_resnet_are_refused(weights: Path) -> None:

@@ -11,7 +11,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    "command", ["download", "fit", "self-critical", "evaluate", "calibrate", "compare"]
+    "command", ["download", "fit", "self-critical", "evaluate", "calibrate", "compare", "sweep"]
 )
 def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -27,6 +27,7 @@ def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
         (["evaluate", "none.safetensors"], "none.safetensors: there is no such file"),
         (["calibrate", "none.safetensors"], "none.safetensors: there is no such file"),
         (["compare", "nowhere"], "nowhere"),
+        (["sweep", "nowhere", "runs"], "nowhere"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_1(

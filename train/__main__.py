@@ -20,6 +20,7 @@ try:
     from train.runs import RunError
     from train.scores import ScoringError
     from train.self_critical import SelfCriticalConfig, self_critical
+    from train.sweep import SweepConfig, sweep
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Training needs: pip install -e '.[train]'")
 
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "evaluate": evaluate_command,
         "calibrate": calibrate_command,
         "compare": compare_command,
+        "sweep": sweep_command,
     }
     try:
         tyro.extras.subcommand_cli_from_dict(
@@ -100,6 +102,11 @@ def compare_command(
         out: where `compare.csv` and `compare.png` are written.
     """
     print(compare(runs, out))
+
+
+def sweep_command(config: Annotated[SweepConfig, tyro.conf.arg(name="")]) -> None:
+    """Train the classic variants one after another, and draw what they score in one page."""
+    print(f"page: {sweep(config)}")
 
 
 if __name__ == "__main__":

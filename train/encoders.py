@@ -1,7 +1,8 @@
 """ImageNet weights for the encoder: torchvision's download, or a file at hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -34,6 +35,54 @@ def load_weights(encoder: Encoder, name: EncoderName, source: str) -> None:
         encoder.resnet.load_state_dict(backbone)
     except RuntimeError as error:
         raise EncoderWeightsError(f"{source}: does not hold the weights of a {name}") from error
+
+
+def sources(given: Sequence[str]) -> dict[EncoderName, str]:
+    """Find the weights of several encoders.
+
+    Args:
+        given: `resnet50=SOURCE`, with a source as `load_weights` takes it, or folders with files
+            named `resnet50*.safetensors`; nothing stands for torchvision's downloads of all.
+
+    Returns:
+        the source of each encoder that has one.
+
+    Raises:
+        EncoderWeightsError: an encoder is unknown, a file missing, or two could be meant.
+    """
+    if not given:
+        return dict.fromkeys(get_args(EncoderName), "torchvision")
+    found: dict[EncoderName, str] = {}
+    for text in given:
+        name, equals, source = text.partition("=")
+        if not equals and Path(text).is_dir():
+            found |= _in_folder(Path(text))
+        elif not equals or name not in get_args(EncoderName):
+            known = ", ".join(get_args(EncoderName))
+            raise EncoderWeightsError(
+                f"{text}: neither a folder nor NAME=FILE with a NAME among {known}"
+            )
+        elif source != "torchvision" and not Path(source).is_file():
+            raise EncoderWeightsError(f"{source}: there is no such file")
+        else:
+            found[cast(EncoderName, name)] = source
+    return found
+
+
+def _in_folder(folder: Path) -> dict[EncoderName, str]:
+    found: dict[EncoderName, str] = {}
+    for name in get_args(EncoderName):
+        files = sorted(folder.glob(f"{name}*.safetensors"))
+        if len(files) > 1:
+            raise EncoderWeightsError(
+                f"{folder}: {files[0].name} and {files[1].name} could both be meant; "
+                f"name one with {name}=FILE"
+            )
+        if files:
+            found[name] = str(files[0])
+    if not found:
+        raise EncoderWeightsError(f"{folder}: holds no file named like resnet50*.safetensors")
+    return found
 
 
 def _download(name: EncoderName) -> Mapping[str, torch.Tensor]:

@@ -1,0 +1,219 @@
+"""Train the classic variants of the captioner one after another, and compare what they score.
+
+    python -m train sweep data/flickr8k runs/sweep --epochs 10 --fine-tune 5 --self-critical 5
+
+LSTM against GRU; dot-product attention, additive, none; small ResNets against large; without and
+with fine-tuning, without and with self-critical training; greedy decoding against beam search. Each
+variant is a run of its own, and each row of `sweep.csv` holds the command that trains it alone.
+Beside it `sweep.html` draws the table, and is drawn anew after every variant.
+
+Interrupted at any point, the same command goes on: what is trained and scored stays as it is. On
+test every variant is scored with the way of decoding that val prefers for it; the base, to show
+what decoding does, with all of them.
+"""
+
+import functools
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import tyro
+
+from captioner.checkpoint import CheckpointError
+from train import encoders, runs
+from train.datasets import Dataset, DatasetError, Split, read
+from train.encoders import EncoderWeightsError
+from train.exams import DECODINGS, Candidate, Decoding, Exam, read_exam
+from train.fit import FitConfig
+from train.plots import read_metrics
+from train.runs import RunError
+from train.scores import ScoringError
+from train.self_critical import SelfCriticalConfig
+from train.steps import Step, command, finish, fork, machines
+from train.sweep_page import write_page
+from train.sweep_results import Results, Row, Trained
+from train.variants import BASE, VARIANTS, Plan, Variant
+
+log = logging.getLogger(__name__)
+
+SHORT = 12  # letters of a checkpoint's digest: enough to tell a few dozen apart
+EXPECTED = (CheckpointError, DatasetError, EncoderWeightsError, RunError, ScoringError)
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """Train and compare the classic variants."""
+
+    data: Annotated[Path, tyro.conf.Positional]  # the dataset's folder
+    runs: Annotated[Path, tyro.conf.Positional]  # where each variant has its run's folder
+    # NAME=FILE, or a folder of files named like resnet50*.safetensors; may be given several times.
+    # Variants without a file are left out. Without the option: torchvision's downloads.
+    encoder_weights: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    epochs: int = 10  # on frozen features
+    fine_tune: int = 5  # further epochs of the fine-tuned variant; 0 leaves it out
+    self_critical: int = 5  # further epochs of the self-critical variant; 0 leaves it out
+    only: tuple[str, ...] = ()  # names of variants, where not all are wanted
+    results: Path = Path("train/results")  # the folder of sweep.csv and sweep.html
+
+
+def sweep(config: SweepConfig, base: Mapping[str, Any] = MappingProxyType({})) -> Path:
+    """Bring every variant from where it stands to its end, and score it.
+
+    A variant that fails is named, and the others go on.
+
+    Args:
+        config: what is swept.
+        base: fields of `FitConfig` that every variant has otherwise than by default.
+
+    Returns:
+        the page.
+
+    Raises:
+        DatasetError: nothing can be read from the dataset.
+        EncoderWeightsError: weights that were named cannot be found.
+        RunError: a variant is not known or has no weights, the results are no table of a sweep,
+            or, at the end, variants failed.
+    """
+    dataset = read(config.data)
+    plan = Plan(
+        FitConfig(config.data, config.runs / BASE, **{**base, "epochs": config.epochs}),
+        encoders.sources(config.encoder_weights),
+        config.fine_tune,
+        config.self_critical,
+    )
+    variants = _chosen(config, plan)
+    results = Results(config.results / "sweep.csv")
+    page = config.results / "sweep.html"
+    exam = functools.cache(functools.partial(read_exam, dataset))
+    failed = []
+    for variant in variants:
+        try:
+            _sweep_one(variant, plan, dataset, exam, results)
+            write_page(page, results.rows)
+        except EXPECTED as error:
+            log.error("%s failed: %s", variant.name, error)
+            failed.append(variant.name)
+        except Exception:
+            log.exception("%s failed", variant.name)
+            failed.append(variant.name)
+    if failed:
+        raise RunError(
+            f"{len(failed)} of {len(variants)} variants failed: {', '.join(failed)}; "
+            "the same command tries them again"
+        )
+    return page
+
+
+def _chosen(config: SweepConfig, plan: Plan) -> list[Variant]:
+    """Return the variants that are wanted and possible, and say which are left out, and why."""
+    known = [variant.name for variant in VARIANTS]
+    unknown = [name for name in config.only if name not in known]
+    if unknown:
+        raise RunError(f"no variant is named {', '.join(unknown)}; there are {', '.join(known)}")
+    chosen = []
+    for variant in VARIANTS:
+        if config.only and variant.name not in config.only:
+            continue
+        why = _impossible(variant, plan)
+        if why and variant.name in config.only:
+            raise RunError(f"{variant.name}: {why}")
+        if why:
+            print(f"left out: {variant.name}, {why}", flush=True)
+        else:
+            chosen.append(variant)
+    if not chosen:
+        raise RunError("no variant is left to train")
+    return chosen
+
+
+def _impossible(variant: Variant, plan: Plan) -> str | None:
+    if plan.encoder(variant) not in plan.weights:
+        return f"for want of weights of {plan.encoder(variant)}"
+    if variant.fine_tuned and not plan.fine_tune:
+        return "for --fine-tune is 0"
+    if variant.self_critical and not plan.self_critical:
+        return "for --self-critical is 0"
+    return None
+
+
+def _sweep_one(
+    variant: Variant,
+    plan: Plan,
+    dataset: Dataset,
+    exam: Callable[[Split], Exam],
+    results: Results,
+) -> None:
+    steps = plan.steps(variant)
+    if variant.fine_tuned:
+        fork(steps[0], plan.steps(VARIANTS[0])[0])
+    for step in steps:
+        finish(step)
+    candidate = Candidate(steps[-1].run / runs.BEST, exam, plan.base.device)
+    with candidate.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:SHORT]
+    results.forget_others(variant.name, digest)
+    describe = functools.cache(lambda: _describe(variant, steps, dataset, candidate, digest))
+    _examine(variant, candidate, exam, describe, results)
+
+
+def _examine(
+    variant: Variant,
+    candidate: Candidate,
+    exam: Callable[[Split], Exam],
+    describe: Callable[[], Trained],
+    results: Results,
+) -> None:
+    """Score what has no row yet: on val every way of decoding, and then what val prefers."""
+
+    def score(split: Split, decoding: Decoding, *, chosen: bool) -> None:
+        for row in results.of(variant.name, split):
+            if row.decoding == decoding and row.chosen >= chosen:
+                return
+        scores = candidate.scores(split, decoding, meteor=chosen)
+        row = Row.of(describe(), split, decoding, scores, chosen=chosen)
+        results.put(row)
+        print(row.line(), flush=True)
+
+    for decoding in DECODINGS:
+        score("val", decoding, chosen=False)
+    best = max(results.of(variant.name, "val"), key=lambda row: row.cider).decoding
+    score("val", best, chosen=True)
+    score("test", best, chosen=True)
+    if variant.name == BASE:
+        for decoding in DECODINGS:
+            score("test", decoding, chosen=False)
+
+
+def _describe(
+    variant: Variant,
+    steps: tuple[Step, ...],
+    dataset: Dataset,
+    candidate: Candidate,
+    digest: str,
+) -> Trained:
+    first, last = steps[0], steps[-1]
+    assert isinstance(first, FitConfig)
+    trained = candidate.trained
+    model = trained.model.config
+    epochs = [metrics for step in steps for metrics in read_metrics(step.run / "metrics.csv")]
+    return Trained(
+        variant=variant.name,
+        dataset=dataset.name,
+        encoder=model.encoder,
+        encoder_weights=Path(first.encoder_weights).name,
+        cell=model.cell,
+        attention=model.attention_score if model.attention else "none",
+        epochs=first.epochs,
+        fine_tuned_epochs=first.fine_tune,
+        self_critical_epochs=last.epochs if isinstance(last, SelfCriticalConfig) else 0,
+        best_epoch=trained.scores["epoch"],
+        parameters=round(sum(p.numel() for p in trained.model.parameters()) / 1e6, 2),
+        training_seconds=round(sum(metrics.seconds for metrics in epochs), 1),
+        machine="; then ".join(dict.fromkeys(machines(step.run) for step in steps)),
+        checkpoint=digest,
+        command=" && ".join(command(step) for step in steps),
+    )

@@ -1,0 +1,170 @@
+"""What a sweep found out: a CSV with a row for each variant, split and way of decoding."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from captioner.files import replacing
+from train.datasets import Split
+from train.exams import Decoding
+from train.runs import RunError
+from train.scores import Scores
+from train.variants import VARIANTS
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A variant as it was trained."""
+
+    variant: str
+    dataset: str
+    encoder: str
+    encoder_weights: str  # the file's name
+    cell: str
+    attention: str  # "dot", "additive" or "none"
+    epochs: int  # on frozen features
+    fine_tuned_epochs: int  # after them, end to end
+    self_critical_epochs: int  # after them, on what captions are worth
+    best_epoch: int  # the one that is scored, of the variant's last run
+    parameters: float  # millions, encoder included
+    training_seconds: float  # all epochs, each with its validation
+    machine: str  # that trained it
+    checkpoint: str  # the start of the file's SHA-256
+    command: str  # what trains it, from nothing
+
+
+@dataclass(frozen=True)
+class Row(Trained):
+    """What a variant scored on one split with one way of decoding; percent points."""
+
+    split: str
+    beam: int
+    length_penalty: float | None  # None: greedy
+    chosen: bool  # whether val prefers this way of decoding
+    photos: int
+    bleu1: float
+    bleu4: float
+    rouge_l: float
+    cider: float
+    meteor: float | None  # None: not computed
+    distinct_words: int
+    dangling: float  # percent of the captions
+    tokenizer: str
+
+    @classmethod
+    def of(
+        cls, trained: Trained, split: Split, decoding: Decoding, scores: Scores, *, chosen: bool
+    ) -> Self:
+        """Make a row; figures are rounded, so that what is read again is what was written."""
+        return cls(
+            **asdict(trained),
+            split=split,
+            beam=decoding.beam,
+            length_penalty=decoding.length_penalty,
+            chosen=chosen,
+            photos=scores.photos,
+            bleu1=round(scores.bleu1, 2),
+            bleu4=round(scores.bleu4, 2),
+            rouge_l=round(scores.rouge_l, 2),
+            cider=round(scores.cider, 2),
+            meteor=None if scores.meteor is None else round(scores.meteor, 2),
+            distinct_words=scores.distinct_words,
+            dangling=round(scores.dangling, 2),
+            tokenizer=scores.tokenizer,
+        )
+
+    @property
+    def decoding(self) -> Decoding:
+        """How the captions were searched for."""
+        return Decoding(self.beam, self.length_penalty)
+
+    def line(self) -> str:
+        """Say it in one line for a person."""
+        chosen = "  preferred on val" if self.chosen else ""
+        return (
+            f"{self.variant:14s} {self.split:4s}  {self.decoding.name():25s}  "
+            f"BLEU-4 {self.bleu4:.1f}  CIDEr {self.cider:.1f}  {self.distinct_words} words{chosen}"
+        )
+
+
+class Results:
+    """The rows of a CSV, which is written anew at every change, whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the rows that are there.
+
+        Raises:
+            RunError: the file is no table of a sweep.
+        """
+        self.path = path
+        self.rows: list[Row] = []
+        if path.exists():
+            with path.open(encoding="utf-8", newline="") as file:
+                lines = list(csv.DictReader(file))
+            try:
+                self.rows = [_row(line) for line in lines]
+            except (KeyError, TypeError, ValueError) as error:
+                raise RunError(
+                    f"{path}: is no table of a sweep ({error!r}); name another folder "
+                    "with --results, or move it away"
+                ) from error
+
+    def of(self, variant: str, split: Split) -> list[Row]:
+        """Return the rows of a variant on a split."""
+        return [row for row in self.rows if (row.variant, row.split) == (variant, split)]
+
+    def put(self, row: Row) -> None:
+        """Add a row, in the place of an older one of the same variant, split and decoding."""
+        same = (row.variant, row.split, row.decoding)
+        kept = [r for r in self.rows if (r.variant, r.split, r.decoding) != same]
+        self._write([*kept, row])
+
+    def forget_others(self, variant: str, checkpoint: str) -> None:
+        """Drop the rows of a variant that another checkpoint scored."""
+        kept = [row for row in self.rows if row.variant != variant or row.checkpoint == checkpoint]
+        if len(kept) < len(self.rows):
+            self._write(kept)
+
+    def _write(self, rows: Iterable[Row]) -> None:
+        self.rows = sorted(rows, key=_place)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        names = sorted((field.name for field in fields(Row)), key=lambda name: name in _LONG)
+        with replacing(self.path) as part, part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, names, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(_texts(row) for row in self.rows)
+
+
+_LONG = ("machine", "checkpoint", "command")  # columns that stand last
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    names: Sequence[str] = [variant.name for variant in VARIANTS]
+    place = names.index(row.variant) if row.variant in names else len(names)
+    return place, row.variant, row.split != "val", row.beam, row.length_penalty or 0.0
+
+
+def _texts(row: Row) -> dict[str, Any]:
+    return {
+        name: ("yes" if value else "no") if isinstance(value, bool) else value
+        for name, value in asdict(row).items()
+    }
+
+
+def _truth(text: str) -> bool:
+    return {"yes": True, "no": False}[text]
+
+
+_READ: dict[Any, Any] = {
+    str: str,
+    int: int,
+    float: float,
+    bool: _truth,
+    float | None: lambda text: float(text) if text else None,
+}
+
+
+def _row(line: dict[str, str]) -> Row:
+    return Row(**{field.name: _READ[field.type](line[field.name]) for field in fields(Row)})
