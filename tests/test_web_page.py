@@ -400,7 +400,7 @@ async def test_the_token_field_fits_phones_and_desks_by_day_and_night(
         "color_scheme": scheme,
     }
     async with opened(browser, token=TOKEN, allowed="401", **looks) as page:
-        await choose(page, EXAMPLES / "stairs.jpg")
+        await choose(page, EXAMPLES / "bird.jpg")
         await expect(page.get_by_role("dialog")).to_be_in_viewport(ratio=1)
         await shot(page, f"token-{scheme}-{width}")
         await enter(page, "wrong")
@@ -658,7 +658,7 @@ async def test_it_fits_phones_and_desks_by_day_and_night(
     }
     async with opened(browser, **looks) as page:
         await expect(page.get_by_role("button", name="Take a photo")).to_be_visible(visible=phone)
-        await choose(page, EXAMPLES / "stairs.jpg", EXAMPLES / "photographer.jpg")
+        await choose(page, EXAMPLES / "bird.jpg", EXAMPLES / "photographer.jpg")
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
         await shot(page, f"thread-{scheme}-{width}")
         await page.get_by_role("button", name=replies.LOOK).last.click()
@@ -672,7 +672,7 @@ async def test_it_fits_phones_and_desks_by_day_and_night(
 async def test_the_newest_photo_stays_in_view_until_the_reader_scrolls_up(
     browser: Browser,
 ) -> None:
-    photos = [EXAMPLES / "stairs.jpg", EXAMPLES / "coffee.jpg"]
+    photos = [EXAMPLES / "bird.jpg", EXAMPLES / "tourist.jpg"]
     async with opened(browser) as page:
         await choose(page, *photos)
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
@@ -689,7 +689,7 @@ async def test_the_newest_photo_stays_in_view_until_the_reader_scrolls_up(
 async def test_the_readme_shows_the_page_with_the_real_captioner(browser: Browser) -> None:
     looks: dict[str, Any] = {"viewport": {"width": 820, "height": 1214}, "color_scheme": "light"}
     async with Captioner.load() as captioner, opened(browser, captioner.caption, **looks) as page:
-        await choose(page, EXAMPLES / "stairs.jpg")
+        await choose(page, EXAMPLES / "bird.jpg")
         await page.get_by_role("button", name=replies.LOOK).click()
         await page.locator(".word").nth(1).click()
         await expect(page.locator(".now")).to_contain_text("likely")
