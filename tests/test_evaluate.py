@@ -55,6 +55,26 @@ def test_a_calibrated_checkpoint_is_told_how_far_its_confidences_are_off(
     assert "calibration     1.000" in capsys.readouterr().out
 
 
+def test_photos_may_be_seen_in_another_size_and_the_checkpoint_saved_for_it(
+    tiny_file: Path, data: Path, tmp_path: Path
+) -> None:
+    larger = tmp_path / "larger.safetensors"
+    evaluate(EvaluateConfig(tiny_file, data, out=tmp_path, size=96, save=larger, device="cpu"))
+    assert checkpoint.load(tiny_file).preprocessing.size == 64
+    assert checkpoint.load(larger).preprocessing.size == 96
+    with pytest.raises(CheckpointError, match="one size"):
+        evaluate(EvaluateConfig(tiny_file, data, runtime="onnx", size=96))
+
+
+def test_captions_that_another_would_give_are_measured(
+    tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(EvaluateConfig(tiny_file, data, out=tmp_path, another=True, device="cpu"))
+    [line] = [row for row in capsys.readouterr().out.splitlines() if row.startswith("another")]
+    assert "captions a photo" in line
+    assert "distinct-2" in line
+
+
 def test_the_best_of_several_ways_of_decoding_is_kept(
     tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

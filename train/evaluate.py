@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint
+from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration, confidence
 from captioner.decoding import ANOTHER, Options
 from captioner.network import Memory, Network
@@ -40,6 +40,7 @@ class EvaluateConfig:
     split: Split = "test"
     beam: tuple[int, ...] = (Options.beam,)  # widths to compare; 1 is greedy
     length_penalty: tuple[float, ...] = (Options.length_penalty,)
+    size: int | None = None  # pixels that photos are squeezed to, in the place of the checkpoint's
     another: bool = False  # also how much captions differ that are drawn for "Another"
     runtime: Literal["torch", "onnx"] = "torch"  # onnx: what was exported from the checkpoint
     spice: bool = False  # also SPICE; downloads CoreNLP at first use
@@ -78,7 +79,7 @@ def evaluate(config: EvaluateConfig) -> Result:
         CheckpointError: the checkpoint cannot be used.
         DatasetError: the dataset or its split cannot be read.
     """
-    trained = checkpoint.load(config.checkpoint)
+    trained = _sized(checkpoint.load(config.checkpoint), config)
     split = read(config.data).split(config.split)
     records, photos = read_photos(split, trained.preprocessing)
     network = on_device(
@@ -116,6 +117,15 @@ def evaluate(config: EvaluateConfig) -> Result:
         scored = dataclasses.replace(trained, scores=best.summary(config.split))
         checkpoint.save(config.save, scored)
     return best
+
+
+def _sized(trained: Checkpoint, config: EvaluateConfig) -> Checkpoint:
+    if config.size is None:
+        return trained
+    if config.runtime == "onnx":
+        raise CheckpointError("an exported network sees photos of one size: leave --size out")
+    squeezing = dataclasses.replace(trained.preprocessing, size=config.size)
+    return dataclasses.replace(trained, preprocessing=squeezing)
 
 
 def _others(
