@@ -4,6 +4,8 @@ On CUDA it computes in half precision, as checkpoints are stored, with the chann
 encoder is one graph (`captioner/graphs.py`). Files are decoded in other processes meanwhile.
 """
 
+import logging
+
 import torch
 
 from captioner.checkpoint import Checkpoint
@@ -12,6 +14,8 @@ from captioner.cores import cores
 from captioner.graphs import Graphs
 from captioner.model import Memory
 from captioner.network import Floats, Squares
+
+log = logging.getLogger(__name__)
 
 
 class Eager:
@@ -49,7 +53,13 @@ class Eager:
     def encode(self, photos: Squares) -> Memory:
         """See photos."""
         if self._graphs:
-            return self._graphs(photos)
+            try:
+                return self._graphs(photos)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:  # of a driver or a library that cannot capture
+                log.warning("the encoder runs without a graph: %s", error)
+                self._graphs = None
         return self._see(torch.from_numpy(photos).permute(0, 3, 1, 2).to(self.device))
 
     def starts(self, memory: Memory) -> Floats:
@@ -60,6 +70,7 @@ class Eager:
         """Return memory that is held for later."""
         if self._graphs:
             self._graphs.forget()
+        if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _see(self, photos: torch.Tensor) -> Memory:

@@ -61,6 +61,8 @@ def main(arguments: Sequence[str]) -> int:
     export(trained, digest(args.checkpoint), measured, output)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
     print(compare(trained, Exported(output), compared))
+    if output == beside(args.checkpoint):
+        print(f"what it costs: python -m train evaluate {args.checkpoint} --runtime onnx")
     return 0
 
 

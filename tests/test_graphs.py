@@ -8,6 +8,7 @@ from captioner.checkpoint import Checkpoint
 from captioner.eager import Eager
 from captioner.graphs import rounded_up
 from captioner.image import Preprocessing
+from captioner.model import Memory
 from captioner.network import Squares
 from tests.conftest import VOCABULARY, tiny_model
 
@@ -27,6 +28,34 @@ def eager(device: str) -> Eager:
 )
 def test_batches_are_rounded_up_to_powers_of_two(count: int, size: int) -> None:
     assert rounded_up(count) == size
+
+
+def test_what_cannot_be_captured_is_seen_without_a_graph(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried: list[int] = []
+
+    def refuse(photos: Squares) -> Memory:
+        tried.append(len(photos))
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    seen = eager("cpu")
+    monkeypatch.setattr(seen, "_graphs", refuse)
+    found = [seen.encode(squares(2)).regions for _ in range(2)]
+    assert torch.equal(found[0], eager("cpu").encode(squares(2)).regions)
+    assert torch.equal(found[0], found[1])
+    assert tried == [2]
+    assert "without a graph" in caplog.text
+
+
+def test_want_of_memory_is_not_taken_for_want_of_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(photos: Squares) -> Memory:
+        raise torch.OutOfMemoryError
+
+    seen = eager("cpu")
+    monkeypatch.setattr(seen, "_graphs", refuse)
+    with pytest.raises(torch.OutOfMemoryError):
+        seen.encode(squares(2))
 
 
 @needs_cuda
