@@ -224,10 +224,7 @@ def _fit_phase(
                 learning_rate=float(rates.get_last_lr()[0]),
                 seconds=time.monotonic() - started,
             )
-            if metrics.val_cider > progress.best:
-                judge.keep(averaged, metrics, verdict)
-            judge.report(metrics, verdict)
-            progress = Progress(epoch, phase, max(progress.best, metrics.val_cider))
+            progress = judge.conclude(averaged, metrics, verdict, progress.best)
             runs.save_state(config.run, model, average, optimizer, progress)
             accelerator.print(metrics.line())
         accelerator.wait_for_everyone()

@@ -34,7 +34,7 @@ from train.datasets import read
 from train.features import compute, compute_views, half_is_fast
 from train.optimization import adamw, averaging, schedule
 from train.rewards import CiderD, Ids, Reals
-from train.runs import Metrics, Progress
+from train.runs import Metrics
 from train.validation import Judge
 
 
@@ -150,11 +150,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
             learning_rate=float(rates.get_last_lr()[0]),
             seconds=time.monotonic() - started,
         )
-        if metrics.val_cider > progress.best:
-            judge.keep(averaged, metrics, verdict)
-        judge.report(metrics, verdict)
-        best = max(progress.best, metrics.val_cider)
-        progress = Progress(epoch, "self-critical", best)
+        progress = judge.conclude(averaged, metrics, verdict, progress.best)
         runs.save_state(config.run, model, average, optimizer, progress)
         print(metrics.line(), f" {verdict.scores.distinct_words} words", flush=True)
     return config.run / runs.BEST

@@ -19,7 +19,7 @@ from captioner.vocabulary import PAD, Vocabulary
 from train import batches, plots, runs
 from train.features import Data
 from train.plots import Sample
-from train.runs import Metrics
+from train.runs import Metrics, Progress
 from train.scores import Scorer, Scores
 from train.speaking import look, speak
 
@@ -74,6 +74,13 @@ class Judge:
             for record, hypotheses in zip(self.data.records, found, strict=True)
         }
         return Verdict(self._loss(model, grids, device), self.scorer.scores(captions), captions)
+
+    def conclude(self, model: Model, metrics: Metrics, verdict: Verdict, best: float) -> Progress:
+        """Write an epoch down, and keep its model if its CIDEr is above the best so far."""
+        if metrics.val_cider > best:
+            self.keep(model, metrics, verdict)
+        self.report(metrics, verdict)
+        return Progress(metrics.epoch, metrics.phase, max(best, metrics.val_cider))
 
     def keep(self, model: Model, metrics: Metrics, verdict: Verdict) -> None:
         """Write a model as the best so far."""
