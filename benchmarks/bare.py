@@ -9,9 +9,10 @@ import numpy as np
 
 from captioner.checkpoint import Checkpoint
 from captioner.cores import cores
-from captioner.decoding import Hypothesis, Options, generate
+from captioner.decoding import Hypothesis, generate
 from captioner.image import Preprocessing, decode
 from captioner.network import Memory, Runnable, Squares
+from captioner.options import Options
 from captioner.runtimes import Runtime, on_device, open_network
 
 

@@ -12,10 +12,10 @@ import structlog
 
 from bot import metrics, replies
 from captioner import BadImage, Busy, Caption, Options
-from captioner.decoding import ANOTHER
 from captioner.explain import draw_attention
 from captioner.image import Pixels
 from captioner.network import Floats
+from captioner.options import ANOTHER
 from captioner.vocabulary import tokenize
 
 log = structlog.stdlib.get_logger(__name__)

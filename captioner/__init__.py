@@ -7,16 +7,17 @@ __all__ = ["BadImage", "Busy", "Caption", "Captioner", "Options"]
 
 if TYPE_CHECKING:
     from captioner.batching import Busy
-    from captioner.captioner import Caption, Captioner
-    from captioner.decoding import Options
+    from captioner.caption import Caption
+    from captioner.captioner import Captioner
     from captioner.image import BadImage
+    from captioner.options import Options
 else:
     _HOMES = {
         "BadImage": "image",
         "Busy": "batching",
-        "Caption": "captioner",
+        "Caption": "caption",
         "Captioner": "captioner",
-        "Options": "decoding",
+        "Options": "options",
     }
 
     def __getattr__(name: str) -> object:

@@ -16,12 +16,13 @@ from typing import get_args
 import numpy as np
 from tqdm import tqdm
 
-from captioner.captioner import DEFAULT_CHECKPOINT, Caption, Captioner
+from captioner.caption import Caption
+from captioner.captioner import DEFAULT_CHECKPOINT, Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.cores import cores
-from captioner.decoding import Options
 from captioner.explain import PHOTO_SIDE, draw_attention
 from captioner.image import BadImage, Pixels
+from captioner.options import Options
 from captioner.profile import profile
 from captioner.runtimes import Runtime
 

@@ -7,11 +7,10 @@ async with Captioner.load() as captioner:
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -19,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from captioner.batching import STOPPING, Batcher, Busy
+from captioner.caption import Caption, compose
 from captioner.checkpoint import Checkpoint
-from captioner.confidence import confidence
 from captioner.config import ModelConfig
-from captioner.decoding import Hypothesis, Options, generate
+from captioner.decoding import Hypothesis, generate
 from captioner.image import Limits, Pixels
-from captioner.network import Floats, Memory
+from captioner.network import Memory
+from captioner.options import Options
 from captioner.runtimes import Runtime, on_device, open_network
 from captioner.sandbox import Sandbox, Unpacked
 
@@ -35,36 +35,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default.safetensors"
 
-
 Observe = Callable[[str, float], None]
-
-
-@dataclass(frozen=True)
-class Word:
-    """One word of a caption."""
-
-    text: str  # as in the vocabulary: lower case, a clitic ('s) apart
-    logprob: float  # natural logarithm of its probability after the words before it
-    attention: Floats | None  # (rows, columns) over the whole photo, sums to 1
-
-
-@dataclass(frozen=True)
-class Caption:
-    """What the model says about one photo."""
-
-    text: str  # one sentence
-    logprob: float  # natural logarithm of the sentence's probability
-    # How likely it is right: 0..1, see `Calibration`. A model that was not calibrated gives the
-    # geometric mean of the probabilities of its words and of its end.
-    confidence: float
-    words: tuple[Word, ...]
-    alternatives: tuple["Caption", ...] = ()  # as many as were asked for, if so many differ
-    # The photo is unlike all that the model learned from, see `Familiarity`: what it says is a
-    # guess, however confident it is. Never so where the checkpoint does not hold what tells it.
-    unfamiliar: bool = False
-    # What the photo took: "decode" its file, "wait" for a worker and for its batch, and what the
-    # whole batch took, "encoder" and "decoder". A GPU works on while the encoder returns.
-    seconds: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -277,7 +248,7 @@ class Captioner:
         # Asked only now, for until it has spoken a GPU is still busy with the photos.
         unfamiliar = self._unfamiliar(memory)
         return [
-            _caption(found[index], self.checkpoint, unfamiliar[index])
+            compose(found[index], self.checkpoint, unfamiliar=unfamiliar[index])
             for index in range(len(requests))
         ]
 
@@ -291,29 +262,3 @@ class Captioner:
 def _before(request: _Request, started: float) -> dict[str, float]:
     decode = request.photo.seconds
     return {"decode": decode, "wait": started - request.arrived - decode}
-
-
-def _caption(
-    hypotheses: list[Hypothesis], model: "Checkpoint | Exported", unfamiliar: bool
-) -> Caption:
-    best, *others = hypotheses
-    looks = [None] * len(best.tokens) if best.attention is None else list(best.attention)
-    words = tuple(
-        Word(text, logprob, None if look is None else look.reshape(_rows(look), -1))
-        for text, logprob, look in zip(
-            model.vocabulary.spell(best.tokens), best.logprobs, looks, strict=False
-        )
-    )
-    return Caption(
-        model.vocabulary.decode(best.tokens),
-        best.logprob,
-        confidence(best.logprobs, model.calibration),
-        words,
-        tuple(_caption([other], model, unfamiliar) for other in others),
-        unfamiliar,
-    )
-
-
-def _rows(look: Floats) -> int:
-    # Photos are squeezed to a square, and so is the grid.
-    return math.isqrt(look.size)

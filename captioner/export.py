@@ -29,12 +29,13 @@ from safetensors.numpy import save as serialize
 from captioner import checkpoint, onnx_network
 from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.checkpoint import Checkpoint, CheckpointError
-from captioner.decoding import Options, generate
+from captioner.decoding import generate
 from captioner.eager import Eager
 from captioner.exported import FORMAT, Exported, beside, digest
 from captioner.files import replacing
 from captioner.image import BadImage, Pixels, Preprocessing, decode
 from captioner.network import Squares
+from captioner.options import Options
 
 CALIBRATION = 200  # photos; a range is the mean of so many peaks
 SAMPLE = 50  # photos to compare captions of

@@ -3,8 +3,9 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from captioner.captioner import Caption, Captioner
-from captioner.decoding import Options
+from captioner.caption import Caption
+from captioner.captioner import Captioner
+from captioner.options import Options
 
 AGAIN = 5  # times that a photo is captioned once more
 STAGES = ("decode", "wait", "encoder", "decoder")  # in their order; see `Caption.seconds`

@@ -20,7 +20,7 @@ from bot.door import Door
 from bot.inbox import Inbox
 from bot.settings import Settings
 from captioner import BadImage, Caption, Options
-from captioner.captioner import Word
+from captioner.caption import Word
 from tests.conftest import photo_bytes, pixels
 from tests.fake_discord import PRIVATE, SECONDS, TOKEN, FakeDiscord, Json
 

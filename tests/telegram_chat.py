@@ -17,7 +17,7 @@ from bot.inbox import Inbox
 from bot.settings import Settings
 from bot.telegram_bot import Telegram
 from captioner import BadImage, Caption, Options
-from captioner.captioner import Word
+from captioner.caption import Word
 from tests.conftest import photo_bytes, pixels
 from tests.fake_telegram import TIMEOUT, TOKEN, FakeTelegram, Json
 

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from bot import replies
 from bot.answers import Answers, CaptionPhoto
 from captioner import BadImage, Busy, Caption, Captioner, Options
-from captioner.captioner import Word
+from captioner.caption import Word
 from captioner.checkpoint import Checkpoint
 from tests.conftest import failing, photo_bytes, pixels
 

@@ -17,7 +17,7 @@ from PIL import Image
 from bot import replies
 from bot.caption_api import CHUNK
 from captioner import BadImage, Busy, Caption, Options
-from captioner.captioner import Word
+from captioner.caption import Word
 from tests.conftest import failing
 from tests.web_server import (
     LIMIT,

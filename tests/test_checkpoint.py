@@ -16,10 +16,11 @@ import captioner
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration
-from captioner.decoding import Hypothesis, Options, generate
+from captioner.decoding import Hypothesis, generate
 from captioner.familiarity import Familiarity
 from captioner.image import Preprocessing, decode
 from captioner.model import Model
+from captioner.options import Options
 from tests.conftest import VOCABULARY, photo_bytes, tiny_model
 
 Metadata = dict[str, str]

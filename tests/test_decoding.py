@@ -12,8 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioner.decoding import Hypothesis, Options, generate
+from captioner.decoding import Hypothesis, generate
 from captioner.model import Memory, Model
+from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, UNKNOWN
 from tests.conftest import tiny_model
 

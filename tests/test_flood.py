@@ -10,7 +10,7 @@ import pytest
 
 from bot import replies, telegram_bot, telegram_sending
 from captioner import Captioner, Options
-from captioner.captioner import Caption
+from captioner.caption import Caption
 from captioner.checkpoint import Checkpoint
 from tests.conftest import photo_bytes
 from tests.fake_telegram import DROP, FakeTelegram, failure

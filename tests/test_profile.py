@@ -1,5 +1,5 @@
 from captioner import Caption
-from captioner.captioner import Word
+from captioner.caption import Word
 from captioner.profile import STAGES, table
 
 

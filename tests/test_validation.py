@@ -14,10 +14,10 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
-from captioner.decoding import Options
 from captioner.eager import Eager
 from captioner.image import Preprocessing
 from captioner.model import Model
+from captioner.options import Options
 from captioner.vocabulary import END, START, Vocabulary
 from tests.tiny_dataset import write_dataset
 from train import speaking, validation

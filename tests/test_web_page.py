@@ -34,7 +34,7 @@ from bot import replies
 from bot.answers import CaptionPhoto
 from bot.door import Door
 from captioner import Busy, Caption, Captioner, Options
-from captioner.captioner import Word
+from captioner.caption import Word
 from captioner.image import decode
 from captioner.network import Floats
 from tests.conftest import photo_bytes

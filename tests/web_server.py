@@ -16,7 +16,7 @@ from bot.door import Door
 from bot.settings import Settings
 from bot.web_chat import STATIC, WebChat
 from captioner import Caption, Options
-from captioner.captioner import Word
+from captioner.caption import Word
 from captioner.image import Limits, decode
 from tests.conftest import photo_bytes, pixels
 

@@ -22,9 +22,9 @@ import tyro
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.confidence import Calibration, Features
-from captioner.decoding import Options
 from captioner.familiarity import Familiarity
 from captioner.network import Floats, Runnable
+from captioner.options import Options
 from captioner.runtimes import on_device
 from train import familiarity
 from train.datasets import DatasetError, Record, read

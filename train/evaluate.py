@@ -20,8 +20,8 @@ import tyro
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration, confidence
-from captioner.decoding import ANOTHER, Options
 from captioner.network import Memory, Network
+from captioner.options import ANOTHER, Options
 from captioner.runtimes import on_device, open_network
 from train.datasets import Record, Split, read
 from train.diversity import diversity

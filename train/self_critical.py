@@ -25,8 +25,9 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from captioner import checkpoint
-from captioner.decoding import NEVER_SAID, Options
+from captioner.decoding import NEVER_SAID
 from captioner.model import Model
+from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, Vocabulary
 from train import batches, runs
 from train.batches import Augmentation

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from captioner.decoding import Hypothesis, Options, generate
+from captioner.decoding import Hypothesis, generate
 from captioner.image import BadImage, Pixels, Preprocessing, decode
 from captioner.model import Model
 from captioner.network import Floats, Memory, Network, Runnable
+from captioner.options import Options
 from train.datasets import DatasetError, Record
 from train.features import half_is_fast
 
