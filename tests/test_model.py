@@ -97,7 +97,7 @@ def test_shapes_are_those_that_the_contract_names(name: str) -> None:
     model = model_of(name)
     with torch.inference_mode():
         memory = model.encode(photos())
-        assert memory.regions.shape == (2, REGIONS, HIDDEN)
+        assert memory.regions.shape == (2, 1 if "plain" in name else REGIONS, HIDDEN)
         state = model.decoder.begin(memory, rows=3)
         assert len(state) == (2 if name.startswith("lstm") else 1)
         logprobs, after, weights = model.step(np.arange(5, 11), state, memory)
@@ -122,6 +122,19 @@ def test_photos_and_their_grid_give_the_same(name: str) -> None:
         seen, _ = model(photos(), TOKENS)
         cached, _ = model(model.encoder.grid(photos()), TOKENS)
     torch.testing.assert_close(seen, cached)
+
+
+@pytest.mark.parametrize("name", [name for name in DECODERS if "plain" in name])
+def test_without_attention_every_word_hears_the_mean_of_the_grid(name: str) -> None:
+    model = model_of(name)
+    with torch.inference_mode():
+        memory = model.encode(photos())
+        torch.testing.assert_close(memory.regions[:, 0], model.encoder(photos()).mean(1))
+        state = model.decoder.begin(memory, rows=1)
+        tokens = np.full(2, 5)
+        heard, _, _ = model.step(tokens, state, memory)
+        other, _, _ = model.step(tokens, state, memory.select(np.array([1, 0])))
+    assert abs(heard - other).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", [name for name in DECODERS if "plain" not in name])
