@@ -97,9 +97,8 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     photos = compute(dataset.split("train"), None, cache / "train", device, squeezing)
     val = compute(dataset.split("val"), model.encoder, cache / "val", device, squeezing)
     changes = Augmentation(config.crop)
-    views = compute_views(
-        photos, model.encoder, cache / "train", device, changes, config.views, squeezing
-    )
+    count = min(config.views, config.epochs)
+    views = compute_views(photos, model.encoder, cache / "train", device, changes, count, squeezing)
     captions = [[_ended(text, vocabulary) for text in r.captions] for r in photos.records]
     reward = CiderD(captions)
 
