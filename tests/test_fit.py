@@ -241,6 +241,36 @@ def test_a_run_can_start_from_a_checkpoint(bench: Bench, finished: Path) -> None
     assert further.model.config.dropout == 0.5
 
 
+def test_a_run_can_start_from_the_decoder_of_another_encoder(
+    bench: Bench, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = checkpoint.load(finished / "best.safetensors").model.state_dict()
+    weights = write_encoder_weights(bench.folder / "resnet50.safetensors", "resnet50")
+    first: list[Tensors] = []
+
+    def note_and_stop(model: torch.nn.Module, *_: Any) -> None:
+        first.append({name: value.clone() for name, value in model.state_dict().items()})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.fit._loss", note_and_stop)
+    config = bench.config(
+        "behind",
+        encoder="resnet50",
+        encoder_weights=str(weights),
+        start_from=finished / "best.safetensors",
+        cache=bench.folder / "cache50",
+    )
+    with pytest.raises(KeyboardInterrupt):
+        fit(config)
+
+    (model,) = first
+    kept = {name for name in model if name.startswith(("decoder.", "encoder.norm."))}
+    assert all(torch.equal(model[name], start[name]) for name in kept)
+    resnet = load_file(weights)
+    assert torch.equal(model["encoder.resnet.conv1.weight"], resnet["conv1.weight"])
+    assert model["encoder.projection.weight"].shape == (32, 2048)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -48,7 +48,8 @@ class FitConfig:
     run: Annotated[Path, tyro.conf.Positional]  # where the run is kept
     encoder: EncoderName = "resnet50"
     encoder_weights: str = "torchvision"  # its download, or a safetensors file of a state dict
-    start_from: Path | None = None  # a checkpoint of the same network to go on from
+    # A checkpoint of the same network to go on from; of another encoder, what lies behind it.
+    start_from: Path | None = None
     cell: Literal["lstm", "gru"] = "lstm"
     attention: bool = True
     attention_score: Literal["additive", "dot"] = "dot"
@@ -243,18 +244,26 @@ def _model(config: FitConfig, vocabulary: Vocabulary) -> Model:
     shared = {field.name for field in dataclasses.fields(ModelConfig)} - {"vocabulary_size"}
     values = {name: getattr(config, name) for name in shared}
     model = Model(ModelConfig(vocabulary_size=len(vocabulary), **values))
-    if config.start_from is None:
-        encoders.load_weights(model.encoder, config.encoder, config.encoder_weights)
+    start = config.start_from and _start(config.start_from, model.config, vocabulary)
+    if start and start.config.encoder == config.encoder:
+        model.load_state_dict(start.state_dict())
         return model.eval()
-    start = checkpoint.load(config.start_from)
-    for name, value in dataclasses.asdict(model.config).items():
-        given = getattr(start.model.config, name)
-        if given != value and name != "dropout":
-            raise CheckpointError(f"{config.start_from}: its {name} is {given}, not {value}")
-    if start.vocabulary.words != vocabulary.words:
-        raise CheckpointError(f"{config.start_from}: its vocabulary is not this dataset's")
-    model.load_state_dict(start.model.state_dict())
+    encoders.load_weights(model.encoder, config.encoder, config.encoder_weights)
+    if start:
+        model.encoder.norm.load_state_dict(start.encoder.norm.state_dict())
+        model.decoder.load_state_dict(start.decoder.state_dict())
     return model.eval()
+
+
+def _start(path: Path, wanted: ModelConfig, vocabulary: Vocabulary) -> Model:
+    start = checkpoint.load(path)
+    for name, value in dataclasses.asdict(wanted).items():
+        given = getattr(start.model.config, name)
+        if given != value and name not in ("dropout", "encoder"):
+            raise CheckpointError(f"{path}: its {name} is {given}, not {value}")
+    if start.vocabulary.words != vocabulary.words:
+        raise CheckpointError(f"{path}: its vocabulary is not this dataset's")
+    return start.model
 
 
 def _epochs(phase: Phase, config: FitConfig) -> tuple[int, int]:
