@@ -104,7 +104,7 @@ def draw_curves(metrics: Path, png: Path) -> None:
         axes.set_xlim(numbers[0] - 0.5, numbers[-1] + 0.5)
         _mark_phases(axes, epochs)
         axes.axvline(best.epoch, color=INK, linewidth=0.8, linestyle=":", zorder=1)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
     save(figure, png)
 
 
