@@ -1,0 +1,30 @@
+"""The sweep's results that are kept, and what the README tells of them."""
+
+from pathlib import Path
+
+from train.sweep_page import write_page
+from train.sweep_results import Results
+from train.variants import VARIANTS
+
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / "train" / "results"
+ROWS = Results(KEPT / "sweep.csv").rows
+
+
+def test_the_page_draws_the_table_that_lies_beside_it(tmp_path: Path) -> None:
+    write_page(tmp_path / "sweep.html", ROWS)
+
+    assert (KEPT / "sweep.html").read_text() == (tmp_path / "sweep.html").read_text()
+
+
+def test_the_readme_shows_every_variants_test_scores_and_its_command() -> None:
+    readme = (ROOT / "README.md").read_text()
+    words = {variant.name: variant.what for variant in VARIANTS}
+    chosen = [row for row in ROWS if (row.split, row.chosen) == ("test", True)]
+    assert len(chosen) >= 7
+    for row in chosen:
+        figures = (row.cider, row.bleu4, row.meteor)
+        scores = " | ".join(f"{figure:.1f}" for figure in figures if figure is not None)
+        line = f"| {words[row.variant]} | {row.decoding.name()} | {scores} | {row.distinct_words} |"
+        assert line in readme
+        assert row.command in readme
