@@ -32,7 +32,8 @@ class Eager:
         """
         self.device = pick_device() if device == "auto" else device
         self._preprocessing = checkpoint.preprocessing
-        self._precision = torch.float16 if self.device.startswith("cuda") else torch.float32
+        on_cuda = self.device.startswith("cuda")
+        self._precision = torch.float16 if on_cuda else torch.float32
         try:
             self._model = checkpoint.model.to(self.device, self._precision).eval()
         except (RuntimeError, AssertionError) as error:  # PyTorch has no class of its own for it
@@ -41,7 +42,6 @@ class Eager:
         if torch.get_num_threads() > cores():
             torch.set_num_threads(cores())  # a container's limit is unknown to PyTorch
         self.step = self._model.step
-        on_cuda = self.device.startswith("cuda")
         self._graphs = Graphs(self._see, self.device) if on_cuda else None
 
     @property

@@ -117,7 +117,7 @@ class Decoder(nn.Module):
         self.attention = Attention(config) if config.attention else None
         cell = nn.LSTMCell if config.cell == "lstm" else nn.GRUCell
         self.cell = cell(embedding + hidden, hidden)
-        self.start = nn.Linear(hidden, 2 * hidden if config.cell == "lstm" else hidden)
+        self.start = nn.Linear(hidden, config.start_size)
         self.gate = nn.Linear(hidden, hidden)
         self.deep = nn.Linear(hidden + hidden + embedding, embedding)
         self.dropout = nn.Dropout(config.dropout)

@@ -105,3 +105,19 @@ def tiny_file(tiny: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Pat
     path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
     checkpoint.save(path, tiny)
     return path
+
+
+@pytest.fixture(scope="module")
+def without_java() -> Iterator[None]:
+    """Score with the tokenizer in pure Python: Java takes a second to start, every epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "")
+        yield
+
+
+@pytest.fixture(scope="module")
+def in_single_precision() -> Iterator[None]:
+    """Let self-critical training say the same on every processor."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.self_critical.half_is_fast", lambda device: False)
+        yield

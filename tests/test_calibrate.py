@@ -25,9 +25,7 @@ from train.speaking import read_starts
 TRUTH = Calibration(right=50, intercept=4.5, mean=4.0, length=-0.1)
 
 
-@pytest.fixture(autouse=True)
-def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
+pytestmark = pytest.mark.usefixtures("without_java")
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,7 @@ from train.datasets import DatasetError
 from train.evaluate import EvaluateConfig, evaluate
 from train.scores import PYTHON
 
-
-@pytest.fixture(autouse=True)
-def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
+pytestmark = pytest.mark.usefixtures("without_java")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,8 @@ from train.__main__ import main
 from train.datasets import DatasetError
 from train.fit import FitConfig, fit
 from train.runs import Progress, RunError
+
+pytestmark = pytest.mark.usefixtures("without_java")
 
 ROOT = Path(__file__).parents[1]
 Tensors = dict[str, torch.Tensor]
@@ -67,14 +68,6 @@ class Bench:
             precision="fp32",
         )
         return dataclasses.replace(config, **changes)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def without_java() -> Iterator[None]:
-    """Score with the tokenizer in pure Python: Java takes a second to start, every epoch."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", "")
-        yield
 
 
 @pytest.fixture(scope="module")

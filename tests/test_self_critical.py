@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,7 @@ from train.fit import FitConfig, fit
 from train.runs import RunError
 from train.self_critical import SelfCriticalConfig, draw
 
-
-@pytest.fixture(scope="module", autouse=True)
-def without_java() -> Iterator[None]:
-    """Score with the tokenizer in pure Python: Java takes a second to start, every epoch."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", "")
-        patch.setattr(self_critical, "half_is_fast", lambda device: False)
-        yield
+pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import logging
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from captioner import checkpoint
 from tests.tiny_dataset import write_dataset, write_encoder_weights
-from train import fit, runs, self_critical, steps
+from train import fit, runs, steps
 from train.__main__ import main
 from train.exams import DECODINGS, Candidate, Decoding
 from train.fit import FitConfig
@@ -28,6 +28,8 @@ from train.runs import RunError
 from train.self_critical import SelfCriticalConfig
 from train.sweep import SweepConfig, sweep
 from train.sweep_results import Results
+
+pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision")
 
 SMALL: Mapping[str, Any] = {
     "encoder": "resnet18",
@@ -65,15 +67,6 @@ class Bench:
             results=self.folder / name / "results",
         )
         return dataclasses.replace(config, **changes)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def without_java() -> Iterator[None]:
-    """Score with the tokenizer in pure Python: Java takes a second to start, every epoch."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", "")
-        patch.setattr(self_critical, "half_is_fast", lambda device: False)
-        yield
 
 
 @pytest.fixture(scope="module")

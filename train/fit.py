@@ -34,7 +34,7 @@ from train.batches import Augmentation
 from train.datasets import read
 from train.features import Data, compute, half_is_fast
 from train.optimization import adamw, averaging, schedule
-from train.runs import Metrics, Phase, Progress
+from train.runs import Phase, Progress
 from train.validation import Judge
 
 PHASES: tuple[Phase, ...] = ("frozen", "fine-tune")
@@ -215,16 +215,8 @@ def _fit_phase(
         if accelerator.is_main_process:
             averaged = cast(Model, average.module)
             verdict = judge(averaged, end_to_end=end_to_end)
-            metrics = Metrics(
-                epoch=epoch,
-                phase=phase,
-                train_loss=loss,
-                val_loss=verdict.loss,
-                val_cider=verdict.scores.cider,
-                val_bleu4=verdict.scores.bleu4,
-                learning_rate=float(rates.get_last_lr()[0]),
-                seconds=time.monotonic() - started,
-            )
+            rate, seconds = float(rates.get_last_lr()[0]), time.monotonic() - started
+            metrics = verdict.metrics(epoch, phase, loss, rate, seconds)
             progress = judge.conclude(averaged, metrics, verdict, progress.best)
             runs.save_state(config.run, model, average, optimizer, progress)
             accelerator.print(metrics.line())

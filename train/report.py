@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 from PIL import Image
 
-from captioner.files import replacing
 from captioner.image import BadImage, decode, shrink
+from train import pages
 from train.scores import Scores
 
 PHOTO_SIDE = 224  # longest side in pixels
@@ -89,7 +88,9 @@ def write_report(
         ("Worst", "worst", "The lowest CIDEr, lowest first", _cards(worst)),
         ("Random", "random", "Drawn from the photos in between", _cards(rest)),
     )
-    page = _template().render(
+    pages.write(
+        path,
+        "report.html.jinja",
         title=title,
         figures=_figures(scores),
         facts={
@@ -102,9 +103,6 @@ def write_report(
         bars=_histogram([entry.cider for entry in entries]),
         sections=[section for section in sections if section[-1]],
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        part.write_text(page, encoding="utf-8")
 
 
 def _choose(entries: Sequence[Entry], shown: Shown) -> tuple[list[Entry], list[Entry], list[Entry]]:
@@ -155,14 +153,3 @@ def _picture(photo: Path) -> str | None:
     jpeg = io.BytesIO()
     Image.fromarray(pixels).save(jpeg, "JPEG", quality=80, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.jinja")

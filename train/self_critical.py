@@ -35,7 +35,6 @@ from train.datasets import read
 from train.features import compute, compute_views, half_is_fast
 from train.optimization import adamw, averaging, schedule
 from train.rewards import CiderD, Ids, Reals
-from train.runs import Metrics
 from train.validation import Judge
 
 
@@ -140,16 +139,8 @@ def self_critical(config: SelfCriticalConfig) -> Path:
 
         averaged = cast(Model, average.module)
         verdict = judge(averaged, end_to_end=False)
-        metrics = Metrics(
-            epoch=epoch,
-            phase="self-critical",
-            train_loss=-float(np.mean(worth)),
-            val_loss=verdict.loss,
-            val_cider=verdict.scores.cider,
-            val_bleu4=verdict.scores.bleu4,
-            learning_rate=float(rates.get_last_lr()[0]),
-            seconds=time.monotonic() - started,
-        )
+        rate, seconds = float(rates.get_last_lr()[0]), time.monotonic() - started
+        metrics = verdict.metrics(epoch, "self-critical", -float(np.mean(worth)), rate, seconds)
         progress = judge.conclude(averaged, metrics, verdict, progress.best)
         runs.save_state(config.run, model, average, optimizer, progress)
         print(metrics.line(), f" {verdict.scores.distinct_words} words", flush=True)

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
-from captioner.files import replacing
+from train import pages
 from train.sweep_results import Row
 from train.variants import BASE, VARIANTS
 
@@ -65,7 +63,9 @@ def write_page(path: Path, rows: Sequence[Row]) -> None:
         raise ValueError("There is nothing to draw: no variant was scored.")
     chosen = {split: [r for r in rows if (r.split, r.chosen) == (split, True)] for split in _SPLITS}
     grid = [row for row in rows if (row.variant, row.split) == (BASE, "test")]
-    page = _template().render(
+    pages.write(
+        path,
+        "sweep.html.jinja",
         facts=_facts(rows),
         charts=_charts(chosen["test"], chosen["val"]),
         decoding=_decoding(grid, rows),
@@ -76,9 +76,6 @@ def write_page(path: Path, rows: Sequence[Row]) -> None:
         training=_training,
         words={variant.name: variant.what for variant in VARIANTS},
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        part.write_text(page, encoding="utf-8")
 
 
 def _duration(seconds: float) -> str:
@@ -233,14 +230,3 @@ def _warnings(rows: Sequence[Row], test: Sequence[Row]) -> list[str]:
     if missing:
         found.append(f"Not in this sweep: {', '.join(missing)}.")
     return found
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("sweep.html.jinja")

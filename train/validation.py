@@ -19,7 +19,7 @@ from captioner.vocabulary import PAD, Vocabulary
 from train import batches, plots, runs
 from train.features import Data
 from train.plots import Sample
-from train.runs import Metrics, Progress
+from train.runs import Metrics, Phase, Progress
 from train.scores import Scorer, Scores
 from train.speaking import look, speak
 
@@ -34,6 +34,21 @@ class Verdict:
     loss: float  # nats a word, teacher forcing, without label smoothing
     scores: Scores
     captions: Mapping[str, str]  # by photo
+
+    def metrics(
+        self, epoch: int, phase: Phase, train_loss: float, learning_rate: float, seconds: float
+    ) -> Metrics:
+        """Return the figures of an epoch that ends with this verdict."""
+        return Metrics(
+            epoch=epoch,
+            phase=phase,
+            train_loss=train_loss,
+            val_loss=self.loss,
+            val_cider=self.scores.cider,
+            val_bleu4=self.scores.bleu4,
+            learning_rate=learning_rate,
+            seconds=seconds,
+        )
 
 
 class Judge:

@@ -1,0 +1,32 @@
+"""Pages to look at: each one HTML file that needs nothing else, drawn from a template."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from captioner.files import replacing
+
+
+def write(path: Path, template: str, **values: Any) -> None:
+    """Draw a page, and write it whole or not at all; an older one is replaced.
+
+    Args:
+        path: the HTML file; its folder is made where there is none.
+        template: the name of one that lies beside this module.
+        values: all that the template asks for.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template(template).render(values)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        part.write_text(page, encoding="utf-8")
