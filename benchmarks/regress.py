@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -99,8 +99,22 @@ def _pair(old: Path, new: Path, number: int) -> tuple[Turn, Turn]:
 def _turn(tree: Path) -> Turn:
     environment = os.environ | {"PYTHONPATH": str(tree)}
     command = [sys.executable, *sys.argv, "--measure"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-    return Turn(**json.loads(done.stdout))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            told = _told(process)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Turn(**json.loads(told))
+
+
+def _told(process: subprocess.Popen[str]) -> str:
+    # A signal that comes just before a call that waits is noticed when that call returns.
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=1)[0]
 
 
 def _measure(args: argparse.Namespace) -> Turn:
