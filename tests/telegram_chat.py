@@ -31,7 +31,7 @@ def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.2)
+    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.4)
     monkeypatch.setattr(telegram_sending, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(telegram_bot, "POLL_PAUSE", 0.01)
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import REGISTRY
 
-from bot import replies, telegram_bot, telegram_photos, telegram_sending
+from bot import replies, telegram_bot, telegram_sending
 from bot.errors import PlatformError
 from bot.telegram_bot import Telegram
 from captioner import Busy, Caption, Options
@@ -247,22 +247,6 @@ async def test_of_a_large_album_the_first_pictures_are_captioned(
 
     assert sent["text"] == replies.album(["Photo 3.", "Photo 1."], 1)
     assert len(fake.fetched) == 2
-
-
-async def test_an_album_is_whole_when_nothing_more_of_it_comes(
-    fake: FakeTelegram, chats: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.8)
-
-    async with running(telegram(fake, chats)):
-        await fake.nth("getUpdates")
-        for seed in (1, 2, 3):
-            await fake.send(photo=[fake.photo(photo_bytes(seed))], media_group_id="slow")
-            await asyncio.sleep(0.45)  # two of them last longer than the wait
-        sent = await fake.nth("sendMessage")
-
-    assert sent["text"] == "1. Photo 1.\n2. Photo 2.\n3. Photo 3."
-    assert len(fake.of("sendMessage")) == 1
 
 
 async def test_two_albums_at_once_are_told_apart(fake: FakeTelegram, chats: Kept) -> None:
