@@ -37,14 +37,14 @@ from quiet import measure, remark, resident
 from table import markdown, spread
 
 from captioner import Captioner, Options, checkpoint
-from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.cores import cores
 from captioner.decoding import generate
 from captioner.image import decode
+from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 OURS = "this one"
 RIVALS = ("BLIP-base", "GIT-base", "ViT-GPT2")
-BEAMS = {OURS: (1, Options.beam, 5)} | dict.fromkeys(RIVALS, (1, 5))
+BEAMS = {OURS: (1, 3, Options.beam)} | dict.fromkeys(RIVALS, (1, 5))
 COMPARISONS = ("like for like", "as deployed")
 WORDS = 12
 
@@ -95,7 +95,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photos", type=Path, help="folder of JPEG photos")
-    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--captioners", nargs="+", choices=BEAMS, default=list(BEAMS))
     parser.add_argument("--cores", nargs="+", type=int, default=sorted({1, cores()}))
     parser.add_argument("--repeats", type=int, default=7, help="photos timed for each figure")

@@ -9,7 +9,8 @@ import numpy as np
 
 from captioner.checkpoint import Checkpoint
 from captioner.cores import cores
-from captioner.decoding import Hypothesis, generate
+from captioner.decoding import generate
+from captioner.hypotheses import Hypothesis
 from captioner.image import Preprocessing, decode
 from captioner.network import Memory, Runnable, Squares
 from captioner.options import Options

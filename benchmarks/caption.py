@@ -21,8 +21,8 @@ from photos import read_photos
 from quiet import Watch, remark
 
 from captioner import Options
-from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.runtimes import Runtime
+from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 BATCHES = (1, 8, 32)
 
@@ -57,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photos", type=Path, help="folder of JPEG photos")
     parser.add_argument("--megapixels", type=float, help="to scale photos to; as they are if not")
-    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--beam", type=int, default=Options.beam)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--runtime", default="auto", choices=get_args(Runtime))

@@ -34,10 +34,10 @@ from table import markdown
 from traffic import USERS, Load, ask_in_turn, come_by_chance, sending
 
 from captioner import Options
-from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.cores import cores
 from captioner.network import Squares
 from captioner.runtimes import Runtime
+from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 OPTIONS = Options(alternatives=2)  # what the API searches for if nothing else is asked
@@ -70,7 +70,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photos", type=Path, help="folder of photos to send, again and again")
-    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--runtime", default="auto", choices=get_args(Runtime))
     parser.add_argument("--callers", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20, help="for which photos come")

@@ -18,7 +18,7 @@ import aiohttp
 from photos import read_photos
 from served import bot, resident
 
-from captioner.captioner import DEFAULT_CHECKPOINT
+from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 CALLERS = 16
 ROWS = 20  # of the curve
@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="photos to send, again and again")
     parser.add_argument("--photos", type=int, default=10_000)
-    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     args = parser.parse_args()
     checkpoint = str(args.checkpoint.resolve())
     return asyncio.run(_run(read_photos(args.folder), args.photos, checkpoint))

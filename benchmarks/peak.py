@@ -26,10 +26,10 @@ from photos import read_photos
 from quiet import Timings, measure, remark
 from table import markdown
 
-from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.checkpoint import read
 from captioner.cores import cores
 from captioner.exported import beside
+from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 ROWS, INNER, COLUMNS = 1024, 4096, 1024  # of the matrices: larger ones are no faster
 CHANNELS, SIDE = 256, 14  # of the convolution: those of ResNet-50's third layer
@@ -79,7 +79,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photos", type=Path, help="folder of photos, of which the first is seen")
-    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, cores()}))
     parser.add_argument("--repeats", type=int, default=50, help="runs that count, of each")
     parser.add_argument(

@@ -23,8 +23,8 @@ from quiet import Timings, collect, measure, remark
 from served import ROOT, bot, resident
 from table import spread
 
-from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.runtimes import Runtime
+from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photos", type=Path, help="folder of photos, of which the first is sent")
-    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--runtime", default="auto", choices=get_args(Runtime))
     parser.add_argument("--starts", type=int, default=7, help="of each that count")
     parser.add_argument(

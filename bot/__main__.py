@@ -38,10 +38,10 @@ except ModuleNotFoundError as error:
 from PIL import Image
 
 from captioner import Captioner, Options
-from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.checkpoint import CheckpointError
 from captioner.explain import PHOTO_SIDE
 from captioner.image import Limits
+from captioner.shipped import ships
 
 log = logging.getLogger("bot")
 
@@ -167,7 +167,7 @@ def _platforms(
         deadline=config.photo_seconds,
         check_room=captioner.check_room,
     )
-    shipped = config.captioner_checkpoint == DEFAULT_CHECKPOINT
+    shipped = ships(config.captioner_checkpoint)
     about = replies.about(_network(captioner), captioner.checkpoint.scores, shipped=shipped)
     platforms: dict[str, Platform] = {}
     routes = []

@@ -94,7 +94,7 @@ DISCORD_OPTIONS = {
 
 NOTICE = (
     "The model is a changed work (changed in November 2026): its encoder was fine-tuned from the "
-    "compressed ResNet-50 of Permute, Quantize, and Fine-tune (J. Martinez et al., CVPR 2021), "
+    "compressed ResNet of Permute, Quantize, and Fine-tune (J. Martinez et al., CVPR 2021), "
     "https://github.com/uber-research/permute-quantize-finetune, and is available under that "
     "work's licence: non-commercial use only, as is, without any warranty or liability."
 )

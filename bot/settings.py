@@ -13,8 +13,9 @@ from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, We
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from captioner.captioner import DEFAULT_CHECKPOINT
+from captioner.options import Options
 from captioner.runtimes import Runtime
+from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 ENV_FILE = Path(".env")
 
@@ -76,10 +77,10 @@ class Settings(BaseSettings):
     photos_per_chat: Rate = "60/minute"
     photos_per_address: Rate = "6000/minute"
 
-    captioner_checkpoint: Path = DEFAULT_CHECKPOINT
+    captioner_checkpoint: Annotated[Path, BeforeValidator(find)] = DEFAULT_CHECKPOINT
     captioner_device: str = "auto"
     captioner_runtime: Runtime = "auto"
-    beam: int = Field(default=3, ge=1, le=20)
+    beam: int = Field(default=Options.beam, ge=1, le=20)
 
     data_dir: Path = Path("data")
     max_photo_mb: float = Field(

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from captioner.caption import Caption
-from captioner.captioner import DEFAULT_CHECKPOINT, Captioner
+from captioner.captioner import Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.cores import cores
 from captioner.explain import PHOTO_SIDE, draw_attention
@@ -25,6 +25,7 @@ from captioner.image import BadImage, Pixels
 from captioner.options import Options
 from captioner.profile import profile
 from captioner.runtimes import Runtime
+from captioner.shipped import DEFAULT_CHECKPOINT, NAMES, find
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
 IN_FLIGHT = 32  # photos under way at once: two batches
@@ -86,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         "--explain", type=Path, metavar="OUT.png", help="draw where the model looked at each word"
     )
     parser.add_argument("--profile", action="store_true", help="say what each stage took")
-    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument(
+        "--checkpoint", type=find, default=DEFAULT_CHECKPOINT, help=f"file, or {' or '.join(NAMES)}"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--runtime", default="auto", choices=get_args(Runtime))
     return parser

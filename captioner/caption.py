@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from captioner.confidence import confidence
-from captioner.decoding import Hypothesis
+from captioner.hypotheses import Hypothesis
 from captioner.network import Floats
 
 if TYPE_CHECKING:

@@ -21,19 +21,19 @@ from captioner.batching import STOPPING, Batcher, Busy
 from captioner.caption import Caption, compose
 from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
-from captioner.decoding import Hypothesis, generate
+from captioner.decoding import generate
+from captioner.hypotheses import Hypothesis
 from captioner.image import Limits, Pixels
 from captioner.network import Memory
 from captioner.options import Options
 from captioner.runtimes import Runtime, on_device, open_network
 from captioner.sandbox import Sandbox, Unpacked
+from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 if TYPE_CHECKING:
     from captioner.exported import Exported
 
 log = logging.getLogger(__name__)
-
-DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default.safetensors"
 
 Observe = Callable[[str, float], None]
 
@@ -97,7 +97,7 @@ class Captioner:
     @classmethod
     def load(
         cls,
-        path: Path | str = DEFAULT_CHECKPOINT,
+        checkpoint: Path | str = DEFAULT_CHECKPOINT,
         device: str = "auto",
         *,
         runtime: Runtime = "auto",
@@ -110,12 +110,14 @@ class Captioner:
     ) -> Self:
         """Read a checkpoint, or what was exported from it; see `Captioner` and `open_network`.
 
+        It is a file, or the name of one that ships (`shipped.NAMES`).
+
         Raises:
             CheckpointError: the file is missing, damaged, or no checkpoint of this program.
             ValueError: there is no such device, or the runtime cannot be used.
         """
         return cls(
-            open_network(Path(path), device, runtime),
+            open_network(find(checkpoint), device, runtime),
             device,
             limits=limits,
             max_batch=max_batch,

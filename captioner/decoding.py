@@ -8,31 +8,18 @@ PyTorch and without.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from captioner.hypotheses import Hypothesis, choose
 from captioner.network import Array, Floats, Ids, Memory, Network
 from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, UNKNOWN
 
 NEVER_SAID = (PAD, START, UNKNOWN)
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One sentence as the model said it."""
-
-    tokens: tuple[int, ...]  # word ids, without start and end
-    logprobs: tuple[float, ...]  # natural logarithm of each word's probability, the end's last
-    attention: Floats | None = None  # (words, regions), each row sums to 1
-
-    @property
-    def logprob(self) -> float:
-        """Natural logarithm of the whole sentence's probability."""
-        return math.fsum(self.logprobs)
+BLOCK = 32  # values; of 16 to 64 all are about as fast
 
 
 def generate(
@@ -60,36 +47,10 @@ def generate(
         found = _speak(network, memory, options, 1)
     else:
         found = _beam_search(network, memory, options, max(options.beam, spare * wanted))
-    chosen = [_distinct(hypotheses) for hypotheses in found]
-    if options.sample:
-        # The first draw stays first, so that asking for alternatives does not change it.
-        chosen = [[first, *_better_first(others, options)] for first, *others in chosen]
-    chosen = [_differing(hypotheses, options.difference)[:wanted] for hypotheses in chosen]
+    chosen = [choose(hypotheses, options) for hypotheses in found]
     if options.attention and network.config.attention:
         chosen = _with_attention(network, memory, chosen)
     return chosen
-
-
-def _distinct(hypotheses: list[Hypothesis]) -> list[Hypothesis]:
-    return list({hypothesis.tokens: hypothesis for hypothesis in hypotheses}.values())
-
-
-def _differing(hypotheses: list[Hypothesis], difference: float) -> list[Hypothesis]:
-    """Leave out those of whose words too many stand in one before."""
-    chosen: list[Hypothesis] = []
-    for hypothesis in hypotheses:
-        words = set(hypothesis.tokens)
-        least = difference * len(words)
-        if all(len(words.difference(other.tokens)) >= least for other in chosen):
-            chosen.append(hypothesis)
-    return chosen
-
-
-def _better_first(hypotheses: list[Hypothesis], options: Options) -> list[Hypothesis]:
-    def score(hypothesis: Hypothesis) -> float:
-        return hypothesis.logprob / len(hypothesis.logprobs) ** options.length_penalty
-
-    return sorted(hypotheses, key=score, reverse=True)
 
 
 def _begin(memory: Memory[Array], rows: int) -> tuple[int, tuple[Array, ...]]:
@@ -149,12 +110,16 @@ def _draw(allowed: Floats, chance: npt.NDArray[np.float64], options: Options) ->
 def _beam_search(
     network: Network[Array], memory: Memory[Array], options: Options, k: int
 ) -> list[list[Hypothesis]]:
-    """Keep the `k` likeliest beginnings; what ends among them is set aside, scored by length."""
+    """Keep the `k` likeliest beginnings; what ends among them is set aside, scored by length.
+
+    The search is over when `k` sentences are better than any that may still come; twice as many are
+    kept, so that there is more to choose from.
+    """
     batch, state = _begin(memory, k)
-    length_limit = options.max_length
-    finished = np.full((batch, k), -np.inf, np.float32)
-    finished_tokens = np.full((batch, k, length_limit + 1), END)
-    finished_logprobs = np.zeros((batch, k, length_limit), np.float32)
+    kept, length_limit = 2 * k, options.max_length
+    finished = np.full((batch, kept), -np.inf, np.float32)
+    finished_tokens = np.full((batch, kept, length_limit + 1), END)
+    finished_logprobs = np.zeros((batch, kept, length_limit), np.float32)
     photos = np.arange(batch)
     tokens = np.full((batch, k, 1), START)
     logprobs = np.zeros((batch, k, 0), np.float32)
@@ -168,7 +133,7 @@ def _beam_search(
         ended[..., : length + 1] = tokens
         said = np.zeros((photos.size, k, length_limit), np.float32)
         said[..., :length] = logprobs
-        finished[photos], best = _best(np.concatenate((finished[photos], new), 1), k)
+        finished[photos], best = _best(np.concatenate((finished[photos], new), 1), kept)
         finished_tokens[photos] = _pick(np.concatenate((finished_tokens[photos], ended), 1), best)
         finished_logprobs[photos] = _pick(
             np.concatenate((finished_logprobs[photos], said), 1), best
@@ -194,7 +159,7 @@ def _beam_search(
         scores, alive = _best(np.where(ends, np.float32(-np.inf), candidates), k)
         tokens, logprobs = _pick(tokens, alive), _pick(logprobs, alive)
         parents = _pick(parents, alive)
-        going = scores[:, 0] / scale > finished[photos, -1]
+        going = scores[:, 0] / scale > finished[photos, k - 1]
         if not going.any():
             break
         if length == length_limit:
@@ -250,14 +215,33 @@ def _leave(
 
 def _best(values: Floats, count: int) -> tuple[Floats, Ids]:
     """Return the `count` largest of each row, the largest first, and where they stand."""
-    split = values.shape[1] - count
-    index = np.argpartition(values, split, axis=1)[:, split:] if split > 0 else _places(values)
-    index = _pick(index, (-_pick(values, index)).argsort(1, kind="stable")[:, :count])
-    return _pick(values, index), index
+    index = _promising(values, count)
+    found = _pick(values, index)
+    split = found.shape[1] - count
+    if split > 0:
+        largest = found.argpartition(split, axis=1)[:, split:]
+        index, found = _pick(index, largest), _pick(found, largest)
+    order = (-found).argsort(1, kind="stable")[:, :count]
+    return _pick(found, order), _pick(index, order)
 
 
-def _places(values: Floats) -> Ids:
-    return np.broadcast_to(np.arange(values.shape[1]), values.shape)
+def _promising(values: Floats, count: int) -> Ids:
+    """Return where the `count` largest of each row must be: `(rows, fewer than there are)`.
+
+    A block of which `count` others have a larger maximum holds none of them; to find that out is
+    several times faster than to partition all that could be said next.
+    """
+    rows, size = values.shape
+    blocks = size // BLOCK
+    if blocks <= count:
+        return np.broadcast_to(np.arange(size), values.shape)
+    whole = blocks * BLOCK
+    # Block b holds every value whose place leaves the remainder b.
+    maxima = values[:, :whole].reshape(rows, BLOCK, blocks).max(1)
+    chosen = maxima.argpartition(blocks - count, axis=1)[:, blocks - count :]
+    inside = (chosen[:, None] + blocks * np.arange(BLOCK)[:, None]).reshape(rows, -1)
+    rest = np.broadcast_to(np.arange(whole, size), (rows, size - whole))
+    return np.concatenate((inside, rest), 1)
 
 
 def _pick(rows: npt.NDArray[Any], index: Ids) -> npt.NDArray[Any]:

@@ -27,7 +27,6 @@ from onnxruntime.quantization import (
 from safetensors.numpy import save as serialize
 
 from captioner import checkpoint, onnx_network
-from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.decoding import generate
 from captioner.eager import Eager
@@ -36,6 +35,7 @@ from captioner.files import replacing
 from captioner.image import BadImage, Pixels, Preprocessing, decode
 from captioner.network import Squares
 from captioner.options import Options
+from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 CALIBRATION = 200  # photos; a range is the mean of so many peaks
 SAMPLE = 50  # photos to compare captions of
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m captioner export",
         description="Write the network for ONNX Runtime, beside its checkpoint.",
     )
-    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--photos", type=Path, required=True, help="folder of training photos")
     parser.add_argument("--output", type=Path, help="beside the checkpoint if not given")
     args = parser.parse_args(arguments)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 class Options:
     """How to speak."""
 
-    beam: int = 3  # beam width; 1 is greedy decoding
+    beam: int = 7  # beam width; 1 is greedy decoding
     length_penalty: float = 0.7  # a sentence's score is its log-probability / length ** this
+    consensus: bool = True  # of what beam search found, say what the others speak for
     min_length: int = 3  # words
     max_length: int = 24  # words; longer sentences are cut
     no_repeat_ngram: int = 3  # no run of so many words twice in a sentence; 0 allows all

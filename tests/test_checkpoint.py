@@ -16,8 +16,9 @@ import captioner
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration
-from captioner.decoding import Hypothesis, generate
+from captioner.decoding import generate
 from captioner.familiarity import Familiarity
+from captioner.hypotheses import Hypothesis
 from captioner.image import Preprocessing, decode
 from captioner.model import Model
 from captioner.options import Options

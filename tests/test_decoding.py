@@ -12,7 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioner.decoding import Hypothesis, generate
+from captioner.decoding import generate
+from captioner.hypotheses import Hypothesis
 from captioner.model import Memory, Model
 from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, UNKNOWN
@@ -27,7 +28,8 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 STRATEGIES = {
     "greedy": Options(beam=1),
-    "beam": Options(beam=4, alternatives=2),
+    "beam": Options(beam=4, alternatives=2, consensus=False),
+    "consensus": Options(beam=4, alternatives=2),
     "sample": Options(sample=True, top_p=1.0, temperature=1.3, seed=5, alternatives=2),
 }
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -61,6 +63,11 @@ def remember(model: Model, seen: torch.Tensor) -> Memory:
 
 def speak(model: Model, count: int, options: Options) -> list[list[Hypothesis]]:
     return generate(model, remember(model, grids(count)), options)
+
+
+def likeliest(**changes: Any) -> Options:
+    """Return options of a search that takes no votes."""
+    return Options(consensus=False, **changes)
 
 
 def sentences(found: list[list[Hypothesis]]) -> list[list[Words]]:
@@ -148,11 +155,11 @@ def test_a_beam_of_one_is_greedy(name: str, changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        Options(beam=2, max_length=8, alternatives=1),
-        Options(beam=3, max_length=8, alternatives=2, length_penalty=0.0),
-        Options(beam=4, max_length=7, alternatives=3, min_length=0, no_repeat_ngram=2),
-        Options(beam=3, max_length=4, alternatives=2, min_length=4),
-        Options(beam=3, max_length=7, alternatives=2, no_repeat_ngram=1, length_penalty=2.0),
+        likeliest(beam=2, max_length=8, alternatives=1),
+        likeliest(beam=3, max_length=8, alternatives=2, length_penalty=0.0),
+        likeliest(beam=4, max_length=7, alternatives=3, min_length=0, no_repeat_ngram=2),
+        likeliest(beam=3, max_length=4, alternatives=2, min_length=4),
+        likeliest(beam=3, max_length=7, alternatives=2, no_repeat_ngram=1, length_penalty=2.0),
     ],
     ids=lambda options: f"beam-{options.beam}-min-{options.min_length}",
 )
@@ -177,6 +184,7 @@ def test_a_wide_beam_finds_every_sentence_in_its_order(name: str, length_penalty
             max_length=longest,
             no_repeat_ngram=0,
             length_penalty=length_penalty,
+            consensus=False,
         ),
     )
     for row, photo in zip(found, grids(2), strict=True):
@@ -198,6 +206,18 @@ def test_a_wide_beam_finds_every_sentence_in_its_order(name: str, length_penalty
         ]
 
 
+@every_model
+def test_a_consensus_is_found_among_what_the_search_finds(name: str) -> None:
+    model = model_of(name, 12, end=1.0)
+    said = sentences(speak(model, 12, Options(beam=6, alternatives=5)))
+    found = sentences(speak(model, 12, likeliest(beam=6, alternatives=5)))
+    changed = [photo for photo in range(12) if said[photo][0] != found[photo][0]]
+    assert 0 < len(changed) < 12
+    for photo in range(12):
+        others = [words for words in found[photo] if words != said[photo][0]]
+        assert said[photo][1:] == others[:5]
+
+
 def options_of_every_kind() -> st.SearchStrategy[Options]:
     return st.builds(
         Options,
@@ -212,6 +232,7 @@ def options_of_every_kind() -> st.SearchStrategy[Options]:
         seed=st.integers(0, 2**64 - 1),
         alternatives=st.integers(0, 3),
         attention=st.booleans(),
+        consensus=st.booleans(),
     )
 
 
@@ -270,7 +291,7 @@ def test_where_all_is_forbidden_the_sentence_ends(options: Options, end: float) 
 
 @every_model
 def test_alternatives_are_as_many_as_asked_all_different_and_the_better_first(name: str) -> None:
-    options = Options(beam=2, alternatives=6)
+    options = likeliest(beam=2, alternatives=6)
     for row in speak(model_of(name), 3, options):
         assert len({hypothesis.tokens for hypothesis in row}) == 7
         ended = [hypothesis for hypothesis in row if len(hypothesis.tokens) < options.max_length]

@@ -28,7 +28,8 @@ def test_a_split_is_captioned_scored_and_reported(
     scores = json.loads((tmp_path / "scores.json").read_text())
     captions = json.loads((tmp_path / "captions.json").read_text())
     assert scores["photos"] == len(captions) == 8
-    assert (scores["split"], scores["beam"], scores["length_penalty"]) == ("test", 3, 0.7)
+    assert (scores["split"], scores["beam"], scores["length_penalty"]) == ("test", 7, 0.7)
+    assert scores["consensus"] is True
     assert scores["tokenizer"] == PYTHON
     assert scores["cider"] == pytest.approx(best.scores.cider)
     assert all(caption.endswith(".") for caption in captions.values())

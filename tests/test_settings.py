@@ -8,6 +8,7 @@ import pytest
 
 from bot import settings
 from bot.settings import Settings, SettingsError
+from captioner import shipped
 
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
 
@@ -28,6 +29,34 @@ def test_without_any_key_the_web_chat_alone_runs_on_loopback() -> None:
     assert config.discord_bot_token is None
     assert (config.web_host, config.web_port) == ("127.0.0.1", 8080)
     assert config.captioner_checkpoint.is_file()
+
+
+@pytest.mark.parametrize("name", shipped.NAMES)
+def test_a_checkpoint_that_ships_is_called_by_its_name(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPTIONER_CHECKPOINT", name)
+
+    path = settings.load().captioner_checkpoint
+
+    assert path.name == f"{name}.safetensors"
+    assert path.is_file()
+    assert shipped.ships(path)
+
+
+def test_any_other_checkpoint_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPTIONER_CHECKPOINT", "runs/first/default.safetensors")
+
+    path = settings.load().captioner_checkpoint
+
+    assert path == Path("runs/first/default.safetensors")
+    assert not shipped.ships(path)
+
+
+def test_a_shipped_checkpoint_is_known_by_any_path_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shipped.WEIGHTS)
+
+    assert shipped.ships(Path("default.safetensors"))
 
 
 def test_the_environment_goes_before_the_file(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,5 +178,4 @@ def test_the_example_file_shows_every_key_with_its_default() -> None:
         "allowed",
         "blocked",
         "operators",
-        "captioner_checkpoint",
     }

@@ -1,20 +1,34 @@
-"""The shipped checkpoint, its card and its licence."""
+"""The checkpoints that ship, their card and their licence."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from captioner import Captioner, checkpoint
-from captioner.captioner import DEFAULT_CHECKPOINT
 from captioner.checkpoint import Checkpoint
+from captioner.shipped import NAMES, WEIGHTS, find
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.jpg"))
-CARD = DEFAULT_CHECKPOINT.with_name("MODEL_CARD.md").read_text()
+CARD = (WEIGHTS / "MODEL_CARD.md").read_text()
+LARGEST = {"default": 90e6, "small": 40e6}  # bytes
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Checkpoint:
-    return checkpoint.load(DEFAULT_CHECKPOINT)
+def shipped(name: str) -> Checkpoint:
+    return checkpoint.load(find(name))
+
+
+@pytest.fixture(scope="module")
+def card(name: str) -> str:
+    """What the card says of one of them."""
+    parts = re.split(r"^# (\w+)\.safetensors$", CARD, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))[name]
 
 
 async def test_every_example_gets_a_sentence_of_its_own(shipped: Checkpoint) -> None:
@@ -24,28 +38,31 @@ async def test_every_example_gets_a_sentence_of_its_own(shipped: Checkpoint) -> 
     assert len(set(captions)) == len(EXAMPLES) > 0
 
 
-def test_the_card_tells_the_scores_that_the_file_holds(shipped: Checkpoint) -> None:
+def test_the_card_tells_the_scores_that_the_file_holds(shipped: Checkpoint, card: str) -> None:
     scores = shipped.scores
     assert scores["split"] == "test"
     names = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider")
     figures = " | ".join(f"{scores[name]:.1f}" for name in names)
     row = f"| test | {scores['beam']} | {scores['length_penalty']:.1f} | {figures} |"
-    assert row in CARD
-    assert f"{scores['distinct_words']} different words" in CARD
-    assert f"{len(shipped.vocabulary):,} words" in CARD
+    assert row in card
+    assert f"{scores['distinct_words']} different words" in card
+    assert f"{len(shipped.vocabulary):,} words" in card
 
 
-def test_the_file_is_small_and_its_licence_lies_beside_it() -> None:
-    assert DEFAULT_CHECKPOINT.stat().st_size < 90e6
-    assert "non-commercial" in DEFAULT_CHECKPOINT.with_name("LICENSE").read_text()
-    assert "non-commercial use only" in CARD
-    assert "github.com/uber-research/permute-quantize-finetune" in CARD
+def test_the_file_is_small_and_its_licence_lies_beside_it(name: str) -> None:
+    assert find(name).stat().st_size <= LARGEST[name]
+    assert "non-commercial" in (WEIGHTS / "LICENSE").read_text()
 
 
-async def test_the_exported_network_is_that_checkpoint(shipped: Checkpoint) -> None:
+def test_the_card_says_what_it_was_made_from_and_on_what_terms(card: str) -> None:
+    assert "non-commercial use only" in card
+    assert "github.com/uber-research/permute-quantize-finetune" in card
+
+
+async def test_the_exported_network_is_that_checkpoint(name: str, shipped: Checkpoint) -> None:
     photos = [path.read_bytes() for path in EXAMPLES]
     async with (
-        Captioner.load(runtime="onnx") as exported,
+        Captioner.load(name, runtime="onnx") as exported,
         Captioner(shipped, "cpu") as captioner,
     ):
         said = [await exported.caption(photo) for photo in photos]

@@ -40,6 +40,7 @@ class EvaluateConfig:
     split: Split = "test"
     beam: tuple[int, ...] = (Options.beam,)  # widths to compare; 1 is greedy
     length_penalty: tuple[float, ...] = (Options.length_penalty,)
+    consensus: bool = Options.consensus  # say what the others found speak for, or the likeliest
     size: int | None = None  # pixels that photos are squeezed to, in the place of the checkpoint's
     another: bool = False  # also how much captions differ that are drawn for "Another"
     runtime: Literal["torch", "onnx"] = "torch"  # onnx: what was exported from the checkpoint
@@ -65,6 +66,7 @@ class Result:
             "split": split,
             "beam": self.options.beam,
             "length_penalty": self.options.length_penalty,
+            "consensus": self.options.consensus,
             **asdict(self.scores),
             "calibration_error": self.calibration_error,
         }
@@ -89,7 +91,7 @@ def evaluate(config: EvaluateConfig) -> Result:
     scorer = Scorer({str(record.photo): record.captions for record in records})
     results = []
     for beam, penalty in product(config.beam, config.length_penalty):
-        options = Options(beam=beam, length_penalty=penalty)
+        options = Options(beam=beam, length_penalty=penalty, consensus=config.consensus)
         found = say(network, seen, options)
         said = {
             str(record.photo): hypotheses[0]

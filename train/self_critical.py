@@ -60,7 +60,7 @@ class SelfCriticalConfig:
     warmup: float = 0.05  # share of the steps
     clip: float = 1.0  # largest norm of the gradient
     average: float = 0.995  # decay of the averaged weights
-    val_beam: int = Options.beam  # beam width when epochs are compared
+    val_beam: int = 3  # beam width when epochs are compared
     seed: int = 0
     cache: Path | None = None  # for photos and what the encoder sees; beside the run otherwise
     resume: bool = False

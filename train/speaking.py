@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from captioner.decoding import Hypothesis, generate
+from captioner.decoding import generate
+from captioner.hypotheses import Hypothesis
 from captioner.image import BadImage, Pixels, Preprocessing, decode
 from captioner.model import Model
 from captioner.network import Floats, Memory, Network, Runnable
