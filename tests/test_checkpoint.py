@@ -33,7 +33,7 @@ def captions(model: Model, preprocessing: Preprocessing) -> list[list[Hypothesis
     squares = [preprocessing.squeeze(decode(photo_bytes(seed))) for seed in range(4)]
     photos = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
     memory = model.encode(preprocessing.normalize(photos))
-    return generate(model, memory, Options(min_length=6, max_length=6))
+    return generate(model, memory, Options(beam=3, min_length=6, max_length=6, consensus=False))
 
 
 def rewrite(path: Path, change: Callable[[Metadata, Tensors], None]) -> None:
