@@ -28,8 +28,7 @@ class Decoding:
         """Return it as `decoding.generate` takes it."""
         if self.length_penalty is None:
             return Options(beam=self.beam)
-        penalty = self.length_penalty
-        return Options(beam=self.beam, length_penalty=penalty, consensus=False)
+        return Options(beam=self.beam, length_penalty=self.length_penalty, consensus=False)
 
     def name(self) -> str:
         """Say it in words."""
