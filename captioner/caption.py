@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from captioner.confidence import confidence
+from captioner.confidence import Features, confidence
 from captioner.hypotheses import Hypothesis
 from captioner.network import Floats
 
@@ -63,7 +63,7 @@ def compose(
     return Caption(
         model.vocabulary.decode(best.tokens),
         best.logprob,
-        confidence(best.logprobs, model.calibration),
+        confidence(Features.of(best), model.calibration),
         words,
         tuple(compose([other], model, unfamiliar=unfamiliar) for other in others),
         unfamiliar,

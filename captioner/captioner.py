@@ -246,7 +246,8 @@ class Captioner:
         for options in dict.fromkeys(request.options for request in requests):
             same = [index for index, request in enumerate(requests) if request.options == options]
             chosen = memory if len(same) == len(requests) else memory.select(np.array(same))
-            found |= zip(same, generate(self._network, chosen, options), strict=True)
+            said = generate(self._network, chosen, options, self.checkpoint.matching)
+            found |= zip(same, said, strict=True)
         # Asked only now, for until it has spoken a GPU is still busy with the photos.
         unfamiliar = self._unfamiliar(memory)
         return [

@@ -1,6 +1,6 @@
 """One `.safetensors` file that holds a trained model and all that goes with it.
 
-Tensors are stored in half precision: the weights, and what is known of the training photos.
+Tensors are stored in half precision: the weights, and what was fitted to the photos they see.
 Configuration, vocabulary, preprocessing, training arguments, scores and calibration stand in the
 file's metadata as JSON. Nothing is ever unpickled.
 
@@ -23,6 +23,7 @@ from captioner.config import ModelConfig
 from captioner.familiarity import Familiarity
 from captioner.files import replacing
 from captioner.image import Preprocessing
+from captioner.matching import Matching
 from captioner.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 FORMAT = "photo-captioner-1"
 TIED = ("decoder.output.weight", "decoder.embedding.weight")
 KNOWN = ("familiarity.mean", "familiarity.whitening")
+PLACES = ("matching.weight", "matching.bias", "matching.words")
 
 
 class CheckpointError(ValueError):
@@ -48,7 +50,8 @@ class Checkpoint:
     preprocessing: Preprocessing = Preprocessing()
     training: Mapping[str, Any] = field(default_factory=dict)  # the arguments it was trained with
     scores: Mapping[str, Any] = field(default_factory=dict)  # with split, tokenizer, beam width
-    calibration: Calibration | None = None  # how likely its captions are right, once it was fitted
+    matching: Matching | None = None  # how well sentences go with photos, once it was fitted
+    calibration: Calibration | None = None  # how likely its captions are right, fitted likewise
     familiarity: Familiarity | None = None  # which photos it knows the like of, fitted likewise
 
 
@@ -60,6 +63,7 @@ class Description(NamedTuple):
     preprocessing: Preprocessing
     training: Mapping[str, Any]
     scores: Mapping[str, Any]
+    matching: Matching | None
     calibration: Calibration | None
     familiarity: Familiarity | None
 
@@ -75,21 +79,23 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     }
     if checkpoint.model.config.tie_embeddings:
         del tensors[TIED[0]]
-    tensors |= {
-        name: torch.from_numpy(array) for name, array in known(checkpoint.familiarity).items()
-    }
+    tensors |= {name: torch.from_numpy(array) for name, array in fitted(checkpoint).items()}
     metadata = describe(checkpoint, FORMAT)
     with replacing(path) as part:
         # Written here, for the library's own writing makes files that only their owner may read.
         part.write_bytes(serialize(tensors, metadata))
 
 
-def known(familiarity: Familiarity | None) -> dict[str, npt.NDArray[np.float16]]:
-    """Return what a file holds of the training photos, by the names of its tensors."""
-    if familiarity is None:
-        return {}
-    arrays = (familiarity.mean, familiarity.whitening)
-    return {name: array.astype(np.float16) for name, array in zip(KNOWN, arrays, strict=True)}
+def fitted(checkpoint: Checkpoint) -> dict[str, npt.NDArray[np.float16]]:
+    """Return what a file holds beside the weights, by the names of its tensors."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    if checkpoint.matching:
+        matching = checkpoint.matching
+        arrays |= zip(PLACES, (matching.weight, matching.bias, matching.words), strict=True)
+    if checkpoint.familiarity:
+        familiarity = checkpoint.familiarity
+        arrays |= zip(KNOWN, (familiarity.mean, familiarity.whitening), strict=True)
+    return {name: np.ascontiguousarray(array, np.float16) for name, array in arrays.items()}
 
 
 def describe(checkpoint: Checkpoint, form: str) -> dict[str, str]:
@@ -141,7 +147,7 @@ def read(path: Path, framework: Literal["pt", "np"]) -> tuple[dict[str, str], di
 def description(
     path: Path, metadata: Mapping[str, str], tensors: dict[str, Any], form: str
 ) -> Description:
-    """Read what `describe` wrote, and take from the tensors those that are `known`.
+    """Read what `describe` wrote, and take from the tensors those that were `fitted`.
 
     Raises:
         CheckpointError: it is in another form, or unreadable.
@@ -155,6 +161,7 @@ def description(
         vocabulary = Vocabulary(json.loads(metadata["vocabulary"]))
         preprocessing = _preprocessing(json.loads(metadata["preprocessing"]))
         training, scores = json.loads(metadata["training"]), json.loads(metadata["scores"])
+        matching = _matching(tensors, config)
         calibration = _calibration(metadata)
         familiarity = _familiarity(metadata, tensors, config)
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
@@ -165,8 +172,24 @@ def description(
             f"its model {config.vocabulary_size}"
         )
     return Description(
-        config, vocabulary, preprocessing, training, scores, calibration, familiarity
+        config, vocabulary, preprocessing, training, scores, matching, calibration, familiarity
     )
+
+
+def _matching(tensors: dict[str, Any], config: ModelConfig) -> Matching | None:
+    if not any(name in tensors for name in PLACES):
+        return None
+    found = Matching(*(np.asarray(tensors.pop(name), np.float32) for name in PLACES))
+    sizes, expected = (
+        (len(found.weight), len(found.words)),
+        (config.channels, config.vocabulary_size),
+    )
+    if sizes != expected:
+        raise ValueError(
+            f"matching is of {sizes[0]} channels and {sizes[1]} words, its network of "
+            f"{expected[0]} and {expected[1]}"
+        )
+    return found
 
 
 def _calibration(metadata: Mapping[str, str]) -> Calibration | None:

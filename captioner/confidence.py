@@ -2,15 +2,16 @@
 
 A caption is called right if its own CIDEr-D against what people wrote of its photo (R. Vedantam,
 C. L. Zitnick and D. Parikh, CVPR 2015) is above a threshold. Nobody has written of a stranger's
-photo, but what the model thought of its words is known in every runtime, and tells how likely the
-caption is right: by logistic regression, which `python -m train calibrate` fits (J. Platt,
-*Probabilistic Outputs for Support Vector Machines*, 1999).
+photo, but what the model thought of its words, and how well they go with the photo, is known in
+every runtime and tells how likely the caption is right: by logistic regression, which `python -m
+train calibrate` fits (J. Platt, *Probabilistic Outputs for Support Vector Machines*, 1999).
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
+
+from captioner.hypotheses import Hypothesis
 
 
 class Features(NamedTuple):
@@ -18,11 +19,13 @@ class Features(NamedTuple):
 
     mean: float  # mean log-probability of the words, the end among them
     length: float  # how many words, the end among them: who says more can be wrong in more
+    match: float = 0.0  # how well it goes with the photo; 0 where the model cannot tell
 
     @classmethod
-    def of(cls, logprobs: Sequence[float]) -> "Features":
-        """Sum up the natural logarithms of the words' probabilities, the end's last."""
-        return cls(math.fsum(logprobs) / len(logprobs), len(logprobs))
+    def of(cls, said: Hypothesis) -> "Features":
+        """Sum up what is known of a sentence."""
+        length = len(said.logprobs)
+        return cls(said.logprob / length, length, said.match or 0.0)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Calibration:
     intercept: float  # of the logit, to which the features add
     mean: float  # the weight of `Features.mean`
     length: float  # the weight of `Features.length`
+    match: float = 0.0  # the weight of `Features.match`
 
     def __post_init__(self) -> None:
         """Refuse what is no finite number, naming the field."""
@@ -42,18 +46,22 @@ class Calibration:
 
     def probability(self, features: Features) -> float:
         """Return the probability that a caption is right: 0..1."""
-        logit = self.intercept + self.mean * features.mean + self.length * features.length
+        logit = (
+            self.intercept
+            + self.mean * features.mean
+            + self.length * features.length
+            + self.match * features.match
+        )
         # The logistic function, in a form that does not overflow.
         return (1 + math.tanh(logit / 2)) / 2
 
 
-def confidence(logprobs: Sequence[float], calibration: Calibration | None) -> float:
+def confidence(features: Features, calibration: Calibration | None) -> float:
     """Return how sure the model is of a caption: 0..1.
 
     Args:
-        logprobs: natural logarithm of each word's probability, the end's last; at least one.
+        features: of the caption.
         calibration: of the model. Without one the geometric mean of the words' probabilities
             stands in: it ranks captions, and is no probability of being right.
     """
-    found = Features.of(logprobs)
-    return calibration.probability(found) if calibration else math.exp(found.mean)
+    return calibration.probability(features) if calibration else math.exp(features.mean)

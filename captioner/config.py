@@ -48,6 +48,11 @@ class ModelConfig:
             raise ValueError("heads is for attention_score='dot'; additive attention has one")
 
     @property
+    def channels(self) -> int:
+        """How many numbers the encoder tells of each region."""
+        return 512 if self.encoder in ("resnet18", "resnet34") else 2048
+
+    @property
     def start_size(self) -> int:
         """How many numbers the decoder starts from: its state before the first word."""
         return self.hidden_size * (2 if self.cell == "lstm" else 1)

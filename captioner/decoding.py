@@ -7,6 +7,7 @@ The search itself is NumPy's, whatever the network runs in, so that one search s
 PyTorch and without.
 """
 
+import dataclasses
 import math
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from captioner.hypotheses import Hypothesis, choose
+from captioner.matching import Matching
 from captioner.network import Array, Floats, Ids, Memory, Network
 from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, UNKNOWN
@@ -23,7 +25,10 @@ BLOCK = 32  # values; of 16 to 64 all are about as fast
 
 
 def generate(
-    network: Network[Array], memory: Memory[Array], options: Options
+    network: Network[Array],
+    memory: Memory[Array],
+    options: Options,
+    matching: Matching | None = None,
 ) -> list[list[Hypothesis]]:
     """Say what is in each photo.
 
@@ -31,6 +36,7 @@ def generate(
         network: ready to be used: a `Model` in evaluation mode, or an exported one.
         memory: what the network keeps of the photos that its encoder saw.
         options: how to speak.
+        matching: tells how well sentences go with the photos; the likeliest is said without.
 
     Returns:
         for each photo its sentence and then up to `options.alternatives` others, all different, by
@@ -47,6 +53,8 @@ def generate(
         found = _speak(network, memory, options, 1)
     else:
         found = _beam_search(network, memory, options, max(options.beam, spare * wanted))
+    if matching:
+        found = _matched(found, matching.places(network.seen(memory)), matching)
     chosen = [choose(hypotheses, options) for hypotheses in found]
     if options.attention and network.config.attention:
         chosen = _with_attention(network, memory, chosen)
@@ -262,6 +270,22 @@ def _hypotheses(tokens: Ids, logprobs: Floats) -> list[list[Hypothesis]]:
     return found
 
 
+def _matched(
+    found: list[list[Hypothesis]], places: Floats, matching: Matching
+) -> list[list[Hypothesis]]:
+    """Note how well each sentence goes with its photo, of which `places` has a row each."""
+    told = []
+    for hypotheses, place in zip(found, places, strict=True):
+        cosines = matching.cosines(place, [hypothesis.tokens for hypothesis in hypotheses])
+        told.append(
+            [
+                dataclasses.replace(hypothesis, match=cosine)
+                for hypothesis, cosine in zip(hypotheses, cosines, strict=True)
+            ]
+        )
+    return told
+
+
 def _with_attention(
     network: Network[Array], memory: Memory[Array], found: list[list[Hypothesis]]
 ) -> list[list[Hypothesis]]:
@@ -282,9 +306,7 @@ def _with_attention(
     seen = np.stack(looks, axis=2)
     return [
         [
-            Hypothesis(
-                hypothesis.tokens, hypothesis.logprobs, seen[photo, row, : len(hypothesis.tokens)]
-            )
+            dataclasses.replace(hypothesis, attention=seen[photo, row, : len(hypothesis.tokens)])
             for row, hypothesis in enumerate(hypotheses)
         ]
         for photo, hypotheses in enumerate(found)

@@ -41,7 +41,7 @@ class Eager:
             raise ValueError(f"device {self.device!r} cannot be used: {reason}") from error
         if torch.get_num_threads() > cores():
             torch.set_num_threads(cores())  # a container's limit is unknown to PyTorch
-        self.step = self._model.step
+        self.step, self.seen = self._model.step, self._model.seen
         self._graphs = Graphs(self._see, self.device) if on_cuda else None
 
     @property

@@ -25,6 +25,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 from safetensors.numpy import save as serialize
+from torch import nn
 
 from captioner import checkpoint, onnx_network
 from captioner.checkpoint import Checkpoint, CheckpointError
@@ -33,13 +34,13 @@ from captioner.eager import Eager
 from captioner.exported import FORMAT, Exported, beside, digest
 from captioner.files import replacing
 from captioner.image import BadImage, Pixels, Preprocessing, decode
+from captioner.model import Model
 from captioner.network import Squares
 from captioner.options import Options
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 CALIBRATION = 200  # photos; a range is the mean of so many peaks
 SAMPLE = 50  # photos to compare captions of
-PRECISE = 5  # convolutions in single precision: the stem, and the first block with its shortcut
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -101,9 +102,9 @@ def export(trained: Checkpoint, made_from: str, photos: Squares, output: Path) -
     encoder = onnx_network.encoder_graph(trained.model, trained.preprocessing)
     decoder = onnx_network.decoder_graph(trained.model, onnx_network.linear_8_bit)
     tensors: dict[str, npt.NDArray[Any]] = {
-        "encoder": np.frombuffer(_quantized(encoder, photos), np.uint8),
+        "encoder": np.frombuffer(_quantized(encoder, photos, _precise(trained.model)), np.uint8),
         "decoder": np.frombuffer(decoder.SerializeToString(), np.uint8),
-        **checkpoint.known(trained.familiarity),
+        **checkpoint.fitted(trained),
     }
     metadata = checkpoint.describe(trained, FORMAT) | {"checkpoint": made_from}
     with replacing(output) as part:
@@ -119,7 +120,13 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return None if photo is None else {"photos": photo[None]}
 
 
-def _quantized(encoder: onnx.ModelProto, photos: Squares) -> bytes:
+def _precise(model: Model) -> int:
+    """Count the convolutions that stay as they are: the stem, the first block and its shortcut."""
+    first = model.encoder.resnet.layer1[0]
+    return 1 + sum(isinstance(part, nn.Conv2d) for part in first.modules())
+
+
+def _quantized(encoder: onnx.ModelProto, photos: Squares, precise: int) -> bytes:
     convolutions = [node.name for node in encoder.graph.node if node.op_type == "Conv"]
     # It advises to optimize the graph first; there is no batch norm left to fold.
     logging.getLogger().addFilter(_no_advice)
@@ -133,7 +140,7 @@ def _quantized(encoder: onnx.ModelProto, photos: Squares) -> bytes:
                 _Reader(photos),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv", "Relu"],
-                nodes_to_exclude=convolutions[:PRECISE],
+                nodes_to_exclude=convolutions[:precise],
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
@@ -156,8 +163,8 @@ def compare(trained: Checkpoint, exported: Exported, photos: Squares) -> str:
     for photo in photos:
         square = photo[None]
         (first, *_), (second, *_) = (
-            generate(precise, precise.encode(square), options)[0],
-            generate(exported, exported.encode(square), options)[0],
+            generate(precise, precise.encode(square), options, trained.matching)[0],
+            generate(exported, exported.encode(square), options, exported.matching)[0],
         )
         same += first.tokens == second.tokens
         difference += abs(first.logprob - second.logprob)

@@ -1,7 +1,7 @@
 """An exported network, run by ONNX Runtime on the CPU; PyTorch is not needed.
 
 `python -m captioner export` writes it: one safetensors file beside the checkpoint that it was made
-from, with two ONNX graphs as bytes, the checkpoint's metadata, and what tells unfamiliar photos.
+from, with two ONNX graphs as bytes, the checkpoint's metadata, and what was fitted to its photos.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from captioner.network import Floats, Ids, Squares
 
 onnxruntime.disable_telemetry_events()  # its builds may tell Microsoft that they are used
 
-FORMAT = "photo-captioner-onnx-1"
+FORMAT = "photo-captioner-onnx-2"
 SUFFIX = ".onnx.safetensors"
 
 Memory = network.Memory[Floats]
@@ -64,7 +64,8 @@ class Exported:
         self._told = [result.name for result in self._decoder.get_outputs()]
         self.vocabulary, self.preprocessing = self._about.vocabulary, self._about.preprocessing
         self.scores = self._about.scores
-        self.calibration, self.familiarity = self._about.calibration, self._about.familiarity
+        self.matching, self.calibration = self._about.matching, self._about.calibration
+        self.familiarity = self._about.familiarity
 
     @property
     def config(self) -> ModelConfig:
@@ -73,8 +74,8 @@ class Exported:
 
     def encode(self, photos: Squares) -> Memory:
         """See photos."""
-        regions, keys, *start = self._encoder.run(None, {"photos": photos})
-        return Memory(regions, keys, tuple(start))
+        regions, keys, *start, seen = self._encoder.run(None, {"photos": photos})
+        return Memory(regions, keys, tuple(start), seen)
 
     def starts(self, memory: Memory) -> Floats:
         """Return what the decoder starts from, as `network.Runnable` has it."""
@@ -99,6 +100,10 @@ class Exported:
         }
         after = tuple(told[f"after{index}"] for index in range(len(state)))
         return told["logprobs"], after, told.get("looks")
+
+    def seen(self, memory: Memory) -> Floats:
+        """Return what the encoder saw of each photo, as `network.Network` has it."""
+        return memory.seen
 
     def free(self) -> None:
         """Return memory that is held for later: none is."""

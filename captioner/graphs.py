@@ -47,7 +47,10 @@ class Graphs:
         copies.copy_(pinned, non_blocking=True)
         graph.replay()
         start = tuple(part[:count].clone() for part in memory.start)
-        return Memory(memory.regions[:count].clone(), memory.keys[:count].clone(), start)
+        regions, keys, seen = (
+            part[:count].clone() for part in (memory.regions, memory.keys, memory.seen)
+        )
+        return Memory(regions, keys, start, seen)
 
     def forget(self) -> None:
         """Return the memory that graphs hold."""

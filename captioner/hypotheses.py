@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-from captioner.consensus import most_agreed
 from captioner.network import Floats
 from captioner.options import Options
 
@@ -14,6 +13,7 @@ class Hypothesis:
 
     tokens: tuple[int, ...]  # word ids, without start and end
     logprobs: tuple[float, ...]  # natural logarithm of each word's probability, the end's last
+    match: float | None = None  # how well it goes with the photo, see `Matching.cosines`
     attention: Floats | None = None  # (words, regions), each row sums to 1
 
     @property
@@ -26,7 +26,7 @@ def choose(found: list[Hypothesis], options: Options) -> list[Hypothesis]:
     """Return what is said of a photo.
 
     Args:
-        found: as the search has them, the best first; of draws, as they came.
+        found: as the search has them, the likeliest first; of draws, as they came.
         options: what is wanted.
 
     Returns:
@@ -34,11 +34,11 @@ def choose(found: list[Hypothesis], options: Options) -> list[Hypothesis]:
     """
     different = list({hypothesis.tokens: hypothesis for hypothesis in found}.values())
     if options.sample:
-        # The first draw stays first, so that asking for alternatives does not change it.
         first, *others = different
+        # The first draw stays first, so that asking for alternatives does not change it.
         different = [first, *sorted(others, key=lambda one: _score(one, options), reverse=True)]
-    elif options.consensus:
-        different = _agreed_first(different, options)
+    else:
+        different = _best_first(different, options)
     return _differing(different, options.difference)[: 1 + options.alternatives]
 
 
@@ -54,19 +54,19 @@ def _differing(hypotheses: list[Hypothesis], difference: float) -> list[Hypothes
 
 
 def _score(hypothesis: Hypothesis, options: Options) -> float:
-    return hypothesis.logprob / len(hypothesis.logprobs) ** options.length_penalty
+    likely = hypothesis.logprob / len(hypothesis.logprobs) ** options.length_penalty
+    return likely + options.matching * (hypothesis.match or 0.0)
 
 
-def _agreed_first(hypotheses: list[Hypothesis], options: Options) -> list[Hypothesis]:
-    """Put the sentence first that the others speak for; these stay in their order.
+def _best_first(hypotheses: list[Hypothesis], options: Options) -> list[Hypothesis]:
+    """Put those first that are likely and go with the photo.
 
-    What was cut, or had to end where the model would never have, neither stands nor votes.
+    What was cut, or had to end where the model would never have, stays behind, in its order.
     """
     ended = [
         one for one in hypotheses if len(one.logprobs) > len(one.tokens) and one.logprob > -math.inf
     ]
-    if not ended:
+    if not options.matching or any(one.match is None for one in ended):
         return hypotheses
-    scores = [_score(hypothesis, options) for hypothesis in ended]
-    chosen = ended[most_agreed([hypothesis.tokens for hypothesis in ended], scores)]
-    return [chosen, *(hypothesis for hypothesis in hypotheses if hypothesis is not chosen)]
+    rest = [one for one in hypotheses if one not in ended]
+    return [*sorted(ended, key=lambda one: _score(one, options), reverse=True), *rest]

@@ -61,10 +61,6 @@ class Encoder(nn.Module):
             return self.norm(projected.transpose(1, 2)).transpose(1, 2)
         return self.norm(projected)
 
-    def forward(self, photos: torch.Tensor) -> torch.Tensor:
-        """See photos: `(batch, 3, height, width)` normalized to `(batch, regions, hidden)`."""
-        return self.project(self.grid(photos))
-
 
 class Attention(nn.Module):
     """Where to look next: additive (Bahdanau et al., 2015) or scaled dot-product attention."""
@@ -125,13 +121,18 @@ class Decoder(nn.Module):
         if config.tie_embeddings:
             self.output.weight = self.embedding.weight
 
-    def remember(self, regions: torch.Tensor) -> Memory:
-        """Prepare `(batch, regions, hidden)` for many steps: what does not change is done once."""
+    def remember(self, regions: torch.Tensor, seen: torch.Tensor) -> Memory:
+        """Prepare for many steps: what does not change is done once.
+
+        Args:
+            regions: `(batch, regions, hidden)`, as `Encoder.project` returns them.
+            seen: `(batch, channels)`, the mean of the grid that they come from.
+        """
         pooled = regions.mean(1)
         start = torch.tanh(self.start(pooled)).split(self.cell.hidden_size, dim=-1)
         if self.attention is None:
-            return Memory(pooled.unsqueeze(1), regions[:, :0], start)
-        return Memory(regions, self.attention.key(regions), start)
+            return Memory(pooled.unsqueeze(1), regions[:, :0], start, seen)
+        return Memory(regions, self.attention.key(regions), start, seen)
 
     def begin(self, memory: Memory, rows: int) -> State:
         """Return the state before the first word: each tensor `(batch * rows, hidden)`."""
@@ -184,7 +185,15 @@ class Model(nn.Module):
 
     def encode(self, photos: torch.Tensor) -> Memory:
         """See normalized photos `(batch, 3, height, width)`."""
-        return self.decoder.remember(self.encoder(photos))
+        return self.remember(self.encoder.grid(photos))
+
+    def remember(self, grid: torch.Tensor) -> Memory:
+        """Keep what `Encoder.grid` saw: `(batch, regions, channels)`."""
+        return self.decoder.remember(self.encoder.project(grid), grid.mean(1))
+
+    def seen(self, memory: Memory) -> Floats:
+        """Return what the encoder saw of each photo, as `network.Network` has it."""
+        return memory.seen.float().cpu().numpy()
 
     @torch.inference_mode()
     def step(
@@ -214,8 +223,7 @@ class Model(nn.Module):
             row, and attention weights `(batch * rows, length - 1, regions)`, None without.
         """
         decoder = self.decoder
-        regions = self.encoder(images) if images.dim() == 4 else self.encoder.project(images)
-        memory = decoder.remember(regions)
+        memory = self.encode(images) if images.dim() == 4 else self.remember(images)
         state = decoder.begin(memory, tokens.shape[0] // images.shape[0])
         features, looks = [], []
         for embedded in decoder.dropout(decoder.embedding(tokens[:, :-1])).unbind(1):

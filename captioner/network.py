@@ -37,11 +37,12 @@ class Memory(NamedTuple, Generic[Array]):
     regions: Array
     keys: Array  # what attention compares with; empty without attention
     start: tuple[Array, ...]  # the state before the first word, each `(batch, hidden)`
+    seen: Array  # `(batch, channels)`, the mean of the encoder's last grid
 
     def select(self, photos: Ids) -> "Memory[Array]":
         """Keep the photos whose indices are given, in that order."""
         start = tuple(part[photos] for part in self.start)
-        return Memory(self.regions[photos], self.keys[photos], start)
+        return Memory(self.regions[photos], self.keys[photos], start, self.seen[photos])
 
 
 class Network(Protocol[Array]):
@@ -65,6 +66,9 @@ class Network(Protocol[Array]):
             log-probabilities `(batch * rows, vocabulary)`, the next state, and attention weights
             `(batch * rows, regions)`, None without attention.
         """
+
+    def seen(self, memory: Memory[Array]) -> Floats:
+        """Return what the encoder saw of each photo as a whole: `(batch, channels)`."""
 
 
 class Runnable(Network[Array], Protocol[Array]):

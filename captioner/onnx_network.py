@@ -35,9 +35,9 @@ def encoder_graph(model: Model, preprocessing: Preprocessing) -> ModelProto:
     centred = graph.add("Sub", scaled, graph.constant(shift))
     grid = _resnet(graph, graph.add("Transpose", centred, perm=[0, 3, 1, 2]), model.encoder)
     regions = _project(graph, grid, model.encoder)
-    return graph.model(
-        {"photos": ("uint8", ["batch", size, size, 3])}, _remember(graph, regions, model)
-    )
+    kept = _remember(graph, regions, model)
+    kept["seen"] = graph.add("ReduceMean", grid, axes=[2, 3], keepdims=0)
+    return graph.model({"photos": ("uint8", ["batch", size, size, 3])}, kept)
 
 
 def _resnet(graph: Graph, photos: str, encoder: Encoder) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 class Options:
     """How to speak."""
 
-    beam: int = 7  # beam width; 1 is greedy decoding
+    beam: int = 10  # beam width; 1 is greedy decoding
     length_penalty: float = 0.7  # a sentence's score is its log-probability / length ** this
-    consensus: bool = True  # of what beam search found, say what the others speak for
+    # How much counts, beside that score, how well it goes with the photo, see `Matching.cosines`.
+    matching: float = 4.0
     min_length: int = 3  # words
     max_length: int = 24  # words; longer sentences are cut
     no_repeat_ngram: int = 3  # no run of so many words twice in a sentence; 0 allows all
@@ -34,6 +35,8 @@ class Options:
             raise ValueError(
                 f"length_penalty is {self.length_penalty}; it must be at least -10 and at most 10"
             )
+        if not 0 <= self.matching <= 100:
+            raise ValueError(f"matching is {self.matching}; it must be at least 0 and at most 100")
         if not 0 <= self.difference <= 1:
             raise ValueError(
                 f"difference is {self.difference}; it must be at least 0 and at most 1"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -19,6 +20,7 @@ from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
 from captioner.explain import PHOTO_SIDE
 from captioner.image import Pixels, Preprocessing, decode, shrink
+from captioner.matching import Matching
 from captioner.model import Model
 from captioner.vocabulary import Vocabulary
 from tests import leaks
@@ -62,6 +64,15 @@ def tiny_model(seed: int = 4, **fields: Any) -> Model:
         model.decoder.cell.weight_hh.mul_(3)
         model.decoder.output.weight.mul_(8)
     return model
+
+
+def tiny_matching(words: int = len(VOCABULARY), channels: int = 512) -> Matching:
+    """Place photos and words by chance; half precision holds it."""
+    chance = np.random.default_rng(8)
+    shapes = ((channels, 16), (16,), (words, 16))
+    return Matching(
+        *(chance.normal(size=shape).astype(np.float16).astype(np.float32) for shape in shapes)
+    )
 
 
 async def pixels(photo: bytes) -> Pixels:

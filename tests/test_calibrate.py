@@ -22,7 +22,7 @@ from train.evaluate import EvaluateConfig, evaluate
 from train.reliability import Reals, calibration_error
 from train.speaking import read_starts
 
-TRUTH = Calibration(right=50, intercept=4.5, mean=4.0, length=-0.1)
+TRUTH = Calibration(right=50, intercept=4.5, mean=4.0, length=-0.1, match=3.0)
 
 
 pytestmark = pytest.mark.usefixtures("without_java")
@@ -37,7 +37,11 @@ def captions(count: int, seed: int) -> tuple[Reals, Reals]:
     """Return features of captions, and their CIDEr: above 50 as often as `TRUTH` says."""
     chance = np.random.default_rng(seed)
     features = np.column_stack(
-        (chance.uniform(-2, -0.3, count), chance.integers(5, 16, count).astype(float))
+        (
+            chance.uniform(-2, -0.3, count),
+            chance.integers(5, 16, count).astype(float),
+            chance.uniform(-0.2, 0.8, count),
+        )
     )
     right = chance.random(count) < probabilities(TRUTH, features)
     return features, np.where(right, 50.1, 50.0)
@@ -50,6 +54,7 @@ def test_what_is_fitted_is_what_the_captions_were_drawn_from() -> None:
     assert fitted.intercept == pytest.approx(TRUTH.intercept, abs=0.25)
     assert fitted.mean == pytest.approx(TRUTH.mean, abs=0.15)
     assert fitted.length == pytest.approx(TRUTH.length, abs=0.02)
+    assert fitted.match == pytest.approx(TRUTH.match, abs=0.2)
 
 
 def test_captions_are_right_as_often_as_was_fitted_on_others() -> None:

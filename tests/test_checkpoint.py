@@ -20,9 +20,10 @@ from captioner.decoding import generate
 from captioner.familiarity import Familiarity
 from captioner.hypotheses import Hypothesis
 from captioner.image import Preprocessing, decode
+from captioner.matching import Matching
 from captioner.model import Model
 from captioner.options import Options
-from tests.conftest import VOCABULARY, photo_bytes, tiny_model
+from tests.conftest import VOCABULARY, photo_bytes, tiny_matching, tiny_model
 
 Metadata = dict[str, str]
 Tensors = dict[str, torch.Tensor]
@@ -33,7 +34,7 @@ def captions(model: Model, preprocessing: Preprocessing) -> list[list[Hypothesis
     squares = [preprocessing.squeeze(decode(photo_bytes(seed))) for seed in range(4)]
     photos = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
     memory = model.encode(preprocessing.normalize(photos))
-    return generate(model, memory, Options(beam=3, min_length=6, max_length=6, consensus=False))
+    return generate(model, memory, Options(beam=3, min_length=6, max_length=6))
 
 
 def rewrite(path: Path, change: Callable[[Metadata, Tensors], None]) -> None:
@@ -139,6 +140,55 @@ def test_a_file_in_which_nothing_is_known_of_training_photos_has_no_trace_of_it(
         assert "familiarity" not in file.metadata()
         assert not any("familiarity" in name for name in file.keys())  # noqa: SIM118
     assert checkpoint.load(tiny_file).familiarity is None
+
+
+def test_how_sentences_go_with_photos_is_kept_in_half_precision(
+    tiny_file: Path, tiny: Checkpoint, tmp_path: Path
+) -> None:
+    path, matching = tmp_path / "matching.safetensors", tiny_matching()
+    checkpoint.save(path, dataclasses.replace(tiny, matching=matching))
+    assert load_file(path)["matching.words"].dtype == torch.half
+    loaded = checkpoint.load(path).matching
+    assert loaded is not None
+    for field in dataclasses.fields(matching):
+        array = getattr(loaded, field.name)
+        np.testing.assert_array_equal(array, getattr(matching, field.name))
+        assert array.dtype == np.float32
+    with safe_open(tiny_file, "pt") as file:
+        assert not any("matching" in name for name in file.keys())  # noqa: SIM118
+    assert checkpoint.load(tiny_file).matching is None
+
+
+@pytest.mark.parametrize(
+    ("matching", "reason"),
+    [
+        (tiny_matching(words=9), "of 512 channels and 9 words, its network of 512 and"),
+        (tiny_matching(channels=2048), "of 2048 channels"),
+    ],
+)
+def test_places_of_another_network_are_refused(
+    matching: Matching, reason: str, copied: Path, tiny: Checkpoint
+) -> None:
+    checkpoint.save(copied, dataclasses.replace(tiny, matching=matching))
+    assert re.match(f"unreadable metadata .*{reason}", refused(copied))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda metadata, tensors: tensors.pop("matching.bias"), "matching.bias"),
+        (lambda metadata, tensors: tensors.update({"matching.bias": torch.zeros(4)}),
+         "have the shapes"),
+        (lambda metadata, tensors: tensors.update({"matching.bias": torch.full((16,), torch.nan)}),
+         "bias must be of finite numbers"),
+    ],
+)  # fmt: skip
+def test_damaged_places_are_refused(
+    copied: Path, tiny: Checkpoint, change: Callable[[Metadata, Tensors], None], reason: str
+) -> None:
+    checkpoint.save(copied, dataclasses.replace(tiny, matching=tiny_matching()))
+    rewrite(copied, change)
+    assert re.match(f"unreadable metadata .*{reason}", refused(copied))
 
 
 def put(name: str, tensor: torch.Tensor) -> Callable[[Metadata, Tensors], None]:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from captioner.decoding import generate
 from captioner.hypotheses import Hypothesis
 from captioner.model import Memory, Model
+from captioner.network import Floats
 from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, UNKNOWN
-from tests.conftest import tiny_model
+from tests.conftest import tiny_matching, tiny_model
 
 Words = tuple[int, ...]
 
@@ -28,8 +29,7 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 STRATEGIES = {
     "greedy": Options(beam=1),
-    "beam": Options(beam=4, alternatives=2, consensus=False),
-    "consensus": Options(beam=4, alternatives=2),
+    "beam": Options(beam=4, alternatives=2),
     "sample": Options(sample=True, top_p=1.0, temperature=1.3, seed=5, alternatives=2),
 }
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -58,16 +58,11 @@ def grids(count: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def remember(model: Model, seen: torch.Tensor) -> Memory:
-    return model.decoder.remember(model.encoder.project(seen))
+    return model.remember(seen)
 
 
 def speak(model: Model, count: int, options: Options) -> list[list[Hypothesis]]:
     return generate(model, remember(model, grids(count)), options)
-
-
-def likeliest(**changes: Any) -> Options:
-    """Return options of a search that takes no votes."""
-    return Options(consensus=False, **changes)
 
 
 def sentences(found: list[list[Hypothesis]]) -> list[list[Words]]:
@@ -155,11 +150,11 @@ def test_a_beam_of_one_is_greedy(name: str, changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        likeliest(beam=2, max_length=8, alternatives=1),
-        likeliest(beam=3, max_length=8, alternatives=2, length_penalty=0.0),
-        likeliest(beam=4, max_length=7, alternatives=3, min_length=0, no_repeat_ngram=2),
-        likeliest(beam=3, max_length=4, alternatives=2, min_length=4),
-        likeliest(beam=3, max_length=7, alternatives=2, no_repeat_ngram=1, length_penalty=2.0),
+        Options(beam=2, max_length=8, alternatives=1),
+        Options(beam=3, max_length=8, alternatives=2, length_penalty=0.0),
+        Options(beam=4, max_length=7, alternatives=3, min_length=0, no_repeat_ngram=2),
+        Options(beam=3, max_length=4, alternatives=2, min_length=4),
+        Options(beam=3, max_length=7, alternatives=2, no_repeat_ngram=1, length_penalty=2.0),
     ],
     ids=lambda options: f"beam-{options.beam}-min-{options.min_length}",
 )
@@ -184,7 +179,6 @@ def test_a_wide_beam_finds_every_sentence_in_its_order(name: str, length_penalty
             max_length=longest,
             no_repeat_ngram=0,
             length_penalty=length_penalty,
-            consensus=False,
         ),
     )
     for row, photo in zip(found, grids(2), strict=True):
@@ -207,15 +201,42 @@ def test_a_wide_beam_finds_every_sentence_in_its_order(name: str, length_penalty
 
 
 @every_model
-def test_a_consensus_is_found_among_what_the_search_finds(name: str) -> None:
-    model = model_of(name, 12, end=1.0)
-    said = sentences(speak(model, 12, Options(beam=6, alternatives=5)))
-    found = sentences(speak(model, 12, likeliest(beam=6, alternatives=5)))
-    changed = [photo for photo in range(12) if said[photo][0] != found[photo][0]]
-    assert 0 < len(changed) < 12
-    for photo in range(12):
-        others = [words for words in found[photo] if words != said[photo][0]]
-        assert said[photo][1:] == others[:5]
+def test_of_what_the_search_finds_that_is_said_which_goes_with_the_photo(name: str) -> None:
+    model, matching = model_of(name, 12, end=1.0), tiny_matching(words=12)
+    memory = remember(model, grids(12))
+    options = Options(beam=6, alternatives=5)
+    found = generate(model, memory, options)
+    matched = generate(model, memory, options, matching)
+    places = matching.places(grids(12).mean(1).numpy())
+
+    def worth(said: Hypothesis, place: Floats) -> float:
+        (match,) = matching.cosines(place, [said.tokens])
+        return said.logprob / len(said.logprobs) ** options.length_penalty + 4 * match
+
+    pairs = zip(matched, found, strict=True)
+    assert any(row[0].tokens != likeliest[0].tokens for row, likeliest in pairs)
+    for row, likeliest, place in zip(matched, found, places, strict=True):
+        expected = matching.cosines(place, [one.tokens for one in row])
+        assert [one.match for one in row] == pytest.approx(expected, abs=1e-5)
+        assert {one.match for one in likeliest} == {None}
+        ended = [worth(one, place) for one in row if len(one.logprobs) > len(one.tokens)]
+        assert ended == pytest.approx(sorted(ended, reverse=True), abs=1e-4)
+        for one in likeliest:
+            assert len(one.logprobs) == len(one.tokens) or worth(one, place) < ended[0] + 1e-4
+
+
+@every_strategy
+def test_how_well_a_sentence_goes_with_its_photo_does_not_depend_on_the_neighbours(
+    options: Options,
+) -> None:
+    model, matching = model_of("lstm-additive"), tiny_matching(words=29)
+    memory = remember(model, grids(4))
+    together = generate(model, memory, options, matching)
+    for photo in range(4):
+        (alone,) = generate(model, memory.select(np.array([photo])), options, matching)
+        assert sentences([alone]) == sentences([together[photo]])
+        for one, same in zip(alone, together[photo], strict=True):
+            assert one.match == pytest.approx(same.match, abs=1e-5)
 
 
 def options_of_every_kind() -> st.SearchStrategy[Options]:
@@ -232,7 +253,6 @@ def options_of_every_kind() -> st.SearchStrategy[Options]:
         seed=st.integers(0, 2**64 - 1),
         alternatives=st.integers(0, 3),
         attention=st.booleans(),
-        consensus=st.booleans(),
     )
 
 
@@ -291,7 +311,7 @@ def test_where_all_is_forbidden_the_sentence_ends(options: Options, end: float) 
 
 @every_model
 def test_alternatives_are_as_many_as_asked_all_different_and_the_better_first(name: str) -> None:
-    options = likeliest(beam=2, alternatives=6)
+    options = Options(beam=2, alternatives=6)
     for row in speak(model_of(name), 3, options):
         assert len({hypothesis.tokens for hypothesis in row}) == 7
         ended = [hypothesis for hypothesis in row if len(hypothesis.tokens) < options.max_length]
@@ -513,6 +533,9 @@ def test_words_are_drawn_as_often_as_they_are_likely(temperature: float, top_p: 
         ("top_p", math.nan),
         ("seed", 2**64),
         ("alternatives", -1),
+        ("matching", -0.1),
+        ("matching", 100.1),
+        ("matching", math.nan),
         ("difference", -0.1),
         ("difference", 1.1),
     ],

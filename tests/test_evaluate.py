@@ -8,6 +8,8 @@ import pytest
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration
+from captioner.options import Options
+from tests.conftest import tiny_matching
 from tests.tiny_dataset import write_dataset
 from train.datasets import DatasetError
 from train.evaluate import EvaluateConfig, evaluate
@@ -28,8 +30,8 @@ def test_a_split_is_captioned_scored_and_reported(
     scores = json.loads((tmp_path / "scores.json").read_text())
     captions = json.loads((tmp_path / "captions.json").read_text())
     assert scores["photos"] == len(captions) == 8
-    assert (scores["split"], scores["beam"], scores["length_penalty"]) == ("test", 7, 0.7)
-    assert scores["consensus"] is True
+    assert (scores["split"], scores["beam"], scores["length_penalty"]) == ("test", 10, 0.7)
+    assert scores["matching"] == Options.matching
     assert scores["tokenizer"] == PYTHON
     assert scores["cider"] == pytest.approx(best.scores.cider)
     assert all(caption.endswith(".") for caption in captions.values())
@@ -135,3 +137,23 @@ def test_a_wrong_checkpoint_or_dataset_is_named(
         evaluate(replace(config, checkpoint=tmp_path / "none.safetensors"))
     with pytest.raises(DatasetError, match="nowhere"):
         evaluate(replace(config, data=tmp_path / "nowhere"))
+
+
+def test_the_weight_of_matching_is_compared(
+    tiny: Checkpoint, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    matched = tmp_path / "matched.safetensors"
+    checkpoint.save(matched, replace(tiny, matching=tiny_matching()))
+    config = EvaluateConfig(matched, data, out=tmp_path, device="cpu")
+    said = {}
+    for weight in (0.0, 100.0):
+        said[weight] = evaluate(replace(config, matching=(weight,))).captions
+    assert said[0.0] != said[100.0]
+    plain = tmp_path / "plain.safetensors"
+    checkpoint.save(plain, tiny)
+    assert evaluate(replace(config, checkpoint=plain)).captions == said[0.0]
+    capsys.readouterr()
+    best = evaluate(replace(config, matching=(0.0, 100.0)))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("beam")]
+    assert ["matching 0 " in line for line in lines] == [True, False]
+    assert best.captions == said[best.options.matching]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from captioner import Captioner, Options, checkpoint
 from captioner.__main__ import main
@@ -21,10 +22,12 @@ from captioner.eager import Eager
 from captioner.image import Preprocessing, decode
 from captioner.network import Memory, Squares
 from captioner.vocabulary import END
-from tests.conftest import VOCABULARY, photo_bytes, tiny_model
+from tests.conftest import VOCABULARY, photo_bytes, tiny_matching, tiny_model
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
+
+import onnx
 
 from captioner import onnx_network
 from captioner.export import compare, export
@@ -63,7 +66,7 @@ def squares(count: int) -> Squares:
 
 @pytest.fixture
 def in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("captioner.export._quantized", lambda graph, _: graph.SerializeToString())
+    monkeypatch.setattr("captioner.export._quantized", lambda graph, *_: graph.SerializeToString())
     monkeypatch.setattr(onnx_network, "linear_8_bit", onnx_network.linear)
 
 
@@ -96,6 +99,36 @@ def test_every_kind_of_network_says_what_it_says_in_pytorch(kind: str, tmp_path:
                     np.testing.assert_allclose(one.attention, same.attention, atol=1e-4)
 
 
+@pytest.mark.usefixtures("in_single_precision")
+@pytest.mark.parametrize("kind", ["lstm-dot", "gru-plain-bottleneck"])
+def test_what_goes_with_a_photo_is_what_goes_with_it_in_pytorch(kind: str, tmp_path: Path) -> None:
+    plain = trained(**KINDS[kind])
+    model = replace(plain, matching=tiny_matching(channels=plain.model.config.channels))
+    export(model, "", squares(2), tmp_path / "tiny")
+    exported, eager, photos = Exported(tmp_path / "tiny"), Eager(model, "cpu"), squares(5)
+    seen, expected = exported.encode(photos), eager.encode(photos)
+    assert exported.seen(seen).shape == (5, model.model.config.channels)
+    np.testing.assert_allclose(exported.seen(seen), eager.seen(expected), rtol=1e-3, atol=1e-3)
+    found = generate(exported, seen, Options(alternatives=2), exported.matching)
+    same = generate(eager, expected, Options(alternatives=2), model.matching)
+    for row, other in zip(found, same, strict=True):
+        assert [one.tokens for one in row] == [one.tokens for one in other]
+        assert [one.match for one in row] == pytest.approx([one.match for one in other], abs=1e-3)
+
+
+@pytest.mark.parametrize(("encoder", "whole"), [("resnet18", 3), ("resnet50", 5)])
+def test_stem_and_first_block_stay_in_single_precision(
+    encoder: str, whole: int, tmp_path: Path
+) -> None:
+    export(trained(encoder=encoder), "", squares(2), tmp_path / "tiny")
+    with safe_open(tmp_path / "tiny", "np") as file:
+        graph = onnx.load_from_string(file.get_tensor("encoder").tobytes()).graph
+    made_by = {name: node.op_type for node in graph.node for name in node.output}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    rounded = [made_by.get(node.input[1]) == "DequantizeLinear" for node in convolutions]
+    assert rounded == [False] * whole + [True] * (len(rounded) - whole)
+
+
 def test_eight_bits_cost_little(tiny: Checkpoint, beside_it: Path) -> None:
     exported, eager, photos = Exported(beside(beside_it)), Eager(tiny, "cpu"), squares(8)
     seen, expected = exported.encode(photos).regions, eager.encode(photos).regions.numpy()
@@ -103,7 +136,7 @@ def test_eight_bits_cost_little(tiny: Checkpoint, beside_it: Path) -> None:
     memory = eager.encode(photos)
     start = tuple(part.numpy() for part in memory.start)
     tokens = np.full(8, 5)
-    held = Memory(memory.regions.numpy(), memory.keys.numpy(), start)
+    held = Memory(memory.regions.numpy(), memory.keys.numpy(), start, memory.seen.numpy())
     said, _, _ = exported.step(tokens, start, held)
     precise, _, _ = eager.step(tokens, memory.start, memory)
     assert 0 < np.abs(np.exp(said) - np.exp(precise)).max() < 0.1

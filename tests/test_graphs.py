@@ -63,8 +63,9 @@ def test_want_of_memory_is_not_taken_for_want_of_graphs(monkeypatch: pytest.Monk
 def test_a_graph_sees_what_the_cpu_sees(count: int) -> None:
     on_cuda, on_cpu = eager("cuda"), eager("cpu")
     for seed in range(3):  # captured, then replayed
-        seen = on_cuda.encode(squares(count, seed)).regions.float().cpu()
-        expected = on_cpu.encode(squares(count, seed)).regions
+        memory, same = on_cuda.encode(squares(count, seed)), on_cpu.encode(squares(count, seed))
+        assert np.allclose(on_cuda.seen(memory), on_cpu.seen(same), atol=0.1)
+        seen, expected = memory.regions.float().cpu(), same.regions
         assert seen.shape == expected.shape
         assert torch.allclose(seen, expected, atol=0.1)
 

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -6,55 +7,70 @@ from captioner.hypotheses import Hypothesis, choose
 from captioner.options import Options
 
 BEAM = Options(alternatives=3)
-LIKELIEST = Options(alternatives=3, consensus=False)
 
 
-def ended(*words: int, score: float) -> Hypothesis:
+def ended(*words: int, score: float, match: float | None = None) -> Hypothesis:
     """Return a sentence of such a score."""
     length = len(words) + 1
     each = score * length**Options.length_penalty / length
-    return Hypothesis(words, (each,) * length)
+    return Hypothesis(words, (each,) * length, match)
 
 
-def cut(*words: int, score: float) -> Hypothesis:
-    whole = ended(*words, score=score)
-    return Hypothesis(whole.tokens, whole.logprobs[:-1])
+def cut(*words: int, score: float, match: float) -> Hypothesis:
+    whole = ended(*words, score=score, match=match)
+    return dataclasses.replace(whole, logprobs=whole.logprobs[:-1])
 
 
-ODD = ended(9, 10, 11, 12, score=-1.0)
-FIRST, SECOND = ended(4, 5, 6, 7, score=-1.05), ended(4, 5, 6, 8, score=-1.1)
+LIKELIEST = ended(9, 10, 11, 12, score=-1.0, match=0.3)
+MATCHED = ended(4, 5, 6, 7, score=-1.5, match=0.5)
+UNLIKELY = ended(4, 5, 6, 8, score=-3.0, match=0.6)
 
 
-def test_the_sentence_that_others_speak_for_comes_first_and_these_in_their_order() -> None:
-    assert choose([ODD, FIRST, SECOND], BEAM) == [FIRST, ODD, SECOND]
+def test_what_is_likely_and_goes_with_the_photo_comes_first() -> None:
+    assert choose([LIKELIEST, MATCHED, UNLIKELY], BEAM) == [MATCHED, LIKELIEST, UNLIKELY]
 
 
-def test_the_likeliest_comes_first_where_no_consensus_is_wanted() -> None:
-    assert choose([ODD, FIRST, SECOND], LIKELIEST) == [ODD, FIRST, SECOND]
+@pytest.mark.parametrize(
+    ("weight", "first"), [(0.0, LIKELIEST), (1.0, LIKELIEST), (4.0, MATCHED), (20.0, UNLIKELY)]
+)
+def test_how_much_the_photo_counts_is_an_option(weight: float, first: Hypothesis) -> None:
+    options = Options(matching=weight)
+
+    assert choose([LIKELIEST, MATCHED, UNLIKELY], options) == [first]
+
+
+def test_where_nothing_is_known_of_the_photo_the_order_of_the_search_stays() -> None:
+    found = [dataclasses.replace(one, match=None) for one in (LIKELIEST, MATCHED, UNLIKELY)]
+
+    assert choose(found, BEAM) == found
 
 
 @pytest.mark.parametrize("score", [-1.0, -math.inf])
-def test_what_was_cut_neither_stands_nor_votes(score: float) -> None:
-    cuts = [cut(4, 5, 6, last, score=score) for last in (6, 7)]
+def test_what_was_cut_stays_behind_what_ended(score: float) -> None:
+    cuts = [cut(4, 5, 6, last, score=score, match=0.9) for last in (6, 7)]
 
-    assert choose([ODD, *cuts], BEAM) == [ODD, *cuts]
+    assert choose([LIKELIEST, *cuts], BEAM) == [LIKELIEST, *cuts]
     assert choose(cuts, BEAM) == cuts
 
 
-def test_what_could_not_be_said_neither_stands_nor_votes() -> None:
-    impossible = [ended(4, 5, 6, last, score=-math.inf) for last in (6, 7)]
+def test_what_could_not_be_said_stays_behind() -> None:
+    impossible = [ended(4, 5, 6, last, score=-math.inf, match=0.9) for last in (6, 7)]
 
-    assert choose([ODD, *impossible], BEAM) == [ODD, *impossible]
+    assert choose([UNLIKELY, *impossible], BEAM) == [UNLIKELY, *impossible]
     assert choose(impossible, BEAM) == impossible
 
 
-def test_alternatives_differ_from_the_consensus() -> None:
-    found = choose([ODD, FIRST, SECOND], Options(alternatives=3, difference=0.3))
+def test_alternatives_differ_from_what_is_said() -> None:
+    found = choose([LIKELIEST, MATCHED, UNLIKELY], Options(alternatives=3, difference=0.3))
 
-    assert found == [FIRST, ODD]
+    assert found == [MATCHED, LIKELIEST]
 
 
-def test_draws_have_no_consensus() -> None:
+def test_the_first_draw_stays_first_and_the_others_follow_by_what_they_are_worth() -> None:
     sample = Options(sample=True, alternatives=3)
 
-    assert choose([ODD, SECOND, FIRST, ODD], sample) == [ODD, FIRST, SECOND]
+    assert choose([UNLIKELY, LIKELIEST, MATCHED, UNLIKELY], sample) == [
+        UNLIKELY,
+        MATCHED,
+        LIKELIEST,
+    ]

@@ -77,8 +77,11 @@ def test_a_photo_becomes_a_grid_of_regions(encoder: Any, channels: int) -> None:
     with torch.device("meta"):
         model = Model(ModelConfig(VOCABULARY, encoder, hidden_size=HIDDEN, embedding_size=16))
         photo = torch.empty(2, 3, 224, 224)
+        assert model.config.channels == channels
         assert model.encoder.grid(photo).shape == (2, 7 * 7, channels)
-        assert model.encoder(photo).shape == (2, 7 * 7, HIDDEN)
+        memory = model.encode(photo)
+        assert memory.regions.shape == (2, 7 * 7, HIDDEN)
+        assert memory.seen.shape == (2, channels)
 
 
 def test_regions_run_along_the_rows_of_the_photo() -> None:
@@ -129,7 +132,8 @@ def test_without_attention_every_word_hears_the_mean_of_the_grid(name: str) -> N
     model = model_of(name)
     with torch.inference_mode():
         memory = model.encode(photos())
-        torch.testing.assert_close(memory.regions[:, 0], model.encoder(photos()).mean(1))
+        regions = model.encoder.project(model.encoder.grid(photos()))
+        torch.testing.assert_close(memory.regions[:, 0], regions.mean(1))
         state = model.decoder.begin(memory, rows=1)
         tokens = np.full(2, 5)
         heard, _, _ = model.step(tokens, state, memory)

@@ -17,6 +17,7 @@ try:
     from train.encoders import EncoderWeightsError
     from train.evaluate import EvaluateConfig, evaluate
     from train.fit import FitConfig, fit
+    from train.match import MatchConfig, match
     from train.runs import RunError
     from train.scores import ScoringError
     from train.self_critical import SelfCriticalConfig, self_critical
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "fit": fit_command,
         "self-critical": self_critical_command,
         "evaluate": evaluate_command,
+        "match": match_command,
         "calibrate": calibrate_command,
         "compare": compare_command,
         "sweep": sweep_command,
@@ -84,6 +86,11 @@ def self_critical_command(
 def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:
     """Score a checkpoint on one split of a dataset, and write a report."""
     evaluate(config)
+
+
+def match_command(config: Annotated[MatchConfig, tyro.conf.arg(name="")]) -> None:
+    """Fit how well sentences go with photos, by which captions are chosen then, and measure it."""
+    match(config)
 
 
 def calibrate_command(config: Annotated[CalibrateConfig, tyro.conf.arg(name="")]) -> None:

@@ -3,11 +3,11 @@
     python -m train calibrate runs/first/best.safetensors --data data/flickr8k --save FILE
 
 How likely a caption is right is fitted on the validation split to what the model thought of its
-words, and measured there by cross-validation; the test split is only measured. What is unlike the
-photos that it learned from is told by all photos of the training split, seen as the model sees
-photos when it serves, without augmentation; the threshold is taken from the validation split. With
-`--save` the checkpoint is written with what was fitted, by which its captions' `confidence` and
-`unfamiliar` are told then.
+words and to how well they go with the photo, and measured there by cross-validation; the test split
+is only measured. What is unlike the photos that it learned from is told by all photos of the
+training split, seen as the model sees photos when it serves, without augmentation; the threshold is
+taken from the validation split. With `--save` the checkpoint is written with what was fitted, by
+which its captions' `confidence` and `unfamiliar` are told then.
 """
 
 import dataclasses
@@ -177,13 +177,13 @@ def _said(
     readable, photos = read_photos(records, trained.preprocessing)
     memories = remember(network, photos)
     options = Options(beam=config.beam, length_penalty=config.length_penalty)
-    best = [hypotheses[0] for hypotheses in say(network, memories, options)]
+    best = [hypotheses[0] for hypotheses in say(network, memories, options, trained.matching)]
     names = [str(record.photo) for record in readable]
     scorer = Scorer({str(record.photo): record.captions for record in readable})
     spelled = [trained.vocabulary.decode(hypothesis.tokens) for hypothesis in best]
     cider = scorer.cider_per_photo(dict(zip(names, spelled, strict=True)))
     return Said(
-        np.array([Features.of(hypothesis.logprobs) for hypothesis in best]),
+        np.array([Features.of(hypothesis) for hypothesis in best]),
         np.array([cider[name] for name in names]),
         np.concatenate([network.starts(memory) for memory in memories]),
     )
@@ -192,7 +192,8 @@ def _said(
 def _formula(fitted: Calibration) -> str:
     return (
         f"right: CIDEr-D above {fitted.right:g}; its logit: {fitted.intercept:.2f} "
-        f"{fitted.mean:+.2f} x mean log-probability of a word {fitted.length:+.3f} x words"
+        f"{fitted.mean:+.2f} x mean log-probability of a word {fitted.length:+.3f} x words "
+        f"{fitted.match:+.2f} x match"
     )
 
 

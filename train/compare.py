@@ -16,7 +16,7 @@ from train.plots import INK, best_epoch, dress, new_figure, read_metrics, save
 from train.runs import Metrics, RunError
 
 _METRICS = {"bleu4": "BLEU-4", "meteor": "METEOR", "cider": "CIDEr"}
-_HOW_SCORED = ("beam", "length_penalty", "consensus", "tokenizer")
+_HOW_SCORED = ("beam", "length_penalty", "matching", "tokenizer")
 _MAIN_SETTINGS = ("encoder", "cell", "attention")
 _NOTHING = "-"
 

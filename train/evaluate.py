@@ -2,8 +2,8 @@
 
     python -m train evaluate captioner/weights/default.safetensors --data data/flickr8k
 
-Several beam widths and length penalties are compared when several are given; pick them on
-`--split val`, and score once on test.
+Several beam widths, length penalties and weights of matching are compared when several are given;
+pick them on `--split val`, and score once on test.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ import tyro
 
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
-from captioner.confidence import Calibration, confidence
+from captioner.confidence import Calibration, Features, confidence
 from captioner.network import Memory, Network
 from captioner.options import ANOTHER, Options
 from captioner.runtimes import on_device, open_network
@@ -40,7 +40,7 @@ class EvaluateConfig:
     split: Split = "test"
     beam: tuple[int, ...] = (Options.beam,)  # widths to compare; 1 is greedy
     length_penalty: tuple[float, ...] = (Options.length_penalty,)
-    consensus: bool = Options.consensus  # say what the others found speak for, or the likeliest
+    matching: tuple[float, ...] = (Options.matching,)  # 0: the likeliest is said
     size: int | None = None  # pixels that photos are squeezed to, in the place of the checkpoint's
     another: bool = False  # also how much captions differ that are drawn for "Another"
     runtime: Literal["torch", "onnx"] = "torch"  # onnx: what was exported from the checkpoint
@@ -66,7 +66,7 @@ class Result:
             "split": split,
             "beam": self.options.beam,
             "length_penalty": self.options.length_penalty,
-            "consensus": self.options.consensus,
+            "matching": self.options.matching,
             **asdict(self.scores),
             "calibration_error": self.calibration_error,
         }
@@ -90,16 +90,17 @@ def evaluate(config: EvaluateConfig) -> Result:
     seen = remember(network, photos)
     scorer = Scorer({str(record.photo): record.captions for record in records})
     results = []
-    for beam, penalty in product(config.beam, config.length_penalty):
-        options = Options(beam=beam, length_penalty=penalty, consensus=config.consensus)
-        found = say(network, seen, options)
+    ways = product(config.beam, config.length_penalty, config.matching)
+    for beam, penalty, matching in ways:
+        options = Options(beam=beam, length_penalty=penalty, matching=matching)
+        found = say(network, seen, options, trained.matching)
         said = {
             str(record.photo): hypotheses[0]
             for record, hypotheses in zip(records, found, strict=True)
         }
         captions = {photo: trained.vocabulary.decode(one.tokens) for photo, one in said.items()}
         confidences = {
-            photo: confidence(one.logprobs, trained.calibration) for photo, one in said.items()
+            photo: confidence(Features.of(one), trained.calibration) for photo, one in said.items()
         }
         results.append(Result(options, scorer.scores(captions), captions, confidences))
         print(_line(results[-1]), flush=True)
@@ -135,7 +136,9 @@ def _others(
 ) -> dict[str, list[str]]:
     return {
         str(record.photo): [trained.vocabulary.decode(one.tokens) for one in hypotheses]
-        for record, hypotheses in zip(records, say(network, seen, ANOTHER), strict=True)
+        for record, hypotheses in zip(
+            records, say(network, seen, ANOTHER, trained.matching), strict=True
+        )
     }
 
 
@@ -159,7 +162,7 @@ def _line(result: Result) -> str:
     scores, options = result.scores, result.options
     return (
         f"beam {options.beam}  length penalty {options.length_penalty:g}  "
-        f"BLEU-4 {scores.bleu4:.1f}  CIDEr {scores.cider:.1f}  "
+        f"matching {options.matching:g}  BLEU-4 {scores.bleu4:.1f}  CIDEr {scores.cider:.1f}  "
         f"{scores.distinct_words} words  {scores.dangling:.1f} % dangling"
     )
 
@@ -189,6 +192,7 @@ def _write(
         "split": config.split,
         "beam width": str(best.options.beam),
         "length penalty": f"{best.options.length_penalty:g}",
+        "matching": f"{best.options.matching:g}",
     }
     write_report(
         out / "report.html",

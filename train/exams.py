@@ -19,7 +19,7 @@ from train.speaking import Array, read_photos, remember, say
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a sentence is searched for; the likeliest is said, without a consensus."""
+    """How a sentence is searched for; the likeliest is said."""
 
     beam: int  # width; 1 is greedy
     length_penalty: float | None  # None: greedy decoding has no use for one
@@ -28,7 +28,7 @@ class Decoding:
         """Return it as `decoding.generate` takes it."""
         if self.length_penalty is None:
             return Options(beam=self.beam)
-        return Options(beam=self.beam, length_penalty=self.length_penalty, consensus=False)
+        return Options(beam=self.beam, length_penalty=self.length_penalty)
 
     def name(self) -> str:
         """Say it in words."""

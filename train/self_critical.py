@@ -200,7 +200,7 @@ def draw(
         and the natural logarithm of each word's probability.
     """
     decoder = model.decoder
-    memory = decoder.remember(model.encoder.project(grids))
+    memory = model.remember(grids)
     state = decoder.begin(memory, samples)
     words = torch.full((len(grids) * samples,), START, device=grids.device)
     going = torch.ones_like(words, dtype=torch.bool)

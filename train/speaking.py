@@ -12,6 +12,7 @@ from tqdm import tqdm
 from captioner.decoding import generate
 from captioner.hypotheses import Hypothesis
 from captioner.image import BadImage, Pixels, Preprocessing, decode
+from captioner.matching import Matching
 from captioner.model import Model
 from captioner.network import Floats, Memory, Network, Runnable
 from captioner.options import Options
@@ -99,16 +100,19 @@ def read_starts(
 
 
 def say(
-    network: Network[Any], memories: Sequence[Memory[Any]], options: Options
+    network: Network[Any],
+    memories: Sequence[Memory[Any]],
+    options: Options,
+    matching: Matching | None = None,
 ) -> list[list[Hypothesis]]:
-    """Say what is in photos that were seen.
+    """Say what is in photos that were seen, as `decoding.generate` does.
 
     Returns:
         for each photo its hypotheses, the best first.
     """
     found: list[list[Hypothesis]] = []
     for memory in tqdm(memories, "speak", unit="batch", leave=False):
-        found += generate(network, memory, options)
+        found += generate(network, memory, options, matching)
     return found
 
 
@@ -150,5 +154,5 @@ def speak(model: Model, grids: Array, options: Options, device: str) -> list[lis
     memories = []
     for start in range(0, len(grids), BATCH):
         grid = torch.from_numpy(np.array(grids[start : start + BATCH])).to(device)
-        memories.append(model.decoder.remember(model.encoder.project(grid.float())))
+        memories.append(model.remember(grid.float()))
     return say(model, memories, options)

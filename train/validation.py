@@ -75,8 +75,7 @@ class Judge:
         """
         self.run, self.arguments, self.vocabulary, self.data = run, arguments, vocabulary, data
         self.preprocessing = preprocessing
-        # Without a consensus, which would make up for some of what epochs differ in.
-        self.options = Options(beam=beam, consensus=False)
+        self.options = Options(beam=beam)
         self.scorer = Scorer({str(r.photo): r.captions for r in data.records})
 
     def __call__(self, model: Model, *, end_to_end: bool) -> Verdict:

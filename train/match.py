@@ -1,0 +1,220 @@
+"""Fit how well sentences go with photos; see `captioner.matching`.
+
+    python -m train match runs/second/best.safetensors --data data/flickr8k --save FILE
+
+Each training photo is to be told from the others of its batch by a sentence that people wrote of
+it, and each sentence from the others (A. Radford et al., *Learning Transferable Visual Models From
+Natural Language Supervision*, ICML 2021). The encoder stays as it is: it sees every photo in a few
+augmented views, which are kept, so that what was interrupted goes on. With `--save` the checkpoint
+is written with what was fitted; its captions are chosen by it then, so fit their confidence again.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import tyro
+from torch import nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from captioner import checkpoint
+from captioner.checkpoint import Checkpoint
+from captioner.matching import TINY, Matching
+from captioner.network import Floats
+from captioner.options import Options
+from captioner.runtimes import on_device
+from captioner.vocabulary import PAD, Vocabulary
+from train.batches import Augmentation
+from train.datasets import DatasetError, Record, read
+from train.evaluate import results_folder
+from train.features import Array, Data, compute, compute_views
+from train.optimization import adamw, schedule
+from train.speaking import read_photos, remember
+
+SCALE = 10.0  # of the cosines at first; it is learned
+LARGEST_SCALE = 50.0
+RANKS = (1, 5, 10)
+
+
+@dataclass(frozen=True)
+class MatchConfig:
+    """Fit how well sentences go with photos, and measure it."""
+
+    checkpoint: Annotated[Path, tyro.conf.Positional]
+    data: Path = Path("data/flickr8k")  # the dataset's folder
+    size: int = 512  # numbers by which a photo or a word is placed
+    epochs: int = 48
+    photos: int = 200  # a step; each is told from the others
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.05
+    dropout: float = 0.5  # of what is seen, and of words
+    label_smoothing: float = 0.1
+    views: int = 2  # augmented looks at every photo
+    crop: float = Augmentation.crop  # smallest share of a photo that a view leaves
+    warmup: float = 0.1  # share of the steps
+    clip: float = 2.0  # largest norm of the gradient
+    seed: int = 0
+    cache: Path | None = None  # for photos and what the encoder sees; beside the results otherwise
+    save: Path | None = None  # write the checkpoint here, with what was fitted in it
+    device: str = "auto"  # of the encoder; what is fitted is too small for a GPU
+
+
+def match(config: MatchConfig) -> Checkpoint:
+    """Look at the training photos, fit, and measure on the validation split.
+
+    Returns:
+        the checkpoint, with what was fitted; without calibration, which was of other captions.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        DatasetError: the dataset or one of its splits cannot be read, or is too small.
+    """
+    trained = checkpoint.load(config.checkpoint)
+    network = on_device(trained, config.device)
+    dataset = read(config.data)
+    if len(dataset.split("train")) < 2:
+        raise DatasetError("one training photo is too few: there is none to tell it from")
+    val, squares = read_photos(dataset.split("val"), trained.preprocessing)
+    seen = np.concatenate([network.seen(memory) for memory in remember(network, squares)])
+    cache = config.cache or results_folder(config.checkpoint) / "cache"
+    data = compute(dataset.split("train"), None, cache / "train", "cpu", trained.preprocessing)
+    views = _views(trained, data, cache / "train", network.device, config)
+    found = fit(views, _sentences(data.records, trained.vocabulary), trained.vocabulary, config)
+    print(_recall(found, seen, val, trained.vocabulary))
+    matched = dataclasses.replace(trained, matching=found, calibration=None)
+    if config.save:
+        checkpoint.save(config.save, matched)
+    return matched
+
+
+def fit(
+    views: Sequence[Floats],
+    sentences: torch.Tensor,
+    vocabulary: Vocabulary,
+    config: MatchConfig,
+) -> Matching:
+    """Fit the places of photos and words.
+
+    Args:
+        views: `(photos, channels)` each, what was seen of the photos; see `Network.seen`.
+        sentences: `(photos, sentences, words)`, word ids and `PAD` to the end.
+        vocabulary: of the sentences.
+        config: how to fit.
+
+    Returns:
+        what was fitted, rounded as a checkpoint keeps it.
+    """
+    torch.manual_seed(config.seed)
+    looks = torch.from_numpy(np.stack(views))
+    photos, channels = looks.shape[1:]
+    space = _Space(channels, len(vocabulary), config).train()
+    optimizer = adamw([(list(space.parameters()), config.learning_rate)], config.weight_decay)
+    steps = math.ceil(photos / config.photos)
+    rates = schedule(optimizer, config.warmup, steps * config.epochs, 0)
+    for _ in tqdm(range(config.epochs), "match", leave=False):
+        for batch in torch.randperm(photos).split(config.photos):
+            view = int(torch.randint(len(looks), (1,)))
+            which = torch.randint(sentences.shape[1], (len(batch),))
+            loss = space(looks[view, batch], sentences[batch, which], config.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(space.parameters(), config.clip)
+            optimizer.step()
+            rates.step()
+    return space.matching()
+
+
+class _Space(nn.Module):
+    """The space, as it is fitted."""
+
+    def __init__(self, channels: int, words: int, config: MatchConfig) -> None:
+        super().__init__()
+        self.photo = nn.Linear(channels, config.size)
+        self.words = nn.Embedding(words, config.size, padding_idx=PAD)
+        nn.init.normal_(self.words.weight, std=0.1)
+        self.scale = nn.Parameter(torch.tensor(math.log(SCALE)))
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, seen: torch.Tensor, sentences: torch.Tensor, smoothing: float
+    ) -> torch.Tensor:
+        """Return how ill photos and sentences are told from the others, in nats.
+
+        Args:
+            seen: `(photos, channels)`.
+            sentences: `(photos, words)`, one of each photo.
+            smoothing: of the labels.
+        """
+        standardized = functional.layer_norm(seen, seen.shape[1:], eps=TINY)
+        photos = functional.normalize(self.photo(self.dropout(standardized)), dim=-1)
+        said = (sentences != PAD).unsqueeze(-1)
+        words = self.dropout(self.words(sentences)) * said
+        means = words.sum(1) / said.sum(1).clamp(min=1)
+        scale = self.scale.exp().clamp(max=LARGEST_SCALE)
+        cosines = scale * photos @ functional.normalize(means, dim=-1).T
+        own = torch.arange(len(seen))
+        losses = (
+            functional.cross_entropy(table, own, label_smoothing=smoothing)
+            for table in (cosines, cosines.T)
+        )
+        return sum(losses, torch.zeros(())) / 2
+
+    def matching(self) -> Matching:
+        """Return it as it serves, in half precision."""
+        return Matching(
+            *(
+                tensor.detach().half().float().numpy()
+                for tensor in (self.photo.weight.T, self.photo.bias, self.words.weight)
+            )
+        )
+
+
+def _views(
+    trained: Checkpoint, data: Data, folder: Path, device: str, config: MatchConfig
+) -> list[Floats]:
+    """Return what the encoder sees of each photo as a whole, in each of its views."""
+    changes, encoder = Augmentation(config.crop), trained.model.encoder
+    grids = compute_views(
+        data, encoder, folder, device, changes, config.views, trained.preprocessing
+    )
+    return [_means(grid) for grid in grids]
+
+
+def _means(grids: Array) -> Floats:
+    # They are a gigabyte in a file: a photo after the other, not all at once.
+    return np.stack([grid.mean(0, dtype=np.float32) for grid in grids])
+
+
+def _sentences(records: Sequence[Record], vocabulary: Vocabulary) -> torch.Tensor:
+    """Return the captions' words: `(photos, captions, words)`; who has fewer has some twice."""
+    most = max(len(record.captions) for record in records)
+    ids = [
+        [vocabulary.encode(text)[: Options.max_length] for text in record.captions]
+        for record in records
+    ]
+    longest = max(1, *(len(words) for texts in ids for words in texts))
+    sentences = torch.full((len(records), most, longest), PAD)
+    for photo, texts in enumerate(ids):
+        for index in range(most):
+            words = texts[index % len(texts)]
+            sentences[photo, index, : len(words)] = torch.tensor(words)
+    return sentences
+
+
+def _recall(
+    found: Matching, seen: Floats, records: Sequence[Record], vocabulary: Vocabulary
+) -> str:
+    """Tell how often a photo's first caption is among the first that are found by the photo."""
+    captions = [tuple(vocabulary.encode(record.captions[0])) for record in records]
+    rank = [
+        sum(other >= cosines[index] for other in cosines)
+        for index, cosines in enumerate(found.cosines(p, captions) for p in found.places(seen))
+    ]
+    told = [f"{100 * np.mean(np.array(rank) <= most):.1f} % at {most}" for most in RANKS]
+    return f"validation captions found among {len(captions)} by their photo: {', '.join(told)}"
