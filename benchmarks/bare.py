@@ -12,16 +12,18 @@ from captioner.cores import cores
 from captioner.decoding import generate
 from captioner.hypotheses import Hypothesis
 from captioner.image import Preprocessing, decode
+from captioner.matching import Matching
 from captioner.network import Memory, Runnable, Squares
 from captioner.options import Options
 from captioner.runtimes import Runtime, on_device, open_network
 
 
 class Bare(NamedTuple):
-    """A network on its device, and what it was trained to see."""
+    """A network on its device, what it was trained to see, and how it chooses sentences."""
 
     network: Runnable[Any]
     preprocessing: Preprocessing
+    matching: Matching | None
 
     def squeeze(self, files: Sequence[bytes]) -> Squares:
         """Decode files, as the bot's worker processes do."""
@@ -39,7 +41,7 @@ class Bare(NamedTuple):
 
     def speak(self, memory: Memory[Any], options: Options) -> list[list[Hypothesis]]:
         """Search for the sentences of photos that were seen."""
-        return generate(self.network, memory, options)
+        return generate(self.network, memory, options, self.matching)
 
     def __str__(self) -> str:
         """Name the network, what runs it, where, and on how many threads."""
@@ -74,4 +76,4 @@ def open_bare(
         import torch
 
         torch.set_num_threads(threads)
-    return Bare(on_device(found, device), found.preprocessing)
+    return Bare(on_device(found, device), found.preprocessing, found.matching)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from captioner.checkpoint import Checkpoint
+from captioner.options import Options
 from tests.benchmark import exported, photos, rows, run
 
 AT_ONCE = ("--patience", 0)  # the machine may be as busy as it likes
@@ -44,7 +45,7 @@ def test_stages_are_timed_in_either_runtime(
     )
     assert done.returncode == 0, done.stderr
     head, *batches, remark = done.stdout.splitlines()
-    assert head.startswith(f"resnet18, {runtime} on cpu, 1 thread, beam 7; ")
+    assert head.startswith(f"resnet18, {runtime} on cpu, 1 thread, beam {Options.beam}; ")
     assert [line.split(":")[0] for line in batches] == ["batch  1", "batch  8", "batch 32"]
     for line in batches:
         shares = [int(share) for share in re.findall(r"(\d+)%", line)]
@@ -118,7 +119,9 @@ def test_this_captioner_is_timed_as_a_network_and_as_deployed(
     assert done.returncode == 0, done.stderr
     head, _, *beams, _, _, sizes = rows(done.stdout)
     assert head[2:] == ["like for like, 1 core", "as deployed, 1 core"]
-    assert [(row[0], row[1]) for row in beams] == [("this one", beam) for beam in "137"]
+    assert [(row[0], row[1]) for row in beams] == [
+        ("this one", str(beam)) for beam in (1, 3, Options.beam)
+    ]
     assert all(float(megabytes) > 0 for megabytes in sizes[2:])
 
 
