@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from captioner.hypotheses import Hypothesis, choose
+from captioner.hypotheses import Hypothesis, choose, matched
 from captioner.matching import Matching
 from captioner.network import Array, Floats, Ids, Memory, Network
 from captioner.options import Options
@@ -54,7 +54,8 @@ def generate(
     else:
         found = _beam_search(network, memory, options, max(options.beam, spare * wanted))
     if matching:
-        found = _matched(found, matching.places(network.seen(memory)), matching)
+        places = matching.places(network.seen(memory))
+        found = [matched(row, place, matching) for row, place in zip(found, places, strict=True)]
     chosen = [choose(hypotheses, options) for hypotheses in found]
     if options.attention and network.config.attention:
         chosen = _with_attention(network, memory, chosen)
@@ -268,22 +269,6 @@ def _hypotheses(tokens: Ids, logprobs: Floats) -> list[list[Hypothesis]]:
             row.append(Hypothesis(tuple(words[:length]), tuple(values[: length + 1])))
         found.append(row)
     return found
-
-
-def _matched(
-    found: list[list[Hypothesis]], places: Floats, matching: Matching
-) -> list[list[Hypothesis]]:
-    """Note how well each sentence goes with its photo, of which `places` has a row each."""
-    told = []
-    for hypotheses, place in zip(found, places, strict=True):
-        cosines = matching.cosines(place, [hypothesis.tokens for hypothesis in hypotheses])
-        told.append(
-            [
-                dataclasses.replace(hypothesis, match=cosine)
-                for hypothesis, cosine in zip(hypotheses, cosines, strict=True)
-            ]
-        )
-    return told
 
 
 def _with_attention(

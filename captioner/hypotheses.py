@@ -1,8 +1,9 @@
 """What was found that may be said of a photo, and what of it is said."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from captioner.matching import Matching
 from captioner.network import Floats
 from captioner.options import Options
 
@@ -20,6 +21,12 @@ class Hypothesis:
     def logprob(self) -> float:
         """Natural logarithm of the whole sentence's probability."""
         return math.fsum(self.logprobs)
+
+
+def matched(found: list[Hypothesis], place: Floats, matching: Matching) -> list[Hypothesis]:
+    """Note how well each sentence goes with a photo that lies there, see `Matching.places`."""
+    cosines = matching.cosines(place, [hypothesis.tokens for hypothesis in found])
+    return [replace(one, match=cosine) for one, cosine in zip(found, cosines, strict=True)]
 
 
 def choose(found: list[Hypothesis], options: Options) -> list[Hypothesis]:
@@ -63,10 +70,11 @@ def _best_first(hypotheses: list[Hypothesis], options: Options) -> list[Hypothes
 
     What was cut, or had to end where the model would never have, stays behind, in its order.
     """
-    ended = [
-        one for one in hypotheses if len(one.logprobs) > len(one.tokens) and one.logprob > -math.inf
-    ]
-    if not options.matching or any(one.match is None for one in ended):
+
+    def worth(one: Hypothesis) -> float:
+        ended = len(one.logprobs) > len(one.tokens)
+        return _score(one, options) if ended and one.logprob > -math.inf else -math.inf
+
+    if not options.matching or any(one.match is None for one in hypotheses):
         return hypotheses
-    rest = [one for one in hypotheses if one not in ended]
-    return [*sorted(ended, key=lambda one: _score(one, options), reverse=True), *rest]
+    return sorted(hypotheses, key=worth, reverse=True)

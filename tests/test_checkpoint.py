@@ -142,6 +142,10 @@ def test_a_file_in_which_nothing_is_known_of_training_photos_has_no_trace_of_it(
     assert checkpoint.load(tiny_file).familiarity is None
 
 
+def put(name: str, tensor: torch.Tensor) -> Callable[[Metadata, Tensors], None]:
+    return lambda metadata, tensors: tensors.update({name: tensor})
+
+
 def test_how_sentences_go_with_photos_is_kept_in_half_precision(
     tiny_file: Path, tiny: Checkpoint, tmp_path: Path
 ) -> None:
@@ -177,22 +181,16 @@ def test_places_of_another_network_are_refused(
     ("change", "reason"),
     [
         (lambda metadata, tensors: tensors.pop("matching.bias"), "matching.bias"),
-        (lambda metadata, tensors: tensors.update({"matching.bias": torch.zeros(4)}),
-         "have the shapes"),
-        (lambda metadata, tensors: tensors.update({"matching.bias": torch.full((16,), torch.nan)}),
-         "bias must be of finite numbers"),
+        (put("matching.bias", torch.zeros(4)), "have the shapes"),
+        (put("matching.bias", torch.full((16,), torch.nan)), "bias must be of finite numbers"),
     ],
-)  # fmt: skip
+)
 def test_damaged_places_are_refused(
     copied: Path, tiny: Checkpoint, change: Callable[[Metadata, Tensors], None], reason: str
 ) -> None:
     checkpoint.save(copied, dataclasses.replace(tiny, matching=tiny_matching()))
     rewrite(copied, change)
     assert re.match(f"unreadable metadata .*{reason}", refused(copied))
-
-
-def put(name: str, tensor: torch.Tensor) -> Callable[[Metadata, Tensors], None]:
-    return lambda metadata, tensors: tensors.update({name: tensor})
 
 
 @pytest.mark.parametrize(
