@@ -19,16 +19,17 @@ from typing import Protocol
 try:
     from aiohttp import web
 
-    from bot import inbox_command, logs, metrics, replies, settings
+    from bot import logs, metrics, replies, settings
     from bot.answers import Answers
-    from bot.chats import Chats
-    from bot.database import DatabaseError
     from bot.discord_bot import Discord
     from bot.door import Door
     from bot.errors import PlatformError
-    from bot.inbox import Inbox
     from bot.settings import Settings, SettingsError
     from bot.stats import Stats
+    from bot.store import inbox_command
+    from bot.store.chat_settings import Chats
+    from bot.store.database import DatabaseError
+    from bot.store.inbox import Inbox
     from bot.supervision import keep_running
     from bot.telegram_bot import Telegram
     from bot.web_chat import WebChat

@@ -16,7 +16,6 @@ from discord.http import Route
 
 from bot import metrics
 from bot.answers import Answers
-from bot.chats import Chats
 from bot.discord_client import PhotoClient, ShardedPhotoClient
 from bot.discord_commands import Commands
 from bot.discord_failures import TROUBLE, reason
@@ -24,8 +23,9 @@ from bot.discord_photos import Photos
 from bot.discord_places import PLATFORM
 from bot.door import Door
 from bot.errors import PlatformError
-from bot.inbox import Inbox
 from bot.settings import Settings
+from bot.store.chat_settings import Chats
+from bot.store.inbox import Inbox
 from bot.supervision import until_stopped
 
 log = structlog.stdlib.get_logger(__name__)

@@ -9,7 +9,6 @@ import discord
 import structlog
 
 from bot import metrics
-from bot.chats import Chats
 from bot.discord_buttons import CaptionButton
 from bot.discord_failures import REFUSED, TROUBLE, reason
 from bot.discord_interactions import Interactions
@@ -17,8 +16,9 @@ from bot.discord_messages import Messages
 from bot.discord_photos import Photos
 from bot.discord_places import PLATFORM
 from bot.door import Door
-from bot.entries import Entry, Key
-from bot.inbox import Inbox
+from bot.store.chat_settings import Chats
+from bot.store.inbox import Inbox
+from bot.store.inbox_rows import Entry, Key
 
 log = structlog.stdlib.get_logger(__name__)
 

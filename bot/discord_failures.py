@@ -9,7 +9,7 @@ import structlog
 
 from bot import metrics
 from bot.discord_places import PLATFORM
-from bot.inbox import Hopeless, NotYet
+from bot.store.inbox import Hopeless, NotYet
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -16,8 +16,8 @@ from bot.discord_failures import REFUSED, judged
 from bot.discord_photos import Photos, Picture, pictures
 from bot.discord_places import PLATFORM, Place, place_of
 from bot.door import Door, Refusal
-from bot.entries import Key
-from bot.inbox import Hopeless, Inbox
+from bot.store.inbox import Hopeless, Inbox
+from bot.store.inbox_rows import Key
 
 if TYPE_CHECKING:
     from bot.discord_client import PhotoClient

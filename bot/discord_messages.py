@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot import metrics, replies
-from bot.chats import Chats
 from bot.discord_buttons import buttons
 from bot.discord_failures import TROUBLE, judged
 from bot.discord_missed import Missed
 from bot.discord_photos import Photos, Reply, pictures
 from bot.discord_places import PLATFORM, Place, place_of
 from bot.door import Door
-from bot.entries import Key
-from bot.inbox import Hopeless, Inbox
+from bot.store.chat_settings import Chats
+from bot.store.inbox import Hopeless, Inbox
+from bot.store.inbox_rows import Key
 
 if TYPE_CHECKING:
     from bot.discord_client import PhotoClient

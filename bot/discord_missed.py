@@ -13,7 +13,7 @@ from bot import logs
 from bot.discord_failures import REFUSED, TROUBLE, reason
 from bot.discord_photos import pictures
 from bot.discord_places import PLATFORM, Place, place_of
-from bot.inbox import Inbox
+from bot.store.inbox import Inbox
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from prometheus_client import REGISTRY
 
 from bot import metrics
-from bot.inbox import Inbox
+from bot.store.inbox import Inbox
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exp
 
 from bot import logs, metrics
 from bot.answers import Answers
-from bot.chats import Chats
 from bot.door import Door
 from bot.errors import PlatformError
-from bot.inbox import Hopeless, Inbox, NotYet
 from bot.settings import Settings
+from bot.store.chat_settings import Chats
+from bot.store.inbox import Hopeless, Inbox, NotYet
 from bot.supervision import until_stopped
 from bot.telegram_handlers import Handlers
 from bot.telegram_inbox import PLATFORM, InHand, Updates, key_of

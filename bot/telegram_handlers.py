@@ -27,9 +27,9 @@ from telegram.ext import (
 
 from bot import metrics, replies
 from bot.answers import Answer, Answers
-from bot.chats import Chats
 from bot.door import Door
 from bot.settings import Settings
+from bot.store.chat_settings import Chats
 from bot.telegram_buttons import Buttons, buttons_under
 from bot.telegram_operators import Operators
 from bot.telegram_photos import Albums, NoPicture, Photos, carries_file, carries_photo

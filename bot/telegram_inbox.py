@@ -7,8 +7,8 @@ from typing import Any
 from telegram import Bot, Update
 from telegram.ext import SimpleUpdateProcessor
 
-from bot.entries import Entry, Key
-from bot.inbox import Inbox
+from bot.store.inbox import Inbox
+from bot.store.inbox_rows import Entry, Key
 from bot.telegram_photos import carries_file
 
 PLATFORM = "telegram"

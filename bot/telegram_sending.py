@@ -27,7 +27,7 @@ from telegram.error import (
 from telegram.ext import AIORateLimiter
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from bot.chats import Chats
+from bot.store.chat_settings import Chats
 
 T = TypeVar("T")
 

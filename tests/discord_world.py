@@ -14,11 +14,11 @@ from pydantic import SecretStr
 
 from bot import replies
 from bot.answers import Answers
-from bot.chats import Chats
 from bot.discord_bot import Discord
 from bot.door import Door
-from bot.inbox import Inbox
 from bot.settings import Settings
+from bot.store.chat_settings import Chats
+from bot.store.inbox import Inbox
 from captioner import BadImage, Caption, Options
 from captioner.caption import Word
 from tests.conftest import photo_bytes, pixels

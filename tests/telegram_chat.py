@@ -11,10 +11,10 @@ import pytest
 
 from bot import telegram_bot, telegram_photos, telegram_sending
 from bot.answers import Answers, CaptionPhoto
-from bot.chats import Chats
 from bot.door import Door
-from bot.inbox import Inbox
 from bot.settings import Settings
+from bot.store.chat_settings import Chats
+from bot.store.inbox import Inbox
 from bot.telegram_bot import Telegram
 from captioner import BadImage, Caption, Options
 from captioner.caption import Word

@@ -17,8 +17,8 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from bot import metrics
 from bot.answers import Problem
-from bot.entries import State
 from bot.settings import Settings
+from bot.store.inbox_rows import State
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from bot import discord_bot, replies
 from bot.answers import Answers
-from bot.chats import Chats
 from bot.errors import PlatformError
+from bot.store.chat_settings import Chats
 from captioner import Busy, Caption, Options
 from tests.conftest import pixels
 from tests.discord_world import (

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from bot import inbox, replies
+from bot import replies
 from bot.door import Door
+from bot.store import inbox
 from tests.discord_world import PHOTOS, STATS, World, a_world, quiet_log
 from tests.fake_discord import (
     ADA,

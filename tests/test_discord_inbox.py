@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot import discord_client, inbox, replies
+from bot import discord_client, replies
 from bot.discord_photos import Photos
-from bot.entries import Key
+from bot.store import inbox
+from bot.store.inbox_rows import Key
 from tests.discord_world import PHOTOS, World, a_world, quiet_log, quoted
 from tests.fake_discord import (
     CHANNEL,

@@ -8,7 +8,8 @@ from typing import Any
 import discord
 import pytest
 
-from bot import discord_missed, inbox
+from bot import discord_missed
+from bot.store import inbox
 from tests.discord_world import PHOTOS, World, a_world, quiet_log, quoted
 from tests.fake_discord import (
     CHANNEL,

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from bot import metrics
-from bot.entries import Key
-from bot.inbox import Inbox
 from bot.stats import Stats
+from bot.store.inbox import Inbox
+from bot.store.inbox_rows import Key
 
 
 async def test_an_operator_learns_what_was_answered_and_what_waits(tmp_path: Path) -> None:

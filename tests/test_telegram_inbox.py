@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import inbox, replies, telegram_bot, telegram_sending
-from bot.entries import Key
+from bot import replies, telegram_bot, telegram_sending
+from bot.store import inbox
+from bot.store.inbox_rows import Key
 from captioner import Caption, Options
 from tests.fake_telegram import GROUP, PRIVATE, FakeTelegram, Json, failure
 from tests.telegram_chat import (

@@ -6,8 +6,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bot.entries import Entry, Key
-from bot.inbox import Inbox
+from bot.store.inbox import Inbox
+from bot.store.inbox_rows import Entry, Key
 
 HELP = """The messages that the bot gave up, and those it is still at. What is retried is taken up
 within seconds by a bot that runs, and first of all by one that is started later. Messages are

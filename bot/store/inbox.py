@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from bot import logs, metrics
-from bot.entries import STATES, Entries, Entry, Key
+from bot.store.inbox_rows import STATES, Entries, Entry, Key
 
 log = structlog.stdlib.get_logger(__name__)
 

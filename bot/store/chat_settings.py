@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from bot.database import Database
+from bot.store.database import Database
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS chats (

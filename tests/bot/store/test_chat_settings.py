@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.chats import Chats
-from bot.database import DatabaseError
+from bot.store.chat_settings import Chats
+from bot.store.database import DatabaseError
 
 
 async def test_automatic_captions_are_off_until_switched_on(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import inbox_command
-from bot.entries import Key
-from bot.inbox import Hopeless, Inbox
+from bot.store import inbox_command
+from bot.store.inbox import Hopeless, Inbox
+from bot.store.inbox_rows import Key
 
 GIVEN_UP, OPEN = Key("telegram", "-100", "5"), Key("discord", "7", "press 3")
 

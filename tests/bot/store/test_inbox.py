@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import inbox as inbox_module
-from bot.database import DatabaseError
-from bot.entries import Entry, Key
-from bot.inbox import Hopeless, Inbox, NotYet
+from bot.store import inbox as inbox_module
+from bot.store.database import DatabaseError
+from bot.store.inbox import Hopeless, Inbox, NotYet
+from bot.store.inbox_rows import Entry, Key
 
 FIRST, SECOND, OTHER = (
     Key("telegram", "7", "100"),

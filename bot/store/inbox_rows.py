@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from bot.database import Database
+from bot.store.database import Database
 
 State = Literal["open", "answered", "given up"]
 STATES: tuple[State, ...] = ("open", "answered", "given up")
