@@ -31,7 +31,7 @@ try:
     from bot.store.database import DatabaseError
     from bot.store.inbox import Inbox
     from bot.supervision import keep_running
-    from bot.telegram_bot import Telegram
+    from bot.telegram.adapter import Telegram
     from bot.web_chat import WebChat
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. The bot needs: pip install -e '.[bot]'")

@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from bot import logs
-from tests import fake_discord, fake_telegram
+from tests import fake_discord
+from tests.bot.telegram import fake_telegram
 
 SECRETS = (
     fake_telegram.TOKEN,

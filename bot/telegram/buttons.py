@@ -17,9 +17,9 @@ from telegram.ext import ContextTypes
 from bot import replies
 from bot.answers import Answer, Answers
 from bot.door import Door
-from bot.telegram_photos import NoPicture, Photos, carries_file
-from bot.telegram_sending import Sender, persistently, typing
-from bot.telegram_visitors import visitor_of
+from bot.telegram.identity import visitor_of
+from bot.telegram.photos import NoPicture, Photos, carries_file
+from bot.telegram.sending import Sender, persistently, typing
 
 MAX_ALERT = 200  # characters that fit into the answer to a button
 PRESSED = re.compile(r"(look|alt)|another:(\d{1,6})")  # strangers' programs can send anything

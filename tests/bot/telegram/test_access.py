@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from bot import replies
-from tests.fake_telegram import ANN, GROUP, PRIVATE, FakeTelegram, Json
-from tests.telegram_chat import (
+from tests.bot.telegram.chat import (
     CAT,
     DOG,
     Kept,
@@ -20,6 +19,7 @@ from tests.telegram_chat import (
     running,
     telegram,
 )
+from tests.bot.telegram.fake_telegram import ANN, GROUP, PRIVATE, FakeTelegram, Json
 
 BEN: Json = {"id": 8, "is_bot": False, "first_name": "Ben"}
 BENS: Json = {"id": 8, "type": "private", "first_name": "Ben"}

@@ -8,13 +8,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot import replies, telegram_bot, telegram_sending
+from bot import replies
+from bot.telegram import adapter, sending
 from captioner import Captioner, Options
 from captioner.caption import Caption
 from captioner.checkpoint import Checkpoint
+from tests.bot.telegram.chat import kept_in, running, telegram
+from tests.bot.telegram.fake_telegram import DROP, FakeTelegram, failure
 from tests.conftest import photo_bytes
-from tests.fake_telegram import DROP, FakeTelegram, failure
-from tests.telegram_chat import kept_in, running, telegram
 from tests.web_server import serving, web_chat
 
 # The library warns of its own use of RetryAfter.
@@ -31,8 +32,8 @@ async def test_a_flood_on_telegram_is_answered_photo_by_photo(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(telegram_sending, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(telegram_bot, "UPDATES_AT_ONCE", 64)
+    monkeypatch.setattr(sending, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(adapter, "UPDATES_AT_ONCE", 64)
     chance = random.Random(4)
     trouble = [failure(429, "Too Many Requests", retry_after=1), failure(502), DROP]
     async with (

@@ -30,9 +30,9 @@ from bot.settings import Settings
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Hopeless, Inbox, NotYet
 from bot.supervision import until_stopped
-from bot.telegram_handlers import Handlers
-from bot.telegram_inbox import PLATFORM, InHand, Updates, key_of
-from bot.telegram_sending import Limiter, pause_of, transient
+from bot.telegram.intake import PLATFORM, InHand, Updates, key_of
+from bot.telegram.messages import Handlers
+from bot.telegram.sending import Limiter, pause_of, transient
 
 log = logging.getLogger(__name__)
 

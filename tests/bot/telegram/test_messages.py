@@ -13,24 +13,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import REGISTRY
 
-from bot import replies, telegram_bot, telegram_sending
+from bot import replies
 from bot.errors import PlatformError
-from bot.telegram_bot import Telegram
+from bot.telegram import adapter, sending
+from bot.telegram.adapter import Telegram
 from captioner import Busy, Caption, Options
-from tests.conftest import photo_bytes
-from tests.fake_telegram import (
-    ANN,
-    BOT,
-    DROP,
-    GROUP,
-    PRIVATE,
-    TIMEOUT,
-    TOKEN,
-    FakeTelegram,
-    Json,
-    failure,
-)
-from tests.telegram_chat import (
+from tests.bot.telegram.chat import (
     CAR,
     CAT,
     DOG,
@@ -43,6 +31,19 @@ from tests.telegram_chat import (
     say,
     telegram,
 )
+from tests.bot.telegram.fake_telegram import (
+    ANN,
+    BOT,
+    DROP,
+    GROUP,
+    PRIVATE,
+    TIMEOUT,
+    TOKEN,
+    FakeTelegram,
+    Json,
+    failure,
+)
+from tests.conftest import photo_bytes
 
 # The library warns of its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
@@ -307,7 +308,7 @@ async def test_commands_are_shown_in_the_menu(fake: FakeTelegram, chats: Kept) -
 async def test_typing_is_shown_again_until_the_answer_is_there(
     fake: FakeTelegram, chats: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telegram_sending, "TYPING_SECONDS", 0.01)
+    monkeypatch.setattr(sending, "TYPING_SECONDS", 0.01)
     fake.failures["sendChatAction"] = [failure(429, "Too Many Requests", retry_after=60)]
     done = asyncio.Event()
 
@@ -780,7 +781,7 @@ async def test_a_photo_that_cannot_be_fetched_gets_a_sentence(
 ) -> None:
     nowhere = {"ok": True, "result": {"file_id": "file0", "file_unique_id": "u"}}
     fake.failures["getFile"] = [nowhere] if call == "getFile" else []
-    fake.failures["file"] = [failure(500)] * telegram_sending.TRIES
+    fake.failures["file"] = [failure(500)] * sending.TRIES
 
     async with running(telegram(fake, chats)):
         await fake.send(photo=[fake.photo(DOG)])
@@ -886,12 +887,12 @@ async def test_neither_the_token_nor_names_are_logged(
     fake: FakeTelegram, chats: Kept, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    fake.failures["sendMessage"] = [failure(500, f"at /bot{TOKEN}")] * telegram_sending.TRIES
+    fake.failures["sendMessage"] = [failure(500, f"at /bot{TOKEN}")] * sending.TRIES
     fake.failures["getUpdates"] = [None, failure(500, f"at /bot{TOKEN}")]
 
     async with running(telegram(fake, chats)):
         await fake.send(photo=[fake.photo(DOG)])
-        await fake.nth("sendMessage", telegram_sending.TRIES)
+        await fake.nth("sendMessage", sending.TRIES)
 
     assert "@captions_bot answers" in caplog.text
     reasons = [record.__dict__.get("reason") for record in caplog.records]
@@ -944,7 +945,7 @@ async def test_updates_stay_with_telegram_if_they_cannot_be_confirmed(
 async def test_a_cancelled_run_leaves_at_once(
     fake: FakeTelegram, chats: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telegram_bot, "UPDATES_AT_ONCE", 2)
+    monkeypatch.setattr(adapter, "UPDATES_AT_ONCE", 2)
     started = asyncio.Event()
 
     async def endless(photo: bytes, options: Options) -> Caption:

@@ -11,7 +11,7 @@ from telegram.error import BadRequest, TelegramError, TimedOut
 
 from bot import replies
 from bot.answers import Problem
-from bot.telegram_sending import persistently
+from bot.telegram.sending import persistently
 
 ALBUM_SECONDS = 1.0  # an album has no end mark; it is whole when so long no photo of it came
 PHOTOS_AT_ONCE = 32  # in memory

@@ -4,7 +4,7 @@ from telegram import CallbackQuery, Message, MessageEntity
 from telegram.constants import ChatType
 
 from bot.door import Visitor
-from bot.telegram_photos import carries_file
+from bot.telegram.photos import carries_file
 
 MENTIONS: list[str | None] = [
     MessageEntity.MENTION,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot import replies, telegram_bot, telegram_sending
+from bot import replies
 from bot.store import inbox
 from bot.store.inbox_rows import Key
+from bot.telegram import adapter, sending
 from captioner import Caption, Options
-from tests.fake_telegram import GROUP, PRIVATE, FakeTelegram, Json, failure
-from tests.telegram_chat import (
+from tests.bot.telegram.chat import (
     CAR,
     CAT,
     DOG,
@@ -24,6 +24,7 @@ from tests.telegram_chat import (
     say,
     telegram,
 )
+from tests.bot.telegram.fake_telegram import GROUP, PRIVATE, FakeTelegram, Json, failure
 
 # The library warns of its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
@@ -137,11 +138,11 @@ async def test_an_update_that_comes_twice_is_answered_once(fake: FakeTelegram, k
 async def test_an_answer_that_did_not_get_through_is_tried_again_later(
     fake: FakeTelegram, kept: Kept, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fake.failures["sendMessage"] = [failure(500, "down")] * telegram_sending.TRIES
+    fake.failures["sendMessage"] = [failure(500, "down")] * sending.TRIES
 
     async with running(telegram(fake, kept)):
         await fake.send(photo=[fake.photo(DOG)])
-        sent = await fake.nth("sendMessage", telegram_sending.TRIES + 1)
+        sent = await fake.nth("sendMessage", sending.TRIES + 1)
 
     assert sent["text"] == "Photo 0."
     (warning,) = (record for record in caplog.records if record.message == "attempt failed")
@@ -152,17 +153,17 @@ async def test_an_answer_that_did_not_get_through_is_tried_again_later(
 async def test_after_the_last_attempt_there_is_one_apology_and_the_operator_can_retry(
     fake: FakeTelegram, kept: Kept
 ) -> None:
-    fake.failures["sendMessage"] = [failure(500, "down") for _ in range(telegram_sending.TRIES * 3)]
+    fake.failures["sendMessage"] = [failure(500, "down") for _ in range(sending.TRIES * 3)]
 
     async with running(telegram(fake, kept)):
         asked = await fake.send(photo=[fake.photo(DOG)])
-        apology = await fake.nth("sendMessage", telegram_sending.TRIES * 3 + 1)
+        apology = await fake.nth("sendMessage", sending.TRIES * 3 + 1)
         await fake.send(photo=[fake.photo(CAT)])
-        other = await fake.nth("sendMessage", telegram_sending.TRIES * 3 + 2)
+        other = await fake.nth("sendMessage", sending.TRIES * 3 + 2)
         assert await state_of(kept, asked) == "given up"
         (entry,) = await kept.inbox.entries("given up")
         assert await kept.inbox.retry(entry.key)
-        late = await fake.nth("sendMessage", telegram_sending.TRIES * 3 + 3)
+        late = await fake.nth("sendMessage", sending.TRIES * 3 + 3)
 
     assert [apology["text"], other["text"], late["text"]] == [
         replies.GIVEN_UP,
@@ -191,15 +192,15 @@ async def test_a_photo_that_ends_the_process_each_time_is_given_up(
 
 
 async def test_an_album_that_is_given_up_gets_one_apology(fake: FakeTelegram, kept: Kept) -> None:
-    fake.failures["sendMessage"] = [failure(500, "down") for _ in range(telegram_sending.TRIES * 3)]
+    fake.failures["sendMessage"] = [failure(500, "down") for _ in range(sending.TRIES * 3)]
 
     async with running(telegram(fake, kept)):
         for photo in (DOG, CAT):
             await fake.send(photo=[fake.photo(photo)], media_group_id="a")
-        await fake.nth("sendMessage", telegram_sending.TRIES * 3 + 1)
+        await fake.nth("sendMessage", sending.TRIES * 3 + 1)
 
     assert fake.of("sendMessage")[-1]["text"] == replies.GIVEN_UP
-    assert len(fake.of("sendMessage")) == telegram_sending.TRIES * 3 + 1
+    assert len(fake.of("sendMessage")) == sending.TRIES * 3 + 1
     assert await kept.inbox.counts() == {"given up": 2}
 
 
@@ -257,7 +258,7 @@ async def test_what_people_say_to_each_other_is_not_written_down(
 async def test_a_full_hand_leaves_the_rest_with_telegram(
     fake: FakeTelegram, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telegram_bot, "UPDATES_AT_ONCE", 2)
+    monkeypatch.setattr(adapter, "UPDATES_AT_ONCE", 2)
     release = asyncio.Event()
 
     async def slow(photo: bytes, options: Options) -> Caption:

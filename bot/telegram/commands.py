@@ -8,8 +8,8 @@ from telegram.ext import ApplicationHandlerStop, ContextTypes
 
 from bot import replies
 from bot.door import Door
-from bot.telegram_sending import Sender, persistently
-from bot.telegram_visitors import addresses_bot, is_private, mentions_bot, visitor_of
+from bot.telegram.identity import addresses_bot, is_private, mentions_bot, visitor_of
+from bot.telegram.sending import Sender, persistently
 
 Context = ContextTypes.DEFAULT_TYPE
 

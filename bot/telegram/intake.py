@@ -9,7 +9,7 @@ from telegram.ext import SimpleUpdateProcessor
 
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Entry, Key
-from bot.telegram_photos import carries_file
+from bot.telegram.photos import carries_file
 
 PLATFORM = "telegram"
 

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot import telegram_bot, telegram_photos, telegram_sending
 from bot.answers import Answers, CaptionPhoto
 from bot.door import Door
 from bot.settings import Settings
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Inbox
-from bot.telegram_bot import Telegram
+from bot.telegram import adapter, photos, sending
+from bot.telegram.adapter import Telegram
 from captioner import BadImage, Caption, Options
 from captioner.caption import Word
+from tests.bot.telegram.fake_telegram import TIMEOUT, TOKEN, FakeTelegram, Json
 from tests.conftest import photo_bytes, pixels
-from tests.fake_telegram import TIMEOUT, TOKEN, FakeTelegram, Json
 
 PHOTOS = {photo_bytes(seed): seed for seed in range(6)}
 DOG, CAT, CAR = list(PHOTOS)[:3]
@@ -31,9 +31,9 @@ def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(telegram_photos, "ALBUM_SECONDS", 0.4)
-    monkeypatch.setattr(telegram_sending, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(telegram_bot, "POLL_PAUSE", 0.01)
+    monkeypatch.setattr(photos, "ALBUM_SECONDS", 0.4)
+    monkeypatch.setattr(sending, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(adapter, "POLL_PAUSE", 0.01)
 
 
 class Kept(Chats):

@@ -30,11 +30,11 @@ from bot.answers import Answer, Answers
 from bot.door import Door
 from bot.settings import Settings
 from bot.store.chat_settings import Chats
-from bot.telegram_buttons import Buttons, buttons_under
-from bot.telegram_operators import Operators
-from bot.telegram_photos import Albums, NoPicture, Photos, carries_file, carries_photo
-from bot.telegram_sending import Sender, persistently, typing
-from bot.telegram_visitors import addresses_bot, is_private, mentions_bot, visitor_of
+from bot.telegram.buttons import Buttons, buttons_under
+from bot.telegram.commands import Operators
+from bot.telegram.identity import addresses_bot, is_private, mentions_bot, visitor_of
+from bot.telegram.photos import Albums, NoPicture, Photos, carries_file, carries_photo
+from bot.telegram.sending import Sender, persistently, typing
 
 Context = ContextTypes.DEFAULT_TYPE
 

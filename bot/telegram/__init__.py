@@ -1,0 +1,1 @@
+"""Telegram: from the connection to the last reply."""
