@@ -21,7 +21,7 @@ try:
 
     from bot import logs, metrics, replies, settings
     from bot.answers import Answers
-    from bot.discord_bot import Discord
+    from bot.discord.adapter import Discord
     from bot.door import Door
     from bot.errors import PlatformError
     from bot.settings import Settings, SettingsError

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from bot import logs
-from tests import fake_discord
+from tests.bot.discord import fake_discord
 from tests.bot.telegram import fake_telegram
 
 SECRETS = (

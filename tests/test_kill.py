@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from bot.settings import Settings
-from tests import fake_discord
+from tests.bot.discord import fake_discord
+from tests.bot.discord.fake_discord import PRIVATE, FakeDiscord
 from tests.bot.telegram import fake_telegram
 from tests.bot.telegram.fake_telegram import FakeTelegram
 from tests.conftest import photo_bytes
-from tests.fake_discord import PRIVATE, FakeDiscord
 
 ROOT = Path(__file__).parents[1]
 KILLS, PHOTOS = 20, 200

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 import discord
 
-from bot.discord_photos import Picture, pictures
+from bot.discord.photos import Picture, pictures
 
 
 @dataclass(frozen=True)

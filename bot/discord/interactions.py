@@ -10,17 +10,17 @@ import discord
 from discord.utils import MISSING
 
 from bot import metrics, replies
-from bot.discord_asked import Asked
-from bot.discord_buttons import buttons
-from bot.discord_failures import REFUSED, judged
-from bot.discord_photos import Photos, Picture, pictures
-from bot.discord_places import PLATFORM, Place, place_of
+from bot.discord.buttons import buttons
+from bot.discord.errors import REFUSED, judged
+from bot.discord.identity import PLATFORM, Place, place_of
+from bot.discord.photos import Photos, Picture, pictures
+from bot.discord.request import Asked
 from bot.door import Door, Refusal
 from bot.store.inbox import Hopeless, Inbox
 from bot.store.inbox_rows import Key
 
 if TYPE_CHECKING:
-    from bot.discord_client import PhotoClient
+    from bot.discord.intake import PhotoClient
 
 TOKEN_SECONDS = 15 * 60.0
 ACKNOWLEDGED = 40060  # the library asked again when it was not told that all is well

@@ -9,12 +9,12 @@ import discord
 import structlog
 
 from bot import metrics
-from bot.discord_buttons import CaptionButton
-from bot.discord_failures import REFUSED, TROUBLE, reason
-from bot.discord_interactions import Interactions
-from bot.discord_messages import Messages
-from bot.discord_photos import Photos
-from bot.discord_places import PLATFORM
+from bot.discord.buttons import CaptionButton
+from bot.discord.errors import REFUSED, TROUBLE, reason
+from bot.discord.identity import PLATFORM
+from bot.discord.interactions import Interactions
+from bot.discord.messages import Messages
+from bot.discord.photos import Photos
 from bot.door import Door
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Inbox

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot import metrics, replies
-from bot.discord_buttons import buttons
-from bot.discord_failures import TROUBLE, judged
-from bot.discord_missed import Missed
-from bot.discord_photos import Photos, Reply, pictures
-from bot.discord_places import PLATFORM, Place, place_of
+from bot.discord.backfill import Missed
+from bot.discord.buttons import buttons
+from bot.discord.errors import TROUBLE, judged
+from bot.discord.identity import PLATFORM, Place, place_of
+from bot.discord.photos import Photos, Reply, pictures
 from bot.door import Door
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Hopeless, Inbox
 from bot.store.inbox_rows import Key
 
 if TYPE_CHECKING:
-    from bot.discord_client import PhotoClient
+    from bot.discord.intake import PhotoClient
 
 BY_PERSONS = (discord.MessageType.default, discord.MessageType.reply)
 

@@ -11,8 +11,7 @@ from prometheus_client import REGISTRY
 from bot import replies
 from bot.door import Door
 from bot.store import inbox
-from tests.discord_world import PHOTOS, STATS, World, a_world, quiet_log
-from tests.fake_discord import (
+from tests.bot.discord.fake_discord import (
     ADA,
     CHANNEL,
     EPHEMERAL,
@@ -25,6 +24,7 @@ from tests.fake_discord import (
     Json,
     user,
 )
+from tests.bot.discord.world import PHOTOS, STATS, World, a_world, quiet_log
 
 OPERATORS = {f"discord:{ADA}"}
 IN_THREAD: Json = {"channel": {"id": THREAD, "type": 11}, "channel_id": THREAD}
@@ -170,7 +170,7 @@ async def test_what_was_missed_is_answered_to_whom_is_let_in_however_much_it_is(
     world.door = Door("1/minute", "1/minute", blocked={"discord:804"})
     async with world.running():
         await world.captioned(0)
-    authors = [user(ADA, "ada"), user("804", "blocked"), user(ADA, "ada")]
+    authors = [user(ADA, "lovelace"), user("804", "blocked"), user(ADA, "lovelace")]
     photos = [
         fake.message(channel_id=PRIVATE, attachments=[fake.attachment(PHOTOS[1])], author=author)
         for author in authors

@@ -16,11 +16,11 @@ from discord.http import Route
 
 from bot import metrics
 from bot.answers import Answers
-from bot.discord_client import PhotoClient, ShardedPhotoClient
-from bot.discord_commands import Commands
-from bot.discord_failures import TROUBLE, reason
-from bot.discord_photos import Photos
-from bot.discord_places import PLATFORM
+from bot.discord.commands import Commands
+from bot.discord.errors import TROUBLE, reason
+from bot.discord.identity import PLATFORM
+from bot.discord.intake import PhotoClient, ShardedPhotoClient
+from bot.discord.photos import Photos
 from bot.door import Door
 from bot.errors import PlatformError
 from bot.settings import Settings

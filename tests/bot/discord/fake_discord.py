@@ -222,7 +222,7 @@ class FakeDiscord:
             "type": 0,
             "channel_id": CHANNEL,
             "guild_id": GUILD,
-            "author": user(ADA, "ada"),
+            "author": user(ADA, "lovelace"),
             "content": content,
             "timestamp": "2026-01-02T03:04:05+00:00",
             "edited_timestamp": None,
@@ -283,7 +283,7 @@ class FakeDiscord:
     async def _interact(self, kind: int, data: Json, **fields: Any) -> Json:
         number = str(next(self.ids))
         permissions = fields.pop("permissions", "0")
-        person = user(ADA, "ada")
+        person = user(ADA, "lovelace")
         interaction = {
             "id": number,
             "application_id": self.me["id"],
@@ -492,7 +492,7 @@ class FakeDiscord:
 
     def _channel(self, call: Call, number: str) -> web.Response:
         known = {one["id"]: one for one in (_room(), _thread())}
-        known[PRIVATE] = {"id": PRIVATE, "type": 1, "recipients": [user(ADA, "ada")]}
+        known[PRIVATE] = {"id": PRIVATE, "type": 1, "recipients": [user(ADA, "lovelace")]}
         if number in self.gone or number not in known:
             return _json({"code": 10003, "message": "Unknown Channel"}, 404)
         return _json(known[number])

@@ -8,7 +8,7 @@ import discord
 import structlog
 
 from bot import metrics
-from bot.discord_places import PLATFORM
+from bot.discord.identity import PLATFORM
 from bot.store.inbox import Hopeless, NotYet
 
 log = structlog.stdlib.get_logger(__name__)

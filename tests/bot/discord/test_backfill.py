@@ -8,10 +8,9 @@ from typing import Any
 import discord
 import pytest
 
-from bot import discord_missed
+from bot.discord import backfill
 from bot.store import inbox
-from tests.discord_world import PHOTOS, World, a_world, quiet_log, quoted
-from tests.fake_discord import (
+from tests.bot.discord.fake_discord import (
     CHANNEL,
     GRANTED,
     MANAGE_CHANNELS,
@@ -22,6 +21,7 @@ from tests.fake_discord import (
     snowflake,
     user,
 )
+from tests.bot.discord.world import PHOTOS, World, a_world, quiet_log, quoted
 
 HOURS = 3600.0
 FAILED: Json = {"code": 0, "message": "Internal"}
@@ -95,7 +95,7 @@ async def test_photos_older_than_the_limit_are_left(world: World) -> None:
 async def test_no_more_than_a_bound_is_looked_back_for(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discord_missed, "MOST", 102)  # more than Discord hands out at once
+    monkeypatch.setattr(backfill, "MOST", 102)  # more than Discord hands out at once
     await world.inbox.saw("discord", PRIVATE, snowflake(HOURS))
     for _ in range(101):
         world.fake.message("words", channel_id=PRIVATE)
@@ -186,7 +186,7 @@ async def test_a_live_photo_does_not_hide_what_could_not_be_looked_back_for_yet(
     async with world.killed():
         await fake.call("GET", path)
         await world.captioned(2)
-    monkeypatch.setattr(discord_missed, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(backfill, "RETRY_SECONDS", 0.02)
     async with world.running():
         await world.settled(early)
 

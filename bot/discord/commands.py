@@ -7,12 +7,12 @@ import structlog
 from discord import app_commands
 
 from bot import replies
-from bot.discord_asked import Asked
-from bot.discord_client import PhotoClient
-from bot.discord_failures import reason
-from bot.discord_interactions import place_of_interaction, whisper
-from bot.discord_photos import attached, is_picture, pictures
-from bot.discord_places import PLATFORM
+from bot.discord.errors import reason
+from bot.discord.identity import PLATFORM
+from bot.discord.intake import PhotoClient
+from bot.discord.interactions import place_of_interaction, whisper
+from bot.discord.photos import attached, is_picture, pictures
+from bot.discord.request import Asked
 
 log = structlog.stdlib.get_logger(__name__)
 

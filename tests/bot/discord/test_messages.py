@@ -11,26 +11,13 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
-from bot import discord_bot, replies
+from bot import replies
 from bot.answers import Answers
+from bot.discord import adapter
 from bot.errors import PlatformError
 from bot.store.chat_settings import Chats
 from captioner import Busy, Caption, Options
-from tests.conftest import pixels
-from tests.discord_world import (
-    ABOUT,
-    BROKEN,
-    LONG,
-    PHOTOS,
-    ROW,
-    SENTENCES,
-    World,
-    a_world,
-    quiet_log,
-    row,
-    sentence,
-)
-from tests.fake_discord import (
+from tests.bot.discord.fake_discord import (
     ADMINISTRATOR,
     CHANNEL,
     EPHEMERAL,
@@ -46,6 +33,20 @@ from tests.fake_discord import (
     Json,
     user,
 )
+from tests.bot.discord.world import (
+    ABOUT,
+    BROKEN,
+    LONG,
+    PHOTOS,
+    ROW,
+    SENTENCES,
+    World,
+    a_world,
+    quiet_log,
+    row,
+    sentence,
+)
+from tests.conftest import pixels
 
 
 @pytest.fixture
@@ -734,7 +735,7 @@ async def test_a_network_that_is_down_is_said_plainly_and_tried_again(
 async def test_a_gateway_that_stays_silent_is_given_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discord_bot, "START_SECONDS", 0.5)
+    monkeypatch.setattr(adapter, "START_SECONDS", 0.5)
     monkeypatch.setattr(FakeDiscord, "_identify", _ignore)
     with pytest.raises(PlatformError, match="cannot be reached"):
         await asyncio.wait_for(world.bot().run(asyncio.Event()), SECONDS)
@@ -743,7 +744,7 @@ async def test_a_gateway_that_stays_silent_is_given_up(
 async def test_only_the_start_has_to_be_quick(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discord_bot, "START_SECONDS", 2.0)
+    monkeypatch.setattr(adapter, "START_SECONDS", 2.0)
     async with world.running():
         await asyncio.sleep(2.1)
         await world.captioned()

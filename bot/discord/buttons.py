@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 import discord
 
 from bot import replies
-from bot.discord_asked import Asked
+from bot.discord.request import Asked
 
 if TYPE_CHECKING:
-    from bot.discord_client import PhotoClient
+    from bot.discord.intake import PhotoClient
 
 LABELS = {"another": replies.ANOTHER, "look": replies.LOOK, "alt": replies.ALT_TEXT}
 

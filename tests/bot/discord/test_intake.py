@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bot import discord_client, replies
-from bot.discord_photos import Photos
+from bot import replies
+from bot.discord import intake
+from bot.discord.photos import Photos
 from bot.store import inbox
 from bot.store.inbox_rows import Key
-from tests.discord_world import PHOTOS, World, a_world, quiet_log, quoted
-from tests.fake_discord import (
+from tests.bot.discord.fake_discord import (
     CHANNEL,
     EPHEMERAL,
     ME,
@@ -23,6 +23,7 @@ from tests.fake_discord import (
     Json,
     snowflake,
 )
+from tests.bot.discord.world import PHOTOS, World, a_world, quiet_log, quoted
 
 HOURS = 3600.0
 FAILED: Json = {"code": 0, "message": "Internal"}
@@ -177,7 +178,7 @@ async def test_the_inbox_holds_neither_words_nor_addresses_of_a_message(world: W
         entry = (await world.inbox.entries("open"))[0]
 
     assert entry.reference == {"guild": None}
-    assert not [one for one in (b"secret", b"cdn", b"ada") if one in raw(world)]
+    assert not [one for one in (b"secret", b"cdn", b"lovelace") if one in raw(world)]
 
 
 async def test_the_same_message_twice_is_answered_once(world: World) -> None:
@@ -199,7 +200,7 @@ async def test_the_same_message_twice_is_answered_once(world: World) -> None:
 async def test_no_more_than_a_bound_is_in_hand_and_all_is_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discord_client, "AT_ONCE", 2)
+    monkeypatch.setattr(intake, "AT_ONCE", 2)
     world.model.open.clear()
     async with world.running():
         photos = [await world.photo(number % 4) for number in range(7)]

@@ -10,9 +10,9 @@ import discord
 import structlog
 
 from bot import logs
-from bot.discord_failures import REFUSED, TROUBLE, reason
-from bot.discord_photos import pictures
-from bot.discord_places import PLATFORM, Place, place_of
+from bot.discord.errors import REFUSED, TROUBLE, reason
+from bot.discord.identity import PLATFORM, Place, place_of
+from bot.discord.photos import pictures
 from bot.store.inbox import Inbox
 
 log = structlog.stdlib.get_logger(__name__)

@@ -14,15 +14,15 @@ from pydantic import SecretStr
 
 from bot import replies
 from bot.answers import Answers
-from bot.discord_bot import Discord
+from bot.discord.adapter import Discord
 from bot.door import Door
 from bot.settings import Settings
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Inbox
 from captioner import BadImage, Caption, Options
 from captioner.caption import Word
+from tests.bot.discord.fake_discord import PRIVATE, SECONDS, TOKEN, FakeDiscord, Json
 from tests.conftest import photo_bytes, pixels
-from tests.fake_discord import PRIVATE, SECONDS, TOKEN, FakeDiscord, Json
 
 PHOTOS = [photo_bytes(seed) for seed in range(4)]
 BROKEN, LONG = b"no picture", b"a long story"
@@ -180,7 +180,7 @@ def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     records = caplog.get_records("call")
     assert not [record for record in records if record.exc_info]
     text = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in records)
-    assert not [secret for secret in (TOKEN, "ada", "secret-of") if secret in text]
+    assert not [secret for secret in (TOKEN, "lovelace", "secret-of") if secret in text]
 
 
 def _inbox(folder: Path) -> Inbox:

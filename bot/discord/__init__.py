@@ -1,0 +1,1 @@
+"""Discord: from the connection to the last reply."""
