@@ -32,7 +32,7 @@ try:
     from bot.store.inbox import Inbox
     from bot.supervision import keep_running
     from bot.telegram.adapter import Telegram
-    from bot.web_chat import WebChat
+    from bot.web.adapter import WebChat
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. The bot needs: pip install -e '.[bot]'")
 

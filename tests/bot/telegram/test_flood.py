@@ -15,8 +15,8 @@ from captioner.caption import Caption
 from captioner.checkpoint import Checkpoint
 from tests.bot.telegram.chat import kept_in, running, telegram
 from tests.bot.telegram.fake_telegram import DROP, FakeTelegram, failure
+from tests.bot.web.server import serving, web_chat
 from tests.conftest import photo_bytes
-from tests.web_server import serving, web_chat
 
 # The library warns of its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot import logs, replies
-from bot.caption_api import failure
 from bot.door import Door, Visitor
 from bot.settings import Settings
+from bot.web.api import failure
 
 log = logging.getLogger(__name__)
 

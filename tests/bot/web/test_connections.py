@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession
 
-from bot import web_connections
-from bot.web_chat import MAX_FIELD, MAX_FIELDS, MAX_LINE
-from bot.web_connections import Connections
+from bot.web import connections
+from bot.web.adapter import MAX_FIELD, MAX_FIELDS, MAX_LINE
+from bot.web.connections import Connections
 from captioner import Caption, Options
-from tests.web_server import PHOTO, SURE, connect, documented, ended, head, serving, web_chat
+from tests.bot.web.server import PHOTO, SURE, connect, documented, ended, head, serving, web_chat
 
 READY = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SHORT = 0.1  # seconds, instead of many
@@ -32,7 +32,7 @@ async def url() -> AsyncIterator[str]:
 
 @pytest.fixture
 def short_heads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_connections, "HEAD_SECONDS", SHORT)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", SHORT)
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
@@ -110,7 +110,7 @@ async def test_a_photo_that_comes_byte_by_byte_is_not_waited_for() -> None:
 async def test_who_does_not_read_the_answers_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    monkeypatch.setattr(web_connections, "UNREAD_SECONDS", SHORT)
+    monkeypatch.setattr(connections, "UNREAD_SECONDS", SHORT)
     left = asyncio.Event()
     leave = Connections.leave
 
@@ -133,7 +133,7 @@ async def test_who_does_not_read_the_answers_is_cut_off(
 async def test_more_connections_than_there_is_room_for_are_closed_at_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, url: str
 ) -> None:
-    monkeypatch.setattr(web_connections, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
     first, second = await connect(url), await connect(url)
     for connection in (first, second):
         await ready(*connection)
@@ -156,12 +156,12 @@ async def test_more_connections_than_there_is_room_for_are_closed_at_once(
 async def test_who_was_turned_away_is_counted_once_a_minute(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(web_connections, "MAX_CONNECTIONS", 0)
-    connections = Connections()
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 0)
+    opened = Connections()
     for _ in range(4):
-        assert not connections.enter()
-    monkeypatch.setattr(web_connections, "WARN_SECONDS", 0.0)
-    assert not connections.enter()
+        assert not opened.enter()
+    monkeypatch.setattr(connections, "WARN_SECONDS", 0.0)
+    assert not opened.enter()
 
     assert [record.args for record in caplog.records] == [(1, 0), (4, 0)]
 

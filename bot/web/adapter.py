@@ -17,14 +17,15 @@ from string import Template
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bot import metrics, replies, web_tls
+from bot import metrics, replies
 from bot.answers import Answers
-from bot.caption_api import CaptionApi
 from bot.door import Door
 from bot.errors import PlatformError
 from bot.settings import Settings
-from bot.web_connections import HEAD_SECONDS, Connection, Connections, server_log
-from bot.web_gate import API, METRICS, Gate, Handler
+from bot.web import tls
+from bot.web.api import CaptionApi
+from bot.web.auth import API, METRICS, Gate, Handler
+from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ class WebChat:
     async def _listening(
         self, stop: asyncio.Event, connections: Connections
     ) -> AsyncIterator[asyncio.Server]:
-        tls = web_tls.context(self.settings)
+        context = tls.context(self.settings)
         runner = web.AppRunner(
             self._application(stop, connections),
             access_log=None,
@@ -135,9 +136,9 @@ class WebChat:
         await runner.setup()
         assert runner.server is not None
         try:
-            server = await self._listen(partial(Connection, connections, runner.server), tls)
+            server = await self._listen(partial(Connection, connections, runner.server), context)
             host, port = self.settings.web_host, server.sockets[0].getsockname()[1]
-            self.url = f"{'https' if tls else 'http'}://{_reachable(host)}:{port}"
+            self.url = f"{'https' if context else 'http'}://{_reachable(host)}:{port}"
             try:
                 yield server
             finally:
@@ -146,15 +147,15 @@ class WebChat:
             await runner.cleanup()
 
     async def _listen(
-        self, protocol: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None
+        self, protocol: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
     ) -> asyncio.Server:
         try:
             return await asyncio.get_running_loop().create_server(
                 protocol,
                 self.settings.web_host,
                 self.settings.web_port,
-                ssl=tls,
-                ssl_handshake_timeout=HEAD_SECONDS if tls else None,
+                ssl=context,
+                ssl_handshake_timeout=HEAD_SECONDS if context else None,
             )
         except OSError as error:
             raise PlatformError(self._trouble(error)) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from captioner import BadImage, Caption, Options
-from tests.web_server import OPENAPI, SURE, serving, web_chat
+from tests.bot.web.server import OPENAPI, SURE, serving, web_chat
 
 EXAMPLES = 60  # of each operation
 TOKEN = "a token"

@@ -37,14 +37,14 @@ from captioner import Busy, Caption, Captioner, Options
 from captioner.caption import Word
 from captioner.image import decode
 from captioner.network import Floats
+from tests.bot.web.server import OPEN, serving, web_chat
 from tests.conftest import photo_bytes
-from tests.web_server import OPEN, serving, web_chat
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from bot import replies
 from bot.door import Door
-from tests.web_server import PHOTO, connect, documented, ended, head, serving, web_chat
+from tests.bot.web.server import PHOTO, connect, documented, ended, head, serving, web_chat
 
 TOKEN = "s3cret-tökén"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -15,11 +15,10 @@ from openapi_spec_validator import validate as validate_openapi
 from PIL import Image
 
 from bot import replies
-from bot.caption_api import CHUNK
+from bot.web.api import CHUNK
 from captioner import BadImage, Busy, Caption, Options
 from captioner.caption import Word
-from tests.conftest import failing
-from tests.web_server import (
+from tests.bot.web.server import (
     LIMIT,
     LIMIT_MB,
     OPENAPI,
@@ -32,6 +31,7 @@ from tests.web_server import (
     serving,
     web_chat,
 )
+from tests.conftest import failing
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from aiohttp import ClientSession, web
 from bot import replies
 from bot.errors import PlatformError
 from captioner import Caption, Options
-from tests.web_server import (
+from tests.bot.web.server import (
     OPENAPI,
     PHOTO,
     SURE,
@@ -132,7 +132,7 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(
         "chat.css\0",
         "chat.css/",
         "chat.css/../index.html",
-        "static/../../web_chat.py",
+        "static/../../adapter.py",
         "/etc/passwd",
         "%2fetc%2fpasswd",
         "../../../../../../../../etc/passwd",

@@ -145,5 +145,5 @@ def _ours(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-server_log = logging.getLogger("bot.web_server")  # aiohttp's
+server_log = logging.getLogger("bot.web.server")  # aiohttp's
 server_log.addFilter(_ours)

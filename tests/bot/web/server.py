@@ -14,7 +14,7 @@ from openapi_schema_validator import OAS31Validator
 from bot.answers import Answers, CaptionPhoto, CheckRoom
 from bot.door import Door
 from bot.settings import Settings
-from bot.web_chat import STATIC, WebChat
+from bot.web.adapter import STATIC, WebChat
 from captioner import Caption, Options
 from captioner.caption import Word
 from captioner.image import Limits, decode

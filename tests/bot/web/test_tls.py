@@ -10,10 +10,10 @@ import trustme
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives import serialization
 
-from bot import web_chat as module
-from bot import web_tls
 from bot.errors import PlatformError
-from tests.web_server import PHOTO, connect, documented, ended, serving, web_chat
+from bot.web import adapter as module
+from bot.web import tls
+from tests.bot.web.server import PHOTO, connect, documented, ended, serving, web_chat
 
 AUTHORITY = trustme.CA()
 
@@ -61,7 +61,7 @@ async def test_without_them_browsers_are_not_told_to_come_by_https() -> None:
 
 
 async def test_old_versions_of_tls_are_not_spoken(files: dict[str, Any]) -> None:
-    context = web_tls.context(web_chat(**files).settings)
+    context = tls.context(web_chat(**files).settings)
     assert context is not None
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
