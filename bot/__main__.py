@@ -22,7 +22,7 @@ try:
     from bot import logs, metrics, replies, settings
     from bot.answers import Answers
     from bot.discord.adapter import Discord
-    from bot.door import Door
+    from bot.access import Door
     from bot.errors import PlatformError
     from bot.settings import Settings, SettingsError
     from bot.stats import Stats

@@ -23,7 +23,7 @@ from captioner.image import Pixels, Preprocessing, decode, shrink
 from captioner.matching import Matching
 from captioner.model import Model
 from captioner.vocabulary import Vocabulary
-from tests import leaks
+from tests.bot import leaks
 
 # Small tensors are slower on several threads, and one thread gives the same sums everywhere.
 torch.set_num_threads(1)

@@ -21,7 +21,7 @@ from bot.discord.errors import TROUBLE, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.intake import PhotoClient, ShardedPhotoClient
 from bot.discord.photos import Photos
-from bot.door import Door
+from bot.access import Door
 from bot.errors import PlatformError
 from bot.settings import Settings
 from bot.store.chat_settings import Chats

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import discord
 
-from bot.door import Visitor
+from bot.access import Visitor
 
 PLATFORM = "discord"
 

@@ -15,7 +15,7 @@ from bot.discord.identity import PLATFORM
 from bot.discord.interactions import Interactions
 from bot.discord.messages import Messages
 from bot.discord.photos import Photos
-from bot.door import Door
+from bot.access import Door
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Entry, Key

@@ -15,7 +15,7 @@ from bot.discord.errors import REFUSED, judged
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.photos import Photos, Picture, pictures
 from bot.discord.request import Asked
-from bot.door import Door, Refusal
+from bot.access import Door, Refusal
 from bot.store.inbox import Hopeless, Inbox
 from bot.store.inbox_rows import Key
 

@@ -14,7 +14,7 @@ from bot.discord.buttons import buttons
 from bot.discord.errors import TROUBLE, judged
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.photos import Photos, Reply, pictures
-from bot.door import Door
+from bot.access import Door
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Hopeless, Inbox
 from bot.store.inbox_rows import Key

@@ -24,7 +24,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exp
 
 from bot import logs, metrics
 from bot.answers import Answers
-from bot.door import Door
+from bot.access import Door
 from bot.errors import PlatformError
 from bot.settings import Settings
 from bot.store.chat_settings import Chats

@@ -16,7 +16,7 @@ from telegram.ext import ContextTypes
 
 from bot import replies
 from bot.answers import Answer, Answers
-from bot.door import Door
+from bot.access import Door
 from bot.telegram.identity import visitor_of
 from bot.telegram.photos import NoPicture, Photos, carries_file
 from bot.telegram.sending import Sender, persistently, typing

@@ -7,7 +7,7 @@ from telegram import Update
 from telegram.ext import ApplicationHandlerStop, ContextTypes
 
 from bot import replies
-from bot.door import Door
+from bot.access import Door
 from bot.telegram.identity import addresses_bot, is_private, mentions_bot, visitor_of
 from bot.telegram.sending import Sender, persistently
 

@@ -3,7 +3,7 @@
 from telegram import CallbackQuery, Message, MessageEntity
 from telegram.constants import ChatType
 
-from bot.door import Visitor
+from bot.access import Visitor
 from bot.telegram.photos import carries_file
 
 MENTIONS: list[str | None] = [

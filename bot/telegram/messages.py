@@ -27,7 +27,7 @@ from telegram.ext import (
 
 from bot import metrics, replies
 from bot.answers import Answer, Answers
-from bot.door import Door
+from bot.access import Door
 from bot.settings import Settings
 from bot.store.chat_settings import Chats
 from bot.telegram.buttons import Buttons, buttons_under

@@ -19,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bot import metrics, replies
 from bot.answers import Answers
-from bot.door import Door
+from bot.access import Door
 from bot.errors import PlatformError
 from bot.settings import Settings
 from bot.web import tls

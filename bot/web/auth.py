@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot import logs, replies
-from bot.door import Door, Visitor
+from bot.access import Door, Visitor
 from bot.settings import Settings
 from bot.web.api import failure
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from bot import replies
-from bot.door import Door
+from bot.access import Door
 from bot.store import inbox
 from tests.bot.discord.fake_discord import (
     ADA,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bot.answers import Answers, CaptionPhoto
-from bot.door import Door
+from bot.access import Door
 from bot.settings import Settings
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Inbox

@@ -12,7 +12,7 @@ from aiohttp import ClientResponse, FormData, web
 from openapi_schema_validator import OAS31Validator
 
 from bot.answers import Answers, CaptionPhoto, CheckRoom
-from bot.door import Door
+from bot.access import Door
 from bot.settings import Settings
 from bot.web.adapter import STATIC, WebChat
 from captioner import Caption, Options

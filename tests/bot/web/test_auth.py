@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from pydantic import SecretStr
 
 from bot import replies
-from bot.door import Door
+from bot.access import Door
 from tests.bot.web.server import PHOTO, connect, documented, ended, head, serving, web_chat
 
 TOKEN = "s3cret-tökén"

@@ -32,7 +32,7 @@ from pydantic import SecretStr
 
 from bot import replies
 from bot.answers import CaptionPhoto
-from bot.door import Door
+from bot.access import Door
 from captioner import Busy, Caption, Captioner, Options
 from captioner.caption import Word
 from captioner.image import decode

@@ -3,7 +3,7 @@
 import pytest
 
 from bot import replies
-from bot.door import Door, Visitor
+from bot.access import Door, Visitor
 
 ANN, BEN = Visitor("telegram", 7, 7), Visitor("telegram", 8, 8)
 GROUP = Visitor("telegram", 9, -100)

@@ -10,7 +10,7 @@ from bot import settings
 from bot.settings import Settings, SettingsError
 from captioner import shipped
 
-EXAMPLE = Path(__file__).parents[1] / ".env.example"
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 
 @pytest.fixture(autouse=True)

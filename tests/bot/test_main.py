@@ -21,7 +21,7 @@ from bot.__main__ import main
 from bot.settings import Settings
 from tests.conftest import photo_bytes
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 Start = Callable[..., Any]
 
 

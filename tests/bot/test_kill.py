@@ -20,7 +20,7 @@ from tests.bot.telegram import fake_telegram
 from tests.bot.telegram.fake_telegram import FakeTelegram
 from tests.conftest import photo_bytes
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KILLS, PHOTOS = 20, 200
 PEOPLE = 20
 SECONDS = 300.0  # that the whole may take
