@@ -2,9 +2,9 @@
 
     python benchmarks/hostile.py --files 100000 --plain
 
-First every file of `tests/hostile.py` goes through the sandbox, then so many mutants of valid
-files. Prints files a second, what became of them, the slowest ten, and the most memory that a
-worker took. With `--plain`, also how each hostile file fares in a process without limits, as it
+First every file of `tests/captioner/photo/hostile.py` goes through the sandbox, then so many
+mutants of valid files. Prints files a second, what became of them, the slowest ten, and the most
+memory that a worker took. With `--plain`, also how each hostile file fares in a process without limits, as it
 would in a thread of the bot. The exit status is 1 if anything else came.
 """
 
@@ -24,10 +24,10 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the files are those of the tests
 
 from captioner.cores import cores  # noqa: E402
-from captioner.image import TOO_MUCH_MEMORY, BadImage, Limits  # noqa: E402
-from captioner.sandbox import Sandbox  # noqa: E402
-from tests.hostile import HOSTILE  # noqa: E402
-from tests.mutants import mutants  # noqa: E402
+from captioner.photo.decode import TOO_MUCH_MEMORY, BadImage, Limits  # noqa: E402
+from captioner.photo.sandbox import Sandbox  # noqa: E402
+from tests.captioner.photo.hostile import HOSTILE  # noqa: E402
+from tests.captioner.photo.mutants import mutants  # noqa: E402
 
 Files = Iterator[tuple[str, bytes]]
 
@@ -39,7 +39,7 @@ PLAIN_SECONDS = 60  # without limits; by then a file has made its point
 PLAIN_MIB = 8192  # the same, and the machine goes on
 PLAIN = f"""
 import resource, sys
-from captioner.image import BadImage, decode
+from captioner.photo.decode import BadImage, decode
 resource.setrlimit(resource.RLIMIT_AS, 2 * ({PLAIN_MIB * MIB},))
 print("ready", flush=True)
 try:

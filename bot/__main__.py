@@ -20,9 +20,9 @@ try:
     from aiohttp import web
 
     from bot import logs, metrics, replies, settings
+    from bot.access import Door
     from bot.answers import Answers
     from bot.discord.adapter import Discord
-    from bot.access import Door
     from bot.errors import PlatformError
     from bot.settings import Settings, SettingsError
     from bot.stats import Stats
@@ -41,7 +41,7 @@ from PIL import Image
 from captioner import Captioner, Options
 from captioner.checkpoint import CheckpointError
 from captioner.explain import PHOTO_SIDE
-from captioner.image import Limits
+from captioner.photo.decode import Limits
 from captioner.shipped import ships
 
 log = logging.getLogger("bot")

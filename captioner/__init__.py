@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from captioner.batching import Busy
     from captioner.caption import Caption
     from captioner.captioner import Captioner
-    from captioner.image import BadImage
     from captioner.options import Options
+    from captioner.photo.decode import BadImage
 else:
     _HOMES = {
-        "BadImage": "image",
+        "BadImage": "photo.decode",
         "Busy": "batching",
         "Caption": "caption",
         "Captioner": "captioner",

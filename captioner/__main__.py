@@ -21,8 +21,9 @@ from captioner.captioner import Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.cores import cores
 from captioner.explain import PHOTO_SIDE, draw_attention
-from captioner.image import BadImage, Pixels
 from captioner.options import Options
+from captioner.photo.decode import BadImage
+from captioner.photo.preprocessing import Pixels
 from captioner.profile import profile
 from captioner.runtimes import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, NAMES, find

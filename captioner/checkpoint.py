@@ -22,8 +22,8 @@ from captioner.confidence import Calibration
 from captioner.config import ModelConfig
 from captioner.familiarity import Familiarity
 from captioner.files import replacing
-from captioner.image import Preprocessing
 from captioner.matching import Matching
+from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from captioner.image import Pixels
 from captioner.network import Floats
+from captioner.photo.preprocessing import Pixels
 
 PHOTO_SIDE = 640  # the longest side of a photo that a sheet can make use of
 _TILE = 224

@@ -33,10 +33,11 @@ from captioner.decoding import generate
 from captioner.eager import Eager
 from captioner.exported import FORMAT, Exported, beside, digest
 from captioner.files import replacing
-from captioner.image import BadImage, Pixels, Preprocessing, decode
 from captioner.model import Model
 from captioner.network import Squares
 from captioner.options import Options
+from captioner.photo.decode import BadImage, decode
+from captioner.photo.preprocessing import Pixels, Preprocessing
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 CALIBRATION = 200  # photos; a range is the mean of so many peaks

@@ -19,9 +19,10 @@ from captioner import Caption, Options, checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
 from captioner.explain import PHOTO_SIDE
-from captioner.image import Pixels, Preprocessing, decode, shrink
 from captioner.matching import Matching
 from captioner.model import Model
+from captioner.photo.decode import decode
+from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
 from captioner.vocabulary import Vocabulary
 from tests.bot import leaks
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from captioner.image import FORMATS
+from captioner.photo.decode import FORMATS
 
 LEFT, RIGHT = (200, 60, 40), (40, 90, 210)
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)

@@ -13,9 +13,9 @@ from captioner.captioner import _Request
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration, Features
 from captioner.eager import pick_device
-from captioner.image import Limits
+from captioner.photo.decode import Limits
+from tests.captioner.photo.hostile import HOSTILE
 from tests.conftest import photo_bytes
-from tests.hostile import HOSTILE
 
 PHOTOS = [photo_bytes(seed) for seed in range(6)]
 

@@ -19,10 +19,11 @@ from captioner.confidence import Calibration
 from captioner.decoding import generate
 from captioner.familiarity import Familiarity
 from captioner.hypotheses import Hypothesis
-from captioner.image import Preprocessing, decode
 from captioner.matching import Matching
 from captioner.model import Model
 from captioner.options import Options
+from captioner.photo.decode import decode
+from captioner.photo.preprocessing import Preprocessing
 from tests.conftest import VOCABULARY, photo_bytes, tiny_matching, tiny_model
 
 Metadata = dict[str, str]
@@ -327,7 +328,7 @@ def test_a_pickled_file_is_refused_and_nothing_in_it_is_run(tmp_path: Path) -> N
 
 
 def test_nothing_in_the_package_unpickles() -> None:
-    for source in Path(captioner.__file__).parent.glob("*.py"):
+    for source in Path(captioner.__file__).parent.rglob("*.py"):
         assert not re.search(r"\bpickle\b|torch\.load\b|shelve", source.read_text()), source.name
 
 

@@ -19,8 +19,9 @@ from captioner.confidence import Calibration
 from captioner.cores import cores
 from captioner.decoding import generate
 from captioner.eager import Eager
-from captioner.image import Preprocessing, decode
 from captioner.network import Memory, Squares
+from captioner.photo.decode import decode
+from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import END
 from tests.conftest import VOCABULARY, photo_bytes, tiny_matching, tiny_model
 

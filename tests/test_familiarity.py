@@ -11,8 +11,8 @@ from captioner import Captioner, Options
 from captioner.checkpoint import Checkpoint
 from captioner.eager import Eager
 from captioner.familiarity import Familiarity
-from captioner.image import decode
 from captioner.network import Floats
+from captioner.photo.decode import decode
 from tests.conftest import photo_bytes
 from tests.pictures import WHITE, halves, saved
 from train.datasets import DatasetError

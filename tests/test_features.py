@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from captioner import image
 from captioner.config import ModelConfig
-from captioner.image import Preprocessing
 from captioner.model import Encoder
+from captioner.photo import decode
+from captioner.photo.preprocessing import Pixels, Preprocessing
 from tests.tiny_dataset import write_dataset
 from train import features
 from train.batches import Augmentation
@@ -70,9 +70,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Note every photo that is decoded."""
     files: list[bytes] = []
 
-    def note(data: bytes, *rest: Any, **named: Any) -> image.Pixels:
+    def note(data: bytes, *rest: Any, **named: Any) -> Pixels:
         files.append(data)
-        return image.decode(data, *rest, **named)
+        return decode.decode(data, *rest, **named)
 
     monkeypatch.setattr(features, "decode", note)
     return files
@@ -86,7 +86,7 @@ def test_photos_are_squeezed_and_seen_as_the_captioner_does(
     assert data.records == records
     assert (data.photos.shape, data.photos.dtype) == ((12, 3, 64, 64), np.uint8)
     assert (data.grids.shape, data.grids.dtype) == ((12, 4, 512), np.float16)
-    squares = np.stack([SMALL.squeeze(image.decode(r.photo.read_bytes())) for r in records])
+    squares = np.stack([SMALL.squeeze(decode.decode(r.photo.read_bytes())) for r in records])
     photos = squares.transpose(0, 3, 1, 2)
     assert np.array_equal(data.photos, photos)
     with torch.inference_mode():

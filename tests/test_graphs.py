@@ -7,9 +7,9 @@ import torch
 from captioner.checkpoint import Checkpoint
 from captioner.eager import Eager
 from captioner.graphs import rounded_up
-from captioner.image import Preprocessing
 from captioner.model import Memory
 from captioner.network import Squares
+from captioner.photo.preprocessing import Preprocessing
 from tests.conftest import VOCABULARY, tiny_model
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

@@ -23,7 +23,7 @@ def test_the_captioner_needs_nothing_that_only_training_or_the_bot_does() -> Non
 
 
 def test_a_process_that_unpacks_photos_needs_no_pytorch() -> None:
-    loaded = modules_after("import captioner.worker, captioner.image")
+    loaded = modules_after("import captioner.photo.worker, captioner.photo.decode")
     assert {"captioner", "PIL"} <= loaded
     assert not loaded & {"torch", "torchvision", "safetensors", "asyncio"}
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
-from captioner.image import Preprocessing
 from captioner.network import Memory, Runnable
 from captioner.options import Options
+from captioner.photo.preprocessing import Preprocessing
 from captioner.runtimes import on_device
 from train.datasets import Dataset, Record, Split
 from train.scores import Scorer, Scores

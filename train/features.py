@@ -18,8 +18,9 @@ import torch
 from tqdm import tqdm
 
 from captioner.files import replacing
-from captioner.image import BadImage, Preprocessing, decode
 from captioner.model import Encoder
+from captioner.photo.decode import BadImage, decode
+from captioner.photo.preprocessing import Preprocessing
 from train.batches import Augmentation, names_a_side
 from train.datasets import DatasetError, Record
 

@@ -26,8 +26,8 @@ from tqdm import tqdm
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError
 from captioner.config import EncoderName, ModelConfig
-from captioner.image import Preprocessing
 from captioner.model import Model
+from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
 from train import batches, encoders, runs
 from train.batches import Augmentation

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from captioner.image import BadImage, decode, shrink
+from captioner.photo.decode import BadImage, decode
+from captioner.photo.preprocessing import shrink
 from train import pages
 from train.scores import Scores
 

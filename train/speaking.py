@@ -11,11 +11,12 @@ from tqdm import tqdm
 
 from captioner.decoding import generate
 from captioner.hypotheses import Hypothesis
-from captioner.image import BadImage, Pixels, Preprocessing, decode
 from captioner.matching import Matching
 from captioner.model import Model
 from captioner.network import Floats, Memory, Network, Runnable
 from captioner.options import Options
+from captioner.photo.decode import BadImage, decode
+from captioner.photo.preprocessing import Pixels, Preprocessing
 from train.datasets import DatasetError, Record
 from train.features import half_is_fast
 

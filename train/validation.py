@@ -12,9 +12,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
-from captioner.image import Preprocessing
 from captioner.model import Model
 from captioner.options import Options
+from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
 from train import batches, plots, runs
 from train.features import Data

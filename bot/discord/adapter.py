@@ -15,13 +15,13 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot import metrics
+from bot.access import Door
 from bot.answers import Answers
 from bot.discord.commands import Commands
 from bot.discord.errors import TROUBLE, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.intake import PhotoClient, ShardedPhotoClient
 from bot.discord.photos import Photos
-from bot.access import Door
 from bot.errors import PlatformError
 from bot.settings import Settings
 from bot.store.chat_settings import Chats

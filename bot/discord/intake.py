@@ -9,13 +9,13 @@ import discord
 import structlog
 
 from bot import metrics
+from bot.access import Door
 from bot.discord.buttons import CaptionButton
 from bot.discord.errors import REFUSED, TROUBLE, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.interactions import Interactions
 from bot.discord.messages import Messages
 from bot.discord.photos import Photos
-from bot.access import Door
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Entry, Key

@@ -10,12 +10,12 @@ import discord
 from discord.utils import MISSING
 
 from bot import metrics, replies
+from bot.access import Door, Refusal
 from bot.discord.buttons import buttons
 from bot.discord.errors import REFUSED, judged
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.photos import Photos, Picture, pictures
 from bot.discord.request import Asked
-from bot.access import Door, Refusal
 from bot.store.inbox import Hopeless, Inbox
 from bot.store.inbox_rows import Key
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot import metrics, replies
+from bot.access import Door
 from bot.discord.backfill import Missed
 from bot.discord.buttons import buttons
 from bot.discord.errors import TROUBLE, judged
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.photos import Photos, Reply, pictures
-from bot.access import Door
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Hopeless, Inbox
 from bot.store.inbox_rows import Key

@@ -23,8 +23,8 @@ from telegram.ext import Application, ApplicationBuilder, ContextTypes
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
 from bot import logs, metrics
-from bot.answers import Answers
 from bot.access import Door
+from bot.answers import Answers
 from bot.errors import PlatformError
 from bot.settings import Settings
 from bot.store.chat_settings import Chats

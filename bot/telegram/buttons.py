@@ -15,8 +15,8 @@ from telegram.error import BadRequest, TelegramError
 from telegram.ext import ContextTypes
 
 from bot import replies
-from bot.answers import Answer, Answers
 from bot.access import Door
+from bot.answers import Answer, Answers
 from bot.telegram.identity import visitor_of
 from bot.telegram.photos import NoPicture, Photos, carries_file
 from bot.telegram.sending import Sender, persistently, typing

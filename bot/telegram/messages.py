@@ -26,8 +26,8 @@ from telegram.ext import (
 )
 
 from bot import metrics, replies
-from bot.answers import Answer, Answers
 from bot.access import Door
+from bot.answers import Answer, Answers
 from bot.settings import Settings
 from bot.store.chat_settings import Chats
 from bot.telegram.buttons import Buttons, buttons_under

@@ -18,8 +18,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bot import metrics, replies
-from bot.answers import Answers
 from bot.access import Door
+from bot.answers import Answers
 from bot.errors import PlatformError
 from bot.settings import Settings
 from bot.web import tls

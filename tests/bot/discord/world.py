@@ -13,9 +13,9 @@ import pytest
 from pydantic import SecretStr
 
 from bot import replies
+from bot.access import Door
 from bot.answers import Answers
 from bot.discord.adapter import Discord
-from bot.access import Door
 from bot.settings import Settings
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Inbox

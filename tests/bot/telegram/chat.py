@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.answers import Answers, CaptionPhoto
 from bot.access import Door
+from bot.answers import Answers, CaptionPhoto
 from bot.settings import Settings
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Inbox

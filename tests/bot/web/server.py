@@ -11,13 +11,13 @@ import numpy as np
 from aiohttp import ClientResponse, FormData, web
 from openapi_schema_validator import OAS31Validator
 
-from bot.answers import Answers, CaptionPhoto, CheckRoom
 from bot.access import Door
+from bot.answers import Answers, CaptionPhoto, CheckRoom
 from bot.settings import Settings
 from bot.web.adapter import STATIC, WebChat
 from captioner import Caption, Options
 from captioner.caption import Word
-from captioner.image import Limits, decode
+from captioner.photo.decode import Limits, decode
 from tests.conftest import photo_bytes, pixels
 
 SURE = Caption(

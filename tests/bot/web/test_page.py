@@ -31,12 +31,12 @@ from playwright.async_api import (
 from pydantic import SecretStr
 
 from bot import replies
-from bot.answers import CaptionPhoto
 from bot.access import Door
+from bot.answers import CaptionPhoto
 from captioner import Busy, Caption, Captioner, Options
 from captioner.caption import Word
-from captioner.image import decode
 from captioner.network import Floats
+from captioner.photo.decode import decode
 from tests.bot.web.server import OPEN, serving, web_chat
 from tests.conftest import photo_bytes
 

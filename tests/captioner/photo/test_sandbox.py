@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from captioner.image import BadImage, Limits, Preprocessing, decode, shrink
-from captioner.sandbox import Sandbox
-from captioner.worker import memory
+from captioner.photo.decode import BadImage, Limits, decode
+from captioner.photo.preprocessing import Preprocessing, shrink
+from captioner.photo.sandbox import Sandbox
+from captioner.photo.worker import memory
+from tests.captioner.photo.hostile import HOSTILE
 from tests.conftest import photo_bytes
-from tests.hostile import HOSTILE
 
 PHOTOS = [photo_bytes(seed) for seed in range(8)]
 SIDE = 32
 SECONDS = 0.5
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
@@ -232,7 +233,7 @@ async def test_what_stops_the_parent_does_not_stop_a_worker(number: signal.Signa
 
 SCRIPT = """
 import asyncio, sys
-from captioner.sandbox import Sandbox
+from captioner.photo.sandbox import Sandbox
 
 async def main():
     async with Sandbox(workers=2) as sandbox:

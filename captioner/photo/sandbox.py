@@ -22,16 +22,9 @@ from typing import Any, NamedTuple, Self, get_args
 import numpy as np
 
 from captioner.cores import cores
-from captioner.image import (
-    DAMAGED,
-    TOO_SLOW,
-    BadImage,
-    BadImageKind,
-    Limits,
-    Pixels,
-    check_file,
-)
-from captioner.worker import LENGTHS, READY, Job, pack
+from captioner.photo.decode import DAMAGED, TOO_SLOW, BadImage, BadImageKind, Limits, check_file
+from captioner.photo.preprocessing import Pixels
+from captioner.photo.worker import LENGTHS, READY, Job, pack
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +146,8 @@ class Sandbox:
         # Not by multiprocessing: it would import the main module of whoever uses this, and run a
         # script that has no guard for it once more.
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "captioner.worker", json.dumps(asdict(self._limits))),
+            *(sys.executable, "-P", "-m", "captioner.photo.worker"),
+            json.dumps(asdict(self._limits)),
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,  # speaks as long as it starts

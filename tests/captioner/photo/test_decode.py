@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional
 
-from captioner.image import FORMATS, BadImage, Limits, Pixels, Preprocessing, decode, shrink
+from captioner.photo.decode import FORMATS, BadImage, Limits, decode
+from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
 from tests.pictures import (
     BLACK,
     LEFT,
@@ -445,7 +446,7 @@ def test_a_photo_with_another_file_behind_it_is_read() -> None:
 
 WITH_LITTLE_MEMORY = """
 import resource, sys
-from captioner.image import BadImage, Limits, decode
+from captioner.photo.decode import BadImage, Limits, decode
 data = sys.stdin.buffer.read()
 pages = int(open("/proc/self/statm").read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**26,) * 2)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 
 from PIL import Image
 
-from tests.hostile_boxes import AVIFS, HEICS
-from tests.hostile_tiff import TIFFS
+from tests.captioner.photo.hostile_boxes import AVIFS, HEICS
+from tests.captioner.photo.hostile_tiff import TIFFS
 from tests.pictures import (
     SIDE,
     VALID,

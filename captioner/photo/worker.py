@@ -17,16 +17,8 @@ from typing import Any, BinaryIO, Literal
 
 from PIL import AvifImagePlugin, Image
 
-from captioner.image import (
-    HEIF_FORMATS,
-    TOO_MUCH_MEMORY,
-    BadImage,
-    Limits,
-    Pixels,
-    Preprocessing,
-    decode,
-    shrink,
-)
+from captioner.photo.decode import HEIF_FORMATS, TOO_MUCH_MEMORY, BadImage, Limits, decode
+from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
 
 if sys.platform != "win32":
     import resource

@@ -1,4 +1,4 @@
-"""TIFF files made to hurt whoever opens them; see `tests.hostile`."""
+"""TIFF files made to hurt whoever opens them; see `tests.captioner.photo.hostile`."""
 
 import struct
 import zlib

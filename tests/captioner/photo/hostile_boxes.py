@@ -1,4 +1,4 @@
-"""AVIF and HEIC files made to hurt whoever opens them; see `tests.hostile`.
+"""AVIF and HEIC files made to hurt whoever opens them; see `tests.captioner.photo.hostile`.
 
 Both are boxes: a length, four letters, and what is in it, often boxes again (ISO/IEC 14496-12).
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from captioner.image import FORMATS
+from captioner.photo.decode import FORMATS
 from tests.pictures import LEFT, SIDE, VALID, claiming, halves, patched, plain, saved, truncated
 
 # A box that is found by its name, what is after its name, and what is written there.

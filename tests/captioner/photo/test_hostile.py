@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from captioner.image import BadImage, Limits
-from captioner.sandbox import Sandbox
+from captioner.photo.decode import BadImage, Limits
+from captioner.photo.sandbox import Sandbox
+from tests.captioner.photo.hostile import HOSTILE
+from tests.captioner.photo.mutants import mutants
 from tests.conftest import photo_bytes
-from tests.hostile import HOSTILE
-from tests.mutants import mutants
 
 SECONDS = 1.0  # a file may take; some would take minutes
 SIDE = 32

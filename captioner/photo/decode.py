@@ -1,10 +1,8 @@
-"""The bytes of a photo to RGB pixels, and to what the network sees.
+"""The bytes of a photo to RGB pixels.
 
 Whatever is wrong with a file is found here, before the photo meets others in a batch: every bad
 input raises `BadImage` with a sentence for the person who sent it, and nothing else is raised.
 A stranger's file can also be made to take minutes, or to crash a library: `sandbox` is for these.
-
-PyTorch is imported only where it is needed, so that a process that unpacks photos stays small.
 """
 
 import io
@@ -12,15 +10,12 @@ import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-if TYPE_CHECKING:
-    import torch
+from captioner.photo.preprocessing import Pixels
 
 try:
     import pillow_heif
@@ -42,7 +37,6 @@ MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8])")  # of a JPEG segment, or of 
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
 MAX_SCANS = 100  # as in libtiff; a progressive JPEG has about ten
 
-Pixels = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 BadImageKind = Literal["damaged", "too large", "unsupported"]
 
 DAMAGED = "The picture is damaged or cut off; try sending it again."
@@ -67,63 +61,6 @@ class Limits:
     max_pixels: int = 50_000_000  # the largest phone photos; Pillow's 179 million holds above it
     max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would fill gigabytes
     seconds: float = 10  # to unpack it, where it can be stopped: in a `Sandbox`
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How a photo becomes what the encoder was trained on; every checkpoint carries its own.
-
-    The whole photo is squeezed to a square, so that nothing at its edges is lost.
-    """
-
-    size: int = 224  # side of the square in pixels
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet, RGB, of values in 0..1
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-
-    def squeeze(self, photo: Pixels) -> Pixels:
-        """Scale a photo to the square, antialiased.
-
-        Args:
-            photo: `(height, width, 3)`, uint8, RGB.
-
-        Returns:
-            `(size, size, 3)`, uint8, RGB.
-        """
-        square = (self.size, self.size)
-        if photo.shape[:2] == square:
-            return photo
-        return np.array(Image.fromarray(photo).resize(square, Image.Resampling.BILINEAR))
-
-    def normalize(self, photos: "torch.Tensor") -> "torch.Tensor":
-        """Bring squeezed photos to the encoder's range.
-
-        Args:
-            photos: `(batch, 3, size, size)`, uint8, or float in 0..255, RGB.
-
-        Returns:
-            The same shape in float32 on the same device, channels last in memory.
-        """
-        import torch
-
-        mean, std = (_on_device(values, photos.device) for values in (self.mean, self.std))
-        photos = photos.to(torch.float32, memory_format=torch.channels_last)
-        return (photos / 255 - mean) / std
-
-
-@cache
-def _on_device(values: tuple[float, ...], device: "torch.device") -> "torch.Tensor":
-    """Lay a value a channel on a device once: a graph that is captured there may not copy it."""
-    import torch
-
-    with torch.inference_mode(False):  # so that training may use it too
-        return torch.tensor(values, device=device).view(-1, 1, 1)
-
-
-def shrink(photo: Pixels, max_side: int) -> Pixels:
-    """Scale a photo down, in its proportions, until no side is longer than `max_side` pixels."""
-    picture = Image.fromarray(photo)
-    picture.thumbnail((max_side, max_side))
-    return np.array(picture)
 
 
 def check_file(data: bytes, limits: Limits) -> None:
