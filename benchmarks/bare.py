@@ -12,11 +12,11 @@ from captioner.cores import cores
 from captioner.decoding import generate
 from captioner.hypotheses import Hypothesis
 from captioner.matching import Matching
-from captioner.network import Memory, Runnable, Squares
 from captioner.options import Options
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
-from captioner.runtimes import Runtime, on_device, open_network
+from captioner.runtime.protocols import Memory, Runnable, Squares
+from captioner.runtime.select import Runtime, on_device, open_network
 
 
 class Bare(NamedTuple):

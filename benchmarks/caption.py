@@ -21,7 +21,7 @@ from photos import read_photos
 from quiet import Watch, remark
 
 from captioner import Options
-from captioner.runtimes import Runtime
+from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 BATCHES = (1, 8, 32)

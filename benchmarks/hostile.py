@@ -4,8 +4,8 @@
 
 First every file of `tests/captioner/photo/hostile.py` goes through the sandbox, then so many
 mutants of valid files. Prints files a second, what became of them, the slowest ten, and the most
-memory that a worker took. With `--plain`, also how each hostile file fares in a process without limits, as it
-would in a thread of the bot. The exit status is 1 if anything else came.
+memory that a worker took. With `--plain`, also how each hostile file fares in a process without
+limits, as it would in a thread of the bot. The exit status is 1 if anything else came.
 """
 
 import argparse

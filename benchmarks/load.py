@@ -35,8 +35,8 @@ from traffic import USERS, Load, ask_in_turn, come_by_chance, sending
 
 from captioner import Options
 from captioner.cores import cores
-from captioner.network import Squares
-from captioner.runtimes import Runtime
+from captioner.runtime.protocols import Squares
+from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 BATCHES = (1, 2, 4, 8, 16, 32)

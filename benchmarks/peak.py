@@ -28,7 +28,7 @@ from table import markdown
 
 from captioner.checkpoint import read
 from captioner.cores import cores
-from captioner.exported import beside
+from captioner.runtime.onnx import beside
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 ROWS, INNER, COLUMNS = 1024, 4096, 1024  # of the matrices: larger ones are no faster

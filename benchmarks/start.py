@@ -23,7 +23,7 @@ from quiet import Timings, collect, measure, remark
 from served import ROOT, bot, resident
 from table import spread
 
-from captioner.runtimes import Runtime
+from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 

@@ -13,9 +13,9 @@ import structlog
 from bot import metrics, replies
 from captioner import BadImage, Busy, Caption, Options
 from captioner.explain import draw_attention
-from captioner.network import Floats
 from captioner.options import ANOTHER
 from captioner.photo.preprocessing import Pixels
+from captioner.runtime.protocols import Floats
 from captioner.vocabulary import tokenize
 
 log = structlog.stdlib.get_logger(__name__)

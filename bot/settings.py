@@ -14,7 +14,7 @@ from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from captioner.options import Options
-from captioner.runtimes import Runtime
+from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 ENV_FILE = Path(".env")

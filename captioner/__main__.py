@@ -25,7 +25,7 @@ from captioner.options import Options
 from captioner.photo.decode import BadImage
 from captioner.photo.preprocessing import Pixels
 from captioner.profile import profile
-from captioner.runtimes import Runtime
+from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, NAMES, find
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}

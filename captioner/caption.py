@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from captioner.confidence import Features, confidence
 from captioner.hypotheses import Hypothesis
-from captioner.network import Floats
+from captioner.runtime.protocols import Floats
 
 if TYPE_CHECKING:
     from captioner.checkpoint import Checkpoint
-    from captioner.exported import Exported
+    from captioner.runtime.onnx import Exported
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,16 @@ from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
 from captioner.decoding import generate
 from captioner.hypotheses import Hypothesis
-from captioner.network import Memory
 from captioner.options import Options
 from captioner.photo.decode import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox, Unpacked
-from captioner.runtimes import Runtime, on_device, open_network
+from captioner.runtime.protocols import Memory
+from captioner.runtime.select import Runtime, on_device, open_network
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 if TYPE_CHECKING:
-    from captioner.exported import Exported
+    from captioner.runtime.onnx import Exported
 
 log = logging.getLogger(__name__)
 

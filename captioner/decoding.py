@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from captioner.hypotheses import Hypothesis, choose, matched
 from captioner.matching import Matching
-from captioner.network import Array, Floats, Ids, Memory, Network
 from captioner.options import Options
+from captioner.runtime.protocols import Array, Floats, Ids, Memory, Network
 from captioner.vocabulary import END, PAD, START, UNKNOWN
 
 NEVER_SAID = (PAD, START, UNKNOWN)

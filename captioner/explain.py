@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from captioner.network import Floats
 from captioner.photo.preprocessing import Pixels
+from captioner.runtime.protocols import Floats
 
 PHOTO_SIDE = 640  # the longest side of a photo that a sheet can make use of
 _TILE = 224

@@ -30,14 +30,14 @@ from torch import nn
 from captioner import checkpoint, onnx_network
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.decoding import generate
-from captioner.eager import Eager
-from captioner.exported import FORMAT, Exported, beside, digest
 from captioner.files import replacing
 from captioner.model import Model
-from captioner.network import Squares
 from captioner.options import Options
 from captioner.photo.decode import BadImage, decode
 from captioner.photo.preprocessing import Pixels, Preprocessing
+from captioner.runtime.onnx import FORMAT, Exported, beside, digest
+from captioner.runtime.protocols import Squares
+from captioner.runtime.pytorch import Eager
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 CALIBRATION = 200  # photos; a range is the mean of so many peaks

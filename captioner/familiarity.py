@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from captioner.network import Floats
+from captioner.runtime.protocols import Floats
 
 
 @dataclass(frozen=True, eq=False)

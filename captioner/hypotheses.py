@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, replace
 
 from captioner.matching import Matching
-from captioner.network import Floats
 from captioner.options import Options
+from captioner.runtime.protocols import Floats
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from captioner.network import Floats
+from captioner.runtime.protocols import Floats
 
 Words = tuple[int, ...]
 

@@ -12,14 +12,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from captioner import network
 from captioner.config import ModelConfig
-from captioner.network import Floats
+from captioner.runtime import protocols
+from captioner.runtime.protocols import Floats
 from captioner.vision import models
 from captioner.vocabulary import PAD
 
 State = tuple[torch.Tensor, ...]
-Memory = network.Memory[torch.Tensor]
+Memory = protocols.Memory[torch.Tensor]
 
 
 class Encoder(nn.Module):
@@ -192,14 +192,14 @@ class Model(nn.Module):
         return self.decoder.remember(self.encoder.project(grid), grid.mean(1))
 
     def seen(self, memory: Memory) -> Floats:
-        """Return what the encoder saw of each photo, as `network.Network` has it."""
+        """Return what the encoder saw of each photo, as `protocols.Network` has it."""
         return memory.seen.float().cpu().numpy()
 
     @torch.inference_mode()
     def step(
         self, tokens: npt.NDArray[Any], state: State, memory: Memory
     ) -> tuple[Floats, State, Floats | None]:
-        """Say the next word of every row, as `network.Network` has it."""
+        """Say the next word of every row, as `protocols.Network` has it."""
         embedded = self.decoder.embedding(torch.as_tensor(tokens, device=state[0].device))
         features, state, weights = self.decoder.advance(embedded, state, memory)
         logits = self.decoder.predict(features)

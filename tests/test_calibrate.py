@@ -10,9 +10,9 @@ from PIL import Image
 from captioner import Captioner, checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.confidence import Calibration, Features
-from captioner.eager import Eager
 from captioner.model import Memory
-from captioner.network import Squares
+from captioner.runtime.protocols import Squares
+from captioner.runtime.pytorch import Eager
 from tests import pictures
 from tests.conftest import photo_bytes
 from tests.tiny_dataset import write_dataset

@@ -12,8 +12,8 @@ from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.captioner import _Request
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration, Features
-from captioner.eager import pick_device
 from captioner.photo.decode import Limits
+from captioner.runtime.pytorch import pick_device
 from tests.captioner.photo.hostile import HOSTILE
 from tests.conftest import photo_bytes
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from captioner.decoding import generate
 from captioner.hypotheses import Hypothesis
 from captioner.model import Memory, Model
-from captioner.network import Floats
 from captioner.options import Options
+from captioner.runtime.protocols import Floats
 from captioner.vocabulary import END, PAD, START, UNKNOWN
 from tests.conftest import tiny_matching, tiny_model
 

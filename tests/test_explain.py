@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from captioner.explain import draw_attention
-from captioner.network import Floats
 from captioner.photo.preprocessing import Pixels
+from captioner.runtime.protocols import Floats
 
 
 def grey_photo(height: int = 120, width: int = 120) -> Pixels:

@@ -9,10 +9,10 @@ import pytest
 
 from captioner import Captioner, Options
 from captioner.checkpoint import Checkpoint
-from captioner.eager import Eager
 from captioner.familiarity import Familiarity
-from captioner.network import Floats
 from captioner.photo.decode import decode
+from captioner.runtime.protocols import Floats
+from captioner.runtime.pytorch import Eager
 from tests.conftest import photo_bytes
 from tests.pictures import WHITE, halves, saved
 from train.datasets import DatasetError

@@ -11,7 +11,7 @@ from captioner import checkpoint
 from captioner.confidence import Calibration
 from captioner.matching import Matching
 from captioner.model import Encoder
-from captioner.network import Floats
+from captioner.runtime.protocols import Floats
 from captioner.vocabulary import PAD, SPECIAL, Vocabulary
 from tests.tiny_dataset import write_dataset
 from train.__main__ import main

@@ -14,10 +14,10 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
-from captioner.eager import Eager
 from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
+from captioner.runtime.pytorch import Eager
 from captioner.vocabulary import END, START, Vocabulary
 from tests.tiny_dataset import write_dataset
 from train import speaking, validation

@@ -23,9 +23,9 @@ from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.confidence import Calibration, Features
 from captioner.familiarity import Familiarity
-from captioner.network import Floats, Runnable
 from captioner.options import Options
-from captioner.runtimes import on_device
+from captioner.runtime.protocols import Floats, Runnable
+from captioner.runtime.select import on_device
 from train import familiarity
 from train.datasets import DatasetError, Record, read
 from train.evaluate import results_folder

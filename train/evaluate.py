@@ -20,9 +20,9 @@ import tyro
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration, Features, confidence
-from captioner.network import Memory, Network
 from captioner.options import ANOTHER, Options
-from captioner.runtimes import on_device, open_network
+from captioner.runtime.protocols import Memory, Network
+from captioner.runtime.select import on_device, open_network
 from train.datasets import Record, Split, read
 from train.diversity import diversity
 from train.reliability import calibration_error

@@ -8,10 +8,10 @@ from typing import Any
 
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
-from captioner.network import Memory, Runnable
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
-from captioner.runtimes import on_device
+from captioner.runtime.protocols import Memory, Runnable
+from captioner.runtime.select import on_device
 from train.datasets import Dataset, Record, Split
 from train.scores import Scorer, Scores
 from train.speaking import Array, read_photos, remember, say

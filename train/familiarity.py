@@ -3,7 +3,7 @@
 import numpy as np
 
 from captioner.familiarity import Familiarity
-from captioner.network import Floats
+from captioner.runtime.protocols import Floats
 from train.datasets import DatasetError
 
 PERCENTILE = 99  # one photo in a hundred of the kind that is known may be taken for an unknown one

@@ -26,9 +26,9 @@ from tqdm import tqdm
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.matching import TINY, Matching
-from captioner.network import Floats
 from captioner.options import Options
-from captioner.runtimes import on_device
+from captioner.runtime.protocols import Floats
+from captioner.runtime.select import on_device
 from captioner.vocabulary import PAD, Vocabulary
 from train.batches import Augmentation
 from train.datasets import DatasetError, Record, read

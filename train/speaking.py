@@ -13,10 +13,10 @@ from captioner.decoding import generate
 from captioner.hypotheses import Hypothesis
 from captioner.matching import Matching
 from captioner.model import Model
-from captioner.network import Floats, Memory, Network, Runnable
 from captioner.options import Options
 from captioner.photo.decode import BadImage, decode
 from captioner.photo.preprocessing import Pixels, Preprocessing
+from captioner.runtime.protocols import Floats, Memory, Network, Runnable
 from train.datasets import DatasetError, Record
 from train.features import half_is_fast
 
@@ -62,7 +62,7 @@ def remember(network: Runnable[Any], photos: Array) -> list[Memory[Any]]:
     """Let a network see squeezed photos as it does when it serves.
 
     Args:
-        network: on its device; see `captioner.runtimes`.
+        network: on its device; see `captioner.runtime.select`.
         photos: `(photos, 3, size, size)`, uint8.
 
     Returns:

@@ -35,8 +35,8 @@ from bot.access import Door
 from bot.answers import CaptionPhoto
 from captioner import Busy, Caption, Captioner, Options
 from captioner.caption import Word
-from captioner.network import Floats
 from captioner.photo.decode import decode
+from captioner.runtime.protocols import Floats
 from tests.bot.web.server import OPEN, serving, web_chat
 from tests.conftest import photo_bytes
 

@@ -1,7 +1,8 @@
 """The network as PyTorch runs it, on a GPU or the CPU.
 
 On CUDA it computes in half precision, as checkpoints are stored, with the channels last, and the
-encoder is one graph (`captioner/graphs.py`). Files are decoded in other processes meanwhile.
+encoder is one graph (`captioner/runtime/cuda_graphs.py`). Files are decoded in other processes
+meanwhile.
 """
 
 import logging
@@ -11,9 +12,9 @@ import torch
 from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
 from captioner.cores import cores
-from captioner.graphs import Graphs
 from captioner.model import Memory
-from captioner.network import Floats, Squares
+from captioner.runtime.cuda_graphs import Graphs
+from captioner.runtime.protocols import Floats, Squares
 
 log = logging.getLogger(__name__)
 

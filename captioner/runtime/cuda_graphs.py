@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from captioner.model import Memory
-from captioner.network import Squares
+from captioner.runtime.protocols import Squares
 
 See = Callable[[torch.Tensor], Memory]  # of photos (batch, 3, size, size), uint8, on the device
 

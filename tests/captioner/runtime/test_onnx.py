@@ -18,10 +18,10 @@ from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration
 from captioner.cores import cores
 from captioner.decoding import generate
-from captioner.eager import Eager
-from captioner.network import Memory, Squares
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
+from captioner.runtime.protocols import Memory, Squares
+from captioner.runtime.pytorch import Eager
 from captioner.vocabulary import END
 from tests.conftest import VOCABULARY, photo_bytes, tiny_matching, tiny_model
 
@@ -32,7 +32,7 @@ import onnx
 
 from captioner import onnx_network
 from captioner.export import compare, export
-from captioner.exported import Exported, beside, digest
+from captioner.runtime.onnx import Exported, beside, digest
 from train.familiarity import fit
 
 KINDS: dict[str, dict[str, Any]] = {

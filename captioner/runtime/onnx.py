@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from captioner import network
 from captioner.checkpoint import CheckpointError, description, read
 from captioner.config import ModelConfig
 from captioner.cores import cores
-from captioner.network import Floats, Ids, Squares
+from captioner.runtime import protocols
+from captioner.runtime.protocols import Floats, Ids, Squares
 
 onnxruntime.disable_telemetry_events()  # its builds may tell Microsoft that they are used
 
 FORMAT = "photo-captioner-onnx-2"
 SUFFIX = ".onnx.safetensors"
 
-Memory = network.Memory[Floats]
+Memory = protocols.Memory[Floats]
 State = tuple[Floats, ...]
 
 
@@ -78,13 +78,13 @@ class Exported:
         return Memory(regions, keys, tuple(start), seen)
 
     def starts(self, memory: Memory) -> Floats:
-        """Return what the decoder starts from, as `network.Runnable` has it."""
+        """Return what the decoder starts from, as `protocols.Runnable` has it."""
         return np.concatenate(memory.start, axis=-1)
 
     def step(
         self, tokens: Ids, state: State, memory: Memory
     ) -> tuple[Floats, State, Floats | None]:
-        """Say the next word of every row, as `network.Network` has it."""
+        """Say the next word of every row, as `protocols.Network` has it."""
         batch = len(memory.start[0])
         given: dict[str, npt.NDArray[Any]] = {
             "tokens": tokens.reshape(batch, -1),
@@ -102,7 +102,7 @@ class Exported:
         return told["logprobs"], after, told.get("looks")
 
     def seen(self, memory: Memory) -> Floats:
-        """Return what the encoder saw of each photo, as `network.Network` has it."""
+        """Return what the encoder saw of each photo, as `protocols.Network` has it."""
         return memory.seen
 
     def free(self) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from captioner import checkpoint
-from captioner.network import Runnable
+from captioner.runtime.protocols import Runnable
 
 if TYPE_CHECKING:
     from captioner.checkpoint import Checkpoint
-    from captioner.exported import Exported
+    from captioner.runtime.onnx import Exported
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def on_device(model: "Checkpoint | Exported", device: str) -> Runnable[Any]:
     """
     if not isinstance(model, checkpoint.Checkpoint):
         return model
-    from captioner.eager import Eager
+    from captioner.runtime.pytorch import Eager
 
     return Eager(model, device)
 
@@ -72,7 +72,7 @@ def _would_serve(path: Path, device: str) -> bool:
 
 
 def _exported(path: Path) -> "Exported":
-    from captioner.exported import Exported, beside, digest
+    from captioner.runtime.onnx import Exported, beside, digest
 
     found = Exported(beside(path))
     if not path.is_file() or found.made_from != digest(path):

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from captioner.checkpoint import Checkpoint
-from captioner.eager import Eager
-from captioner.graphs import rounded_up
 from captioner.model import Memory
-from captioner.network import Squares
 from captioner.photo.preprocessing import Preprocessing
+from captioner.runtime.cuda_graphs import rounded_up
+from captioner.runtime.protocols import Squares
+from captioner.runtime.pytorch import Eager
 from tests.conftest import VOCABULARY, tiny_model
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

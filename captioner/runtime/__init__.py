@@ -1,0 +1,1 @@
+"""What computes the network: PyTorch on a GPU, ONNX Runtime on a CPU."""
