@@ -67,11 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _export(arguments: Sequence[str]) -> int:
     try:
-        from captioner import export
+        from captioner.export import command
     except ModuleNotFoundError as error:
         print(f"{error}. Exporting needs: pip install -e '.[export]'", file=sys.stderr)
         return 1
-    return export.main(arguments)
+    return command.main(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

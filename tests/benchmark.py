@@ -26,7 +26,7 @@ def exported(model: Checkpoint, folder: Path) -> Path:
     """Write a checkpoint with its exported network beside it, and return its path."""
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
-    from captioner.export import main
+    from captioner.export.command import main
 
     path = folder / "exported.safetensors"
     checkpoint.save(path, model)

@@ -30,8 +30,8 @@ pytest.importorskip("onnx")
 
 import onnx
 
-from captioner import onnx_network
-from captioner.export import compare, export
+from captioner.export import networks
+from captioner.export.command import compare, export
 from captioner.runtime.onnx import Exported, beside, digest
 from train.familiarity import fit
 
@@ -67,8 +67,10 @@ def squares(count: int) -> Squares:
 
 @pytest.fixture
 def in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("captioner.export._quantized", lambda graph, *_: graph.SerializeToString())
-    monkeypatch.setattr(onnx_network, "linear_8_bit", onnx_network.linear)
+    monkeypatch.setattr(
+        "captioner.export.command._quantized", lambda graph, *_: graph.SerializeToString()
+    )
+    monkeypatch.setattr(networks, "linear_8_bit", networks.linear)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import torch
 from onnx import ModelProto
 from torch import nn
 
+from captioner.export.builder import FLOAT, MICROSOFT, Graph, Weights
 from captioner.model import Attention, Encoder, Model
-from captioner.onnx_graph import FLOAT, MICROSOFT, Graph, Weights
 from captioner.photo.preprocessing import Preprocessing
 
 Linear = Callable[[Graph, str, Weights, Weights | None], str]

@@ -27,9 +27,10 @@ from onnxruntime.quantization import (
 from safetensors.numpy import save as serialize
 from torch import nn
 
-from captioner import checkpoint, onnx_network
+from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.decoding import generate
+from captioner.export import networks
 from captioner.files import replacing
 from captioner.model import Model
 from captioner.options import Options
@@ -100,8 +101,8 @@ def export(trained: Checkpoint, made_from: str, photos: Squares, output: Path) -
         photos: of the kind that it was trained on, to measure ranges on.
         output: the file.
     """
-    encoder = onnx_network.encoder_graph(trained.model, trained.preprocessing)
-    decoder = onnx_network.decoder_graph(trained.model, onnx_network.linear_8_bit)
+    encoder = networks.encoder_graph(trained.model, trained.preprocessing)
+    decoder = networks.decoder_graph(trained.model, networks.linear_8_bit)
     tensors: dict[str, npt.NDArray[Any]] = {
         "encoder": np.frombuffer(_quantized(encoder, photos, _precise(trained.model)), np.uint8),
         "decoder": np.frombuffer(decoder.SerializeToString(), np.uint8),

@@ -1,0 +1,1 @@
+"""The network as ONNX graphs with 8-bit weights."""
