@@ -10,11 +10,11 @@ import numpy as np
 from captioner.checkpoint import Checkpoint
 from captioner.cores import cores
 from captioner.decoding import generate
-from captioner.hypotheses import Hypothesis
 from captioner.matching import Matching
 from captioner.options import Options
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
+from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Memory, Runnable, Squares
 from captioner.runtime.select import Runtime, on_device, open_network
 

@@ -7,15 +7,15 @@ __all__ = ["BadImage", "Busy", "Caption", "Captioner", "Options"]
 
 if TYPE_CHECKING:
     from captioner.batching import Busy
-    from captioner.caption import Caption
     from captioner.captioner import Captioner
     from captioner.options import Options
     from captioner.photo.decode import BadImage
+    from captioner.result import Caption
 else:
     _HOMES = {
         "BadImage": "photo.decode",
         "Busy": "batching",
-        "Caption": "caption",
+        "Caption": "result",
         "Captioner": "captioner",
         "Options": "options",
     }

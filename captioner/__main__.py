@@ -16,7 +16,6 @@ from typing import get_args
 import numpy as np
 from tqdm import tqdm
 
-from captioner.caption import Caption
 from captioner.captioner import Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.cores import cores
@@ -25,6 +24,7 @@ from captioner.options import Options
 from captioner.photo.decode import BadImage
 from captioner.photo.preprocessing import Pixels
 from captioner.profile import profile
+from captioner.result import Caption
 from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, NAMES, find
 

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from captioner.batching import STOPPING, Batcher, Busy
-from captioner.caption import Caption, compose
 from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
 from captioner.decoding import generate
-from captioner.hypotheses import Hypothesis
 from captioner.options import Options
 from captioner.photo.decode import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox, Unpacked
+from captioner.reranking import Hypothesis
+from captioner.result import Caption, compose
 from captioner.runtime.protocols import Memory
 from captioner.runtime.select import Runtime, on_device, open_network
 from captioner.shipped import DEFAULT_CHECKPOINT, find

@@ -20,9 +20,9 @@ from safetensors import SafetensorError, safe_open
 
 from captioner.confidence import Calibration
 from captioner.config import ModelConfig
-from captioner.familiarity import Familiarity
 from captioner.files import replacing
 from captioner.matching import Matching
+from captioner.out_of_distribution import Familiarity
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import Vocabulary
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from captioner.hypotheses import Hypothesis
+from captioner.reranking import Hypothesis
 
 
 class Features(NamedTuple):

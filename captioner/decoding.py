@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from captioner.hypotheses import Hypothesis, choose, matched
 from captioner.matching import Matching
 from captioner.options import Options
+from captioner.reranking import Hypothesis, choose, matched
 from captioner.runtime.protocols import Array, Floats, Ids, Memory, Network
 from captioner.vocabulary import END, PAD, START, UNKNOWN
 

@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from captioner.caption import Caption
 from captioner.captioner import Captioner
 from captioner.options import Options
+from captioner.result import Caption
 
 AGAIN = 5  # times that a photo is captioned once more
 STAGES = ("decode", "wait", "encoder", "decoder")  # in their order; see `Caption.seconds`

@@ -22,8 +22,8 @@ import tyro
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.confidence import Calibration, Features
-from captioner.familiarity import Familiarity
 from captioner.options import Options
+from captioner.out_of_distribution import Familiarity
 from captioner.runtime.protocols import Floats, Runnable
 from captioner.runtime.select import on_device
 from train import familiarity

@@ -1,8 +1,8 @@
-"""Fit which photos are unlike those that a network learned from; see `captioner.familiarity`."""
+"""Fit which photos are out of distribution; see `captioner.out_of_distribution`."""
 
 import numpy as np
 
-from captioner.familiarity import Familiarity
+from captioner.out_of_distribution import Familiarity
 from captioner.runtime.protocols import Floats
 from train.datasets import DatasetError
 

@@ -13,8 +13,8 @@ from prometheus_client import REGISTRY
 from bot import replies
 from bot.answers import Answers, CaptionPhoto
 from captioner import BadImage, Busy, Caption, Captioner, Options
-from captioner.caption import Word
 from captioner.checkpoint import Checkpoint
+from captioner.result import Word
 from tests.conftest import failing, photo_bytes, pixels
 
 SURE = Caption("A dog runs.", -0.1, 0.9, (Word("a", -0.1, None),))

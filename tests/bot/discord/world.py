@@ -20,7 +20,7 @@ from bot.settings import Settings
 from bot.store.chat_settings import Chats
 from bot.store.inbox import Inbox
 from captioner import BadImage, Caption, Options
-from captioner.caption import Word
+from captioner.result import Word
 from tests.bot.discord.fake_discord import PRIVATE, SECONDS, TOKEN, FakeDiscord, Json
 from tests.conftest import photo_bytes, pixels
 

@@ -17,7 +17,7 @@ from bot.store.inbox import Inbox
 from bot.telegram import adapter, photos, sending
 from bot.telegram.adapter import Telegram
 from captioner import BadImage, Caption, Options
-from captioner.caption import Word
+from captioner.result import Word
 from tests.bot.telegram.fake_telegram import TIMEOUT, TOKEN, FakeTelegram, Json
 from tests.conftest import photo_bytes, pixels
 

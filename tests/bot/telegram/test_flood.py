@@ -11,8 +11,8 @@ import pytest
 from bot import replies
 from bot.telegram import adapter, sending
 from captioner import Captioner, Options
-from captioner.caption import Caption
 from captioner.checkpoint import Checkpoint
+from captioner.result import Caption
 from tests.bot.telegram.chat import kept_in, running, telegram
 from tests.bot.telegram.fake_telegram import DROP, FakeTelegram, failure
 from tests.bot.web.server import serving, web_chat

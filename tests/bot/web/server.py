@@ -16,8 +16,8 @@ from bot.answers import Answers, CaptionPhoto, CheckRoom
 from bot.settings import Settings
 from bot.web.adapter import STATIC, WebChat
 from captioner import Caption, Options
-from captioner.caption import Word
 from captioner.photo.decode import Limits, decode
+from captioner.result import Word
 from tests.conftest import photo_bytes, pixels
 
 SURE = Caption(

@@ -17,7 +17,7 @@ from PIL import Image
 from bot import replies
 from bot.web.api import CHUNK
 from captioner import BadImage, Busy, Caption, Options
-from captioner.caption import Word
+from captioner.result import Word
 from tests.bot.web.server import (
     LIMIT,
     LIMIT_MB,

@@ -34,8 +34,8 @@ from bot import replies
 from bot.access import Door
 from bot.answers import CaptionPhoto
 from captioner import Busy, Caption, Captioner, Options
-from captioner.caption import Word
 from captioner.photo.decode import decode
+from captioner.result import Word
 from captioner.runtime.protocols import Floats
 from tests.bot.web.server import OPEN, serving, web_chat
 from tests.conftest import photo_bytes

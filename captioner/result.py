@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from captioner.confidence import Features, confidence
-from captioner.hypotheses import Hypothesis
+from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Floats
 
 if TYPE_CHECKING:

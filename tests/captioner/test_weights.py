@@ -9,7 +9,7 @@ from captioner import Captioner, checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.shipped import NAMES, WEIGHTS, find
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.jpg"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.jpg"))
 CARD = (WEIGHTS / "MODEL_CARD.md").read_text()
 LARGEST = {"default": 90e6, "small": 40e6}  # bytes
 

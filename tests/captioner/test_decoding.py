@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.decoding import generate
-from captioner.hypotheses import Hypothesis
 from captioner.model import Memory, Model
 from captioner.options import Options
+from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Floats
 from captioner.vocabulary import END, PAD, START, UNKNOWN
 from tests.conftest import tiny_matching, tiny_model

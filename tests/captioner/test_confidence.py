@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from captioner.confidence import Calibration, Features, confidence
-from captioner.hypotheses import Hypothesis
+from captioner.reranking import Hypothesis
 
 CALIBRATION = Calibration(right=50, intercept=4.0, mean=4.0, length=-0.05, match=2.0)
 

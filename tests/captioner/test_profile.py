@@ -1,6 +1,6 @@
 from captioner import Caption
-from captioner.caption import Word
 from captioner.profile import STAGES, table
+from captioner.result import Word
 
 
 def caption(milliseconds: float) -> Caption:

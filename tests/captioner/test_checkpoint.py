@@ -17,13 +17,13 @@ from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.confidence import Calibration
 from captioner.decoding import generate
-from captioner.familiarity import Familiarity
-from captioner.hypotheses import Hypothesis
 from captioner.matching import Matching
 from captioner.model import Model
 from captioner.options import Options
+from captioner.out_of_distribution import Familiarity
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
+from captioner.reranking import Hypothesis
 from tests.conftest import VOCABULARY, photo_bytes, tiny_matching, tiny_model
 
 Metadata = dict[str, str]

@@ -9,7 +9,7 @@ import pytest
 
 from captioner import Captioner, Options
 from captioner.checkpoint import Checkpoint
-from captioner.familiarity import Familiarity
+from captioner.out_of_distribution import Familiarity
 from captioner.photo.decode import decode
 from captioner.runtime.protocols import Floats
 from captioner.runtime.pytorch import Eager

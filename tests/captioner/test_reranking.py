@@ -3,8 +3,8 @@ import math
 
 import pytest
 
-from captioner.hypotheses import Hypothesis, choose
 from captioner.options import Options
+from captioner.reranking import Hypothesis, choose
 
 BEAM = Options(alternatives=3)
 
