@@ -17,7 +17,7 @@ from tests import pictures
 from tests.conftest import photo_bytes
 from tests.tiny_dataset import write_dataset
 from train.calibrate import CalibrateConfig, calibrate, cross_validated, fit, probabilities
-from train.datasets import DatasetError, read
+from train.data.datasets import DatasetError, read
 from train.evaluate import EvaluateConfig, evaluate
 from train.reliability import Reals, calibration_error
 from train.speaking import read_starts

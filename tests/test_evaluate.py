@@ -11,7 +11,7 @@ from captioner.confidence import Calibration
 from captioner.options import Options
 from tests.conftest import tiny_matching
 from tests.tiny_dataset import write_dataset
-from train.datasets import DatasetError
+from train.data.datasets import DatasetError
 from train.evaluate import EvaluateConfig, evaluate
 from train.scores import PYTHON
 

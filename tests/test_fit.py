@@ -26,7 +26,7 @@ from captioner.checkpoint import CheckpointError
 from tests.tiny_dataset import write_dataset, write_encoder_weights
 from train import runs
 from train.__main__ import main
-from train.datasets import DatasetError
+from train.data.datasets import DatasetError
 from train.fit import FitConfig, fit
 from train.runs import Progress, RunError
 

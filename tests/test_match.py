@@ -15,7 +15,7 @@ from captioner.runtime.protocols import Floats
 from captioner.vocabulary import PAD, SPECIAL, Vocabulary
 from tests.tiny_dataset import write_dataset
 from train.__main__ import main
-from train.datasets import DatasetError
+from train.data.datasets import DatasetError
 from train.match import MatchConfig, fit, match
 
 VOCABULARY = Vocabulary.build(["red circle white square black"] * 5)

@@ -21,8 +21,8 @@ from captioner.runtime.pytorch import Eager
 from captioner.vocabulary import END, START, Vocabulary
 from tests.tiny_dataset import write_dataset
 from train import speaking, validation
-from train.datasets import read
-from train.features import Data
+from train.data.datasets import read
+from train.data.feature_cache import Data
 from train.runs import Metrics
 from train.speaking import look, remember, speak
 from train.validation import Judge

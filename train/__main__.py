@@ -12,8 +12,8 @@ try:
     from captioner.checkpoint import CheckpointError
     from train.calibrate import CalibrateConfig, calibrate
     from train.compare import compare
-    from train.datasets import DatasetError
-    from train.download import DownloadError, fetch
+    from train.data.datasets import DatasetError
+    from train.data.download import DownloadError, fetch
     from train.encoders import EncoderWeightsError
     from train.evaluate import EvaluateConfig, evaluate
     from train.fit import FitConfig, fit

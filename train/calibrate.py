@@ -27,7 +27,7 @@ from captioner.out_of_distribution import Familiarity
 from captioner.runtime.protocols import Floats, Runnable
 from captioner.runtime.select import on_device
 from train import familiarity
-from train.datasets import DatasetError, Record, read
+from train.data.datasets import DatasetError, Record, read
 from train.evaluate import results_folder
 from train.reliability import (
     Reals,

@@ -23,7 +23,7 @@ from captioner.confidence import Calibration, Features, confidence
 from captioner.options import ANOTHER, Options
 from captioner.runtime.protocols import Memory, Network
 from captioner.runtime.select import on_device, open_network
-from train.datasets import Record, Split, read
+from train.data.datasets import Record, Split, read
 from train.diversity import diversity
 from train.reliability import calibration_error
 from train.report import Entry, write_report

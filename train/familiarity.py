@@ -4,7 +4,7 @@ import numpy as np
 
 from captioner.out_of_distribution import Familiarity
 from captioner.runtime.protocols import Floats
-from train.datasets import DatasetError
+from train.data.datasets import DatasetError
 
 PERCENTILE = 99  # one photo in a hundred of the kind that is known may be taken for an unknown one
 # Directions in which the training photos hardly differ would count most without it.

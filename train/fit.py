@@ -29,10 +29,10 @@ from captioner.config import EncoderName, ModelConfig
 from captioner.model import Model
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
-from train import batches, encoders, runs
-from train.batches import Augmentation
-from train.datasets import read
-from train.features import Data, compute, half_is_fast
+from train import encoders, runs
+from train.data.datasets import read
+from train.data.feature_cache import Data, compute, half_is_fast
+from train.data.loader import Augmentation, data_loader, drop_words, photo_dataset
 from train.optimization import adamw, averaging, schedule
 from train.runs import Phase, Progress
 from train.validation import Judge
@@ -169,7 +169,7 @@ def _fit_phase(
         for stage in model.encoder.stages()[: config.frozen_layers + 1]:
             stage.requires_grad_(False)
     source = train.photos if end_to_end else train.grids
-    dataset = batches.images(
+    dataset = photo_dataset(
         source,
         train.records,
         judge.vocabulary,
@@ -189,7 +189,7 @@ def _fit_phase(
         # Seeded by epoch, so that a resumed run draws what an uninterrupted one would have.
         torch.manual_seed(config.seed + 1000 * epoch + accelerator.process_index)
         loader = accelerator.prepare(
-            batches.loader(
+            data_loader(
                 dataset,
                 config.photos,
                 config.captions,
@@ -279,7 +279,7 @@ def _loss(
 ) -> torch.Tensor:
     if images.dim() == 4:
         images = Preprocessing().normalize(images)
-    logits, weights = model(images.float(), batches.muffle(tokens, config.word_dropout))
+    logits, weights = model(images.float(), drop_words(tokens, config.word_dropout))
     following = tokens[:, 1:]
     targets = following[following != PAD]
     loss = functional.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)

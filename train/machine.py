@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from train.features import half_is_fast
+from train.data.feature_cache import half_is_fast
 
 
 def machine(

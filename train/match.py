@@ -30,10 +30,10 @@ from captioner.options import Options
 from captioner.runtime.protocols import Floats
 from captioner.runtime.select import on_device
 from captioner.vocabulary import PAD, Vocabulary
-from train.batches import Augmentation
-from train.datasets import DatasetError, Record, read
+from train.data.datasets import DatasetError, Record, read
+from train.data.feature_cache import Array, Data, compute, compute_views
+from train.data.loader import Augmentation
 from train.evaluate import results_folder
-from train.features import Array, Data, compute, compute_views
 from train.optimization import adamw, schedule
 from train.speaking import read_photos, remember
 

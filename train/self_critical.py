@@ -29,10 +29,10 @@ from captioner.decoding import NEVER_SAID
 from captioner.model import Model
 from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, Vocabulary
-from train import batches, runs
-from train.batches import Augmentation
-from train.datasets import read
-from train.features import compute, compute_views, half_is_fast
+from train import runs
+from train.data.datasets import read
+from train.data.feature_cache import compute, compute_views, half_is_fast
+from train.data.loader import Augmentation, data_loader, photo_dataset
 from train.optimization import adamw, averaging, schedule
 from train.rewards import CiderD, Ids, Reals
 from train.validation import Judge
@@ -118,10 +118,10 @@ def self_critical(config: SelfCriticalConfig) -> Path:
         started = time.monotonic()
         # Seeded by epoch, so that a resumed run draws what an uninterrupted one would have.
         torch.manual_seed(config.seed + 1000 * epoch)
-        view = batches.images(
+        view = photo_dataset(
             views[epoch % len(views)], photos.records, vocabulary, config.max_length
         )
-        loader = batches.loader(view, config.photos, config.captions, seed=config.seed + epoch)
+        loader = data_loader(view, config.photos, config.captions, seed=config.seed + epoch)
         model.train()
         model.encoder.resnet.eval()
         worth = []

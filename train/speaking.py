@@ -17,8 +17,8 @@ from captioner.photo.decode import BadImage, decode
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Floats, Memory, Network, Runnable
-from train.datasets import DatasetError, Record
-from train.features import half_is_fast
+from train.data.datasets import DatasetError, Record
+from train.data.feature_cache import half_is_fast
 
 log = logging.getLogger(__name__)
 

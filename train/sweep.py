@@ -25,7 +25,7 @@ import tyro
 
 from captioner.checkpoint import CheckpointError
 from train import encoders, runs
-from train.datasets import Dataset, DatasetError, Split, read
+from train.data.datasets import Dataset, DatasetError, Split, read
 from train.encoders import EncoderWeightsError
 from train.exams import DECODINGS, Candidate, Decoding, Exam, read_exam
 from train.fit import FitConfig

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from captioner.files import replacing
-from train.datasets import Split
+from train.data.datasets import Split
 from train.exams import Decoding
 from train.runs import RunError
 from train.scores import Scores

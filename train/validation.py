@@ -16,8 +16,9 @@ from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
-from train import batches, plots, runs
-from train.features import Data
+from train import plots, runs
+from train.data.feature_cache import Data
+from train.data.loader import data_loader, photo_dataset
 from train.plots import Sample
 from train.runs import Metrics, Phase, Progress
 from train.scores import Scorer, Scores
@@ -120,9 +121,9 @@ class Judge:
 
     @torch.inference_mode()
     def _loss(self, model: Model, grids: np.ndarray[Any, Any], device: str) -> float:
-        dataset = batches.images(grids, self.data.records, self.vocabulary, self.options.max_length)
+        dataset = photo_dataset(grids, self.data.records, self.vocabulary, self.options.max_length)
         total, words = 0.0, 0
-        for images, tokens in batches.loader(dataset, PHOTOS, 5, seed=0, shuffle=False):
+        for images, tokens in data_loader(dataset, PHOTOS, 5, seed=0, shuffle=False):
             tokens = tokens.to(device)
             logits, _ = model(images.to(device).float(), tokens)
             targets = tokens[:, 1:][tokens[:, 1:] != PAD]

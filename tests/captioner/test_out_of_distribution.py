@@ -15,7 +15,7 @@ from captioner.runtime.protocols import Floats
 from captioner.runtime.pytorch import Eager
 from tests.conftest import photo_bytes
 from tests.pictures import WHITE, halves, saved
-from train.datasets import DatasetError
+from train.data.datasets import DatasetError
 from train.familiarity import PERCENTILE, fit
 
 SIZE = 24

@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.layouts import LAYOUTS, SPLITS, Layout, Split, official_lists
+from train.data.layouts import LAYOUTS, SPLITS, Layout, Split, official_lists
 
 __all__ = ["Dataset", "DatasetError", "Record", "Split", "read"]
 

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from captioner.vision import transforms
 from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, tokenize
-from train.datasets import Record
+from train.data.datasets import Record
 
 Item = tuple[torch.Tensor, list[list[int]], bool]
 SIDES = {"left", "right"}
@@ -61,7 +61,7 @@ class Images(Dataset[Item]):
         return image, list(self.captions[index]), self.sided[index]
 
 
-def images(
+def photo_dataset(
     array: np.ndarray[Any, Any],
     records: Sequence[Record],
     vocabulary: Vocabulary,
@@ -80,7 +80,7 @@ def names_a_side(captions: Sequence[str]) -> bool:
     return any(SIDES.intersection(tokenize(text)) for text in captions)
 
 
-def loader(
+def data_loader(
     dataset: Images,
     photos: int,
     captions: int,
@@ -103,7 +103,7 @@ def loader(
     )
 
 
-def muffle(tokens: torch.Tensor, share: float) -> torch.Tensor:
+def drop_words(tokens: torch.Tensor, share: float) -> torch.Tensor:
     """Make a share of the words unknown: what the decoder cannot hear it has to see.
 
     Word dropout, as of Bowman et al. (CoNLL 2016); `START`, `END` and `PAD` stay.

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
-from train import batches
-from train.batches import Augmentation
-from train.datasets import Record
+from train.data.datasets import Record
+from train.data.loader import GREY, Augmentation, data_loader, drop_words, photo_dataset
 
 VOCABULARY = Vocabulary.build(["a dog runs on the left side", "a cat sits right there"])
 PLAIN = "A dog runs ."
@@ -30,9 +29,9 @@ def grids(count: int) -> np.ndarray[Any, Any]:
 
 
 def take(records: list[Record], photos: int, captions: int, **options: Any) -> list[Batch]:
-    dataset = batches.images(grids(len(records)), records, VOCABULARY, max_length=6)
+    dataset = photo_dataset(grids(len(records)), records, VOCABULARY, max_length=6)
     options = {"seed": 0, "shuffle": False} | options
-    return [*batches.loader(dataset, photos, captions, **options)]
+    return [*data_loader(dataset, photos, captions, **options)]
 
 
 def said(row: torch.Tensor) -> str:
@@ -47,7 +46,7 @@ def half_dark() -> np.ndarray[Any, Any]:
 
 
 def augmented(caption: str, seed: int, times: int = 1) -> torch.Tensor:
-    dataset = batches.images(
+    dataset = photo_dataset(
         half_dark(), [record(caption)], VOCABULARY, 6, augmentation=Augmentation()
     )
     torch.manual_seed(seed)
@@ -152,8 +151,8 @@ def test_the_order_is_drawn_by_the_seed_alone() -> None:
 
 def test_photos_can_be_loaded_by_processes_that_share_no_memory() -> None:
     """As on macOS, and on Linux from Python 3.14 on: everything they need is sent to them."""
-    dataset = batches.images(grids(3), [record(PLAIN)] * 3, VOCABULARY, 6)
-    loader = batches.loader(dataset, 2, 1, seed=0, shuffle=False)
+    dataset = photo_dataset(grids(3), [record(PLAIN)] * 3, VOCABULARY, 6)
+    loader = data_loader(dataset, 2, 1, seed=0, shuffle=False)
     collate, items = pickle.loads(pickle.dumps((loader.collate_fn, loader.dataset)))
     images, tokens = collate([items[0], items[1]])
 
@@ -171,7 +170,7 @@ def test_augmentation_keeps_shape_and_type_and_changes_the_photo() -> None:
 
 
 def test_without_augmentation_photos_stay_as_they_are() -> None:
-    dataset = batches.images(half_dark(), [record(PLAIN)], VOCABULARY, 6)
+    dataset = photo_dataset(half_dark(), [record(PLAIN)], VOCABULARY, 6)
 
     assert torch.equal(dataset[0][0], torch.from_numpy(half_dark()[0]))
 
@@ -184,7 +183,7 @@ def test_augmentation_is_repeated_by_its_seed() -> None:
 def test_augmentation_leaves_the_source_alone() -> None:
     photos = half_dark()
     photos.setflags(write=False)  # as a memory-mapped file is
-    dataset = batches.images(photos, [record(PLAIN)], VOCABULARY, 6, augmentation=Augmentation())
+    dataset = photo_dataset(photos, [record(PLAIN)], VOCABULARY, 6, augmentation=Augmentation())
     for _ in range(3):
         dataset[0]
 
@@ -208,7 +207,7 @@ def test_a_photo_whose_captions_name_a_side_is_never_flipped(caption: str) -> No
 
 def test_one_caption_that_names_a_side_is_enough() -> None:
     records = [record(PLAIN, PLAIN, "a cat on the right"), record("a bright cleft")]
-    dataset = batches.images(
+    dataset = photo_dataset(
         half_dark().repeat(2, 0), records, VOCABULARY, 6, augmentation=Augmentation()
     )
 
@@ -216,12 +215,12 @@ def test_one_caption_that_names_a_side_is_enough() -> None:
 
 
 def test_a_rectangle_is_blanked_of_the_share_of_photos_that_is_asked_for() -> None:
-    dataset = batches.images(
+    dataset = photo_dataset(
         half_dark(), [record(PLAIN)], VOCABULARY, 6, augmentation=Augmentation(erase=0.5)
     )
     torch.manual_seed(0)
     # The patches of one photo hardly differ, and none of it is grey by itself.
-    blanked = [bool((dataset[0][0] == batches.GREY).float().mean() > 0.02) for _ in range(60)]
+    blanked = [bool((dataset[0][0] == GREY).float().mean() > 0.02) for _ in range(60)]
 
     assert 15 <= sum(blanked) <= 45
 
@@ -231,7 +230,7 @@ def test_a_crop_leaves_as_much_as_is_asked_for() -> None:
     shares = {}
     for crop in (0.2, 0.9):
         augmentation = Augmentation(crop)
-        dataset = batches.images(ramp, [record(PLAIN)], VOCABULARY, 6, augmentation=augmentation)
+        dataset = photo_dataset(ramp, [record(PLAIN)], VOCABULARY, 6, augmentation=augmentation)
         torch.manual_seed(0)
         spans = [photo.max() - photo.min().float() for photo in (dataset[0][0] for _ in range(30))]
         shares[crop] = float(min(spans))
@@ -242,9 +241,9 @@ def test_a_crop_leaves_as_much_as_is_asked_for() -> None:
 def test_as_many_words_are_muffled_as_asked_for_and_no_special_is() -> None:
     tokens = torch.tensor([START, 4, 5, 6, 7, END, PAD]).repeat(500, 1)
     torch.manual_seed(0)
-    heard = batches.muffle(tokens, 0.25)
+    heard = drop_words(tokens, 0.25)
 
     assert torch.equal(heard[:, [0, 5, 6]], tokens[:, [0, 5, 6]])
     assert set(heard[heard != tokens].tolist()) == {UNKNOWN}
     assert 0.22 < float((heard[:, 1:5] == UNKNOWN).float().mean()) < 0.28
-    assert torch.equal(batches.muffle(tokens, 0.0), tokens)
+    assert torch.equal(drop_words(tokens, 0.0), tokens)

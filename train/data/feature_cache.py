@@ -21,8 +21,8 @@ from captioner.files import replacing
 from captioner.model import Encoder
 from captioner.photo.decode import BadImage, decode
 from captioner.photo.preprocessing import Preprocessing
-from train.batches import Augmentation, names_a_side
-from train.datasets import DatasetError, Record
+from train.data.datasets import DatasetError, Record
+from train.data.loader import Augmentation, names_a_side
 
 log = logging.getLogger(__name__)
 

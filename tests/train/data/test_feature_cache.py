@@ -16,10 +16,10 @@ from captioner.model import Encoder
 from captioner.photo import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from tests.tiny_dataset import write_dataset
-from train import features
-from train.batches import Augmentation
-from train.datasets import DatasetError, Record, read
-from train.features import Data, compute, compute_views, half_is_fast
+from train.data import feature_cache
+from train.data.datasets import DatasetError, Record, read
+from train.data.feature_cache import Data, compute, compute_views, half_is_fast
+from train.data.loader import Augmentation
 
 SMALL = Preprocessing(size=64)  # a grid of two by two regions
 Photos = tuple[Record, ...]
@@ -27,8 +27,8 @@ Photos = tuple[Record, ...]
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "CHUNK", 5)
-    monkeypatch.setattr(features, "half_is_fast", lambda device: False)
+    monkeypatch.setattr(feature_cache, "CHUNK", 5)
+    monkeypatch.setattr(feature_cache, "half_is_fast", lambda device: False)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         files.append(data)
         return decode.decode(data, *rest, **named)
 
-    monkeypatch.setattr(features, "decode", note)
+    monkeypatch.setattr(feature_cache, "decode", note)
     return files
 
 
@@ -260,7 +260,7 @@ def test_half_precision_sees_nearly_the_same(
     records: Photos, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     single = look(records, encoder, tmp_path / "single").grids.astype(np.float32)
-    monkeypatch.setattr(features, "half_is_fast", lambda device: True)
+    monkeypatch.setattr(feature_cache, "half_is_fast", lambda device: True)
     half = look(records, encoder, tmp_path / "half").grids.astype(np.float32)
 
     assert not np.array_equal(single, half)

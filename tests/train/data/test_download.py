@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from train.download import CATALOGUE, Archive, DownloadError, Source, fetch
+from train.data.download import CATALOGUE, Archive, DownloadError, Source, fetch
 
 TERMS = "These photos belong to nobody; do as you like."
 

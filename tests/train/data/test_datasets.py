@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from train.datasets import Dataset, DatasetError, Split, read
+from train.data.datasets import Dataset, DatasetError, Split, read
 
 
 def lay(root: Path, files: dict[str, str | bytes]) -> Path:

@@ -1,0 +1,1 @@
+"""Datasets, their layouts and downloads, and the batches made from them."""
