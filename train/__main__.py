@@ -14,9 +14,9 @@ try:
     from train.compare import compare
     from train.data.datasets import DatasetError
     from train.data.download import DownloadError, fetch
-    from train.encoders import EncoderWeightsError
     from train.evaluate import EvaluateConfig, evaluate
     from train.fit import FitConfig, fit
+    from train.fitting.imagenet_weights import EncoderWeightsError
     from train.match import MatchConfig, match
     from train.runs import RunError
     from train.scores import ScoringError

@@ -26,9 +26,9 @@ from captioner.options import Options
 from captioner.out_of_distribution import Familiarity
 from captioner.runtime.protocols import Floats, Runnable
 from captioner.runtime.select import on_device
-from train import familiarity
 from train.data.datasets import DatasetError, Record, read
 from train.evaluate import results_folder
+from train.fitting import out_of_distribution
 from train.reliability import (
     Reals,
     Truths,
@@ -90,7 +90,7 @@ def calibrate(config: CalibrateConfig) -> Checkpoint:
         raise DatasetError("one validation photo is too few to fit anything on")
     fitted = fit(val.features, val.cider, config.right)
     starts = read_starts(network, learned_from, trained.preprocessing)
-    familiar = familiarity.fit(starts, val.starts)
+    familiar = out_of_distribution.fit(starts, val.starts)
     held_out = cross_validated(val.features, val.cider, config.right)
     splits = {
         "val, cross-validated": (held_out, val.cider > config.right),
@@ -217,6 +217,6 @@ def _set_apart(told: Reals, cider: Reals, doubt: float) -> str:
 def _unlike(familiar: Familiarity, starts: Floats) -> str:
     share = familiar.unfamiliar(starts).mean()
     return (
-        f"unfamiliar: distance above {familiar.most:.2f}, the {familiarity.PERCENTILE}th "
+        f"unfamiliar: distance above {familiar.most:.2f}, the {out_of_distribution.PERCENTILE}th "
         f"percentile of val; {100 * share:.1f} % of test lie above it"
     )

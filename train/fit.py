@@ -29,13 +29,14 @@ from captioner.config import EncoderName, ModelConfig
 from captioner.model import Model
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
-from train import encoders, runs
+from train import runs
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute, half_is_fast
 from train.data.loader import Augmentation, data_loader, drop_words, photo_dataset
-from train.optimization import adamw, averaging, schedule
+from train.fitting import imagenet_weights
+from train.fitting.optimization import adamw, averaging, schedule
+from train.fitting.validation import Judge
 from train.runs import Phase, Progress
-from train.validation import Judge
 
 PHASES: tuple[Phase, ...] = ("frozen", "fine-tune")
 
@@ -240,7 +241,7 @@ def _model(config: FitConfig, vocabulary: Vocabulary) -> Model:
     if start and start.config.encoder == config.encoder:
         model.load_state_dict(start.state_dict())
         return model.eval()
-    encoders.load_weights(model.encoder, config.encoder, config.encoder_weights)
+    imagenet_weights.load_weights(model.encoder, config.encoder, config.encoder_weights)
     if start:
         model.encoder.norm.load_state_dict(start.encoder.norm.state_dict())
         model.decoder.load_state_dict(start.decoder.state_dict())

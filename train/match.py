@@ -34,7 +34,7 @@ from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Array, Data, compute, compute_views
 from train.data.loader import Augmentation
 from train.evaluate import results_folder
-from train.optimization import adamw, schedule
+from train.fitting.optimization import adamw, schedule
 from train.speaking import read_photos, remember
 
 SCALE = 10.0  # of the cosines at first; it is learned

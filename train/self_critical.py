@@ -33,9 +33,9 @@ from train import runs
 from train.data.datasets import read
 from train.data.feature_cache import compute, compute_views, half_is_fast
 from train.data.loader import Augmentation, data_loader, photo_dataset
-from train.optimization import adamw, averaging, schedule
-from train.rewards import CiderD, Ids, Reals
-from train.validation import Judge
+from train.fitting.cider_d import CiderD, Ids, Reals
+from train.fitting.optimization import adamw, averaging, schedule
+from train.fitting.validation import Judge
 
 
 @dataclass(frozen=True)

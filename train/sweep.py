@@ -24,11 +24,12 @@ from typing import Annotated, Any
 import tyro
 
 from captioner.checkpoint import CheckpointError
-from train import encoders, runs
+from train import runs
 from train.data.datasets import Dataset, DatasetError, Split, read
-from train.encoders import EncoderWeightsError
 from train.exams import DECODINGS, Candidate, Decoding, Exam, read_exam
 from train.fit import FitConfig
+from train.fitting import imagenet_weights
+from train.fitting.imagenet_weights import EncoderWeightsError
 from train.plots import read_metrics
 from train.runs import RunError
 from train.scores import ScoringError
@@ -81,7 +82,7 @@ def sweep(config: SweepConfig, base: Mapping[str, Any] = MappingProxyType({})) -
     dataset = read(config.data)
     plan = Plan(
         FitConfig(config.data, config.runs / BASE, **{**base, "epochs": config.epochs}),
-        encoders.sources(config.encoder_weights),
+        imagenet_weights.sources(config.encoder_weights),
         config.fine_tune,
         config.self_critical,
     )

@@ -16,7 +16,7 @@ from captioner.runtime.pytorch import Eager
 from tests.conftest import photo_bytes
 from tests.pictures import WHITE, halves, saved
 from train.data.datasets import DatasetError
-from train.familiarity import PERCENTILE, fit
+from train.fitting.out_of_distribution import PERCENTILE, fit
 
 SIZE = 24
 # Makes numbers depend on each other.

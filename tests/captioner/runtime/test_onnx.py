@@ -33,7 +33,7 @@ import onnx
 from captioner.export import networks
 from captioner.export.command import compare, export
 from captioner.runtime.onnx import Exported, beside, digest
-from train.familiarity import fit
+from train.fitting.out_of_distribution import fit
 
 KINDS: dict[str, dict[str, Any]] = {
     "lstm-dot": {"attention_score": "dot", "heads": 4},

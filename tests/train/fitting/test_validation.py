@@ -20,12 +20,13 @@ from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.pytorch import Eager
 from captioner.vocabulary import END, START, Vocabulary
 from tests.tiny_dataset import write_dataset
-from train import speaking, validation
+from train import speaking
 from train.data.datasets import read
 from train.data.feature_cache import Data
+from train.fitting import validation
+from train.fitting.validation import Judge
 from train.runs import Metrics
 from train.speaking import look, remember, speak
-from train.validation import Judge
 
 ARGUMENTS = {"encoder": "resnet18", "epochs": 3}
 METRICS = Metrics(2, "frozen", 3.5, 3.25, 40.5, 12.5, 6e-4, 61.7)

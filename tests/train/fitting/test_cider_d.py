@@ -7,7 +7,7 @@ import pytest
 from pycocoevalcap.cider.cider import Cider
 
 from captioner.vocabulary import END, PAD
-from train.rewards import CiderD, Ids, rows
+from train.fitting.cider_d import CiderD, Ids, rows
 
 Captions = list[list[int]]
 WORDS = list(range(4, 40))

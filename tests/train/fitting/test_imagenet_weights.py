@@ -15,7 +15,7 @@ from captioner.config import EncoderName, ModelConfig
 from captioner.model import Encoder
 from captioner.vision import models
 from tests.tiny_dataset import write_encoder_weights
-from train.encoders import EncoderWeightsError, load_weights, sources
+from train.fitting.imagenet_weights import EncoderWeightsError, load_weights, sources
 
 
 @pytest.fixture(scope="module")
