@@ -19,7 +19,7 @@ from tests.tiny_dataset import write_dataset
 from train.calibrate import CalibrateConfig, calibrate, cross_validated, fit, probabilities
 from train.data.datasets import DatasetError, read
 from train.evaluate import EvaluateConfig, evaluate
-from train.reliability import Reals, calibration_error
+from train.scoring.calibration_error import Reals, calibration_error
 from train.speaking import read_starts
 
 TRUTH = Calibration(right=50, intercept=4.5, mean=4.0, length=-0.1, match=3.0)

@@ -13,7 +13,7 @@ from tests.conftest import tiny_matching
 from tests.tiny_dataset import write_dataset
 from train.data.datasets import DatasetError
 from train.evaluate import EvaluateConfig, evaluate
-from train.scores import PYTHON
+from train.scoring.scores import PYTHON
 
 pytestmark = pytest.mark.usefixtures("without_java")
 

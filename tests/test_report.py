@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from train.report import Entry, Shown, write_report
-from train.scores import Scores
+from train.scoring.scores import Scores
 
 SCORES = Scores(
     bleu1=64.01,

@@ -19,7 +19,7 @@ try:
     from train.fitting.imagenet_weights import EncoderWeightsError
     from train.match import MatchConfig, match
     from train.runs import RunError
-    from train.scores import ScoringError
+    from train.scoring.scores import ScoringError
     from train.self_critical import SelfCriticalConfig, self_critical
     from train.sweep import SweepConfig, sweep
 except ModuleNotFoundError as error:

@@ -29,14 +29,14 @@ from captioner.runtime.select import on_device
 from train.data.datasets import DatasetError, Record, read
 from train.evaluate import results_folder
 from train.fitting import out_of_distribution
-from train.reliability import (
+from train.scoring.calibration_error import (
     Reals,
     Truths,
     calibration_error,
     draw_reliability,
     reliability,
 )
-from train.scores import Scorer
+from train.scoring.scores import Scorer
 from train.speaking import read_photos, read_starts, remember, say
 
 # By eye, captions that score about so much mostly name who is there and where, and half of them

@@ -13,7 +13,7 @@ from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.protocols import Memory, Runnable
 from captioner.runtime.select import on_device
 from train.data.datasets import Dataset, Record, Split
-from train.scores import Scorer, Scores
+from train.scoring.scores import Scorer, Scores
 from train.speaking import Array, read_photos, remember, say
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from captioner.photo.decode import BadImage, decode
 from captioner.photo.preprocessing import shrink
 from train import pages
-from train.scores import Scores
+from train.scoring.scores import Scores
 
 PHOTO_SIDE = 224  # longest side in pixels
 BIN = 10  # CIDEr points that one bar of the histogram spans

@@ -32,7 +32,7 @@ from train.fitting import imagenet_weights
 from train.fitting.imagenet_weights import EncoderWeightsError
 from train.plots import read_metrics
 from train.runs import RunError
-from train.scores import ScoringError
+from train.scoring.scores import ScoringError
 from train.self_critical import SelfCriticalConfig
 from train.steps import Step, command, finish, fork, machines
 from train.sweep_page import write_page

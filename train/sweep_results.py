@@ -10,7 +10,7 @@ from captioner.files import replacing
 from train.data.datasets import Split
 from train.exams import Decoding
 from train.runs import RunError
-from train.scores import Scores
+from train.scoring.scores import Scores
 from train.variants import VARIANTS
 
 

@@ -21,7 +21,7 @@ from train.data.feature_cache import Data
 from train.data.loader import data_loader, photo_dataset
 from train.plots import Sample
 from train.runs import Metrics, Phase, Progress
-from train.scores import Scorer, Scores
+from train.scoring.scores import Scorer, Scores
 from train.speaking import look, speak
 
 PHOTOS = 50  # a step of validation

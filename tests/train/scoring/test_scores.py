@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from train.scores import PTB, PYTHON, Scorer, Scores, ScoringError, Tokenizer
+from train.scoring.scores import PTB, PYTHON, Scorer, Scores, ScoringError, Tokenizer
 
 spice = pytest.importorskip("pycocoevalcap.spice.spice")
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from train import ptb
+from train.scoring import ptb_tokenizer
 
 ptbtokenizer = pytest.importorskip("pycocoevalcap.tokenizer.ptbtokenizer")
 
@@ -83,7 +83,7 @@ TOKENS = {
 
 @pytest.mark.parametrize(("sentence", "tokens"), TOKENS.items())
 def test_a_sentence_is_split_as_the_treebank_does(sentence: str, tokens: str) -> None:
-    assert ptb.tokenize(sentence) == tokens
+    assert ptb_tokenizer.tokenize(sentence) == tokens
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="the PTB tokenizer needs Java")

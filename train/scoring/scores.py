@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from train import ptb
+from train.scoring import ptb_tokenizer
 
 Tokenizer = Literal["auto", "ptb", "python"]
 
@@ -153,7 +153,7 @@ def _first_tokenization(
 
 
 def _python_tokens(sentences: Sequence[str]) -> list[str]:
-    return [ptb.tokenize(sentence) for sentence in sentences]
+    return [ptb_tokenizer.tokenize(sentence) for sentence in sentences]
 
 
 def _ptb_tokens(sentences: Sequence[str]) -> list[str]:

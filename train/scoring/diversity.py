@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from captioner.vocabulary import tokenize
-from train.scores import Scorer
+from train.scoring.scores import Scorer
 
 
 @dataclass(frozen=True)

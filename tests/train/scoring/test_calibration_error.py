@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from train.reliability import COLOURS, Bin, calibration_error, draw_reliability, reliability
+from train.scoring.calibration_error import (
+    COLOURS,
+    Bin,
+    calibration_error,
+    draw_reliability,
+    reliability,
+)
 
 
 def test_captions_are_gathered_by_tenths_and_empty_ones_left_out() -> None:

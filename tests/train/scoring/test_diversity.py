@@ -2,8 +2,8 @@
 
 import pytest
 
-from train.diversity import diversity
-from train.scores import Scorer
+from train.scoring.diversity import diversity
+from train.scoring.scores import Scorer
 
 REFERENCES = {
     "dog": ["a black dog runs across the grass", "a dog is running"],
