@@ -23,7 +23,7 @@ from train import fit, runs, steps
 from train.__main__ import main
 from train.exams import DECODINGS, Candidate, Decoding
 from train.fit import FitConfig
-from train.plots import read_metrics
+from train.report.plots import read_metrics
 from train.runs import RunError
 from train.self_critical import SelfCriticalConfig
 from train.sweep import SweepConfig, sweep

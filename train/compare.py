@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from captioner.files import replacing
-from train.plots import INK, best_epoch, dress, new_figure, read_metrics, save
+from train.report.plots import INK, best_epoch, dress, new_figure, read_metrics, save
 from train.runs import Metrics, RunError
 
 _METRICS = {"bleu4": "BLEU-4", "meteor": "METEOR", "cider": "CIDEr"}

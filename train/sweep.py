@@ -30,7 +30,7 @@ from train.exams import DECODINGS, Candidate, Decoding, Exam, read_exam
 from train.fit import FitConfig
 from train.fitting import imagenet_weights
 from train.fitting.imagenet_weights import EncoderWeightsError
-from train.plots import read_metrics
+from train.report.plots import read_metrics
 from train.runs import RunError
 from train.scoring.scores import ScoringError
 from train.self_critical import SelfCriticalConfig

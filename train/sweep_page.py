@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from train import pages
+from train.report import html
 from train.sweep_results import Row
 from train.variants import BASE, VARIANTS
 
@@ -63,7 +63,7 @@ def write_page(path: Path, rows: Sequence[Row]) -> None:
         raise ValueError("There is nothing to draw: no variant was scored.")
     chosen = {split: [r for r in rows if (r.split, r.chosen) == (split, True)] for split in _SPLITS}
     grid = [row for row in rows if (row.variant, row.split) == (BASE, "test")]
-    pages.write(
+    html.write(
         path,
         "sweep.html.jinja",
         facts=_facts(rows),

@@ -16,10 +16,11 @@ from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
-from train import plots, runs
+from train import runs
 from train.data.feature_cache import Data
 from train.data.loader import data_loader, photo_dataset
-from train.plots import Sample
+from train.report import plots
+from train.report.plots import Sample
 from train.runs import Metrics, Phase, Progress
 from train.scoring.scores import Scorer, Scores
 from train.speaking import look, speak

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from train.plots import FAINT_INK, dress, new_figure, save
+from train.report.plots import FAINT_INK, dress, new_figure, save
 
 BINS = 10  # of equal width
 COLOURS = ("#1a73e8", "#e8710a")

@@ -160,7 +160,7 @@ def test_the_sample_sheet_shows_photos_from_the_whole_split(
     shown: list[Path] = []
     monkeypatch.setattr(validation, "SAMPLES", 4)
     monkeypatch.setattr(
-        "train.plots.draw_sample_sheet",
+        "train.report.plots.draw_sample_sheet",
         lambda samples, png: shown.extend(sample.photo for sample in samples),
     )
     judge.report(METRICS, judge(model, end_to_end=False))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from train.report import Entry, Shown, write_report
+from train.report.captions_page import Entry, Shown, write_report
 from train.scoring.scores import Scores
 
 SCORES = Scores(

@@ -14,7 +14,7 @@ from PIL import Image
 
 from captioner.photo.decode import BadImage, decode
 from captioner.photo.preprocessing import shrink
-from train import pages
+from train.report import html
 from train.scoring.scores import Scores
 
 PHOTO_SIDE = 224  # longest side in pixels
@@ -89,7 +89,7 @@ def write_report(
         ("Worst", "worst", "The lowest CIDEr, lowest first", _cards(worst)),
         ("Random", "random", "Drawn from the photos in between", _cards(rest)),
     )
-    pages.write(
+    html.write(
         path,
         "report.html.jinja",
         title=title,

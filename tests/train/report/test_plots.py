@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from train.plots import Sample, best_epoch, draw_curves, draw_sample_sheet, read_metrics
+from train.report.plots import Sample, best_epoch, draw_curves, draw_sample_sheet, read_metrics
 
 HEADER = "epoch,phase,train_loss,val_loss,val_cider,val_bleu4,learning_rate,seconds\n"
 FROZEN = "1,frozen,4.1,4.0,0.2,0.05,0.0006,301.5\n2,frozen,3.2,3.4,0.4,0.12,0.0006,300.2\n"
