@@ -21,7 +21,7 @@ try:
     from train.runs import RunError
     from train.scoring.scores import ScoringError
     from train.self_critical import SelfCriticalConfig, self_critical
-    from train.sweep import SweepConfig, sweep
+    from train.sweep.command import SweepConfig, sweep
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Training needs: pip install -e '.[train]'")
 

@@ -19,15 +19,16 @@ from safetensors.torch import load_file
 
 from captioner import checkpoint
 from tests.tiny_dataset import write_dataset, write_encoder_weights
-from train import fit, runs, steps
+from train import fit, runs
 from train.__main__ import main
-from train.exams import DECODINGS, Candidate, Decoding
 from train.fit import FitConfig
 from train.report.plots import read_metrics
 from train.runs import RunError
 from train.self_critical import SelfCriticalConfig
-from train.sweep import SweepConfig, sweep
-from train.sweep_results import Results
+from train.sweep import steps
+from train.sweep.command import SweepConfig, sweep
+from train.sweep.results import Results
+from train.sweep.scoring import DECODINGS, Candidate, Decoding
 
 pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision")
 
@@ -362,7 +363,7 @@ def test_a_page_that_cannot_be_drawn_does_not_stop_the_sweep(
         if len(drawn) == 1:
             raise OSError("no space left")
 
-    monkeypatch.setattr("train.sweep.write_page", fail_once)
+    monkeypatch.setattr("train.sweep.command.write_page", fail_once)
     with pytest.raises(RunError, match="1 of 2 variants failed: base;"):
         sweep(dataclasses.replace(swept, only=("base", "gru")), SMALL)
     assert len(drawn) == 2
@@ -462,7 +463,8 @@ def test_the_command_line_says_by_its_exit_code_that_a_variant_failed(
     weights = ["--encoder-weights", str(bench.weights.parent)]
     assert main(["sweep", *where, *weights, "--only", "resnet18"]) == 1
     assert "error: 1 of 1 variants failed: resnet18" in capsys.readouterr().err
-    assert ("train.sweep", logging.ERROR, "resnet18 failed: no luck") in caplog.record_tuples
+    failure = ("train.sweep.command", logging.ERROR, "resnet18 failed: no luck")
+    assert failure in caplog.record_tuples
 
 
 def test_a_table_of_something_else_is_refused(bench: Bench, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.report import html
-from train.sweep_results import Row
-from train.variants import BASE, VARIANTS
+from train.sweep.results import Row
+from train.sweep.variants import BASE, VARIANTS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from captioner.config import EncoderName
 from train import runs
 from train.fit import FitConfig
 from train.self_critical import SelfCriticalConfig
-from train.steps import Step
+from train.sweep.steps import Step
 
 BASE = "base"
 

@@ -10,9 +10,9 @@ from typing import Any
 from captioner.files import replacing
 from train import runs
 from train.fit import FitConfig, fit
-from train.machine import machine
 from train.runs import RunError
 from train.self_critical import SelfCriticalConfig, self_critical
+from train.sweep.hardware import machine
 
 Step = FitConfig | SelfCriticalConfig
 MACHINES = "machines.json"  # in a run's folder: what it was trained on, in order

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from train.sweep_page import write_page
-from train.sweep_results import Results
-from train.variants import VARIANTS
+from train.sweep.page import write_page
+from train.sweep.results import Results
+from train.sweep.variants import VARIANTS
 
-ROOT = Path(__file__).parents[1]
-KEPT = ROOT / "train" / "results"
+ROOT = Path(__file__).parents[3]
+KEPT = ROOT / "docs" / "sweep"
 ROWS = Results(KEPT / "sweep.csv").rows
 
 

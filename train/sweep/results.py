@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from captioner.files import replacing
 from train.data.datasets import Split
-from train.exams import Decoding
 from train.runs import RunError
 from train.scoring.scores import Scores
-from train.variants import VARIANTS
+from train.sweep.scoring import Decoding
+from train.sweep.variants import VARIANTS
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ import tyro
 from captioner.checkpoint import CheckpointError
 from train import runs
 from train.data.datasets import Dataset, DatasetError, Split, read
-from train.exams import DECODINGS, Candidate, Decoding, Exam, read_exam
 from train.fit import FitConfig
 from train.fitting import imagenet_weights
 from train.fitting.imagenet_weights import EncoderWeightsError
@@ -34,10 +33,11 @@ from train.report.plots import read_metrics
 from train.runs import RunError
 from train.scoring.scores import ScoringError
 from train.self_critical import SelfCriticalConfig
-from train.steps import Step, command, finish, fork, machines
-from train.sweep_page import write_page
-from train.sweep_results import Results, Row, Trained
-from train.variants import BASE, VARIANTS, Plan, Variant
+from train.sweep.page import write_page
+from train.sweep.results import Results, Row, Trained
+from train.sweep.scoring import DECODINGS, Candidate, Decoding, Exam, read_exam
+from train.sweep.steps import Step, command, finish, fork, machines
+from train.sweep.variants import BASE, VARIANTS, Plan, Variant
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class SweepConfig:
     fine_tune: int = 5  # further epochs of the fine-tuned variant; 0 leaves it out
     self_critical: int = 5  # further epochs of the self-critical variant; 0 leaves it out
     only: tuple[str, ...] = ()  # names of variants, where not all are wanted
-    results: Path = Path("train/results")  # the folder of sweep.csv and sweep.html
+    results: Path = Path("docs/sweep")  # the folder of sweep.csv and sweep.html
 
 
 def sweep(config: SweepConfig, base: Mapping[str, Any] = MappingProxyType({})) -> Path:

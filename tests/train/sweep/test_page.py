@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from train.exams import DECODINGS
-from train.sweep_page import write_page
-from train.sweep_results import Results, Row
+from train.sweep.page import write_page
+from train.sweep.results import Results, Row
+from train.sweep.scoring import DECODINGS
 
 FIRST = Row(
     variant="base",
