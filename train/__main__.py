@@ -18,7 +18,7 @@ try:
     from train.fit import FitConfig, fit
     from train.fitting.imagenet_weights import EncoderWeightsError
     from train.match import MatchConfig, match
-    from train.runs import RunError
+    from train.run_folder import RunError
     from train.scoring.scores import ScoringError
     from train.self_critical import SelfCriticalConfig, self_critical
     from train.sweep.command import SweepConfig, sweep

@@ -26,6 +26,7 @@ from captioner.options import Options
 from captioner.out_of_distribution import Familiarity
 from captioner.runtime.protocols import Floats, Runnable
 from captioner.runtime.select import on_device
+from train.captioning import read_photos, read_starts, remember, say
 from train.data.datasets import DatasetError, Record, read
 from train.evaluate import results_folder
 from train.fitting import out_of_distribution
@@ -37,7 +38,6 @@ from train.scoring.calibration_error import (
     reliability,
 )
 from train.scoring.scores import Scorer
-from train.speaking import read_photos, read_starts, remember, say
 
 # By eye, captions that score about so much mostly name who is there and where, and half of them
 # what is done; those that score half as much mostly miss one of the first. It is near the mean.

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from captioner.files import replacing
 from train.report.plots import INK, best_epoch, dress, new_figure, read_metrics, save
-from train.runs import Metrics, RunError
+from train.run_folder import Metrics, RunError
 
 _METRICS = {"bleu4": "BLEU-4", "meteor": "METEOR", "cider": "CIDEr"}
 _HOW_SCORED = ("beam", "length_penalty", "matching", "tokenizer")

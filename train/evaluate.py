@@ -23,12 +23,12 @@ from captioner.confidence import Calibration, Features, confidence
 from captioner.options import ANOTHER, Options
 from captioner.runtime.protocols import Memory, Network
 from captioner.runtime.select import on_device, open_network
+from train.captioning import read_photos, remember, say
 from train.data.datasets import Record, Split, read
 from train.report.captions_page import Entry, write_report
 from train.scoring.calibration_error import calibration_error
 from train.scoring.diversity import diversity
 from train.scoring.scores import Scorer, Scores
-from train.speaking import read_photos, remember, say
 
 
 @dataclass(frozen=True)

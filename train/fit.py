@@ -29,14 +29,14 @@ from captioner.config import EncoderName, ModelConfig
 from captioner.model import Model
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
-from train import runs
+from train import run_folder
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute, half_is_fast
 from train.data.loader import Augmentation, data_loader, drop_words, photo_dataset
 from train.fitting import imagenet_weights
 from train.fitting.optimization import adamw, averaging, schedule
 from train.fitting.validation import Judge
-from train.runs import Phase, Progress
+from train.run_folder import Phase, Progress
 
 PHASES: tuple[Phase, ...] = ("frozen", "fine-tune")
 
@@ -121,7 +121,7 @@ def fit(config: FitConfig) -> Path:
     )
     model = _model(config, vocabulary)
     if accelerator.is_main_process:
-        runs.prepare(config.run, config.arguments(), resume=config.resume)
+        run_folder.prepare(config.run, config.arguments(), resume=config.resume)
     accelerator.wait_for_everyone()
     with accelerator.main_process_first():
         cache, where = config.cache or config.run / "cache", str(accelerator.device)
@@ -139,14 +139,14 @@ def fit(config: FitConfig) -> Path:
 
     model.to(accelerator.device)
     average = AveragedModel(model, multi_avg_fn=averaging(config.average))
-    progress = runs.read_progress(config.run)
+    progress = run_folder.read_progress(config.run)
     if progress.epoch:
-        runs.load_weights(config.run, model, average)
+        run_folder.load_weights(config.run, model, average)
     judge = Judge(config.run, config.arguments(), vocabulary, val, squeezing, config.val_beam)
     for phase in PHASES:
         progress = _fit_phase(phase, config, model, average, train, judge, progress, accelerator)
     accelerator.end_training()
-    return config.run / runs.BEST
+    return config.run / run_folder.BEST
 
 
 def _fit_phase(
@@ -183,7 +183,7 @@ def _fit_phase(
     done = steps * max(0, progress.epoch - first + 1)
     rates = schedule(optimizer, config.warmup, steps * (last - first + 1), done)
     if done:
-        runs.load_optimizer(config.run, optimizer)
+        run_folder.load_optimizer(config.run, optimizer)
 
     for epoch in range(progress.epoch + 1, last + 1):
         started = time.monotonic()
@@ -219,7 +219,7 @@ def _fit_phase(
             rate, seconds = float(rates.get_last_lr()[0]), time.monotonic() - started
             metrics = verdict.metrics(epoch, phase, loss, rate, seconds)
             progress = judge.conclude(averaged, metrics, verdict, progress.best)
-            runs.save_state(config.run, model, average, optimizer, progress)
+            run_folder.save_state(config.run, model, average, optimizer, progress)
             accelerator.print(metrics.line())
         accelerator.wait_for_everyone()
     accelerator.free_memory()

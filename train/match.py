@@ -30,12 +30,12 @@ from captioner.options import Options
 from captioner.runtime.protocols import Floats
 from captioner.runtime.select import on_device
 from captioner.vocabulary import PAD, Vocabulary
+from train.captioning import read_photos, remember
 from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Array, Data, compute, compute_views
 from train.data.loader import Augmentation
 from train.evaluate import results_folder
 from train.fitting.optimization import adamw, schedule
-from train.speaking import read_photos, remember
 
 SCALE = 10.0  # of the cosines at first; it is learned
 LARGEST_SCALE = 50.0

@@ -29,7 +29,7 @@ from captioner.decoding import NEVER_SAID
 from captioner.model import Model
 from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, Vocabulary
-from train import runs
+from train import run_folder
 from train.data.datasets import read
 from train.data.feature_cache import compute, compute_views, half_is_fast
 from train.data.loader import Augmentation, data_loader, photo_dataset
@@ -90,7 +90,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     accelerator = Accelerator()
     device = str(accelerator.device)
     arguments = config.arguments() | {"before": start.training}
-    runs.prepare(config.run, config.arguments(), resume=config.resume)
+    run_folder.prepare(config.run, config.arguments(), resume=config.resume)
     cache = config.cache or config.run / "cache"
     squeezing = start.preprocessing
     photos = compute(dataset.split("train"), None, cache / "train", device, squeezing)
@@ -103,15 +103,15 @@ def self_critical(config: SelfCriticalConfig) -> Path:
 
     model = _prepared(model, config).to(device)
     average = AveragedModel(model, multi_avg_fn=averaging(config.average))
-    progress = runs.read_progress(config.run)
+    progress = run_folder.read_progress(config.run)
     if progress.epoch:
-        runs.load_weights(config.run, model, average)
+        run_folder.load_weights(config.run, model, average)
     decoder = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = adamw([(decoder, config.learning_rate)], config.weight_decay)
     steps = math.ceil(len(photos.records) / config.photos)
     rates = schedule(optimizer, config.warmup, steps * config.epochs, steps * progress.epoch)
     if progress.epoch:
-        runs.load_optimizer(config.run, optimizer)
+        run_folder.load_optimizer(config.run, optimizer)
     judge = Judge(config.run, arguments, vocabulary, val, squeezing, config.val_beam)
 
     for epoch in range(progress.epoch + 1, config.epochs + 1):
@@ -142,9 +142,9 @@ def self_critical(config: SelfCriticalConfig) -> Path:
         rate, seconds = float(rates.get_last_lr()[0]), time.monotonic() - started
         metrics = verdict.metrics(epoch, "self-critical", -float(np.mean(worth)), rate, seconds)
         progress = judge.conclude(averaged, metrics, verdict, progress.best)
-        runs.save_state(config.run, model, average, optimizer, progress)
+        run_folder.save_state(config.run, model, average, optimizer, progress)
         print(metrics.line(), f" {verdict.scores.distinct_words} words", flush=True)
-    return config.run / runs.BEST
+    return config.run / run_folder.BEST
 
 
 def _ended(text: str, vocabulary: Vocabulary) -> list[int]:

@@ -16,14 +16,14 @@ from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
-from train import runs
+from train import run_folder
+from train.captioning import look, speak
 from train.data.feature_cache import Data
 from train.data.loader import data_loader, photo_dataset
 from train.report import plots
 from train.report.plots import Sample
-from train.runs import Metrics, Phase, Progress
+from train.run_folder import Metrics, Phase, Progress
 from train.scoring.scores import Scorer, Scores
-from train.speaking import look, speak
 
 PHOTOS = 50  # a step of validation
 SAMPLES = 24  # photos on the sample sheet
@@ -104,13 +104,13 @@ class Judge:
         scores = {"split": "val", "beam": self.options.beam, "epoch": metrics.epoch}
         scores |= {"length_penalty": self.options.length_penalty, **asdict(verdict.scores)}
         checkpoint.save(
-            self.run / runs.BEST,
+            self.run / run_folder.BEST,
             Checkpoint(model, self.vocabulary, self.preprocessing, self.arguments, scores),
         )
 
     def report(self, metrics: Metrics, verdict: Verdict) -> None:
         """Write an epoch down: CSV, TensorBoard, curves, and captions of some photos."""
-        runs.record(self.run, metrics)
+        run_folder.record(self.run, metrics)
         with SummaryWriter(self.run / "tensorboard", purge_step=metrics.epoch) as board:
             for name, value in asdict(metrics).items():
                 if isinstance(value, float):

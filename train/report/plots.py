@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageOps
 
 from captioner.files import replacing
-from train.runs import Metrics, Phase
+from train.run_folder import Metrics, Phase
 
 INK, FAINT_INK, GRID = "#202124", "#80868b", "#e8eaed"
 _BLUE, _ORANGE, _GREEN, _PURPLE = "#1a73e8", "#e8710a", "#188038", "#9334e6"

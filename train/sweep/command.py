@@ -24,13 +24,13 @@ from typing import Annotated, Any
 import tyro
 
 from captioner.checkpoint import CheckpointError
-from train import runs
+from train import run_folder
 from train.data.datasets import Dataset, DatasetError, Split, read
 from train.fit import FitConfig
 from train.fitting import imagenet_weights
 from train.fitting.imagenet_weights import EncoderWeightsError
 from train.report.plots import read_metrics
-from train.runs import RunError
+from train.run_folder import RunError
 from train.scoring.scores import ScoringError
 from train.self_critical import SelfCriticalConfig
 from train.sweep.page import write_page
@@ -153,7 +153,7 @@ def _sweep_one(
         fork(steps[0], plan.steps(VARIANTS[0])[0])
     for step in steps:
         finish(step)
-    candidate = Candidate(steps[-1].run / runs.BEST, exam, plan.base.device)
+    candidate = Candidate(steps[-1].run / run_folder.BEST, exam, plan.base.device)
     with candidate.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:SHORT]
     results.forget_others(variant.name, digest)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from captioner.files import replacing
 from train.data.datasets import Split
-from train.runs import RunError
+from train.run_folder import RunError
 from train.scoring.scores import Scores
 from train.sweep.scoring import Decoding
 from train.sweep.variants import VARIANTS

@@ -12,9 +12,9 @@ from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.protocols import Memory, Runnable
 from captioner.runtime.select import on_device
+from train.captioning import Array, read_photos, remember, say
 from train.data.datasets import Dataset, Record, Split
 from train.scoring.scores import Scorer, Scores
-from train.speaking import Array, read_photos, remember, say
 
 
 @dataclass(frozen=True)

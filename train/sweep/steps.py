@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from captioner.files import replacing
-from train import runs
+from train import run_folder
 from train.fit import FitConfig, fit
-from train.runs import RunError
+from train.run_folder import RunError
 from train.self_critical import SelfCriticalConfig, self_critical
 from train.sweep.hardware import machine
 
@@ -51,7 +51,7 @@ def is_finished(step: Step) -> bool:
             f"{step.run}: was started with another {', '.join(changed)}; "
             "sweep with the same arguments, or into another folder"
         )
-    return runs.read_progress(step.run).epoch >= _last_epoch(step)
+    return run_folder.read_progress(step.run).epoch >= _last_epoch(step)
 
 
 def finish(step: Step) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from captioner.config import EncoderName
-from train import runs
+from train import run_folder
 from train.fit import FitConfig
 from train.self_critical import SelfCriticalConfig
 from train.sweep.steps import Step
@@ -74,7 +74,7 @@ class Plan:
         further = SelfCriticalConfig(
             config.data,
             folder / variant.name,
-            config.run / runs.BEST,
+            config.run / run_folder.BEST,
             epochs=self.self_critical,
             seed=config.seed,
             cache=folder / "cache" / variant.name,

@@ -20,13 +20,13 @@ from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.pytorch import Eager
 from captioner.vocabulary import END, START, Vocabulary
 from tests.tiny_dataset import write_dataset
-from train import speaking
+from train import captioning
+from train.captioning import look, remember, speak
 from train.data.datasets import read
 from train.data.feature_cache import Data
 from train.fitting import validation
 from train.fitting.validation import Judge
-from train.runs import Metrics
-from train.speaking import look, remember, speak
+from train.run_folder import Metrics
 
 ARGUMENTS = {"encoder": "resnet18", "epochs": 3}
 METRICS = Metrics(2, "frozen", 3.5, 3.25, 40.5, 12.5, 6e-4, 61.7)
@@ -94,7 +94,7 @@ def test_batches_do_not_change_the_verdict(
 ) -> None:
     at_once = judge(model, end_to_end=True)
     monkeypatch.setattr(validation, "PHOTOS", 3)
-    monkeypatch.setattr(speaking, "BATCH", 3)
+    monkeypatch.setattr(captioning, "BATCH", 3)
     in_parts = judge(model, end_to_end=True)
 
     assert in_parts.captions == at_once.captions
@@ -172,8 +172,8 @@ def test_the_sample_sheet_shows_photos_from_the_whole_split(
 def test_looking_in_parts_is_looking_at_once(
     model: Model, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speaking, "BATCH", 3)
-    monkeypatch.setattr(speaking, "half_is_fast", lambda device: False)
+    monkeypatch.setattr(captioning, "BATCH", 3)
+    monkeypatch.setattr(captioning, "half_is_fast", lambda device: False)
     grids = look(model, data.photos, "cpu")
 
     assert (grids.shape, grids.dtype) == ((8, 4, 512), np.float32)
@@ -184,10 +184,10 @@ def test_looking_in_parts_is_looking_at_once(
 def test_validation_may_see_in_half_precision_and_what_serves_does_not(
     model: Model, vocabulary: Vocabulary, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speaking, "BATCH", 3)
-    monkeypatch.setattr(speaking, "half_is_fast", lambda device: False)
+    monkeypatch.setattr(captioning, "BATCH", 3)
+    monkeypatch.setattr(captioning, "half_is_fast", lambda device: False)
     single = look(model, data.photos, "cpu")
-    monkeypatch.setattr(speaking, "half_is_fast", lambda device: True)
+    monkeypatch.setattr(captioning, "half_is_fast", lambda device: True)
     half = look(model, data.photos, "cpu")
     served = remember(Eager(Checkpoint(model, vocabulary), "cpu"), data.photos)
 
@@ -202,7 +202,7 @@ def test_speaking_in_parts_is_speaking_at_once(
 ) -> None:
     options = Options(beam=3, alternatives=1)
     at_once = speak(model, data.grids, options, "cpu")
-    monkeypatch.setattr(speaking, "BATCH", 3)
+    monkeypatch.setattr(captioning, "BATCH", 3)
     in_parts = speak(model, data.grids, options, "cpu")
 
     assert [[h.tokens for h in found] for found in in_parts] == [

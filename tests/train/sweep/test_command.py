@@ -19,11 +19,11 @@ from safetensors.torch import load_file
 
 from captioner import checkpoint
 from tests.tiny_dataset import write_dataset, write_encoder_weights
-from train import fit, runs
+from train import fit, run_folder
 from train.__main__ import main
 from train.fit import FitConfig
 from train.report.plots import read_metrics
-from train.runs import RunError
+from train.run_folder import RunError
 from train.self_critical import SelfCriticalConfig
 from train.sweep import steps
 from train.sweep.command import SweepConfig, sweep
@@ -97,13 +97,13 @@ def copied(swept: SweepConfig, tmp_path: Path) -> SweepConfig:
 def trained(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count the epochs that are trained from now on, by run."""
     counts: Counter[str] = Counter()
-    save = runs.save_state
+    save = run_folder.save_state
 
     def count(run: Path, *rest: Any) -> None:
         save(run, *rest)
         counts[run.name] += 1
 
-    monkeypatch.setattr(runs, "save_state", count)
+    monkeypatch.setattr(run_folder, "save_state", count)
     return counts
 
 
@@ -211,7 +211,7 @@ def test_an_interrupted_sweep_goes_on_without_training_twice(
     bench: Bench, swept: SweepConfig, trained: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = bench.config("interrupted", "base", "gru")
-    save, score = runs.save_state, Candidate.scores
+    save, score = run_folder.save_state, Candidate.scores
 
     def stop_in_gru(run: Path, *rest: Any) -> None:
         save(run, *rest)
@@ -224,7 +224,7 @@ def test_an_interrupted_sweep_goes_on_without_training_twice(
         return score(self, split, decoding, meteor=meteor)
 
     for name, owner, stop in (
-        ("save_state", runs, stop_in_gru),
+        ("save_state", run_folder, stop_in_gru),
         ("scores", Candidate, stop_at_a_beam),
     ):
         with monkeypatch.context() as patch:
@@ -303,7 +303,7 @@ def test_a_rows_command_trains_its_run(swept: SweepConfig, name: str) -> None:
     if name == "self-critical":
         first, further = configs
         assert isinstance(further, SelfCriticalConfig)
-        assert further.start_from == first.run / runs.BEST
+        assert further.start_from == first.run / run_folder.BEST
     else:
         [config] = configs
         assert isinstance(config, FitConfig)

@@ -12,8 +12,8 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
-from train import runs
-from train.runs import Metrics, Progress, RunError
+from train import run_folder
+from train.run_folder import Metrics, Progress, RunError
 
 CONFIG = {"encoder": "resnet18", "epochs": 3, "dropout": 0.4}
 
@@ -57,7 +57,7 @@ def begin(seed: int, rate: float = 0.1) -> Training:
 
 
 def save(run: Path, training: Training, progress: Progress) -> None:
-    runs.save_state(run, training.model, training.average, training.optimizer, progress)
+    run_folder.save_state(run, training.model, training.average, training.optimizer, progress)
 
 
 def metrics(epoch: int, **changes: Any) -> Metrics:
@@ -72,57 +72,57 @@ def rows(run: Path) -> list[dict[str, str]]:
 
 
 def test_a_new_run_notes_its_settings(tmp_path: Path) -> None:
-    runs.prepare(tmp_path / "deep" / "run", CONFIG, resume=False)
+    run_folder.prepare(tmp_path / "deep" / "run", CONFIG, resume=False)
 
     assert json.loads((tmp_path / "deep" / "run" / "config.json").read_text()) == CONFIG
     assert [path.name for path in (tmp_path / "deep" / "run").iterdir()] == ["config.json"]
 
 
 def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
-    runs.prepare(tmp_path, CONFIG, resume=False)
+    run_folder.prepare(tmp_path, CONFIG, resume=False)
 
     with pytest.raises(RunError, match=f"{tmp_path}: holds a run already; add --resume"):
-        runs.prepare(tmp_path, CONFIG | {"epochs": 5}, resume=False)
+        run_folder.prepare(tmp_path, CONFIG | {"epochs": 5}, resume=False)
     assert json.loads((tmp_path / "config.json").read_text()) == CONFIG
 
 
 def test_a_run_goes_on_with_the_same_settings(tmp_path: Path) -> None:
-    runs.prepare(tmp_path, CONFIG, resume=False)
-    runs.prepare(tmp_path, CONFIG, resume=True)
+    run_folder.prepare(tmp_path, CONFIG, resume=False)
+    run_folder.prepare(tmp_path, CONFIG, resume=True)
 
     assert json.loads((tmp_path / "config.json").read_text()) == CONFIG
 
 
 def test_settings_that_changed_are_named(tmp_path: Path) -> None:
-    runs.prepare(tmp_path, CONFIG, resume=False)
+    run_folder.prepare(tmp_path, CONFIG, resume=False)
 
     with pytest.raises(RunError, match="was started with another epochs, dropout; resume with"):
-        runs.prepare(tmp_path, CONFIG | {"epochs": 5, "dropout": 0.3}, resume=True)
+        run_folder.prepare(tmp_path, CONFIG | {"epochs": 5, "dropout": 0.3}, resume=True)
 
 
 def test_fine_tuning_may_be_added_to_a_run(tmp_path: Path) -> None:
-    runs.prepare(tmp_path, CONFIG | {"fine_tune": 0}, resume=False)
-    runs.prepare(tmp_path, CONFIG | {"fine_tune": 3}, resume=True)
+    run_folder.prepare(tmp_path, CONFIG | {"fine_tune": 0}, resume=False)
+    run_folder.prepare(tmp_path, CONFIG | {"fine_tune": 3}, resume=True)
 
     assert json.loads((tmp_path / "config.json").read_text())["fine_tune"] == 3
 
 
 def test_a_setting_that_an_older_run_did_not_have_is_named(tmp_path: Path) -> None:
-    runs.prepare(tmp_path, CONFIG, resume=False)
+    run_folder.prepare(tmp_path, CONFIG, resume=False)
 
     with pytest.raises(RunError, match="was started with another heads;"):
-        runs.prepare(tmp_path, CONFIG | {"heads": 4}, resume=True)
+        run_folder.prepare(tmp_path, CONFIG | {"heads": 4}, resume=True)
 
 
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run to resume; start it without --resume"):
-        runs.prepare(tmp_path / "run", CONFIG, resume=True)
+        run_folder.prepare(tmp_path / "run", CONFIG, resume=True)
     assert not (tmp_path / "run").exists()
 
 
 def test_every_epoch_adds_a_line(tmp_path: Path) -> None:
-    runs.record(tmp_path, metrics(1))
-    runs.record(tmp_path, metrics(2, phase="fine-tune", val_cider=41.25))
+    run_folder.record(tmp_path, metrics(1))
+    run_folder.record(tmp_path, metrics(2, phase="fine-tune", val_cider=41.25))
 
     first, second = rows(tmp_path)
     assert first == {name: str(value) for name, value in dataclasses.asdict(metrics(1)).items()}
@@ -131,8 +131,8 @@ def test_every_epoch_adds_a_line(tmp_path: Path) -> None:
 
 def test_an_epoch_that_is_done_again_replaces_its_line_and_those_after(tmp_path: Path) -> None:
     for epoch in (1, 2, 3):
-        runs.record(tmp_path, metrics(epoch))
-    runs.record(tmp_path, metrics(2, train_loss=9.0))
+        run_folder.record(tmp_path, metrics(epoch))
+    run_folder.record(tmp_path, metrics(2, train_loss=9.0))
 
     assert [(row["epoch"], row["train_loss"]) for row in rows(tmp_path)] == [
         ("1", "3.5"),
@@ -148,7 +148,7 @@ def test_an_epoch_is_said_in_one_line() -> None:
 
 
 def test_without_a_state_nothing_is_done(tmp_path: Path) -> None:
-    assert runs.read_progress(tmp_path) == Progress(epoch=0, phase="frozen", best=-1.0)
+    assert run_folder.read_progress(tmp_path) == Progress(epoch=0, phase="frozen", best=-1.0)
 
 
 def test_training_goes_on_from_its_state_as_if_nothing_had_happened(tmp_path: Path) -> None:
@@ -157,12 +157,12 @@ def test_training_goes_on_from_its_state_as_if_nothing_had_happened(tmp_path: Pa
         through.step(seed)
     save(tmp_path, through, Progress(2, "fine-tune", 55.5))
     again = begin(seed=2)
-    runs.load_weights(tmp_path, again.model, again.average)
-    runs.load_optimizer(tmp_path, again.optimizer)
+    run_folder.load_weights(tmp_path, again.model, again.average)
+    run_folder.load_optimizer(tmp_path, again.optimizer)
     for training in (through, again):
         training.step(seed=3)
 
-    assert runs.read_progress(tmp_path) == Progress(2, "fine-tune", 55.5)
+    assert run_folder.read_progress(tmp_path) == Progress(2, "fine-tune", 55.5)
     for part in ("model", "average"):
         expected = getattr(through, part).state_dict()
         for name, tensor in getattr(again, part).state_dict().items():
@@ -177,7 +177,7 @@ def test_the_learning_rate_is_the_schedule_s_and_not_the_state_s(tmp_path: Path)
     training.step(seed=1)
     save(tmp_path, training, Progress(1))
     again = begin(seed=1, rate=0.025)
-    runs.load_optimizer(tmp_path, again.optimizer)
+    run_folder.load_optimizer(tmp_path, again.optimizer)
 
     assert again.optimizer.param_groups[0]["lr"] == 0.025
 
@@ -193,12 +193,12 @@ def test_a_state_whose_writing_is_cut_off_leaves_the_one_before(
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "save_file", run_out_of_space)
+        patch.setattr(run_folder, "save_file", run_out_of_space)
         with pytest.raises(OSError, match="no space"):
             save(tmp_path, training, Progress(2))
-    assert runs.read_progress(tmp_path).epoch == 1
-    runs.load_weights(tmp_path, training.model, training.average)
+    assert run_folder.read_progress(tmp_path).epoch == 1
+    run_folder.load_weights(tmp_path, training.model, training.average)
 
     save(tmp_path, training, Progress(3))
-    assert runs.read_progress(tmp_path).epoch == 3
+    assert run_folder.read_progress(tmp_path).epoch == 3
     assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]

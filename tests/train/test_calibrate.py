@@ -17,10 +17,10 @@ from tests import pictures
 from tests.conftest import photo_bytes
 from tests.tiny_dataset import write_dataset
 from train.calibrate import CalibrateConfig, calibrate, cross_validated, fit, probabilities
+from train.captioning import read_starts
 from train.data.datasets import DatasetError, read
 from train.evaluate import EvaluateConfig, evaluate
 from train.scoring.calibration_error import Reals, calibration_error
-from train.speaking import read_starts
 
 TRUTH = Calibration(right=50, intercept=4.5, mean=4.0, length=-0.1, match=3.0)
 
@@ -180,7 +180,7 @@ def test_training_photos_are_seen_a_batch_at_a_time_and_unreadable_ones_left_out
     records = read(data).split("train")
     network = Eager(tiny, "cpu")
     together = read_starts(network, records, tiny.preprocessing)
-    monkeypatch.setattr("train.speaking.BATCH", 2)
+    monkeypatch.setattr("train.captioning.BATCH", 2)
     # The first two and the last one, so that whole batches would be empty.
     for record in (*records[:2], records[-1]):
         record.photo.write_bytes(b"no photo")

@@ -24,15 +24,15 @@ from safetensors.torch import load_file, save_file
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError
 from tests.tiny_dataset import write_dataset, write_encoder_weights
-from train import runs
+from train import run_folder
 from train.__main__ import main
 from train.data.datasets import DatasetError
 from train.fit import FitConfig, fit
-from train.runs import Progress, RunError
+from train.run_folder import Progress, RunError
 
 pytestmark = pytest.mark.usefixtures("without_java")
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 Tensors = dict[str, torch.Tensor]
 LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 RESNET = "model.encoder.resnet."
@@ -95,15 +95,15 @@ def stopped(bench: Bench) -> tuple[Path, Tensors]:
 
 def interrupt(config: FitConfig, after: int) -> Path:
     """Run, and press Ctrl-C when the state of an epoch is written."""
-    save = runs.save_state
+    save = run_folder.save_state
 
     def save_and_stop(run: Path, *rest: Any) -> None:
         save(run, *rest)
-        if runs.read_progress(run).epoch == after:
+        if run_folder.read_progress(run).epoch == after:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "save_state", save_and_stop)
+        patch.setattr(run_folder, "save_state", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
             fit(config)
     return config.run
@@ -332,7 +332,7 @@ def test_a_run_that_is_stopped_and_killed_and_resumed_ends_as_if_nothing_had_hap
     process.communicate()
 
     assert process.returncode == -signal.SIGKILL
-    assert runs.read_progress(run).epoch == 5
+    assert run_folder.read_progress(run).epoch == 5
     assert [row["epoch"] for row in metrics(run)] == [1, 2, 3, 4, 5]
     assert main(arguments) == 0
     assert str(run / "best.safetensors") in capsys.readouterr().out
@@ -432,7 +432,7 @@ def test_words_that_are_not_heard_make_the_next_harder_to_guess(bench: Bench) ->
 
 
 def test_half_precision_learns_too(bench: Bench) -> None:
-    # What accelerate keeps for the whole process is kept away from the other runs.
+    # What accelerate keeps for the whole process is kept away from the other run.
     accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
     try:
         config = bench.config("half", precision="bf16", epochs=2, fine_tune=0)
@@ -509,7 +509,7 @@ def test_two_processes_train_one_model(bench: Bench, tmp_path: Path) -> None:
         {name: value for name, value in state.items() if name.startswith("model.")},
     )
     assert [row["phase"] for row in metrics(config.run)] == ["frozen", "fine-tune"]
-    assert runs.read_progress(config.run) == Progress(2, "fine-tune", best_cider(config.run))
+    assert run_folder.read_progress(config.run) == Progress(2, "fine-tune", best_cider(config.run))
     # Each of the two took two of the four batches of an epoch.
     assert state["average.n_averaged"] == 2 * 2
     given = given_weights(bench)

@@ -15,10 +15,10 @@ from captioner.decoding import NEVER_SAID
 from captioner.vocabulary import END, PAD
 from tests.conftest import VOCABULARY, tiny_model
 from tests.tiny_dataset import write_dataset, write_encoder_weights
-from train import runs, self_critical
+from train import run_folder, self_critical
 from train.__main__ import main
 from train.fit import FitConfig, fit
-from train.runs import RunError
+from train.run_folder import RunError
 from train.self_critical import SelfCriticalConfig, draw
 
 pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision")
@@ -63,7 +63,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> SelfCriticalConfig:
 
 @pytest.fixture(scope="module")
 def finished(start: SelfCriticalConfig) -> Path:
-    assert self_critical.self_critical(start) == start.run / runs.BEST
+    assert self_critical.self_critical(start) == start.run / run_folder.BEST
     return start.run
 
 
@@ -82,7 +82,7 @@ def test_captions_are_worth_more_from_epoch_to_epoch(finished: Path) -> None:
 def test_the_best_epoch_is_a_checkpoint_that_knows_how_it_was_trained(
     finished: Path, start: SelfCriticalConfig
 ) -> None:
-    best = checkpoint.load(finished / runs.BEST)
+    best = checkpoint.load(finished / run_folder.BEST)
     assert best.training["samples"] == start.samples
     assert best.training["before"]["learning_rate"] == 1e-2
     assert best.preprocessing == checkpoint.load(start.start_from).preprocessing
@@ -92,7 +92,7 @@ def test_the_best_epoch_is_a_checkpoint_that_knows_how_it_was_trained(
 def test_the_encoder_stays_as_it_was_and_the_decoder_does_not(
     finished: Path, start: SelfCriticalConfig
 ) -> None:
-    before, after = load_file(start.start_from), load_file(finished / runs.BEST)
+    before, after = load_file(start.start_from), load_file(finished / run_folder.BEST)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert any(name.startswith("decoder.") for name in changed)
     assert not any(name.startswith("encoder.resnet.") for name in changed)
@@ -102,17 +102,17 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
     finished: Path, start: SelfCriticalConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = dataclasses.replace(start, run=start.run.with_name("stopped"))
-    save = runs.save_state
+    save = run_folder.save_state
 
     def save_and_stop(run: Path, *rest: Any) -> None:
         save(run, *rest)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "save_state", save_and_stop)
+        patch.setattr(run_folder, "save_state", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
             self_critical.self_critical(config)
-    assert runs.read_progress(config.run).epoch == 1
+    assert run_folder.read_progress(config.run).epoch == 1
     self_critical.self_critical(dataclasses.replace(config, resume=True))
     expected, found = (load_file(run / "state.safetensors") for run in (finished, config.run))
     assert all(torch.equal(expected[name], found[name]) for name in expected)

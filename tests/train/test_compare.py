@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from train.compare import compare
-from train.runs import RunError
+from train.run_folder import RunError
 
 HEADER = "epoch,phase,train_loss,val_loss,val_cider,val_bleu4,learning_rate,seconds\n"
 SETTINGS = {"encoder": "resnet18", "cell": "lstm", "attention": True, "seed": 1}
