@@ -20,14 +20,15 @@ try:
     from aiohttp import web
 
     from bot import logs, metrics, replies, settings
-    from bot.access import Door
+    from bot.access import Access
     from bot.answers import Answers
     from bot.discord.adapter import Discord
     from bot.errors import PlatformError
+    from bot.services import Services
     from bot.settings import Settings, SettingsError
     from bot.stats import Stats
     from bot.store import inbox_command
-    from bot.store.chat_settings import Chats
+    from bot.store.chat_settings import ChatSettings
     from bot.store.database import DatabaseError
     from bot.store.inbox import Inbox
     from bot.supervision import keep_running
@@ -107,10 +108,10 @@ async def _serve(config: Settings, captioner: Captioner) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop, stop)
-    async with captioner, _chats(config) as chats, _inbox(config) as inbox:
+    async with captioner, _chat_settings(config) as chat_settings, _inbox(config) as inbox:
         tending = asyncio.create_task(inbox.tend())
         async with asyncio.TaskGroup() as group:
-            for name, platform in _platforms(config, captioner, chats, inbox).items():
+            for name, platform in _platforms(config, captioner, chat_settings, inbox).items():
                 group.create_task(keep_running(name, platform.run, stop, config.stop_seconds))
         tending.cancel()
     log.info("stopped")
@@ -121,7 +122,7 @@ async def _check(config: Settings, captioner: Captioner) -> int:
     model = captioner.config
     network = f"{_network(captioner)}, {captioner.device}, {model.vocabulary_size} words"
     failed = False
-    async with captioner, _chats(config) as chats, _inbox(config) as inbox:
+    async with captioner, _chat_settings(config) as chat_settings, _inbox(config) as inbox:
         started = time.monotonic()
         await captioner.caption(_test_photo())
         print(f"Captioner: {network}; a test photo took {time.monotonic() - started:.1f} s")
@@ -133,7 +134,7 @@ async def _check(config: Settings, captioner: Captioner) -> int:
             f"{config.photos_per_person} a person, {config.photos_per_chat} a chat, "
             f"{config.photos_per_address} a web address; {len(config.operators)} operators"
         )
-        for platform in _platforms(config, captioner, chats, inbox).values():
+        for platform in _platforms(config, captioner, chat_settings, inbox).values():
             try:
                 print(await platform.check())
             except PlatformError as error:
@@ -152,14 +153,14 @@ def _test_photo() -> bytes:
 
 
 def _platforms(
-    config: Settings, captioner: Captioner, chats: Chats, inbox: Inbox
+    config: Settings, captioner: Captioner, chat_settings: ChatSettings, inbox: Inbox
 ) -> dict[str, Platform]:
     stats = Stats(inbox, lambda: captioner.waiting).text
-    door_for = partial(
-        Door, allowed=config.allowed, blocked=config.blocked, operators=config.operators
+    access_for = partial(
+        Access, allowed=config.allowed, blocked=config.blocked, operators=config.operators
     )
-    door = door_for(config.photos_per_person, config.photos_per_chat)
-    web_door = door_for(config.photos_per_address, config.photos_per_address)
+    access = access_for(config.photos_per_person, config.photos_per_chat)
+    web_access = access_for(config.photos_per_address, config.photos_per_address)
     answers = partial(
         Answers,
         captioner.caption,
@@ -170,16 +171,20 @@ def _platforms(
     )
     shipped = ships(config.captioner_checkpoint)
     about = replies.about(_network(captioner), captioner.checkpoint.scores, shipped=shipped)
+
+    def services(platform: str) -> Services:
+        return Services(config, answers(platform), chat_settings, inbox, access, about, stats)
+
     platforms: dict[str, Platform] = {}
     routes = []
     if config.telegram_bot_token:
-        telegram = Telegram(config, answers("telegram"), chats, inbox, door, about, stats)
+        telegram = Telegram(services("telegram"))
         platforms["Telegram"] = telegram
         if config.telegram_webhook_url:
             routes.append(web.post("/telegram", telegram.webhook))
     if config.discord_bot_token:
-        platforms["Discord"] = Discord(config, answers("discord"), chats, inbox, door, about, stats)
-    chat = WebChat(config, answers("web"), about, lambda: captioner.waiting, web_door, routes)
+        platforms["Discord"] = Discord(services("discord"))
+    chat = WebChat(config, answers("web"), about, lambda: captioner.waiting, web_access, routes)
     return {"Web chat": chat, **platforms}
 
 
@@ -189,8 +194,8 @@ def _network(captioner: Captioner) -> str:
     return f"ResNet-{depth} with {'an attention' if model.attention else 'an'} {model.cell.upper()}"
 
 
-def _chats(config: Settings) -> Chats:
-    return Chats(config.data_dir / "chats.sqlite3")
+def _chat_settings(config: Settings) -> ChatSettings:
+    return ChatSettings(config.data_dir / "chats.sqlite3")
 
 
 def _inbox(config: Settings) -> Inbox:

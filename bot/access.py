@@ -39,7 +39,7 @@ class Refusal:
     retry_after: float | None = None  # seconds, of "too many"
 
 
-class Door:
+class Access:
     """Knows who may come in; nothing is kept across restarts."""
 
     def __init__(

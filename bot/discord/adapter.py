@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,17 +15,14 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot import metrics
-from bot.access import Door
-from bot.answers import Answers
 from bot.discord.commands import Commands
 from bot.discord.errors import TROUBLE, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.intake import PhotoClient, ShardedPhotoClient
 from bot.discord.photos import Photos
 from bot.errors import PlatformError
+from bot.services import Services
 from bot.settings import Settings
-from bot.store.chat_settings import Chats
-from bot.store.inbox import Inbox
 from bot.supervision import until_stopped
 
 log = structlog.stdlib.get_logger(__name__)
@@ -50,13 +47,7 @@ class _Outlook:
 class Discord:
     """Answers photos on Discord."""
 
-    settings: Settings
-    answers: Answers
-    chats: Chats
-    inbox: Inbox
-    door: Door
-    about: str
-    stats: Callable[[], Awaitable[str]]
+    services: Services
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then finish what is in hand.
@@ -64,18 +55,14 @@ class Discord:
         Raises:
             PlatformError: Discord cannot be reached, or refuses.
         """
-        _set_up_library(self.settings)
+        _set_up_library(self.services.settings)
         outlook = await self._look()
         kind = ShardedPhotoClient if outlook.shards > 1 else PhotoClient
-        timeout = aiohttp.ClientTimeout(total=self.settings.photo_seconds)
+        timeout = aiohttp.ClientTimeout(total=self.services.settings.photo_seconds)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             client = kind(
-                Photos(self.settings, self.answers, session),
-                self.chats,
-                self.inbox,
-                self.door,
-                self.about,
-                self.stats,
+                Photos(self.services.settings, self.services.answers, session),
+                self.services,
                 sees_content=outlook.sees_content,
                 shards=outlook.shards,
             )
@@ -87,7 +74,7 @@ class Discord:
         Raises:
             PlatformError: Discord cannot be reached, or refuses.
         """
-        _set_up_library(self.settings)
+        _set_up_library(self.services.settings)
         return f"Discord: {(await self._look()).name}"
 
     async def _look(self) -> _Outlook:
@@ -144,7 +131,7 @@ class Discord:
 
     @property
     def _token(self) -> str:
-        token = self.settings.discord_bot_token
+        token = self.services.settings.discord_bot_token
         return token.get_secret_value() if token is not None else ""
 
 

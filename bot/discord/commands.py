@@ -89,7 +89,7 @@ async def auto(interaction: Interaction, captions: Literal["on", "off"]) -> None
             await whisper(interaction, replies.AUTO_NEEDS_INTENT)
         else:
             await interaction.response.defer()
-            await client.chats.set_auto(PLATFORM, place.channel, captions == "on")
+            await client.services.chat_settings.set_auto(PLATFORM, place.channel, captions == "on")
             if captions == "on":
                 await client.messages.missed.saw(place.channel, interaction.id)
             else:
@@ -107,8 +107,8 @@ async def settings(interaction: Interaction) -> None:
         text = replies.settings(
             auto=client.intents.message_content and await client.messages.captions_all(place),
             private=interaction.context.dm_channel,
-            max_mb=client.settings.max_photo_mb,
-            max_photos=client.settings.max_photos,
+            max_mb=client.services.settings.max_photo_mb,
+            max_photos=client.services.settings.max_photos,
         )
         await interaction.edit_original_response(content=text)
 
@@ -131,7 +131,7 @@ async def privacy(interaction: Interaction) -> None:
 async def about(interaction: Interaction) -> None:
     """Say which model answers."""
     with interaction.client.at_work():
-        await whisper(interaction, interaction.client.about)
+        await whisper(interaction, interaction.client.services.about)
 
 
 @app_commands.command(description=replies.OPERATORS_COMMANDS["stats"])
@@ -140,7 +140,7 @@ async def stats(interaction: Interaction) -> None:
     """Say to an operator what the bot has done."""
     with interaction.client.at_work():
         operator = _by_operator(interaction)
-        text = await interaction.client.stats() if operator else replies.OPERATORS_ONLY
+        text = await interaction.client.services.stats() if operator else replies.OPERATORS_ONLY
         await whisper(interaction, text)
 
 
@@ -162,4 +162,4 @@ async def leave(interaction: Interaction) -> None:
 
 def _by_operator(interaction: Interaction) -> bool:
     visitor = place_of_interaction(interaction).visitor(interaction.user.id)
-    return interaction.client.door.is_operator(visitor)
+    return interaction.client.services.access.is_operator(visitor)

@@ -1,7 +1,7 @@
 """The connection to Discord: what comes over it, and what is in hand."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -9,16 +9,14 @@ import discord
 import structlog
 
 from bot import metrics
-from bot.access import Door
 from bot.discord.buttons import CaptionButton
 from bot.discord.errors import REFUSED, TROUBLE, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.interactions import Interactions
 from bot.discord.messages import Messages
 from bot.discord.photos import Photos
-from bot.store.chat_settings import Chats
-from bot.store.inbox import Inbox
-from bot.store.inbox_rows import Entry, Key
+from bot.services import Services
+from bot.store.inbox_rows import InboxRow, Key
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -32,11 +30,7 @@ class PhotoClient(discord.Client):
     def __init__(
         self,
         photos: Photos,
-        chats: Chats,
-        inbox: Inbox,
-        door: Door,
-        about: str,
-        stats: Callable[[], Awaitable[str]],
+        services: Services,
         *,
         sees_content: bool,
         shards: int = 1,
@@ -52,10 +46,9 @@ class PhotoClient(discord.Client):
             max_messages=None,
             max_ratelimit_timeout=LONGEST_LIMIT,
         )
-        self.settings, self.chats, self.inbox, self.door = photos.settings, chats, inbox, door
-        self.about, self.stats = about, stats
-        self.messages = Messages(self, photos, chats, inbox, door)
-        self.interactions = Interactions(self, photos, inbox, door)
+        self.services, self.inbox = services, services.inbox
+        self.messages = Messages(self, photos, services)
+        self.interactions = Interactions(self, photos, services.inbox, services.access)
         self.leaving = False
         self.connected: Callable[[], None] = lambda: None
         self._up = asyncio.Event()
@@ -126,19 +119,19 @@ class PhotoClient(discord.Client):
             with self.at_work():
                 await self.messages.hear(message, self._room)
 
-    async def _again(self, entry: Entry) -> None:
+    async def _again(self, row: InboxRow) -> None:
         """Take up what is due, as soon as there is room for it."""
         await self._room.acquire()
-        task = asyncio.create_task(self._take_up(entry))
+        task = asyncio.create_task(self._take_up(row))
         self._work.add(task)
-        task.add_done_callback(partial(self._done, entry.key))
+        task.add_done_callback(partial(self._done, row.key))
 
-    async def _take_up(self, entry: Entry) -> None:
+    async def _take_up(self, row: InboxRow) -> None:
         with self.at_work():
-            if "token" in entry.reference:
-                await self.interactions.again(entry.key, entry.reference)
+            if "token" in row.reference:
+                await self.interactions.again(row.key, row.reference)
             else:
-                await self.messages.again(entry.key, entry.reference["guild"])
+                await self.messages.again(row.key, row.reference["guild"])
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         self._work.discard(task)

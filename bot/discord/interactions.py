@@ -10,7 +10,7 @@ import discord
 from discord.utils import MISSING
 
 from bot import metrics, replies
-from bot.access import Door, Refusal
+from bot.access import Access, Refusal
 from bot.discord.buttons import buttons
 from bot.discord.errors import REFUSED, judged
 from bot.discord.identity import PLATFORM, Place, place_of
@@ -35,12 +35,12 @@ class Interactions:
     client: "PhotoClient"
     photos: Photos
     inbox: Inbox
-    door: Door
+    access: Access
 
     async def admit(self, interaction: discord.Interaction[Any], photos: int = 0) -> bool:
         """Let someone in who brings so many photos, or say to them alone why not."""
         place = place_of_interaction(interaction)
-        refusal = self.door.refuse(place.visitor(interaction.user.id), photos)
+        refusal = self.access.refuse(place.visitor(interaction.user.id), photos)
         if refusal is None:
             return True
         metrics.refused(PLATFORM, refusal.kind)

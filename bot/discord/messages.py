@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot import metrics, replies
-from bot.access import Door
 from bot.discord.backfill import Missed
 from bot.discord.buttons import buttons
 from bot.discord.errors import TROUBLE, judged
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.photos import Photos, Reply, pictures
-from bot.store.chat_settings import Chats
-from bot.store.inbox import Hopeless, Inbox
+from bot.services import Services
+from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key
 
 if TYPE_CHECKING:
@@ -28,14 +27,12 @@ BY_PERSONS = (discord.MessageType.default, discord.MessageType.reply)
 class Messages:
     """Answers the messages that ask for it; edits are never looked at."""
 
-    def __init__(
-        self, client: "PhotoClient", photos: Photos, chats: Chats, inbox: Inbox, door: Door
-    ) -> None:
+    def __init__(self, client: "PhotoClient", photos: Photos, services: Services) -> None:
         """Answer for a client."""
-        self.client, self.photos, self.chats = client, photos, chats
-        self.inbox, self.door = inbox, door
+        self.client, self.photos, self.chat_settings = client, photos, services.chat_settings
+        self.inbox, self.access = services.inbox, services.access
         hours = photos.settings.missed_hours
-        self.missed = Missed(client, inbox, hours, self.captions_all, self._record)
+        self.missed = Missed(client, self.inbox, hours, self.captions_all, self._record)
         self._in_order = asyncio.Lock()
 
     async def hear(self, message: discord.Message, room: asyncio.Semaphore) -> None:
@@ -67,7 +64,7 @@ class Messages:
 
     async def captions_all(self, place: Place) -> bool:
         """Say whether every photo of a place is captioned."""
-        return place.guild is None or await self.chats.auto(PLATFORM, place.channel)
+        return place.guild is None or await self.chat_settings.auto(PLATFORM, place.channel)
 
     async def _accept(self, message: discord.Message, place: Place, key: Key) -> bool:
         refusal, new = None, False
@@ -75,7 +72,7 @@ class Messages:
         async with self._in_order:
             if await self._wanted(message, place):
                 photos = min(len(pictures(message)), self.photos.settings.max_photos)
-                refusal = self.door.refuse(place.visitor(message.author.id), photos)
+                refusal = self.access.refuse(place.visitor(message.author.id), photos)
                 new = refusal is None and await self.inbox.accept(key, _reference(place))
             try:
                 if await self._watched(message, place, new):
@@ -93,7 +90,7 @@ class Messages:
     async def _record(self, message: discord.Message, place: Place) -> bool:
         visitor = place.visitor(message.author.id)
         # Nobody is held to a rate for what came while the bot was away.
-        if not (_by_person(message) and pictures(message) and self.door.admits(visitor)):
+        if not (_by_person(message) and pictures(message) and self.access.admits(visitor)):
             return False
         key = _key(message)
         new = await self.inbox.accept(key, _reference(place))

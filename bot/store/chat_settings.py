@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS chats (
 """
 
 
-class Chats(Database):
+class ChatSettings(Database):
     """The settings of all chats."""
 
     def __init__(self, path: Path) -> None:

@@ -1,7 +1,7 @@
 """What was accepted and is not answered yet, in an sqlite file, so that a restart loses nothing.
 
 A message is recorded before its platform may forget it, answered, and marked as answered after the
-platform has taken the answer. Entries hold what is needed to find a photo again, never the photo,
+platform has taken the answer. InboxRows hold what is needed to find a photo again, never the photo,
 and of an answered one only its key is left, by which the same message is known if it comes again.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from bot import logs, metrics
-from bot.store.inbox_rows import STATES, Entries, Entry, Key
+from bot.store.inbox_rows import STATES, InboxRow, InboxRows, Key
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class NotYet(Exception):
         self.seconds = seconds
 
 
-class Inbox(Entries):
+class Inbox(InboxRows):
     """The messages of all platforms."""
 
     def __init__(self, path: Path, max_attempts: int = 5, keep_days: float = 7) -> None:
@@ -82,26 +82,26 @@ class Inbox(Entries):
                 self._in_hand.discard(key)
         return new
 
-    async def due(self, platform: str) -> list[Entry]:
+    async def due(self, platform: str) -> list[InboxRow]:
         """Take what is open and due, and not in this process's hands, oldest first."""
         held = set(self._in_hand)  # what is answered meanwhile may still be found open
         found = await self.open_now(platform)
         held |= self._in_hand
-        entries = [entry for entry in found if entry.key not in held]
-        self._in_hand.update(entry.key for entry in entries)
-        return entries
+        rows = [row for row in found if row.key not in held]
+        self._in_hand.update(row.key for row in rows)
+        return rows
 
-    async def resume(self, platform: str, again: Callable[[Entry], Awaitable[None]]) -> None:
+    async def resume(self, platform: str, again: Callable[[InboxRow], Awaitable[None]]) -> None:
         """Give an adapter whatever is due, first what was left open, until this is cancelled."""
         while True:
-            entries = await self.due(platform)
+            rows = await self.due(platform)
             try:
-                while entries:
-                    await again(entries[0])
-                    del entries[0]
+                while rows:
+                    await again(rows[0])
+                    del rows[0]
             finally:
-                for entry in entries:
-                    self.release(entry.key)
+                for row in rows:
+                    self.release(row.key)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def handle(

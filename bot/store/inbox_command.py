@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from bot.store.inbox import Inbox
-from bot.store.inbox_rows import Entry, Key
+from bot.store.inbox_rows import InboxRow, Key
 
 HELP = """The messages that the bot gave up, and those it is still at. What is retried is taken up
 within seconds by a bot that runs, and first of all by one that is started later. Messages are
@@ -29,11 +29,11 @@ def main(arguments: Sequence[str], inbox: Inbox) -> int:
 async def _run(args: argparse.Namespace, inbox: Inbox) -> int:
     async with inbox:
         if args.action in (None, "list"):
-            entries = await inbox.entries("open", "given up")
-            print("\n".join(map(_line, entries)) or "There is nothing open, and nothing given up.")
+            rows = await inbox.rows("open", "given up")
+            print("\n".join(map(_line, rows)) or "There is nothing open, and nothing given up.")
             return 0
         if args.messages == ["all"]:
-            keys = [entry.key for entry in await inbox.entries("given up")]
+            keys = [row.key for row in await inbox.rows("given up")]
         else:
             keys = [_key(message) for message in args.messages]
         change = inbox.retry if args.action == "retry" else inbox.forget
@@ -55,8 +55,8 @@ def _key(message: str) -> Key:
     return Key(platform, chat, number)
 
 
-def _line(entry: Entry) -> str:
-    hours = (time.time() - entry.accepted) / 3600
-    tries = f"{entry.attempts} attempt{'' if entry.attempts == 1 else 's'}"
-    reason = f": {entry.reason}" if entry.reason else ""
-    return f"{':'.join(entry.key)}  {entry.state}, {hours:.1f} h old, {tries}{reason}"
+def _line(row: InboxRow) -> str:
+    hours = (time.time() - row.accepted) / 3600
+    tries = f"{row.attempts} attempt{'' if row.attempts == 1 else 's'}"
+    reason = f": {row.reason}" if row.reason else ""
+    return f"{':'.join(row.key)}  {row.state}, {hours:.1f} h old, {tries}{reason}"

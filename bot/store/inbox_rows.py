@@ -47,7 +47,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Entry:
+class InboxRow:
     """One message."""
 
     key: Key
@@ -58,7 +58,7 @@ class Entry:
     reason: str | None
 
 
-class Entries(Database):
+class InboxRows(Database):
     """The messages of all platforms, in an sqlite file."""
 
     def __init__(self, path: Path) -> None:
@@ -75,14 +75,14 @@ class Entries(Database):
         row = (*key, json.dumps(reference), now, now, now)
         return await self.run(lambda db: db.execute(insert, row).rowcount == 1)
 
-    async def open_now(self, platform: str) -> list[Entry]:
+    async def open_now(self, platform: str) -> list[InboxRow]:
         """Return what is open and due, oldest first."""
         query = (
             f"SELECT {COLUMNS} FROM entries WHERE platform = ? AND state = 'open' AND due <= ? "
             "ORDER BY accepted"
         )
         row = (platform, time.time())
-        return list(map(_entry, await self.run(lambda db: db.execute(query, row).fetchall())))
+        return list(map(_row, await self.run(lambda db: db.execute(query, row).fetchall())))
 
     async def begin(self, key: Key) -> int:
         """Count an attempt; return which one it is."""
@@ -128,13 +128,13 @@ class Entries(Database):
         change = "DELETE FROM seen WHERE platform = ? AND chat = ?"
         await self.run(lambda db: db.execute(change, (platform, str(chat))))
 
-    async def entries(self, *states: State) -> list[Entry]:
+    async def rows(self, *states: State) -> list[InboxRow]:
         """Return the messages in some states, oldest first."""
         query = (
             f"SELECT {COLUMNS} FROM entries WHERE state IN ({', '.join('?' * len(states))}) "
             "ORDER BY accepted"
         )
-        return list(map(_entry, await self.run(lambda db: db.execute(query, states).fetchall())))
+        return list(map(_row, await self.run(lambda db: db.execute(query, states).fetchall())))
 
     async def counts(self) -> dict[str, int]:
         """Return how many messages are in each state."""
@@ -162,6 +162,6 @@ class Entries(Database):
         return await self.run(lambda db: db.execute(change, (before,)).rowcount)
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _row(row: tuple[Any, ...]) -> InboxRow:
     platform, chat, message, reference, *rest = row
-    return Entry(Key(platform, chat, message), json.loads(reference or "null"), *rest)
+    return InboxRow(Key(platform, chat, message), json.loads(reference or "null"), *rest)

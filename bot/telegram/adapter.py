@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,12 +23,9 @@ from telegram.ext import Application, ApplicationBuilder, ContextTypes
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential
 
 from bot import logs, metrics
-from bot.access import Door
-from bot.answers import Answers
 from bot.errors import PlatformError
-from bot.settings import Settings
-from bot.store.chat_settings import Chats
-from bot.store.inbox import Hopeless, Inbox, NotYet
+from bot.services import Services
+from bot.store.inbox import Hopeless, NotYet
 from bot.supervision import until_stopped
 from bot.telegram.intake import PLATFORM, InHand, Updates, key_of
 from bot.telegram.messages import Handlers
@@ -50,13 +47,7 @@ SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 class Telegram:
     """The bot on Telegram."""
 
-    settings: Settings
-    answers: Answers
-    chats: Chats
-    inbox: Inbox
-    door: Door
-    about: str
-    stats: Callable[[], Awaitable[str]]
+    services: Services
     _app: App | None = field(default=None, init=False)  # while a webhook may feed it
     _secret: str = field(default="", init=False)
     _offset: int = field(default=0, init=False)  # of the first update that was not taken
@@ -68,10 +59,8 @@ class Telegram:
             PlatformError: Telegram cannot be reached, or refuses the token.
         """
         logs.hush()
-        handlers = Handlers(
-            self.settings, self.answers, self.chats, self.door, self.about, self.stats
-        )
-        updates = Updates(self.inbox, UPDATES_AT_ONCE)
+        handlers = Handlers(self.services)
+        updates = Updates(self.services.inbox, UPDATES_AT_ONCE)
         hands = InHand(updates, handlers.apologize, UPDATES_AT_ONCE)
         app = self._application(updates, hands)
         try:
@@ -123,12 +112,12 @@ class Telegram:
 
     @property
     def _token(self) -> str:
-        assert self.settings.telegram_bot_token is not None
-        return self.settings.telegram_bot_token.get_secret_value()
+        assert self.services.settings.telegram_bot_token is not None
+        return self.services.settings.telegram_bot_token.get_secret_value()
 
     @property
     def _addresses(self) -> tuple[str, str]:
-        server = self.settings.telegram_api_url
+        server = self.services.settings.telegram_api_url
         return f"{server}/bot", f"{server}/file/bot"
 
     def _application(self, updates: Updates, hands: InHand) -> App:
@@ -152,8 +141,10 @@ class Telegram:
         self._offset = 0
         await app.start()
         try:
-            feed = self._listen if self.settings.telegram_webhook_url else self._poll
-            resume = self.inbox.resume(PLATFORM, lambda entry: updates.put_again(entry, app.bot))
+            feed = self._listen if self.services.settings.telegram_webhook_url else self._poll
+            resume = self.services.inbox.resume(
+                PLATFORM, lambda row: updates.put_again(row, app.bot)
+            )
             broken = await _until(stop, resume, feed(app))
             await updates.join()  # until the replies are sent
             if broken:
@@ -189,7 +180,7 @@ class Telegram:
         self._app, self._secret = app, secrets.token_urlsafe(32)
         try:
             await app.bot.set_webhook(
-                f"{self.settings.telegram_webhook_url}/telegram",
+                f"{self.services.settings.telegram_webhook_url}/telegram",
                 allowed_updates=UPDATES,
                 secret_token=self._secret,
             )
@@ -245,7 +236,7 @@ class Telegram:
         elif isinstance(error, BadRequest) and "webhook" in error.message.lower():
             reason = f"TELEGRAM_WEBHOOK_URL is refused ({self._plain(error)})"
         else:
-            where = self.settings.telegram_api_url
+            where = self.services.settings.telegram_api_url
             reason = (
                 f"{where} does not serve the bot ({self._plain(error)}); check the network and "
                 "TELEGRAM_API_URL"

@@ -15,7 +15,7 @@ from telegram.error import BadRequest, TelegramError
 from telegram.ext import ContextTypes
 
 from bot import replies
-from bot.access import Door
+from bot.access import Access
 from bot.answers import Answer, Answers
 from bot.telegram.identity import visitor_of
 from bot.telegram.photos import NoPicture, Photos, carries_file
@@ -45,7 +45,7 @@ class Buttons:
     answers: Answers
     photos: Photos
     sender: Sender
-    door: Door
+    access: Access
 
     async def press(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
         """Do what a button says, and tell Telegram that it is done."""
@@ -69,7 +69,7 @@ class Buttons:
             return None
         if shown.reply_to_message is None or not carries_file(shown.reply_to_message):
             return replies.GONE
-        if refusal := self.door.refuse(visitor_of(query), photos=1):
+        if refusal := self.access.refuse(visitor_of(query), photos=1):
             return replies.too_many(refusal.retry_after or 0)
         try:
             async with typing(shown), self.photos.of(shown.reply_to_message) as photo:

@@ -7,7 +7,7 @@ from telegram import Update
 from telegram.ext import ApplicationHandlerStop, ContextTypes
 
 from bot import replies
-from bot.access import Door
+from bot.access import Access
 from bot.telegram.identity import addresses_bot, is_private, mentions_bot, visitor_of
 from bot.telegram.sending import Sender, persistently
 
@@ -18,7 +18,7 @@ Context = ContextTypes.DEFAULT_TYPE
 class Operators:
     """Stands before all other handlers, and knows its masters."""
 
-    door: Door
+    access: Access
     sender: Sender
     stats: Callable[[], Awaitable[str]]
 
@@ -26,13 +26,13 @@ class Operators:
         """Leave out who is not let in; those who speak to the bot are told so."""
         message, query = update.message, update.callback_query
         asked = message or query
-        if asked is None or self.door.admits(visitor := visitor_of(asked)):
+        if asked is None or self.access.admits(visitor := visitor_of(asked)):
             return
         speaks = message and (
             is_private(message) or addresses_bot(message) or mentions_bot(message)
         )
         if speaks or query:
-            refusal = self.door.refuse(visitor)
+            refusal = self.access.refuse(visitor)
             assert refusal is not None
             if query:
                 await query.answer(refusal.text)
@@ -44,7 +44,7 @@ class Operators:
         """Say to an operator what the bot has done."""
         message = update.message
         assert message is not None
-        operator = self.door.is_operator(visitor_of(message))
+        operator = self.access.is_operator(visitor_of(message))
         text = await self.stats() if operator else replies.OPERATORS_ONLY
         await self.sender.reply(message, text)
 
@@ -52,7 +52,7 @@ class Operators:
         """Leave a group when an operator says so."""
         message = update.message
         assert message is not None
-        if not self.door.is_operator(visitor_of(message)):
+        if not self.access.is_operator(visitor_of(message)):
             await self.sender.reply(message, replies.OPERATORS_ONLY)
         elif is_private(message):
             await self.sender.reply(message, replies.LEAVE_GROUPS)

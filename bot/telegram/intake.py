@@ -8,7 +8,7 @@ from telegram import Bot, Update
 from telegram.ext import SimpleUpdateProcessor
 
 from bot.store.inbox import Inbox
-from bot.store.inbox_rows import Entry, Key
+from bot.store.inbox_rows import InboxRow, Key
 from bot.telegram.photos import carries_file
 
 PLATFORM = "telegram"
@@ -62,10 +62,10 @@ class Updates(asyncio.Queue[object]):
         else:
             self.room.release()
 
-    async def put_again(self, entry: Entry, bot: Bot) -> None:
+    async def put_again(self, row: InboxRow, bot: Bot) -> None:
         """Queue an update that is due again."""
         await self.room.acquire()
-        self.put_nowait(Update.de_json(entry.reference, bot))
+        self.put_nowait(Update.de_json(row.reference, bot))
 
     def leave(self) -> None:
         """Give what nobody has begun with back to the inbox."""

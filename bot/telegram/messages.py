@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,10 +26,8 @@ from telegram.ext import (
 )
 
 from bot import metrics, replies
-from bot.access import Door
-from bot.answers import Answer, Answers
-from bot.settings import Settings
-from bot.store.chat_settings import Chats
+from bot.answers import Answer
+from bot.services import Services
 from bot.telegram.buttons import Buttons, buttons_under
 from bot.telegram.commands import Operators
 from bot.telegram.identity import addresses_bot, is_private, mentions_bot, visitor_of
@@ -53,33 +51,23 @@ OTHERS_COMMAND = filters.COMMAND & ~filters.ChatType.PRIVATE
 
 
 class Handlers:
-    """One chat's events become its answers; nothing is kept but what `Chats` keeps."""
+    """One chat's events become its answers; nothing is kept but what `ChatSettings` keeps."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        answers: Answers,
-        chats: Chats,
-        door: Door,
-        about: str,
-        stats: Callable[[], Awaitable[str]],
-    ) -> None:
+    def __init__(self, services: Services) -> None:
         """Take what every answer needs."""
-        self.settings = settings
-        self.answers = answers
-        self.chats = chats
-        self.door = door
-        self.sender = Sender(chats)
-        self.operators = Operators(door, self.sender, stats)
+        self.settings, self.answers = services.settings, services.answers
+        self.chat_settings, self.access = services.chat_settings, services.access
+        self.sender = Sender(services.chat_settings)
+        self.operators = Operators(self.access, self.sender, services.stats)
         self.albums = Albums()
         self.said = {
             "start": replies.START,
             "help": replies.help_text(replies.TELEGRAM_GROUP_HELP),
             "privacy": replies.PRIVACY,
-            "about": about,
+            "about": services.about,
         }
-        self.photos = Photos(settings.max_photo_mb)
-        self.buttons = Buttons(answers, self.photos, self.sender, door)
+        self.photos = Photos(self.settings.max_photo_mb)
+        self.buttons = Buttons(self.answers, self.photos, self.sender, self.access)
         self._sorry: deque[tuple[int, str]] = deque(maxlen=SORRY_ALBUMS)
 
     def add_to(self, app: Application[Any, Any, Any, Any, Any, Any]) -> None:
@@ -126,7 +114,7 @@ class Handlers:
         """Say what is set in this chat."""
         message = _message(update)
         text = replies.settings(
-            auto=await self.chats.auto("telegram", message.chat.id),
+            auto=await self.chat_settings.auto("telegram", message.chat.id),
             private=is_private(message),
             max_mb=self.settings.max_photo_mb,
             max_photos=self.settings.max_photos,
@@ -144,7 +132,7 @@ class Handlers:
         elif not await _by_administrator(message):
             text = replies.AUTO_ADMINS
         else:
-            await self.chats.set_auto("telegram", message.chat.id, on)
+            await self.chat_settings.set_auto("telegram", message.chat.id, on)
             text = replies.AUTO_ON if on else replies.AUTO_OFF
             if on and not await _sees_every_photo(message):
                 text += f"\n\n{replies.TELEGRAM_PRIVACY_MODE}"
@@ -155,7 +143,7 @@ class Handlers:
         message = _message(update)
         old = message.migrate_from_chat_id or message.chat.id
         new = message.migrate_to_chat_id or message.chat.id
-        await self.chats.move("telegram", old, new)
+        await self.chat_settings.move("telegram", old, new)
 
     async def caption_replied(self, update: Update, context: Context) -> None:
         """Caption the photo to which /caption replies."""
@@ -184,14 +172,14 @@ class Handlers:
             await self._caption([target], asked=first)
         else:
             photos = [message for message in album if carries_photo(message)]
-            if photos and await self.chats.auto("telegram", first.chat.id):
+            if photos and await self.chat_settings.auto("telegram", first.chat.id):
                 await self._caption(photos, asked=photos[0])
 
     async def _caption(self, messages: Sequence[Message], asked: Message) -> None:
         chosen = messages[: self.settings.max_photos]
         # Nobody is held to a rate for what waited while the bot was away.
         fresh = datetime.now(UTC) - asked.date < BACKLOG
-        refusal = self.door.refuse(visitor_of(asked), len(chosen) if fresh else 0)
+        refusal = self.access.refuse(visitor_of(asked), len(chosen) if fresh else 0)
         if refusal:
             if refusal.text:
                 await self.sender.reply(asked, refusal.text)

@@ -27,7 +27,7 @@ from telegram.error import (
 from telegram.ext import AIORateLimiter
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from bot.store.chat_settings import Chats
+from bot.store.chat_settings import ChatSettings
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ class Limiter(AIORateLimiter):
 class Sender:
     """Replies in the chat, and in the topic, of the message that asked."""
 
-    chats: Chats
+    chat_settings: ChatSettings
 
     async def reply(
         self,
@@ -177,7 +177,7 @@ class Sender:
             await persistently(lambda: send(asked.chat.id, quoted))
         except ChatMigrated as error:
             new = error.new_chat_id
-            await self.chats.move("telegram", asked.chat.id, new)
+            await self.chat_settings.move("telegram", asked.chat.id, new)
             await persistently(lambda: send(new, None))  # messages are numbered anew there
 
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bot import metrics, replies
-from bot.access import Door
+from bot.access import Access
 from bot.answers import Answers
 from bot.errors import PlatformError
 from bot.settings import Settings
@@ -69,7 +69,7 @@ class WebChat:
     answers: Answers
     about: str
     waiting: Callable[[], int]  # photos that wait for their batch
-    door: Door = field(default_factory=Door)
+    access: Access = field(default_factory=Access)
     routes: Sequence[web.AbstractRouteDef] = ()
     url: str = field(default="", init=False)  # where it listens, once it does
 
@@ -101,7 +101,7 @@ class WebChat:
             return f"Web chat: {self.url}"
 
     def _application(self, stop: asyncio.Event, connections: Connections) -> web.Application:
-        gate = Gate(self.settings, self.door)
+        gate = Gate(self.settings, self.access)
         api = CaptionApi(self.settings, self.answers, stop)
         app = web.Application(middlewares=[connections.count, gate.guard])
         app.on_response_prepare.append(_add_headers)

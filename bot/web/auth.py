@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot import logs, replies
-from bot.access import Door, Visitor
+from bot.access import Access, Visitor
 from bot.settings import Settings
 from bot.web.api import failure
 
@@ -31,7 +31,7 @@ class Gate:
     """Refuses requests by their heads alone: no body is read before."""
 
     settings: Settings
-    door: Door
+    access: Access
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -98,7 +98,7 @@ class Gate:
         return refusal
 
     def _refused(self, request: web.Request, photos: int) -> web.Response | None:
-        refusal = self.door.refuse(self._visitor(request), photos)
+        refusal = self.access.refuse(self._visitor(request), photos)
         if refusal is None:
             return None
         if refusal.retry_after is None:

@@ -3,7 +3,7 @@
 import pytest
 
 from bot import replies
-from bot.access import Door, Visitor
+from bot.access import Access, Visitor
 
 ANN, BEN = Visitor("telegram", 7, 7), Visitor("telegram", 8, 8)
 GROUP = Visitor("telegram", 9, -100)
@@ -11,86 +11,86 @@ SERVER = Visitor("discord", 9, 5, server=3)
 
 
 def test_everyone_may_come_unless_said_otherwise() -> None:
-    assert Door().refuse(ANN) is None
+    assert Access().refuse(ANN) is None
 
 
 @pytest.mark.parametrize("allowed", ["discord:9", "discord:5", "discord:3"])
 def test_people_chats_and_servers_can_be_let_in(allowed: str) -> None:
-    door = Door(allowed={allowed})
+    access = Access(allowed={allowed})
 
-    assert door.admits(SERVER)
-    assert not door.admits(Visitor("telegram", 9, 5))
+    assert access.admits(SERVER)
+    assert not access.admits(Visitor("telegram", 9, 5))
 
 
 @pytest.mark.parametrize("blocked", ["discord:9", "discord:5", "discord:3"])
 def test_who_is_blocked_hears_nothing(blocked: str) -> None:
-    door = Door(blocked={blocked}, allowed={"discord:9"})
+    access = Access(blocked={blocked}, allowed={"discord:9"})
 
-    refusal = door.refuse(SERVER)
+    refusal = access.refuse(SERVER)
     assert refusal is not None
     assert (refusal.kind, refusal.text) == ("blocked", None)
-    assert not door.admits(SERVER)
+    assert not access.admits(SERVER)
 
 
 def test_who_is_not_let_in_is_told_so_once() -> None:
-    door = Door(allowed={"telegram:8"})
+    access = Access(allowed={"telegram:8"})
 
-    first, second = door.refuse(ANN), door.refuse(ANN)
+    first, second = access.refuse(ANN), access.refuse(ANN)
 
     assert first is not None
     assert second is not None
     assert (first.kind, first.text) == ("not allowed", replies.NOT_ALLOWED)
     assert second.text is None
-    assert door.refuse(BEN) is None
+    assert access.refuse(BEN) is None
 
 
 def test_a_person_may_send_so_many_photos_and_is_told_once_when_to_go_on() -> None:
-    door = Door("2/minute", "100/minute")
+    access = Access("2/minute", "100/minute")
 
-    assert [door.refuse(ANN, 1) for _ in range(2)] == [None, None]
-    first, second = door.refuse(ANN, 1), door.refuse(ANN, 1)
+    assert [access.refuse(ANN, 1) for _ in range(2)] == [None, None]
+    first, second = access.refuse(ANN, 1), access.refuse(ANN, 1)
 
     assert first is not None
     assert second is not None
     assert (first.kind, second.text) == ("too many", None)
     assert 0 < (first.retry_after or 0) <= 120
     assert first.text == replies.too_many(first.retry_after or 0)
-    assert door.refuse(BEN, 1) is None
-    assert door.refuse(ANN) is None  # words cost nothing
+    assert access.refuse(BEN, 1) is None
+    assert access.refuse(ANN) is None  # words cost nothing
 
 
 def test_a_chat_has_a_rate_of_its_own() -> None:
-    door = Door("100/minute", "2/minute")
+    access = Access("100/minute", "2/minute")
     people = [Visitor("telegram", person, -100) for person in range(3)]
 
-    refusals = [door.refuse(person, 1) for person in people]
+    refusals = [access.refuse(person, 1) for person in people]
 
     assert refusals[:2] == [None, None]
     assert refusals[2] is not None
 
 
 def test_what_is_refused_takes_nothing_from_the_chat() -> None:
-    door = Door("1/minute", "2/minute")
+    access = Access("1/minute", "2/minute")
     ann, ben = Visitor("telegram", 7, -100), Visitor("telegram", 8, -100)
 
-    assert door.refuse(ann, 1) is None
-    assert door.refuse(ann, 1) is not None
-    assert door.refuse(ben, 1) is None
+    assert access.refuse(ann, 1) is None
+    assert access.refuse(ann, 1) is not None
+    assert access.refuse(ben, 1) is None
 
 
 def test_an_album_counts_by_its_pictures_and_a_huge_one_still_passes() -> None:
-    door = Door("5/minute", "50/minute")
+    access = Access("5/minute", "50/minute")
 
-    assert door.refuse(ANN, 10) is None
-    assert door.refuse(ANN, 1) is not None
-    assert door.refuse(BEN, 3) is None
-    assert door.refuse(BEN, 3) is not None
+    assert access.refuse(ANN, 10) is None
+    assert access.refuse(ANN, 1) is not None
+    assert access.refuse(BEN, 3) is None
+    assert access.refuse(BEN, 3) is not None
 
 
 def test_operators_are_known_and_never_too_many() -> None:
-    door = Door("1/minute", "1/minute", operators={"telegram:7"}, allowed={"telegram:8"})
+    access = Access("1/minute", "1/minute", operators={"telegram:7"}, allowed={"telegram:8"})
 
-    assert door.is_operator(ANN)
-    assert not door.is_operator(BEN)
-    assert not door.is_operator(Visitor("discord", 7, 7))
-    assert [door.refuse(ANN, 1) for _ in range(3)] == [None, None, None]
+    assert access.is_operator(ANN)
+    assert not access.is_operator(BEN)
+    assert not access.is_operator(Visitor("discord", 7, 7))
+    assert [access.refuse(ANN, 1) for _ in range(3)] == [None, None, None]

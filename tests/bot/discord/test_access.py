@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from bot import replies
-from bot.access import Door
+from bot.access import Access
 from bot.store import inbox
 from tests.bot.discord.fake_discord import (
     ADA,
@@ -56,7 +56,7 @@ async def until_refused(kind: str, times: float) -> None:
 
 
 async def test_who_is_not_let_in_is_told_so_once(world: World) -> None:
-    world.door = Door(allowed={"discord:1"})
+    world.access = Access(allowed={"discord:1"})
     before = refused("not allowed")
     async with world.running():
         first, _ = await world.photo(0), await world.photo(1)
@@ -73,7 +73,7 @@ async def test_who_is_not_let_in_is_told_so_once(world: World) -> None:
 
 
 async def test_who_is_blocked_gets_no_answer_to_messages(world: World) -> None:
-    world.door = Door(blocked={f"discord:{GUILD}", f"discord:{ADA}"})
+    world.access = Access(blocked={f"discord:{GUILD}", f"discord:{ADA}"})
     before = refused("blocked")
     async with world.running():
         await world.photo()
@@ -85,15 +85,17 @@ async def test_who_is_blocked_gets_no_answer_to_messages(world: World) -> None:
     assert not world.model.asked
 
 
-@pytest.mark.parametrize("door", [Door(allowed={"discord:1"}), Door(blocked={f"discord:{ADA}"})])
+@pytest.mark.parametrize(
+    "access", [Access(allowed={"discord:1"}), Access(blocked={f"discord:{ADA}"})]
+)
 async def test_commands_and_buttons_of_others_are_refused_to_them_alone(
-    world: World, door: Door
+    world: World, access: Access
 ) -> None:
     fake = world.fake
     photo = fake.message(attachments=[fake.attachment(PHOTOS[0])])
     async with world.running():
         message = await world.captioned()
-        world.door = door
+        world.access = access
     async with world.running():
         asked = [
             await fake.use("caption", {"photo": fake.attachment(PHOTOS[0])}),
@@ -115,7 +117,7 @@ async def test_who_sends_too_much_is_told_once_in_messages_and_each_time_otherwi
     world: World,
 ) -> None:
     fake = world.fake
-    world.door = Door("3/minute", "100/minute")
+    world.access = Access("3/minute", "100/minute")
     before = refused("too many")
     async with world.running():
         message = await world.captioned(0)
@@ -149,7 +151,7 @@ async def test_a_channel_with_automatic_captions_is_told_once_that_it_is_too_muc
 ) -> None:
     fake = world.fake
     fake.flags = GRANTED
-    world.door = Door("100/minute", "1/minute")
+    world.access = Access("100/minute", "1/minute")
     before = refused("too many")
     await world.chats.set_auto("discord", CHANNEL, True)
     async with world.running():
@@ -167,7 +169,7 @@ async def test_what_was_missed_is_answered_to_whom_is_let_in_however_much_it_is(
     world: World,
 ) -> None:
     fake = world.fake
-    world.door = Door("1/minute", "1/minute", blocked={"discord:804"})
+    world.access = Access("1/minute", "1/minute", blocked={"discord:804"})
     async with world.running():
         await world.captioned(0)
     authors = [user(ADA, "lovelace"), user("804", "blocked"), user(ADA, "lovelace")]
@@ -181,8 +183,8 @@ async def test_what_was_missed_is_answered_to_whom_is_let_in_however_much_it_is(
     assert photos[1]["id"] not in await world.states()
 
 
-async def test_a_thread_belongs_to_its_channel_at_the_door(world: World) -> None:
-    world.door = Door(allowed={f"discord:{CHANNEL}"})
+async def test_a_thread_belongs_to_its_channel(world: World) -> None:
+    world.access = Access(allowed={f"discord:{CHANNEL}"})
     async with world.running():
         asked = await world.fake.mention(
             channel_id=THREAD, attachments=[world.fake.attachment(PHOTOS[0])]
@@ -228,7 +230,7 @@ async def test_operators_alone_are_told_how_the_bot_is_doing(world: World) -> No
     fake = world.fake
     async with world.running():
         refused = await fake.acknowledged(await fake.use("stats"))
-        world.door.operators = OPERATORS
+        world.access.operators = OPERATORS
         here = await fake.acknowledged(await fake.use("stats"))
         private = await fake.acknowledged(await fake.use("stats", context=1))
 
@@ -241,7 +243,7 @@ async def test_operators_alone_can_have_the_bot_leave_a_server(world: World) -> 
     fake = world.fake
     async with world.running():
         refused = await fake.acknowledged(await fake.use("leave"))
-        world.door.operators = OPERATORS
+        world.access.operators = OPERATORS
         assert not fake.seen("DELETE", ".*")
         told = await fake.acknowledged(await fake.use("leave"))
         await fake.call("DELETE", f"/users/@me/guilds/{GUILD}")
@@ -254,7 +256,7 @@ async def test_operators_alone_can_have_the_bot_leave_a_server(world: World) -> 
 async def test_there_is_nothing_to_leave_where_the_bot_is_no_member(
     world: World, where: dict[str, Any]
 ) -> None:
-    world.door.operators = OPERATORS
+    world.access.operators = OPERATORS
     async with world.running():
         told = await world.fake.acknowledged(await world.fake.use("leave", **where))
 

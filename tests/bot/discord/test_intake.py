@@ -132,7 +132,7 @@ async def test_an_interaction_in_hand_at_a_death_is_answered_once_after_it(
     assert [call.body["content"] for call in done] == [said]
     assert bool(done[0].files) == (ask is look)
     assert len(fake.seen("POST", "/interactions/.*")) == 1
-    assert [entry.reference for entry in await world.inbox.entries("answered")] == [None]
+    assert [row.reference for row in await world.inbox.rows("answered")] == [None]
 
 
 async def test_what_is_dropped_with_the_connection_is_answered_with_the_next(
@@ -175,9 +175,9 @@ async def test_the_inbox_holds_neither_words_nor_addresses_of_a_message(world: W
             "our secret", channel_id=PRIVATE, attachments=[world.fake.attachment(PHOTOS[0])]
         )
         await in_hand(world)
-        entry = (await world.inbox.entries("open"))[0]
+        row = (await world.inbox.rows("open"))[0]
 
-    assert entry.reference == {"guild": None}
+    assert row.reference == {"guild": None}
     assert not [one for one in (b"secret", b"cdn", b"lovelace") if one in raw(world)]
 
 
@@ -363,7 +363,7 @@ async def test_a_long_rate_limit_is_waited_for_by_the_inbox(
     async with world.running():
         photo = await world.photo()
         async with asyncio.timeout(SECONDS):
-            while not [one for one in await world.inbox.entries("open") if one.reason]:
+            while not [one for one in await world.inbox.rows("open") if one.reason]:
                 await asyncio.sleep(0.01)
 
     assert (await world.states())[photo["id"]] == "open"

@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from bot import replies
 from bot.answers import Answers
 from bot.discord import adapter
+from bot.discord.adapter import Discord
 from bot.errors import PlatformError
-from bot.store.chat_settings import Chats
+from bot.store.chat_settings import ChatSettings
 from captioner import Busy, Caption, Options
 from tests.bot.discord.fake_discord import (
     ADMINISTRATOR,
@@ -532,7 +533,8 @@ async def test_a_model_that_cannot_show_where_it_looked_says_so(world: World) ->
     async def caption(photo: bytes, options: Options) -> Caption:
         return sentence("A dog runs.")
 
-    bot = replace(world.bot(), answers=Answers(caption, pixels, "discord"))
+    services = replace(world.services(), answers=Answers(caption, pixels, "discord"))
+    bot = Discord(services)
     async with world.running(bot):
         pressed = await world.fake.press(await world.captioned(), "look")
         sent = await world.fake.followed_up(pressed)
@@ -632,12 +634,13 @@ async def test_a_missing_permission_is_one_line_in_the_log(
 async def test_a_fault_of_the_program_costs_one_answer(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Torn(Chats):
+    class Torn(ChatSettings):
         async def auto(self, platform: str, chat: str | int) -> bool:
             raise ZeroDivisionError
 
     world.fake.flags = GRANTED
-    async with world.running(replace(world.bot(), chats=Torn(Path("none")))):
+    services = replace(world.services(), chat_settings=Torn(Path("none")))
+    async with world.running(Discord(services)):
         await world.fake.say(attachments=[world.fake.attachment(PHOTOS[0])])
         assert (await world.captioned(1))["content"] == "Two children play."
 
@@ -719,16 +722,12 @@ async def test_the_token_is_checked_without_connecting(world: World) -> None:
 async def test_a_network_that_is_down_is_said_plainly_and_tried_again(
     world: World, address: str, unused_tcp_port: int
 ) -> None:
-    bot = world.bot()
-    there, nowhere = bot.settings, f"http://127.0.0.1:{unused_tcp_port}"
-    bot.settings = there.model_copy(update={address: nowhere.replace("http", "ws", 1)})
-    if address == "discord_api_url":
-        bot.settings = there.model_copy(update={address: nowhere})
+    scheme = "http" if address == "discord_api_url" else "ws"
+    nowhere = world.bot(**{address: f"{scheme}://127.0.0.1:{unused_tcp_port}"})
     with pytest.raises(PlatformError, match="cannot be reached"):
-        await asyncio.wait_for(bot.run(asyncio.Event()), SECONDS)
+        await asyncio.wait_for(nowhere.run(asyncio.Event()), SECONDS)
 
-    bot.settings = there
-    async with world.running(bot):
+    async with world.running():
         assert (await world.captioned())["content"] == "A dog runs."
 
 

@@ -13,11 +13,12 @@ import pytest
 from pydantic import SecretStr
 
 from bot import replies
-from bot.access import Door
+from bot.access import Access
 from bot.answers import Answers
 from bot.discord.adapter import Discord
+from bot.services import Services
 from bot.settings import Settings
-from bot.store.chat_settings import Chats
+from bot.store.chat_settings import ChatSettings
 from bot.store.inbox import Inbox
 from captioner import BadImage, Caption, Options
 from captioner.result import Word
@@ -78,16 +79,19 @@ class World:
 
     fake: FakeDiscord
     model: Model
-    chats: Chats
+    chats: ChatSettings
     inbox: Inbox
     opened: AsyncExitStack
     settings: Settings
-    door: Door = field(default_factory=lambda: Door("1000/minute", "1000/minute"))
+    access: Access = field(default_factory=lambda: Access("1000/minute", "1000/minute"))
 
-    def bot(self, **changes: Any) -> Discord:
+    def services(self, **changes: Any) -> Services:
         answers = Answers(self.model.caption, pixels, "discord")
         settings = self.settings.model_copy(update=changes)
-        return Discord(settings, answers, self.chats, self.inbox, self.door, ABOUT, told)
+        return Services(settings, answers, self.chats, self.inbox, self.access, ABOUT, told)
+
+    def bot(self, **changes: Any) -> Discord:
+        return Discord(self.services(**changes))
 
     @asynccontextmanager
     async def running(self, bot: Discord | None = None, **changes: Any) -> AsyncIterator[Discord]:
@@ -121,8 +125,8 @@ class World:
 
     async def states(self) -> dict[str, str]:
         """Return what became of each message."""
-        entries = await self.inbox.entries("open", "answered", "given up")
-        return {entry.key.message: entry.state for entry in entries}
+        rows = await self.inbox.rows("open", "answered", "given up")
+        return {entry.key.message: entry.state for entry in rows}
 
     async def settled(self, *messages: Json, state: str = "answered") -> None:
         """Wait until something has become of some messages."""
@@ -152,7 +156,7 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
     """Start a Discord, and open what a bot keeps in a folder."""
     async with (
         FakeDiscord() as fake,
-        Chats(folder / "chats.sqlite3") as chats,
+        ChatSettings(folder / "chats.sqlite3") as chats,
         AsyncExitStack() as opened,
     ):
         inbox = await opened.enter_async_context(_inbox(folder))

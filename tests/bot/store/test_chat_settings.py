@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.store.chat_settings import Chats
+from bot.store.chat_settings import ChatSettings
 from bot.store.database import DatabaseError
 
 
 async def test_automatic_captions_are_off_until_switched_on(tmp_path: Path) -> None:
-    async with Chats(tmp_path / "chats.sqlite3") as chats:
+    async with ChatSettings(tmp_path / "chats.sqlite3") as chats:
         assert not await chats.auto("telegram", 1)
         await chats.set_auto("telegram", 1, True)
         assert await chats.auto("telegram", 1)
@@ -23,15 +23,15 @@ async def test_automatic_captions_are_off_until_switched_on(tmp_path: Path) -> N
 
 async def test_settings_outlive_the_process(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "chats.sqlite3"
-    async with Chats(path) as chats:
+    async with ChatSettings(path) as chats:
         await chats.set_auto("telegram", -100, True)
 
-    async with Chats(path) as chats:
+    async with ChatSettings(path) as chats:
         assert await chats.auto("telegram", "-100")
 
 
 async def test_a_chat_that_moves_takes_its_settings_along(tmp_path: Path) -> None:
-    async with Chats(tmp_path / "chats.sqlite3") as chats:
+    async with ChatSettings(tmp_path / "chats.sqlite3") as chats:
         await chats.set_auto("telegram", 1, True)
         await chats.move("telegram", 1, 2)
 
@@ -40,7 +40,7 @@ async def test_a_chat_that_moves_takes_its_settings_along(tmp_path: Path) -> Non
 
 
 async def test_a_move_that_is_told_twice_changes_nothing(tmp_path: Path) -> None:
-    async with Chats(tmp_path / "chats.sqlite3") as chats:
+    async with ChatSettings(tmp_path / "chats.sqlite3") as chats:
         await chats.set_auto("telegram", 1, True)
         await chats.move("telegram", 1, 2)
         await chats.set_auto("telegram", 2, False)
@@ -50,7 +50,7 @@ async def test_a_move_that_is_told_twice_changes_nothing(tmp_path: Path) -> None
 
 
 async def test_many_tasks_may_ask_at_once(tmp_path: Path) -> None:
-    async with Chats(tmp_path / "chats.sqlite3") as chats:
+    async with ChatSettings(tmp_path / "chats.sqlite3") as chats:
         await asyncio.gather(*(chats.set_auto("web", n, n % 2 == 0) for n in range(50)))
         found = await asyncio.gather(*(chats.auto("web", n) for n in range(50)))
 
@@ -62,19 +62,19 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"this is no database" * 100)
 
     with pytest.raises(DatabaseError, match=str(path)):
-        await Chats(path).__aenter__()
+        await ChatSettings(path).__aenter__()
 
 
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(DatabaseError, match="file"):
-        await Chats(tmp_path / "file" / "chats.sqlite3").__aenter__()
+        await ChatSettings(tmp_path / "file" / "chats.sqlite3").__aenter__()
 
 
 async def test_nobody_else_on_the_machine_may_read_what_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "chats.sqlite3"
-    async with Chats(path) as chats:
+    async with ChatSettings(path) as chats:
         await chats.set_auto("telegram", 1, True)
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
 

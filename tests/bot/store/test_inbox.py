@@ -11,7 +11,7 @@ import pytest
 from bot.store import inbox as inbox_module
 from bot.store.database import DatabaseError
 from bot.store.inbox import Hopeless, Inbox, NotYet
-from bot.store.inbox_rows import Entry, Key
+from bot.store.inbox_rows import InboxRow, Key
 
 FIRST, SECOND, OTHER = (
     Key("telegram", "7", "100"),
@@ -48,13 +48,13 @@ def failing(error: Exception) -> Callable[[], Awaitable[None]]:
     return answer
 
 
-async def state_of(inbox: Inbox, key: Key) -> Entry:
-    entries = await inbox.entries("open", "answered", "given up")
-    return next(entry for entry in entries if entry.key == key)
+async def state_of(inbox: Inbox, key: Key) -> InboxRow:
+    rows = await inbox.rows("open", "answered", "given up")
+    return next(row for row in rows if row.key == key)
 
 
 async def again(inbox: Inbox, platform: str = "telegram") -> list[Key]:
-    return [entry.key for entry in await inbox.due(platform)]
+    return [row.key for row in await inbox.due(platform)]
 
 
 async def test_what_is_open_is_due_after_a_restart_oldest_first(
@@ -66,7 +66,7 @@ async def test_what_is_open_is_due_after_a_restart_oldest_first(
     async with Inbox(tmp_path / "inbox.sqlite") as restarted:
         due = await restarted.due("telegram")
 
-    assert [(entry.key, entry.reference) for entry in due] == [
+    assert [(row.key, row.reference) for row in due] == [
         (SECOND, {"n": "101"}),
         (FIRST, {"n": "100"}),
     ]
@@ -97,8 +97,8 @@ async def test_of_an_answered_message_only_its_key_is_left(inbox: Inbox, tmp_pat
 
     await inbox.handle(FIRST, person.answer, person.apologize)
 
-    entry = await state_of(inbox, FIRST)
-    assert (entry.state, entry.reference, entry.attempts) == ("answered", None, 1)
+    row = await state_of(inbox, FIRST)
+    assert (row.state, row.reference, row.attempts) == ("answered", None, 1)
     assert (person.answers, person.apologies) == (1, 0)
     await inbox.__aexit__(None, None, None)  # the write-ahead log goes into the file
     assert b"a-secret-of-discord" not in (tmp_path / "inbox.sqlite").read_bytes()
@@ -116,9 +116,9 @@ async def test_a_failed_attempt_is_made_again_until_the_last(
         assert await again(inbox) == [FIRST]
     await inbox.handle(FIRST, failing(OSError("down")), person.apologize)
 
-    entry = await state_of(inbox, FIRST)
-    assert (entry.state, entry.reason) == ("given up", "OSError: down")
-    assert entry.reference == {"photo": 1}
+    row = await state_of(inbox, FIRST)
+    assert (row.state, row.reason) == ("given up", "OSError: down")
+    assert row.reference == {"photo": 1}
     assert person.apologies == 1
     assert await again(inbox) == []
     assert "Traceback" not in caplog.text
@@ -185,10 +185,10 @@ async def test_resuming_goes_on_with_what_becomes_due(inbox: Inbox) -> None:
     person, seen = Person(), asyncio.Event()
     tries: list[Key] = []
 
-    async def once_more(entry: Entry) -> None:
-        tries.append(entry.key)
+    async def once_more(row: InboxRow) -> None:
+        tries.append(row.key)
         answer = person.answer if len(tries) > 1 else failing(OSError("down"))
-        await inbox.handle(entry.key, answer, person.apologize)
+        await inbox.handle(row.key, answer, person.apologize)
         if len(tries) > 1:
             seen.set()
 

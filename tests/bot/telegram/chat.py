@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.access import Door
+from bot.access import Access
 from bot.answers import Answers, CaptionPhoto
+from bot.services import Services
 from bot.settings import Settings
-from bot.store.chat_settings import Chats
+from bot.store.chat_settings import ChatSettings
 from bot.store.inbox import Inbox
 from bot.telegram import adapter, photos, sending
 from bot.telegram.adapter import Telegram
@@ -36,7 +37,7 @@ def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "POLL_PAUSE", 0.01)
 
 
-class Kept(Chats):
+class Kept(ChatSettings):
     """What outlives a restart."""
 
     inbox: Inbox
@@ -65,7 +66,7 @@ async def figures() -> str:
 
 def telegram(fake: FakeTelegram, kept: Kept, caption: CaptionPhoto = say, **keys: Any) -> Telegram:
     settings = Settings(**{"telegram_bot_token": TOKEN, "telegram_api_url": fake.url, **keys})
-    door = Door(
+    access = Access(
         settings.photos_per_person,
         settings.photos_per_chat,
         allowed=settings.allowed,
@@ -73,7 +74,8 @@ def telegram(fake: FakeTelegram, kept: Kept, caption: CaptionPhoto = say, **keys
         operators=settings.operators,
     )
     answers = Answers(caption, pixels, "telegram")
-    return Telegram(settings, answers, kept, kept.inbox, door, "I am a small model.", figures)
+    about = "I am a small model."
+    return Telegram(Services(settings, answers, kept, kept.inbox, access, about, figures))
 
 
 @asynccontextmanager

@@ -67,8 +67,8 @@ async def killed(fake: FakeTelegram, kept: Kept, *messages: Json) -> None:
 
 async def state_of(kept: Kept, message: Json) -> str | None:
     wanted = Key("telegram", str(message["chat"]["id"]), str(message["message_id"]))
-    entries = await kept.inbox.entries("open", "answered", "given up")
-    return next((entry.state for entry in entries if entry.key == wanted), None)
+    rows = await kept.inbox.rows("open", "answered", "given up")
+    return next((row.state for row in rows if row.key == wanted), None)
 
 
 async def test_what_was_taken_before_a_crash_is_answered_after_it(
@@ -161,8 +161,8 @@ async def test_after_the_last_attempt_there_is_one_apology_and_the_operator_can_
         await fake.send(photo=[fake.photo(CAT)])
         other = await fake.nth("sendMessage", sending.TRIES * 3 + 2)
         assert await state_of(kept, asked) == "given up"
-        (entry,) = await kept.inbox.entries("given up")
-        assert await kept.inbox.retry(entry.key)
+        (row,) = await kept.inbox.rows("given up")
+        assert await kept.inbox.retry(row.key)
         late = await fake.nth("sendMessage", sending.TRIES * 3 + 3)
 
     assert [apology["text"], other["text"], late["text"]] == [
@@ -251,8 +251,8 @@ async def test_what_people_say_to_each_other_is_not_written_down(
 
     assert await state_of(kept, chatter) is None
     assert await state_of(kept, asked) == "answered"
-    entries = await kept.inbox.entries("answered")
-    assert [entry.reference for entry in entries] == [None]
+    rows = await kept.inbox.rows("answered")
+    assert [row.reference for row in rows] == [None]
 
 
 async def test_a_full_hand_leaves_the_rest_with_telegram(

@@ -11,7 +11,7 @@ import numpy as np
 from aiohttp import ClientResponse, FormData, web
 from openapi_schema_validator import OAS31Validator
 
-from bot.access import Door
+from bot.access import Access
 from bot.answers import Answers, CaptionPhoto, CheckRoom
 from bot.settings import Settings
 from bot.web.adapter import STATIC, WebChat
@@ -33,7 +33,7 @@ SURE = Caption(
 PHOTO = photo_bytes(1)
 LIMIT_MB = 0.5
 LIMIT = 2**19
-OPEN = Door("10000/second", "10000/second")
+OPEN = Access("10000/second", "10000/second")
 OPENAPI = json.loads((STATIC / "openapi.json").read_text("utf-8"))
 
 
@@ -47,13 +47,13 @@ def web_chat(
     *,
     check_room: CheckRoom = lambda: None,
     deadline: float = 10,
-    door: Door = OPEN,
+    access: Access = OPEN,
     routes: tuple[web.AbstractRouteDef, ...] = (),
     **fields: Any,
 ) -> WebChat:
     settings = Settings.model_construct(**{"web_port": 0, "max_photo_mb": LIMIT_MB, **fields})
     answers = Answers(caption, pixels, "web", deadline=deadline, check_room=check_room)
-    return WebChat(settings, answers, "I am a <model>.\n\nIts notice.", lambda: 3, door, routes)
+    return WebChat(settings, answers, "I am a <model>.\n\nIts notice.", lambda: 3, access, routes)
 
 
 async def until(true: Callable[[], object]) -> None:

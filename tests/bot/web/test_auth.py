@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from pydantic import SecretStr
 
 from bot import replies
-from bot.access import Door
+from bot.access import Access
 from tests.bot.web.server import PHOTO, connect, documented, ended, head, serving, web_chat
 
 TOKEN = "s3cret-tökén"
@@ -32,7 +32,7 @@ async def status(client: ClientSession, url: str, **headers: str) -> int:
 
 
 async def test_too_many_photos_are_refused_before_they_come() -> None:
-    async with serving(web_chat(door=Door("1/minute"))) as url:
+    async with serving(web_chat(access=Access("1/minute"))) as url:
         reader, writer = await connect(url)
         writer.write(head(f"Content-Length: {len(PHOTO)}") + PHOTO)
         assert b" 200 " in await asyncio.wait_for(reader.readline(), 5)
@@ -44,7 +44,7 @@ async def test_too_many_photos_are_refused_before_they_come() -> None:
 
 
 async def test_too_many_photos_are_told_when_to_go_on(client: ClientSession) -> None:
-    async with serving(web_chat(door=Door("1/minute"))) as url:
+    async with serving(web_chat(access=Access("1/minute"))) as url:
         assert await status(client, url) == 200
         for _ in range(2):
             async with client.post(f"{url}/api/caption", data=PHOTO) as answer:
@@ -57,17 +57,17 @@ async def test_too_many_photos_are_told_when_to_go_on(client: ClientSession) -> 
 
 
 @pytest.mark.parametrize(
-    ("door", "expected"),
+    ("access", "expected"),
     [
-        (Door(blocked={"web:127.0.0.1"}), 403),
-        (Door(allowed={"web:192.0.2.1", "telegram:7"}), 403),
-        (Door(allowed={"web:127.0.0.1"}), 200),
+        (Access(blocked={"web:127.0.0.1"}), 403),
+        (Access(allowed={"web:192.0.2.1", "telegram:7"}), 403),
+        (Access(allowed={"web:127.0.0.1"}), 200),
     ],
 )
 async def test_strangers_are_refused_each_time(
-    door: Door, expected: int, client: ClientSession
+    access: Access, expected: int, client: ClientSession
 ) -> None:
-    async with serving(web_chat(door=door)) as url:
+    async with serving(web_chat(access=access)) as url:
         for _ in range(2):
             assert await status(client, url) == expected
 
@@ -75,7 +75,7 @@ async def test_strangers_are_refused_each_time(
 async def test_the_address_behind_a_proxy_is_the_last_that_it_tells(
     client: ClientSession,
 ) -> None:
-    async with serving(web_chat(door=Door("1/minute"), web_behind_proxy=True)) as url:
+    async with serving(web_chat(access=Access("1/minute"), web_behind_proxy=True)) as url:
         for forwarded, expected in (
             ("203.0.113.1", 200),
             ("203.0.113.1", 429),
@@ -94,8 +94,8 @@ async def test_the_address_behind_a_proxy_is_the_last_that_it_tells(
 
 
 async def test_a_second_forwarded_header_comes_after_the_first(client: ClientSession) -> None:
-    door = Door(blocked={"web:203.0.113.1"})
-    async with serving(web_chat(door=door, web_behind_proxy=True)) as url:
+    access = Access(blocked={"web:203.0.113.1"})
+    async with serving(web_chat(access=access, web_behind_proxy=True)) as url:
         reader, writer = await connect(url)
         forwarded = [f"X-Forwarded-For: {address}" for address in ("198.51.100.9", "203.0.113.1")]
         writer.write(head(*forwarded, f"Content-Length: {len(PHOTO)}") + PHOTO)
@@ -107,13 +107,13 @@ async def test_a_second_forwarded_header_comes_after_the_first(client: ClientSes
 async def test_an_address_is_blocked_by_itself_and_with_its_network(
     name: str, client: ClientSession
 ) -> None:
-    async with serving(web_chat(door=Door(blocked={name}), web_behind_proxy=True)) as url:
+    async with serving(web_chat(access=Access(blocked={name}), web_behind_proxy=True)) as url:
         assert await status(client, url, X_Forwarded_For="2001:db8:1:2::7") == 403
         assert await status(client, url, X_Forwarded_For="2001:db8:1:9::7") == 200
 
 
 async def test_without_a_proxy_nobody_chooses_an_address(client: ClientSession) -> None:
-    async with serving(web_chat(door=Door("1/minute"))) as url:
+    async with serving(web_chat(access=Access("1/minute"))) as url:
         assert await status(client, url, X_Forwarded_For="203.0.113.1") == 200
         assert await status(client, url, X_Forwarded_For="203.0.113.2") == 429
 
@@ -165,7 +165,7 @@ async def test_the_page_and_health_need_neither_a_token_nor_a_name(
 
 
 async def test_tokens_are_not_guessed_faster_than_photos_are_sent(client: ClientSession) -> None:
-    chat = web_chat(web_token=SecretStr(TOKEN), door=Door("2/minute"))
+    chat = web_chat(web_token=SecretStr(TOKEN), access=Access("2/minute"))
     async with serving(chat) as url:
         said = [await status(client, url, Authorization=f"Bearer {n}") for n in range(3)]
         assert said == [401, 401, 429]

@@ -31,7 +31,7 @@ from playwright.async_api import (
 from pydantic import SecretStr
 
 from bot import replies
-from bot.access import Door
+from bot.access import Access
 from bot.answers import CaptionPhoto
 from captioner import Busy, Caption, Captioner, Options
 from captioner.photo.decode import decode
@@ -101,13 +101,13 @@ async def opened(
     caption: CaptionPhoto = says_dog,
     *,
     allowed: str = "",
-    door: Door = OPEN,
+    access: Access = OPEN,
     token: str | None = None,
     **options: Any,
 ) -> AsyncIterator[Page]:
     """Open the page, and see that it stays at home and complains of nothing but `allowed`."""
     secret = SecretStr(token) if token else None
-    async with serving(web_chat(caption, door=door, max_photo_mb=20, web_token=secret)) as url:
+    async with serving(web_chat(caption, access=access, max_photo_mb=20, web_token=secret)) as url:
         context = await browser.new_context(**{"reduced_motion": "reduce", **options})
         await context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = await context.new_page()
@@ -292,7 +292,7 @@ async def test_a_busy_server_is_asked_again_after_a_countdown(browser: Browser) 
 
 
 async def test_a_photo_too_many_is_sent_again_when_it_may_be(browser: Browser) -> None:
-    async with opened(browser, door=Door("1/second"), allowed="429") as page:
+    async with opened(browser, access=Access("1/second"), allowed="429") as page:
         await choose(page, photo(1), photo(2))
         await expect(page.locator(".said", has_text="more photos than I may take")).to_be_visible()
         await expect(page.get_by_text("I will try again by myself in")).to_be_visible()
@@ -300,7 +300,7 @@ async def test_a_photo_too_many_is_sent_again_when_it_may_be(browser: Browser) -
 
 
 async def test_a_stranger_is_told_so(browser: Browser) -> None:
-    async with opened(browser, door=Door(allowed={"web:192.0.2.1"}), allowed="403") as page:
+    async with opened(browser, access=Access(allowed={"web:192.0.2.1"}), allowed="403") as page:
         await choose(page, photo(1))
         await expect(page.locator(".said")).to_have_text(replies.NOT_ALLOWED)
 

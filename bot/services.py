@@ -1,0 +1,23 @@
+"""What every adapter is given: one set for each platform."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bot.access import Access
+from bot.answers import Answers
+from bot.settings import Settings
+from bot.store.chat_settings import ChatSettings
+from bot.store.inbox import Inbox
+
+
+@dataclass(frozen=True)
+class Services:
+    """What an adapter answers with, and what it keeps."""
+
+    settings: Settings
+    answers: Answers  # of this platform
+    chat_settings: ChatSettings
+    inbox: Inbox
+    access: Access
+    about: str  # the answer to /about
+    stats: Callable[[], Awaitable[str]]  # the answer to /stats
