@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,16 +20,20 @@ from captioner import Caption, Options, checkpoint
 from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
 from captioner.explain import PHOTO_SIDE
+from captioner.export.command import export
 from captioner.matching import Matching
 from captioner.model import Model
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
+from captioner.runtime.onnx import beside, digest
 from captioner.vocabulary import Vocabulary
 from tests.bot import leaks
 
 # Small tensors are slower on several threads, and one thread gives the same sums everywhere.
 torch.set_num_threads(1)
 logs.connect()
+
+LONG = bool(os.environ.get("TEST_ALL"))  # `make test-all` runs the long versions
 
 CAPTIONS = (
     "a black dog runs across green grass",
@@ -116,6 +121,19 @@ def tiny_file(tiny: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """Return the file in which `tiny` is saved."""
     path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
     checkpoint.save(path, tiny)
+    return path
+
+
+@pytest.fixture(scope="session")
+def served_file(tiny: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of `tiny` with its exported network beside it: it needs no PyTorch.
+
+    For tests that start whole processes, which would take four seconds to import PyTorch.
+    """
+    path = tmp_path_factory.mktemp("served") / "tiny.safetensors"
+    checkpoint.save(path, tiny)
+    photos = np.random.default_rng(0).integers(256, size=(4, 64, 64, 3), dtype=np.uint8)
+    export(tiny, digest(path), photos, beside(path))
     return path
 
 

@@ -52,7 +52,7 @@ class Bot:
 
 
 @pytest.fixture
-def start(tmp_path: Path, tiny_file: Path) -> Start:
+def start(tmp_path: Path, served_file: Path) -> Start:
     """Return how to start `python -m bot` in an empty folder, with settings of a test's own."""
     clean = {
         key: value for key, value in os.environ.items() if key.lower() not in Settings.model_fields
@@ -60,7 +60,7 @@ def start(tmp_path: Path, tiny_file: Path) -> Start:
     common = {
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
-        "CAPTIONER_CHECKPOINT": str(tiny_file),
+        "CAPTIONER_CHECKPOINT": str(served_file),
         "WEB_PORT": "0",
         "LOG_FORMAT": "text",
     }
@@ -86,12 +86,12 @@ def start(tmp_path: Path, tiny_file: Path) -> Start:
 
 @pytest.fixture
 def settings(
-    tmp_path: Path, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, served_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.MonkeyPatch]:
     """Run `main` in this process, in an empty folder; return how to set a key."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("CAPTIONER_CHECKPOINT", str(tiny_file))
+    monkeypatch.setenv("CAPTIONER_CHECKPOINT", str(served_file))
     monkeypatch.setenv("WEB_PORT", "0")
     monkeypatch.chdir(tmp_path)
     logger = logging.getLogger()
