@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError
 from tests.tiny_dataset import write_dataset, write_encoder_weights
+from tests.train.conftest import drawing
 from train import run_folder
 from train.__main__ import main
 from train.data.datasets import DatasetError
@@ -59,6 +60,7 @@ class Bench:
             epochs=4,
             fine_tune=2,
             photos=2,
+            size=64,
             learning_rate=2e-2,
             fine_tune_learning_rate=5e-3,
             average=0.8,
@@ -81,7 +83,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def finished(bench: Bench) -> Path:
     """Return the folder of a run that nothing interrupted."""
     config = bench.config("finished")
-    assert fit(config) == config.run / "best.safetensors"
+    with drawing():
+        assert fit(config) == config.run / "best.safetensors"
     return config.run
 
 
@@ -402,7 +405,13 @@ def test_a_model_without_attention_runs_through_both_phases(bench: Bench) -> Non
 
 
 def test_looking_everywhere_can_be_rewarded(bench: Bench) -> None:
-    settings = {"attention_score": "additive", "batch_norm": True, "tie_embeddings": False}
+    settings: dict[str, Any] = {
+        "attention_score": "additive",
+        "batch_norm": True,
+        "tie_embeddings": False,
+        "size": 224,
+        "cache": bench.folder / "large-cache",
+    }
     both = [
         bench.config(f"looks-{weight}", epochs=1, fine_tune=0, doubly_stochastic=weight, **settings)
         for weight in (0.0, 1.0)
@@ -411,7 +420,7 @@ def test_looking_everywhere_can_be_rewarded(bench: Bench) -> None:
         fit(config)
     without, rewarded = (metrics(config.run)[0] for config in both)
 
-    # Some eight words look at 49 regions: each is looked at a sixth as much as it should be.
+    # About eight words attend to 49 regions: each gets a sixth of the attention it should.
     assert 0.5 < rewarded["train_loss"] - without["train_loss"] < 1.0
 
 
