@@ -9,7 +9,7 @@ import discord
 import structlog
 
 from bot import metrics
-from bot.discord.buttons import CaptionButton
+from bot.discord.buttons import serve_buttons
 from bot.discord.errors import REFUSED, TROUBLE, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.interactions import Interactions
@@ -54,7 +54,7 @@ class PhotoClient(discord.Client):
         self._up = asyncio.Event()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._work: set[asyncio.Task[None]] = set()
-        self.add_dynamic_items(CaptionButton)
+        serve_buttons(self)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:

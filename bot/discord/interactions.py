@@ -4,7 +4,7 @@ import io
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import discord
 from discord.utils import MISSING
@@ -19,9 +19,6 @@ from bot.discord.request import Asked
 from bot.store.inbox import Hopeless, Inbox
 from bot.store.inbox_rows import Key
 
-if TYPE_CHECKING:
-    from bot.discord.intake import PhotoClient
-
 TOKEN_SECONDS = 15 * 60.0
 ACKNOWLEDGED = 40060  # the library asked again when it was not told that all is well
 # Discord takes it in the place of a message's number.
@@ -32,7 +29,7 @@ ORIGINAL = cast(int, "@original")
 class Interactions:
     """Answers through an interaction's webhook, which is the same thing after a restart."""
 
-    client: "PhotoClient"
+    client: discord.Client
     photos: Photos
     inbox: Inbox
     access: Access

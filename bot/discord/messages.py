@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
 import discord
 
@@ -18,16 +17,13 @@ from bot.services import Services
 from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key
 
-if TYPE_CHECKING:
-    from bot.discord.intake import PhotoClient
-
 BY_PERSONS = (discord.MessageType.default, discord.MessageType.reply)
 
 
 class Messages:
     """Answers the messages that ask for it; edits are never looked at."""
 
-    def __init__(self, client: "PhotoClient", photos: Photos, services: Services) -> None:
+    def __init__(self, client: discord.Client, photos: Photos, services: Services) -> None:
         """Answer for a client."""
         self.client, self.photos, self.chat_settings = client, photos, services.chat_settings
         self.inbox, self.access = services.inbox, services.access
