@@ -49,7 +49,7 @@ def serve_buttons(client: ButtonClient) -> None:
     client.add_dynamic_items(CaptionButton)
 
 
-def buttons(turn: int = 1) -> discord.ui.View:
+def buttons_under(turn: int = 1) -> discord.ui.View:
     """Return the row of buttons.
 
     Args:

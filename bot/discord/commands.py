@@ -8,11 +8,11 @@ from discord import app_commands
 
 from bot import replies
 from bot.discord.errors import reason
-from bot.discord.identity import PLATFORM
+from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.intake import PhotoClient
-from bot.discord.interactions import place_of_interaction, whisper
 from bot.discord.photos import attached, is_picture, pictures
 from bot.discord.request import Asked
+from bot.discord.sending import whisper
 
 log = structlog.stdlib.get_logger(__name__)
 

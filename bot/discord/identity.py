@@ -1,6 +1,7 @@
 """Who asks on Discord, and where."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import discord
 
@@ -34,3 +35,10 @@ def place_of(channel: object) -> Place:
             return Place(channel.id)
         case _:  # of a kind that came after the library
             return Place(0, 0)
+
+
+def place_of_interaction(interaction: discord.Interaction[Any]) -> Place:
+    """Return the place where a command or a button was used."""
+    if interaction.channel is None:
+        return Place(0, interaction.guild_id)
+    return place_of(interaction.channel)

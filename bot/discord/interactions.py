@@ -4,25 +4,23 @@ import io
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import discord
 from discord.utils import MISSING
 
 from bot import metrics, replies
 from bot.access import Access, Refusal
-from bot.discord.buttons import buttons
+from bot.discord.buttons import buttons_under
 from bot.discord.errors import REFUSED, judged
-from bot.discord.identity import PLATFORM, Place, place_of
+from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.photos import Photos, Picture, pictures
 from bot.discord.request import Asked
+from bot.discord.sending import InteractionWebhook, acknowledge, whisper
 from bot.store.inbox import Hopeless, Inbox
 from bot.store.inbox_rows import Key
 
 TOKEN_SECONDS = 15 * 60.0
-ACKNOWLEDGED = 40060  # the library asked again when it was not told that all is well
-# Discord takes it in the place of a message's number.
-ORIGINAL = cast(int, "@original")
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Interactions:
 
         async def answer() -> None:
             with judged():
-                await _acknowledge(interaction, ephemeral=asked.ephemeral)
+                await acknowledge(interaction, ephemeral=asked.ephemeral)
                 await self._answer(asked)
 
         if new:
@@ -83,7 +81,7 @@ class Interactions:
             return
         picture = await self._picture(asked)
         if picture is None:
-            await self._whisper(asked, replies.GONE)
+            await self._webhook(asked).whisper(replies.GONE)
         elif asked.what == "look":
             await self._look(asked, picture)
         else:
@@ -91,7 +89,7 @@ class Interactions:
 
     async def _caption(self, asked: Asked) -> None:
         if not asked.pictures:
-            await self._webhook(asked).edit_message(ORIGINAL, content=replies.NEEDS_ATTACHMENT)
+            await self._webhook(asked).edit_original(text=replies.NEEDS_ATTACHMENT)
             return
         reply = await self.photos.describe(asked.pictures)
         # The answer shows the photo, so that the buttons find it again.
@@ -100,33 +98,32 @@ class Interactions:
             embed.set_image(url=address)
         else:
             embed.set_thumbnail(url=address)
-        await self._webhook(asked).edit_message(
-            ORIGINAL,
-            content=reply.text,
+        await self._webhook(asked).edit_original(
+            text=reply.text,
             embed=embed if reply.picture else MISSING,
-            view=buttons() if reply.picture else MISSING,
+            buttons=buttons_under() if reply.picture else MISSING,
         )
 
     async def _another(self, asked: Asked, picture: Picture) -> None:
         ask = partial(self.photos.answers.another, turn=asked.turn, shown=asked.shown)
         answer = await self.photos.ask(picture, ask, lost=replies.GONE)
         if answer.problem:
-            await self._whisper(asked, answer.text)
+            await self._webhook(asked).whisper(answer.text)
         elif answer.text == replies.NOTHING_ELSE:
-            await self._webhook(asked).edit_message(ORIGINAL, view=buttons(asked.turn + 1))
-            await self._whisper(asked, answer.text)
+            await self._webhook(asked).edit_original(buttons=buttons_under(asked.turn + 1))
+            await self._webhook(asked).whisper(answer.text)
         else:
-            await self._webhook(asked).edit_message(
-                ORIGINAL, content=answer.text, view=buttons(asked.turn + 1)
+            await self._webhook(asked).edit_original(
+                text=answer.text, buttons=buttons_under(asked.turn + 1)
             )
 
     async def _look(self, asked: Asked, picture: Picture) -> None:
         answer = await self.photos.ask(picture, self.photos.answers.looked, lost=replies.GONE)
         if answer.picture is None:
-            await self._whisper(asked, answer.text)
+            await self._webhook(asked).whisper(answer.text)
             return
         sheet = discord.File(io.BytesIO(answer.picture), "where-i-looked.jpg")
-        await self._webhook(asked).send(answer.text, file=sheet, ephemeral=asked.ephemeral)
+        await self._webhook(asked).follow_up(answer.text, file=sheet, ephemeral=asked.ephemeral)
 
     async def _picture(self, asked: Asked) -> Picture | None:
         found = list(asked.pictures)
@@ -141,37 +138,12 @@ class Interactions:
 
     async def _apologize(self, asked: Asked) -> None:
         if asked.what in ("caption", "menu"):
-            await self._webhook(asked).edit_message(ORIGINAL, content=replies.GIVEN_UP)
+            await self._webhook(asked).edit_original(text=replies.GIVEN_UP)
         else:
-            await self._whisper(asked, replies.GIVEN_UP)
+            await self._webhook(asked).whisper(replies.GIVEN_UP)
 
-    async def _whisper(self, asked: Asked, text: str) -> None:
-        await self._webhook(asked).send(text, ephemeral=True)
-
-    def _webhook(self, asked: Asked) -> discord.Webhook:
-        webhook = discord.Webhook.partial(asked.application, asked.token, client=self.client)
-        webhook.type = discord.WebhookType.application  # others cannot whisper
-        return webhook
-
-
-def place_of_interaction(interaction: discord.Interaction[Any]) -> Place:
-    """Return where a command or a button was used."""
-    if interaction.channel is None:
-        return Place(0, interaction.guild_id)
-    return place_of(interaction.channel)
-
-
-async def whisper(interaction: discord.Interaction[Any], text: str) -> None:
-    """Answer at once, to the person who asks alone."""
-    await interaction.response.send_message(text, ephemeral=True, suppress_embeds=True)
-
-
-async def _acknowledge(interaction: discord.Interaction[Any], *, ephemeral: bool) -> None:
-    try:
-        await interaction.response.defer(ephemeral=ephemeral)
-    except discord.HTTPException as error:
-        if error.code != ACKNOWLEDGED:
-            raise
+    def _webhook(self, asked: Asked) -> InteractionWebhook:
+        return InteractionWebhook(self.client, asked.application, asked.token)
 
 
 def _said(refusal: Refusal) -> str:

@@ -1,18 +1,18 @@
 """Messages with pictures: which are answered, and how none is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import discord
+from discord.utils import MISSING
 
 from bot import metrics, replies
 from bot.discord.backfill import Missed
-from bot.discord.buttons import buttons
-from bot.discord.errors import TROUBLE, judged
+from bot.discord.buttons import buttons_under
+from bot.discord.errors import judged
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.photos import Photos, Reply, pictures
+from bot.discord.sending import apologize, reply, typing
 from bot.services import Services
 from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key
@@ -38,7 +38,7 @@ class Messages:
             new = await self._accept(message, place, key)
         except Exception:
             if _by_person(message) and self._asked(message):
-                await _send(message, Reply(replies.FAILED))
+                await reply(message, replies.FAILED)
             raise
         if new and room.locked():
             self.inbox.release(key)
@@ -80,7 +80,7 @@ class Messages:
         if refusal is not None:
             metrics.refused(PLATFORM, refusal.kind)
             if refusal.text:
-                await _send(message, Reply(refusal.text))
+                await reply(message, refusal.text)
         return new
 
     async def _record(self, message: discord.Message, place: Place) -> bool:
@@ -97,19 +97,18 @@ class Messages:
     async def _answer(self, message: discord.Message) -> None:
         with judged():
             if found := pictures(message):
-                async with _typing(message.channel):
-                    reply = await self.photos.describe(found)
+                async with typing(message.channel):
+                    described = await self.photos.describe(found)
             elif place_of(message.channel).guild is None or self._addressed(message):
-                reply = Reply(replies.HINT)
+                described = Reply(replies.HINT)
             else:
                 raise Hopeless("the picture was taken away")
-            await _send(message, reply)
+            buttons = buttons_under() if described.picture else MISSING
+            await reply(message, described.text, buttons=buttons)
 
     async def _apologize(self, key: Key) -> None:
         channel = self.client.get_partial_messageable(int(key.chat))
-        quoted = channel.get_partial_message(int(key.message))
-        reference = quoted.to_reference(fail_if_not_exists=False)
-        await channel.send(replies.GIVEN_UP, reference=reference, mention_author=False)
+        await apologize(channel, int(key.message))
 
     async def _watched(self, message: discord.Message, place: Place, new: bool) -> bool:
         return (
@@ -150,30 +149,3 @@ def _key(message: discord.Message) -> Key:
 def _reference(place: Place) -> dict[str, int | None]:
     # Addresses of pictures expire, so the message is fetched again; its number is in the key.
     return {"guild": place.guild}
-
-
-async def _send(message: discord.Message, reply: Reply) -> None:
-    await message.channel.send(
-        reply.text,
-        # Sent as a plain message if the photo was deleted in the meantime.
-        reference=message.to_reference(fail_if_not_exists=False),
-        mention_author=False,
-        nonce=message.id,  # what Discord took without our knowing is not said twice
-        view=buttons() if reply.picture else discord.utils.MISSING,
-    )
-
-
-@asynccontextmanager
-async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
-    """Show that the bot is writing; not at any price, and without waiting for it."""
-
-    async def type_on() -> None:
-        with suppress(*TROUBLE):
-            async with channel.typing():
-                await asyncio.Event().wait()
-
-    task = asyncio.create_task(type_on())
-    try:
-        yield
-    finally:
-        task.cancel()
