@@ -1,4 +1,4 @@
-"""The buttons under a caption; all that they know is in their ids and in the message itself."""
+"""The buttons under a caption; their ids and their message hold all that they need."""
 
 import re
 from contextlib import AbstractContextManager
@@ -7,41 +7,41 @@ from typing import Any, Protocol, Self
 import discord
 
 from bot import replies
-from bot.discord.request import Asked
+from bot.discord.request import PhotoRequest
 
 Interaction = discord.Interaction[Any]
 
 LABELS = {"another": replies.ANOTHER, "look": replies.LOOK, "alt": replies.ALT_TEXT}
 
 
-class Requests(Protocol):
-    """Answers what a button asks for: `interactions.Interactions`."""
+class RequestHandler(Protocol):
+    """Answers what a button asks for; see `interactions.Interactions`."""
 
-    async def admit(self, interaction: Interaction) -> bool:
-        """Check that someone may use the bot; tell them if not."""
+    async def check_access(self, interaction: Interaction) -> bool:
+        """Return whether someone may use the bot; whisper the reason if not."""
 
-    async def take(self, interaction: Interaction, asked: Asked) -> None:
+    async def receive(self, interaction: Interaction, request: PhotoRequest) -> None:
         """Record a request and answer it."""
 
 
 class ButtonClient(Protocol):
-    """What a button needs of its client, so that it need not import `intake.PhotoClient`."""
+    """What a button needs of its client, `intake.PhotoClient`, which imports this file."""
 
-    leaving: bool
+    stopping: bool
 
     @property
     def user(self) -> discord.ClientUser | None:
         """The bot's own account."""
 
     @property
-    def interactions(self) -> Requests:
+    def interactions(self) -> RequestHandler:
         """Answers what a button asks for."""
 
     def at_work(self) -> AbstractContextManager[None]:
-        """Finish what runs in here before the client stops."""
+        """Have the client finish the work inside before it stops."""
 
     def add_dynamic_items(self, *items: type["CaptionButton"]) -> None:
-        """Serve buttons of some classes."""
+        """Have the library call a class of buttons."""
 
 
 def serve_buttons(client: ButtonClient) -> None:
@@ -50,14 +50,14 @@ def serve_buttons(client: ButtonClient) -> None:
 
 
 def buttons_under(turn: int = 1) -> discord.ui.View:
-    """Return the row of buttons.
+    """Return the buttons of a caption.
 
     Args:
-        turn: which time it will be that another caption is asked for.
+        turn: 1 if "another" will be the first other caption of the photo, 2 for the second, ...
     """
     row = discord.ui.View(timeout=None)
-    for what in (f"another:{turn}", "look", "alt"):
-        row.add_item(CaptionButton(what))
+    for custom_id in (f"another:{turn}", "look", "alt"):
+        row.add_item(CaptionButton(custom_id))
     return row
 
 
@@ -65,7 +65,7 @@ class CaptionButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=r"another:(?P<turn>[0-9]{1,9})|look|alt",
 ):
-    """One button; Discord hands back its id, also years later."""
+    """One button; Discord sends its id back when it is pressed, even years later."""
 
     def __init__(self, custom_id: str) -> None:
         """Label a button by its id."""
@@ -79,14 +79,14 @@ class CaptionButton(
         item: discord.ui.Item[Any],
         match: re.Match[str],
     ) -> Self:
-        """Make the button again that was pressed."""
+        """Restore the button that was pressed."""
         return cls(match.string)
 
     async def interaction_check(self, interaction: Interaction) -> bool:
-        """Serve only the bot's own messages, and nothing any more once it is leaving."""
+        """Serve only buttons under the bot's own messages, and none while it is stopping."""
         client, message = _client(interaction), interaction.message
         own = client.user and message and message.author.id == client.user.id
-        return bool(own) and not client.leaving
+        return bool(own) and not client.stopping
 
     async def callback(self, interaction: Interaction) -> None:
         """Do what the button says."""
@@ -95,12 +95,12 @@ class CaptionButton(
         with client.at_work():
             what, _, turn = self.custom_id.partition(":")
             if what == "another":
-                await client.interactions.take(
-                    interaction, Asked.pressed(interaction, "another", int(turn))
-                )
+                request = PhotoRequest.from_button(interaction, "another", int(turn))
+                await client.interactions.receive(interaction, request)
             elif what == "look":
-                await client.interactions.take(interaction, Asked.pressed(interaction, "look"))
-            elif await client.interactions.admit(interaction):
+                request = PhotoRequest.from_button(interaction, "look")
+                await client.interactions.receive(interaction, request)
+            elif await client.interactions.check_access(interaction):
                 text = f"```\n{replies.without_doubt(message.content)}\n```"
                 await interaction.response.send_message(text, ephemeral=True)
 

@@ -11,7 +11,7 @@ from bot.discord.errors import reason
 from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.intake import PhotoClient
 from bot.discord.photos import attached, is_picture, pictures
-from bot.discord.request import Asked
+from bot.discord.request import PhotoRequest
 from bot.discord.sending import whisper
 
 log = structlog.stdlib.get_logger(__name__)
@@ -40,9 +40,9 @@ class Commands(app_commands.CommandTree[PhotoClient]):
     async def interaction_check(self, interaction: Interaction) -> bool:
         """Let in who may come in, and nobody any more once the bot is leaving."""
         admitted = False
-        if not self.client.leaving:
+        if not self.client.stopping:
             with self.client.at_work():
-                admitted = await self.client.interactions.admit(interaction)
+                admitted = await self.client.interactions.check_access(interaction)
         return admitted
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
@@ -60,16 +60,16 @@ async def caption(
     """Say what is in an attachment."""
     with interaction.client.at_work():
         found = [attached(photo)] if is_picture(photo) else []
-        asked = Asked.by(interaction, "caption", found, ephemeral=ephemeral)
-        await interaction.client.interactions.take(interaction, asked)
+        request = PhotoRequest.from_command(interaction, "caption", found, ephemeral=ephemeral)
+        await interaction.client.interactions.receive(interaction, request)
 
 
 @app_commands.context_menu(name=replies.DISCORD_MENU)
 async def caption_message(interaction: Interaction, message: discord.Message) -> None:
     """Say what is in the pictures of any message, which comes here as a whole."""
     with interaction.client.at_work():
-        asked = Asked.by(interaction, "menu", pictures(message))
-        await interaction.client.interactions.take(interaction, asked)
+        request = PhotoRequest.from_command(interaction, "menu", pictures(message))
+        await interaction.client.interactions.receive(interaction, request)
 
 
 @app_commands.command(description=replies.COMMANDS["auto"])

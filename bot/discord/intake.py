@@ -49,7 +49,7 @@ class PhotoClient(discord.Client):
         self.services, self.inbox = services, services.inbox
         self.messages = Messages(self, photos, services)
         self.interactions = Interactions(self, photos, services.inbox, services.access)
-        self.leaving = False
+        self.stopping = False
         self.connected: Callable[[], None] = lambda: None
         self._up = asyncio.Event()
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -82,13 +82,13 @@ class PhotoClient(discord.Client):
 
     async def finish(self) -> None:
         """Accept nothing more, and finish what is in hand."""
-        self.leaving = True
+        self.stopping = True
         if self._work:
             await asyncio.wait(self._work)
 
     async def leave(self) -> None:
         """Drop what is still in hand, which the inbox keeps, and disconnect."""
-        self.leaving = True
+        self.stopping = True
         for task in self._work:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
@@ -115,7 +115,7 @@ class PhotoClient(discord.Client):
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message if it asks for that."""
-        if not self.leaving:
+        if not self.stopping:
             with self.at_work():
                 await self.messages.hear(message, self._room)
 
@@ -129,7 +129,7 @@ class PhotoClient(discord.Client):
     async def _take_up(self, row: InboxRow) -> None:
         with self.at_work():
             if "token" in row.reference:
-                await self.interactions.again(row.key, row.reference)
+                await self.interactions.retry(row.key, row.reference)
             else:
                 await self.messages.again(row.key, row.reference["guild"])
 

@@ -10,58 +10,62 @@ from bot.discord.photos import Picture, pictures
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Enough of an interaction to answer it after a restart, while its token lives."""
+class PhotoRequest:
+    """What is needed of an interaction to answer it, also after a restart.
+
+    The names of the fields are the keys of the JSON in the inbox, where rows of earlier versions
+    must stay readable.
+    """
 
     what: Literal["caption", "menu", "another", "look"]
     application: int
     token: str = field(repr=False)
     pictures: Sequence[Picture] = ()
-    quoted: tuple[int, int] | None = None  # channel and message that have a button's picture
-    turn: int = 1  # which time another caption is asked for
-    shown: str = ""  # the caption that stands there
+    quoted: tuple[int, int] | None = None  # ids of the channel and message with a button's photo
+    turn: int = 1  # 1 for the first other caption of a photo, 2 for the second, ...
+    shown: str = ""  # the caption above the button
     ephemeral: bool = False
 
     @classmethod
-    def by(
+    def from_command(
         cls,
         interaction: discord.Interaction[Any],
         what: Literal["caption", "menu"],
-        found: Sequence[Picture],
+        pictures: Sequence[Picture],
         *,
         ephemeral: bool = False,
     ) -> Self:
         """Describe a command that is about pictures."""
         application, token = interaction.application_id, interaction.token
-        return cls(what, application, token, found, ephemeral=ephemeral)
+        return cls(what, application, token, pictures, ephemeral=ephemeral)
 
     @classmethod
-    def pressed(
+    def from_button(
         cls, interaction: discord.Interaction[Any], what: Literal["another", "look"], turn: int = 1
     ) -> Self:
-        """Describe a button under a caption, whose picture is there or in what it replies to."""
+        """Describe a pressed button; its photo is in the same message or in the one replied to."""
         message = interaction.message
         assert message is not None
-        asked = message.reference
+        quoted = message.reference
         return cls(
             what,
             interaction.application_id,
             interaction.token,
             pictures(message)[:1],
-            (asked.channel_id, asked.message_id) if asked and asked.message_id else None,
+            (quoted.channel_id, quoted.message_id) if quoted and quoted.message_id else None,
             turn,
             message.content if what == "another" else "",
             message.flags.ephemeral,
         )
 
     @classmethod
-    def restored(cls, reference: dict[str, Any]) -> Self:
-        """Make one again of what the inbox kept."""
-        found = [Picture(**picture) for picture in reference["pictures"]]
+    def from_reference(cls, reference: dict[str, Any]) -> Self:
+        """Restore a request from what the inbox kept."""
+        kept = [Picture(**picture) for picture in reference["pictures"]]
         quoted = reference["quoted"]
-        return cls(**{**reference, "pictures": found, "quoted": quoted and tuple(quoted)})
+        return cls(**{**reference, "pictures": kept, "quoted": quoted and tuple(quoted)})
 
     @property
     def reference(self) -> dict[str, Any]:
-        """Return what the inbox keeps."""
+        """What the inbox keeps."""
         return asdict(self)

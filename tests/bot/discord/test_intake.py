@@ -135,6 +135,36 @@ async def test_an_interaction_in_hand_at_a_death_is_answered_once_after_it(
     assert [row.reference for row in await world.inbox.rows("answered")] == [None]
 
 
+async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World) -> None:
+    world.model.open.clear()
+    async with world.killed():
+        command, button = await slash(world), await look(world)
+        await in_hand(world, 2)
+        kept = [row.reference for row in await world.inbox.rows("open")]
+    photo = command["data"]["resolved"]["attachments"].popitem()[1]
+    reply = button["message"]["message_reference"]
+
+    common = {"application": int(ME), "turn": 1, "shown": ""}
+    assert kept == [
+        {
+            **common,
+            "what": "caption",
+            "token": command["token"],
+            "pictures": [{"url": photo["url"], "size": photo["size"]}],
+            "quoted": None,
+            "ephemeral": False,
+        },
+        {
+            **common,
+            "what": "look",
+            "token": button["token"],
+            "pictures": [],
+            "quoted": [int(PRIVATE), int(reply["message_id"])],
+            "ephemeral": False,
+        },
+    ]
+
+
 async def test_what_is_dropped_with_the_connection_is_answered_with_the_next(
     world: World,
 ) -> None:
@@ -351,7 +381,7 @@ async def test_an_interaction_older_than_its_token_is_left(
         await world.settled({"id": key.message}, state="given up")
 
     assert not world.fake.seen("PATCH", ".*")
-    assert len(reasons(caplog, "the interaction is over")) == 1
+    assert len(reasons(caplog, "the interaction has expired")) == 1
 
 
 async def test_a_long_rate_limit_is_waited_for_by_the_inbox(
