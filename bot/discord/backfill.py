@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import repeat
 
 import discord
 import structlog
@@ -12,6 +13,7 @@ import structlog
 from bot import logs
 from bot.discord.errors import REFUSED, TROUBLE, reason
 from bot.discord.identity import PLATFORM, Place, place_of
+from bot.discord.incoming import Incoming
 from bot.discord.photos import pictures
 from bot.store.inbox import Inbox
 
@@ -21,7 +23,7 @@ MOST = 500  # messages of one channel that are looked at; Discord hands out 100 
 RETRY_SECONDS = 60.0  # after which a channel that could not be read is tried again
 
 Watch = Callable[[Place], Awaitable[bool]]
-Record = Callable[[discord.Message, Place], Awaitable[bool]]
+Record = Callable[[Incoming], Awaitable[bool]]
 
 
 class Missed:
@@ -117,14 +119,16 @@ class Missed:
             limit=MOST, after=discord.Object(since), oldest_first=True
         )
         messages = [message async for message in history]
-        if not any(pictures(message) for message in messages):
+        carried = [pictures(message) for message in messages]
+        if not any(carried):
             return messages[-1].id if messages else 0
         # Only now is it worth a request to know if it is private, or a thread, and whose.
         place = place_of(await self.client.fetch_channel(channel))
         if not await self.watch(place):
             await self.forget(channel)
             return 0
-        found = sum([await self.record(message, place) for message in messages])
+        incoming = map(Incoming, messages, repeat(place), carried)
+        found = sum([await self.record(one) for one in incoming])
         if found:
             log.info("photos were missed", messages=found)
         if len(messages) == MOST:

@@ -12,6 +12,7 @@ from bot import metrics
 from bot.discord.buttons import serve_buttons
 from bot.discord.errors import REFUSED, TROUBLE, reason
 from bot.discord.identity import PLATFORM
+from bot.discord.incoming import Incoming
 from bot.discord.interactions import Interactions
 from bot.discord.messages import Messages
 from bot.discord.photos import Photos
@@ -117,7 +118,7 @@ class PhotoClient(discord.Client):
         """Answer a message if it asks for that."""
         if not self.stopping:
             with self.at_work():
-                await self.messages.hear(message, self._room)
+                await self.messages.receive(Incoming.of(message), self._room)
 
     async def _again(self, row: InboxRow) -> None:
         """Take up what is due, as soon as there is room for it."""
@@ -131,7 +132,7 @@ class PhotoClient(discord.Client):
             if "token" in row.reference:
                 await self.interactions.retry(row.key, row.reference)
             else:
-                await self.messages.again(row.key, row.reference["guild"])
+                await self.messages.retry(row.key, row.reference["guild"])
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         self._work.discard(task)

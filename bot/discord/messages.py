@@ -1,6 +1,7 @@
 """Messages with pictures: which are answered, and how none is lost."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import discord
@@ -10,142 +11,120 @@ from bot import metrics, replies
 from bot.discord.backfill import Missed
 from bot.discord.buttons import buttons_under
 from bot.discord.errors import judged
-from bot.discord.identity import PLATFORM, Place, place_of
-from bot.discord.photos import Photos, Reply, pictures
+from bot.discord.identity import PLATFORM, Place
+from bot.discord.incoming import Incoming
+from bot.discord.photos import Photos, Reply
 from bot.discord.sending import apologize, reply, typing
 from bot.services import Services
 from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key
 
-BY_PERSONS = (discord.MessageType.default, discord.MessageType.reply)
-
 
 class Messages:
-    """Answers the messages that ask for it; edits are never looked at."""
+    """Answers the messages that ask for it; edits of them are ignored."""
 
     def __init__(self, client: discord.Client, photos: Photos, services: Services) -> None:
         """Answer for a client."""
-        self.client, self.photos, self.chat_settings = client, photos, services.chat_settings
-        self.inbox, self.access = services.inbox, services.access
-        hours = photos.settings.missed_hours
-        self.missed = Missed(client, self.inbox, hours, self.captions_all, self._record)
+        self.client, self.photos, self.services = client, photos, services
+        hours = services.settings.missed_hours
+        self.missed = Missed(client, services.inbox, hours, self.captions_all, self._record)
         self._in_order = asyncio.Lock()
 
-    async def hear(self, message: discord.Message, room: asyncio.Semaphore) -> None:
-        """Answer a message if it asks for that; where there is no room, the inbox does it later."""
-        place, key = place_of(message.channel), _key(message)
+    async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
+        """Answer a message if it asks for it; while no slot is free, leave it to the inbox."""
         try:
-            new = await self._accept(message, place, key)
+            new = await self._accept(incoming)
         except Exception:
-            if _by_person(message) and self._asked(message):
-                await reply(message, replies.FAILED)
+            if incoming.by_person and incoming.addresses(self.client.user):
+                await reply(incoming.message, replies.FAILED)
             raise
-        if new and room.locked():
-            self.inbox.release(key)
+        if new and slots.locked():
+            self.services.inbox.release(incoming.key)
         elif new:
-            async with room:
-                answer = partial(self._answer, message)
-                await self.inbox.handle(key, answer, partial(self._apologize, key))
+            async with slots:
+                await self._handle(incoming.key, partial(self._answer, incoming))
 
-    async def again(self, key: Key, guild: int | None) -> None:
+    async def retry(self, key: Key, guild: int | None) -> None:
         """Answer a message that was recorded before."""
 
         async def answer() -> None:
             with judged():
                 channel = self.client.get_partial_messageable(int(key.chat), guild_id=guild)
-                message = await channel.fetch_message(int(key.message))
-            await self._answer(message)
+                incoming = Incoming.of(await channel.fetch_message(int(key.message)))
+            await self._answer(incoming)
 
-        await self.inbox.handle(key, answer, partial(self._apologize, key))
+        await self._handle(key, answer)
 
     async def captions_all(self, place: Place) -> bool:
-        """Say whether every photo of a place is captioned."""
-        return place.guild is None or await self.chat_settings.auto(PLATFORM, place.channel)
+        """Return whether every photo of a place is captioned."""
+        if place.guild is None:
+            return True
+        return await self.services.chat_settings.auto(PLATFORM, place.channel)
 
-    async def _accept(self, message: discord.Message, place: Place, key: Key) -> bool:
-        refusal, new = None, False
-        # One after the other: a chat's mark may pass nothing that is not on the disk yet.
+    async def _handle(self, key: Key, answer: Callable[[], Awaitable[None]]) -> None:
+        channel = self.client.get_partial_messageable(int(key.chat))
+        sorry = partial(apologize, channel, int(key.message))
+        await self.services.inbox.handle(key, answer, sorry)
+
+    async def _accept(self, incoming: Incoming) -> bool:
+        inbox, refusal, new = self.services.inbox, None, False
+        # One at a time: a channel's last read message must not get ahead of what is recorded.
         async with self._in_order:
-            if await self._wanted(message, place):
-                photos = min(len(pictures(message)), self.photos.settings.max_photos)
-                refusal = self.access.refuse(place.visitor(message.author.id), photos)
-                new = refusal is None and await self.inbox.accept(key, _reference(place))
+            if await self._wanted(incoming):
+                photos = min(len(incoming.pictures), self.services.settings.max_photos)
+                refusal = self.services.access.refuse(incoming.visitor, photos)
+                new = refusal is None and await inbox.accept(incoming.key, incoming.reference)
             try:
-                if await self._watched(message, place, new):
+                if await self._watched(incoming, new):
+                    message = incoming.message
                     await self.missed.saw(message.channel.id, message.id)
             except BaseException:
                 if new:
-                    self.inbox.release(key)
+                    inbox.release(incoming.key)
                 raise
         if refusal is not None:
             metrics.refused(PLATFORM, refusal.kind)
             if refusal.text:
-                await reply(message, refusal.text)
+                await reply(incoming.message, refusal.text)
         return new
 
-    async def _record(self, message: discord.Message, place: Place) -> bool:
-        visitor = place.visitor(message.author.id)
-        # Nobody is held to a rate for what came while the bot was away.
-        if not (_by_person(message) and pictures(message) and self.access.admits(visitor)):
+    async def _record(self, incoming: Incoming) -> bool:
+        # What was sent while the bot was away counts towards no rate limit.
+        allowed = self.services.access.admits(incoming.visitor)
+        if not (incoming.by_person and incoming.pictures and allowed):
             return False
-        key = _key(message)
-        new = await self.inbox.accept(key, _reference(place))
+        new = await self.services.inbox.accept(incoming.key, incoming.reference)
         if new:
-            self.inbox.release(key)  # it is taken up with whatever else is open
+            self.services.inbox.release(incoming.key)  # the inbox hands it out when it is its turn
         return new
 
-    async def _answer(self, message: discord.Message) -> None:
+    async def _answer(self, incoming: Incoming) -> None:
         with judged():
-            if found := pictures(message):
-                async with typing(message.channel):
-                    described = await self.photos.describe(found)
-            elif place_of(message.channel).guild is None or self._addressed(message):
-                described = Reply(replies.HINT)
+            if incoming.pictures:
+                async with typing(incoming.message.channel):
+                    answer = await self.photos.describe(incoming.pictures)
+            elif self._deserves_hint(incoming):
+                answer = Reply(replies.HINT)
             else:
-                raise Hopeless("the picture was taken away")
-            buttons = buttons_under() if described.picture else MISSING
-            await reply(message, described.text, buttons=buttons)
+                raise Hopeless("the message has no picture any more")
+            buttons = buttons_under() if answer.picture else MISSING
+            await reply(incoming.message, answer.text, buttons=buttons)
 
-    async def _apologize(self, key: Key) -> None:
-        channel = self.client.get_partial_messageable(int(key.chat))
-        await apologize(channel, int(key.message))
-
-    async def _watched(self, message: discord.Message, place: Place, new: bool) -> bool:
+    async def _watched(self, incoming: Incoming, new: bool) -> bool:
         return (
-            place.guild is None
-            or self.missed.watches(message.channel.id)
-            or (new and await self.captions_all(place))
+            incoming.in_private
+            or self.missed.watches(incoming.message.channel.id)
+            or (new and await self.captions_all(incoming.place))
         )
 
-    async def _wanted(self, message: discord.Message, place: Place) -> bool:
-        if not _by_person(message):
+    async def _wanted(self, incoming: Incoming) -> bool:
+        if not incoming.by_person:
             return False
-        if pictures(message):
-            return self._asked(message) or await self.captions_all(place)
-        return place.guild is None or self._addressed(message)
+        if incoming.pictures:
+            addressed = incoming.addresses(self.client.user)
+            return addressed or await self.captions_all(incoming.place)
+        return self._deserves_hint(incoming)
 
-    def _asked(self, message: discord.Message) -> bool:
-        quoted = message.reference.resolved if message.reference is not None else None
-        return (
-            place_of(message.channel).guild is None
-            or self.client.user in message.mentions
-            or (isinstance(quoted, discord.Message) and quoted.author == self.client.user)
-        )
-
-    def _addressed(self, message: discord.Message) -> bool:
-        # Whoever replies to the bot mentions it too, and need not be told about photos each time.
-        me = self.client.user
-        return me is not None and me.id in message.raw_mentions
-
-
-def _by_person(message: discord.Message) -> bool:
-    return not message.author.bot and message.webhook_id is None and message.type in BY_PERSONS
-
-
-def _key(message: discord.Message) -> Key:
-    return Key(PLATFORM, str(message.channel.id), str(message.id))
-
-
-def _reference(place: Place) -> dict[str, int | None]:
-    # Addresses of pictures expire, so the message is fetched again; its number is in the key.
-    return {"guild": place.guild}
+    def _deserves_hint(self, incoming: Incoming) -> bool:
+        # Not each reply to a caption: Discord has replies mention their author, outside the text.
+        return incoming.in_private or incoming.mentions(self.client.user)
