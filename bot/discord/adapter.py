@@ -61,7 +61,7 @@ class Discord:
         timeout = aiohttp.ClientTimeout(total=self.services.settings.photo_seconds)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             client = kind(
-                Photos(self.services.settings, self.services.answers, session),
+                Photos(self.services, session),
                 self.services,
                 sees_content=outlook.sees_content,
                 shards=outlook.shards,

@@ -14,7 +14,7 @@ from bot import logs
 from bot.discord.errors import REFUSED, TROUBLE, reason
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.incoming import Incoming
-from bot.discord.photos import pictures
+from bot.discord.photos import pictures_of
 from bot.store.inbox import Inbox
 
 log = structlog.stdlib.get_logger(__name__)
@@ -119,7 +119,7 @@ class Missed:
             limit=MOST, after=discord.Object(since), oldest_first=True
         )
         messages = [message async for message in history]
-        carried = [pictures(message) for message in messages]
+        carried = [pictures_of(message) for message in messages]
         if not any(carried):
             return messages[-1].id if messages else 0
         # Only now is it worth a request to know if it is private, or a thread, and whose.

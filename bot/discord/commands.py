@@ -10,7 +10,7 @@ from bot import replies
 from bot.discord.errors import reason
 from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.intake import PhotoClient
-from bot.discord.photos import attached, is_picture, pictures
+from bot.discord.photos import is_picture, picture_of, pictures_of
 from bot.discord.request import PhotoRequest
 from bot.discord.sending import whisper
 
@@ -59,7 +59,7 @@ async def caption(
 ) -> None:
     """Say what is in an attachment."""
     with interaction.client.at_work():
-        found = [attached(photo)] if is_picture(photo) else []
+        found = [picture_of(photo)] if is_picture(photo) else []
         request = PhotoRequest.from_command(interaction, "caption", found, ephemeral=ephemeral)
         await interaction.client.interactions.receive(interaction, request)
 
@@ -68,7 +68,7 @@ async def caption(
 async def caption_message(interaction: Interaction, message: discord.Message) -> None:
     """Say what is in the pictures of any message, which comes here as a whole."""
     with interaction.client.at_work():
-        request = PhotoRequest.from_command(interaction, "menu", pictures(message))
+        request = PhotoRequest.from_command(interaction, "menu", pictures_of(message))
         await interaction.client.interactions.receive(interaction, request)
 
 

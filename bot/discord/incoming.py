@@ -8,7 +8,7 @@ import discord
 
 from bot.access import Visitor
 from bot.discord.identity import PLATFORM, Place, place_of
-from bot.discord.photos import Picture, pictures
+from bot.discord.photos import Picture, pictures_of
 from bot.store.inbox_rows import Key
 
 BY_PERSONS = (discord.MessageType.default, discord.MessageType.reply)
@@ -25,7 +25,7 @@ class Incoming:
     @classmethod
     def of(cls, message: discord.Message) -> Self:
         """Find the place and the pictures of a message."""
-        return cls(message, place_of(message.channel), pictures(message))
+        return cls(message, place_of(message.channel), pictures_of(message))
 
     @property
     def key(self) -> Key:

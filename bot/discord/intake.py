@@ -47,9 +47,9 @@ class PhotoClient(discord.Client):
             max_messages=None,
             max_ratelimit_timeout=LONGEST_LIMIT,
         )
-        self.services, self.inbox = services, services.inbox
+        self.services = services
         self.messages = Messages(self, photos, services)
-        self.interactions = Interactions(self, photos, services.inbox, services.access)
+        self.interactions = Interactions(self, photos, services)
         self.stopping = False
         self.connected: Callable[[], None] = lambda: None
         self._up = asyncio.Event()
@@ -79,7 +79,7 @@ class PhotoClient(discord.Client):
         await self._up.wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.messages.missed.look_back())
-            group.create_task(self.inbox.resume(PLATFORM, self._again))
+            group.create_task(self.services.inbox.resume(PLATFORM, self._again))
 
     async def finish(self) -> None:
         """Accept nothing more, and finish what is in hand."""
@@ -137,7 +137,7 @@ class PhotoClient(discord.Client):
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         self._work.discard(task)
         self._room.release()
-        self.inbox.release(key)  # it may have been cancelled before it began
+        self.services.inbox.release(key)  # it may have been cancelled before it began
 
 
 class ShardedPhotoClient(PhotoClient, discord.AutoShardedClient):

@@ -10,14 +10,15 @@ import discord
 from discord.utils import MISSING
 
 from bot import metrics, replies
-from bot.access import Access, Refusal
+from bot.access import Refusal
 from bot.discord.buttons import buttons_under
 from bot.discord.errors import REFUSED, judged
 from bot.discord.identity import PLATFORM, place_of_interaction
-from bot.discord.photos import Photos, Picture, pictures
+from bot.discord.photos import Photos, Picture, pictures_of
 from bot.discord.request import PhotoRequest
 from bot.discord.sending import InteractionWebhook, acknowledge, whisper
-from bot.store.inbox import Hopeless, Inbox
+from bot.services import Services
+from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key
 
 TOKEN_SECONDS = 15 * 60.0  # for which the token of an interaction is valid
@@ -29,13 +30,12 @@ class Interactions:
 
     client: discord.Client
     photos: Photos
-    inbox: Inbox
-    access: Access
+    services: Services
 
     async def check_access(self, interaction: discord.Interaction[Any], photos: int = 0) -> bool:
         """Return whether someone may have n photos captioned; whisper the reason if not."""
         visitor = place_of_interaction(interaction).visitor(interaction.user.id)
-        refusal = self.access.refuse(visitor, photos)
+        refusal = self.services.access.refuse(visitor, photos)
         if refusal is None:
             return True
         metrics.refused(PLATFORM, refusal.kind)
@@ -45,11 +45,11 @@ class Interactions:
     async def receive(self, interaction: discord.Interaction[Any], request: PhotoRequest) -> None:
         """Record a request and answer it; if that fails, the inbox tries again later."""
         key = Key(PLATFORM, str(interaction.channel_id or 0), str(interaction.id))
-        photos = min(len(request.pictures), self.photos.settings.max_photos)
+        photos = min(len(request.pictures), self.services.settings.max_photos)
         if not await self.check_access(interaction, photos or int(request.quoted is not None)):
             return
         try:
-            new = await self.inbox.accept(key, request.reference)
+            new = await self.services.inbox.accept(key, request.reference)
         except Exception:
             await whisper(interaction, replies.FAILED)
             raise
@@ -60,7 +60,7 @@ class Interactions:
                 await self._answer(request)
 
         if new:
-            await self.inbox.handle(key, answer, partial(self._apologize, request))
+            await self.services.inbox.handle(key, answer, partial(self._apologize, request))
 
     async def retry(self, key: Key, reference: dict[str, Any]) -> None:
         """Answer a request that was recorded before."""
@@ -73,7 +73,7 @@ class Interactions:
                     raise Hopeless("the interaction has expired")
                 await self._answer(request)
 
-        await self.inbox.handle(key, answer, partial(self._apologize, request))
+        await self.services.inbox.handle(key, answer, partial(self._apologize, request))
 
     async def _answer(self, request: PhotoRequest) -> None:
         if request.what in ("caption", "menu"):
@@ -91,7 +91,7 @@ class Interactions:
         if not request.pictures:
             await self._webhook(request).edit_original(text=replies.NEEDS_ATTACHMENT)
             return
-        reply = await self.photos.describe(request.pictures)
+        reply = await self.photos.caption(request.pictures)
         # The answer shows the photo, so that its buttons can find it again.
         embed, address = discord.Embed(), request.pictures[0].url
         if request.what == "caption":
@@ -105,8 +105,8 @@ class Interactions:
         )
 
     async def _caption_differently(self, request: PhotoRequest, picture: Picture) -> None:
-        another = partial(self.photos.answers.another, turn=request.turn, shown=request.shown)
-        answer = await self.photos.ask(picture, another, lost=replies.GONE)
+        another = partial(self.services.answers.another, turn=request.turn, shown=request.shown)
+        answer = await self.photos.answer(picture, another, gone=replies.GONE)
         webhook, buttons = self._webhook(request), buttons_under(request.turn + 1)
         if answer.problem:
             await webhook.whisper(answer.text)
@@ -117,7 +117,7 @@ class Interactions:
             await webhook.edit_original(text=answer.text, buttons=buttons)
 
     async def _show_attention(self, request: PhotoRequest, picture: Picture) -> None:
-        answer = await self.photos.ask(picture, self.photos.answers.looked, lost=replies.GONE)
+        answer = await self.photos.answer(picture, self.services.answers.looked, gone=replies.GONE)
         webhook = self._webhook(request)
         if answer.picture is None:
             await webhook.whisper(answer.text)
@@ -133,7 +133,7 @@ class Interactions:
                 quoted = await self.client.get_partial_messageable(channel).fetch_message(message)
             except REFUSED:
                 return None
-            found = pictures(quoted)
+            found = pictures_of(quoted)
         return found[0] if found else None
 
     async def _apologize(self, request: PhotoRequest) -> None:

@@ -102,7 +102,7 @@ class Messages:
         with judged():
             if incoming.pictures:
                 async with typing(incoming.message.channel):
-                    answer = await self.photos.describe(incoming.pictures)
+                    answer = await self.photos.caption(incoming.pictures)
             elif self._deserves_hint(incoming):
                 answer = Reply(replies.HINT)
             else:

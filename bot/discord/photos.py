@@ -1,4 +1,4 @@
-"""The pictures of a Discord message, and what is said about them."""
+"""The pictures of a Discord message, and the reply to them."""
 
 import asyncio
 import mimetypes
@@ -9,14 +9,15 @@ import aiohttp
 import discord
 
 from bot import metrics, replies
-from bot.answers import Answer, Answers
-from bot.settings import Settings
+from bot.answers import Answer
+from bot.discord.identity import PLATFORM
+from bot.services import Services
 
-Ask = Callable[[bytes], Awaitable[Answer]]
+AnswerPhoto = Callable[[bytes], Awaitable[Answer]]
 
-AT_ONCE = 16  # photos in memory; as many as the captioner takes in one batch
-CHUNK = 2**16  # bytes
-LONGEST = 2000  # characters of a message that Discord takes
+PHOTOS_AT_ONCE = 16  # in memory; as many as the captioner takes in one batch
+CHUNK_BYTES = 2**16
+MAX_CHARACTERS = 2000  # Discord's limit for a message
 
 
 class _TooLarge(Exception):
@@ -24,7 +25,7 @@ class _TooLarge(Exception):
 
 
 class _Gone(Exception):
-    """Discord does not hand the file out, nor will it later."""
+    """Discord does not serve the file any more."""
 
 
 @dataclass(frozen=True)
@@ -32,36 +33,36 @@ class Picture:
     """A file on Discord's servers; its address is signed, and expires after a day."""
 
     url: str
-    size: int = 0  # bytes; 0 where Discord does not say
+    size: int = 0  # bytes; 0 if unknown
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the bot says to the pictures of one message."""
+    """What the bot replies to the pictures of one message."""
 
     text: str
-    picture: Picture | None = None  # the only one, if it was captioned: buttons may ask about it
+    picture: Picture | None = None  # the only picture, if it was captioned: it gets buttons
 
 
 def is_picture(attachment: discord.Attachment) -> bool:
-    """Say whether an attachment claims to be a picture."""
+    """Return whether an attachment claims to be a picture, by its type or its name."""
     kind = attachment.content_type or mimetypes.guess_type(attachment.filename, strict=False)[0]
     return (kind or "").startswith("image/")
 
 
-def attached(attachment: discord.Attachment) -> Picture:
-    """Return the picture that an attachment is."""
+def picture_of(attachment: discord.Attachment) -> Picture:
+    """Return an attachment as a picture."""
     return Picture(attachment.url, attachment.size)
 
 
-def pictures(message: discord.Message) -> list[Picture]:
-    """Find the pictures of a message, of what it forwards, and of its embeds, in their order."""
+def pictures_of(message: discord.Message) -> list[Picture]:
+    """Return the pictures of a message, of what it forwards, and of its embeds, in order."""
     found: list[Picture] = []
     parts: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
     for part in parts:
-        found += [attached(file) for file in part.attachments if is_picture(file)]
+        found += [picture_of(file) for file in part.attachments if is_picture(file)]
         for embed in part.embeds:
-            # The original address is anybody's server; the proxy is Discord's own.
+            # The original address may be on anybody's server; the proxy is Discord's own.
             if address := embed.image.proxy_url or embed.thumbnail.proxy_url:
                 found.append(Picture(address))
     return found
@@ -69,61 +70,63 @@ def pictures(message: discord.Message) -> list[Picture]:
 
 @dataclass(frozen=True)
 class Photos:
-    """Fetches pictures, and says what is in them."""
+    """Fetches pictures and answers them; a bounded number is in memory at once."""
 
-    settings: Settings
-    answers: Answers
+    services: Services
     session: aiohttp.ClientSession
-    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PHOTOS_AT_ONCE))
 
-    async def describe(self, found: Sequence[Picture]) -> Reply:
-        """Say what is in the pictures of one message, of which there is at least one.
+    async def caption(self, pictures: Sequence[Picture]) -> Reply:
+        """Caption the pictures of one message.
+
+        Args:
+            pictures: at least one; those beyond the setting `max_photos` are left out.
 
         Raises:
             aiohttp.ClientError: no picture can be fetched now.
             OSError: the same.
         """
-        chosen = found[: self.settings.max_photos]
-        asked = (self.ask(one, self.answers.first) for one in chosen)
-        outcomes = await asyncio.gather(*asked, return_exceptions=True)
-        failures = [one for one in outcomes if isinstance(one, BaseException)]
-        if len(failures) == len(outcomes):
-            raise failures[0]
-        # One picture of several is not worth that all are looked at once more.
-        answers = [self._lost() if isinstance(one, BaseException) else one for one in outcomes]
-        if len(found) == 1:
-            return Reply(answers[0].text, found[0] if answers[0].caption else None)
-        text = replies.album([answer.text for answer in answers], len(found) - len(chosen))
-        return Reply(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
+        chosen = pictures[: self.services.settings.max_photos]
+        answering = (self.answer(one, self.services.answers.first) for one in chosen)
+        outcomes = await asyncio.gather(*answering, return_exceptions=True)
+        errors = [one for one in outcomes if isinstance(one, BaseException)]
+        if len(errors) == len(outcomes):
+            raise errors[0]
+        # If only some fail, trying again would caption the others a second time.
+        answers = [_unreachable() if isinstance(one, BaseException) else one for one in outcomes]
+        if len(pictures) == 1:
+            return Reply(answers[0].text, pictures[0] if answers[0].caption else None)
+        text = replies.album([answer.text for answer in answers], len(pictures) - len(chosen))
+        return Reply(text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…")
 
-    async def ask(self, picture: Picture, ask: Ask, lost: str = replies.UNREACHABLE) -> Answer:
-        """Fetch a picture and ask about it.
+    async def answer(
+        self, picture: Picture, answer: AnswerPhoto, gone: str = replies.UNREACHABLE
+    ) -> Answer:
+        """Fetch a picture and answer it.
 
         Args:
             picture: what to fetch.
-            ask: is given its bytes.
-            lost: what is said if it can never be fetched again.
+            answer: takes the picture's bytes.
+            gone: the text of the answer if the picture can never be fetched again.
 
         Raises:
             aiohttp.ClientError: it cannot be fetched now.
             OSError: the same.
         """
-        async with self.room:
+        async with self._slots:
             try:
                 photo = await self._fetch(picture)
             except _TooLarge:
-                metrics.refused(self.answers.platform, "too large")
-                return Answer(replies.too_large(self.settings.max_photo_mb), problem="too large")
+                metrics.refused(PLATFORM, "too large")
+                text = replies.too_large(self.services.settings.max_photo_mb)
+                return Answer(text, problem="too large")
             except _Gone:
-                return self._lost(lost)
-            return await ask(photo)
-
-    def _lost(self, text: str = replies.UNREACHABLE) -> Answer:
-        metrics.refused(self.answers.platform, "unreachable")
-        return Answer(text, problem="failed")
+                return _unreachable(gone)
+            return await answer(photo)
 
     async def _fetch(self, picture: Picture) -> bytes:
-        if picture.size > self.settings.max_bytes:
+        max_bytes = self.services.settings.max_bytes
+        if picture.size > max_bytes:
             raise _TooLarge
         photo = bytearray()
         # A redirect could lead away from Discord's servers.
@@ -132,8 +135,13 @@ class Photos:
                 raise aiohttp.ClientError(f"HTTP {response.status}")
             if response.status != 200:
                 raise _Gone
-            async for chunk in response.content.iter_chunked(CHUNK):
+            async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                 photo += chunk
-                if len(photo) > self.settings.max_bytes:
+                if len(photo) > max_bytes:
                     raise _TooLarge
         return bytes(photo)
+
+
+def _unreachable(text: str = replies.UNREACHABLE) -> Answer:
+    metrics.refused(PLATFORM, "unreachable")
+    return Answer(text, problem="failed")

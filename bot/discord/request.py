@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 import discord
 
-from bot.discord.photos import Picture, pictures
+from bot.discord.photos import Picture, pictures_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class PhotoRequest:
             what,
             interaction.application_id,
             interaction.token,
-            pictures(message)[:1],
+            pictures_of(message)[:1],
             (quoted.channel_id, quoted.message_id) if quoted and quoted.message_id else None,
             turn,
             message.content if what == "another" else "",

@@ -426,10 +426,10 @@ async def test_of_several_photos_one_that_fails_for_now_is_left_out(world: World
 async def test_a_fault_of_ours_ends_in_a_sentence(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def describe(*args: Any) -> None:
+    async def caption(*args: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Photos, "describe", describe)
+    monkeypatch.setattr(Photos, "caption", caption)
     async with world.running():
         asked = await slash(world)
         assert (await world.fake.edited(asked))["content"] == replies.GIVEN_UP
