@@ -1,1 +1,1 @@
-"""Discord: from the connection to the last reply."""
+"""The adapter for Discord: from its connection to the last reply."""

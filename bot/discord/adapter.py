@@ -1,4 +1,4 @@
-"""The adapter for Discord: its connection, from the token to a clean end."""
+"""The adapter for Discord: checks the token, connects, and stops cleanly."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from discord.http import Route
 
 from bot import metrics
 from bot.discord.commands import Commands
-from bot.discord.errors import TROUBLE, reason
+from bot.discord.errors import DISCORD_ERRORS, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.intake import PhotoClient, ShardedPhotoClient
 from bot.discord.photos import Photos
@@ -28,19 +28,21 @@ from bot.supervision import until_stopped
 log = structlog.stdlib.get_logger(__name__)
 
 START_SECONDS = 60.0  # until the gateway has accepted the bot
-WRONG_TOKEN = "Discord refuses the token; set DISCORD_BOT_TOKEN to the one of the developer portal"
+WRONG_TOKEN = "Discord rejects the token; copy DISCORD_BOT_TOKEN again from the developer portal"
 NO_INTENT = (
     "Discord refuses the message content intent; switch it on in the developer portal, under Bot"
 )
-UNREACHABLE = "Discord cannot be reached; is the network up, and are the addresses right?"
-BAD_TOKEN_CODE = 4004  # of the gateway, as it closes
+UNREACHABLE = (
+    "Discord cannot be reached; check the network, DISCORD_API_URL and DISCORD_GATEWAY_URL"
+)
+BAD_TOKEN_CODE = 4004  # with which the gateway closes the connection
 
 
 @dataclass(frozen=True)
-class _Outlook:
+class _Profile:
     name: str
-    sees_content: bool  # the message content intent is granted
-    shards: int  # as the gateway recommends
+    message_content: bool  # whether the intent is granted
+    shards: int  # recommended by the gateway
 
 
 @dataclass
@@ -50,37 +52,37 @@ class Discord:
     services: Services
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set, then finish what is in hand.
+        """Serve until `stop` is set, then finish the work in progress.
 
         Raises:
-            PlatformError: Discord cannot be reached, or refuses.
+            PlatformError: Discord cannot be reached, or rejects the bot.
         """
         _set_up_library(self.services.settings)
-        outlook = await self._look()
-        kind = ShardedPhotoClient if outlook.shards > 1 else PhotoClient
+        profile = await self._profile()
+        kind = ShardedPhotoClient if profile.shards > 1 else PhotoClient
         timeout = aiohttp.ClientTimeout(total=self.services.settings.photo_seconds)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             client = kind(
                 Photos(self.services, session),
                 self.services,
-                sees_content=outlook.sees_content,
-                shards=outlook.shards,
+                message_content=profile.message_content,
+                shards=profile.shards,
             )
             await self._serve(client, stop)
 
     async def check(self) -> str:
-        """Verify the token, and say whose it is.
+        """Verify the token, and return the bot's name.
 
         Raises:
-            PlatformError: Discord cannot be reached, or refuses.
+            PlatformError: Discord cannot be reached, or rejects the bot.
         """
         _set_up_library(self.services.settings)
-        return f"Discord: {(await self._look()).name}"
+        return f"Discord: {(await self._profile()).name}"
 
-    async def _look(self) -> _Outlook:
-        # An intent that is not granted is refused, and shards are chosen before connecting.
+    async def _profile(self) -> _Profile:
+        # Both must be known before connecting: asking for an intent that is not granted is refused.
         client = discord.Client(intents=discord.Intents(guilds=True))
-        with _explained():
+        with _platform_errors():
             async with asyncio.timeout(START_SECONDS), client:
                 await client.login(self._token)
                 shards, _, _ = await client.http.get_bot_gateway()
@@ -88,27 +90,27 @@ class Discord:
         assert client.application is not None
         flags = client.application.flags
         granted = flags.gateway_message_content or flags.gateway_message_content_limited
-        return _Outlook(client.user.name, granted, shards)
+        return _Profile(client.user.name, granted, shards)
 
     async def _serve(self, client: PhotoClient, stop: asyncio.Event) -> None:
         serving = asyncio.create_task(self._connect(client))
-        tending = asyncio.create_task(client.tend())
-        tasks = {serving, tending}
+        catching_up = asyncio.create_task(client.catch_up())
+        tasks = {serving, catching_up}
         first = asyncio.ensure_future(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
         try:
             await until_stopped(first, stop)
-            tending.cancel()
+            catching_up.cancel()
             await client.finish()
         finally:
-            tending.cancel()
-            await client.leave()
+            catching_up.cancel()
+            await client.disconnect()
             serving.cancel()
             await asyncio.wait({first, *tasks})
             metrics.PLATFORM_UP.labels(PLATFORM).set(0)
-        failures = [task.exception() for task in (serving, tending) if not task.cancelled()]
+        failures = [task.exception() for task in (serving, catching_up) if not task.cancelled()]
         error = next((failure for failure in failures if failure is not None), None)
         if error is not None and not stop.is_set():
-            with _explained():
+            with _platform_errors():
                 raise error
 
     async def _connect(self, client: PhotoClient) -> None:
@@ -121,7 +123,7 @@ class Discord:
             except AttributeError as error:
                 if client.ws is not None:
                     raise
-                # The library looks for a session to resume also where there never was one.
+                # The library tries to resume a session even if there never was one.
                 raise ConnectionError from error
 
     def _up(self, start: asyncio.Timeout) -> None:
@@ -136,7 +138,7 @@ class Discord:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _platform_errors() -> Iterator[None]:
     try:
         yield
     except discord.LoginFailure as error:
@@ -148,17 +150,18 @@ def _explained() -> Iterator[None]:
             raise PlatformError(WRONG_TOKEN) from error
         raise PlatformError(f"Discord closed the connection with code {error.code}") from error
     except discord.DiscordException as error:
-        raise PlatformError(f"Discord does not answer as it should: {reason(error)}") from error
-    except TROUBLE as error:
+        raise PlatformError(f"Discord answers unexpectedly: {reason(error)}") from error
+    except DISCORD_ERRORS as error:
         raise PlatformError(UNREACHABLE) from error
 
 
 def _set_up_library(settings: Settings) -> None:
-    # The library has no parameters for its two addresses; these are the places it reads them from.
+    # The library has no parameters for its two addresses, and reads them from here.
     Route.BASE = settings.discord_api_url
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway_url)
-    # Voice is not used, so nobody need be told that it is missing.
+    # The library warns if it cannot use voice, which the bot does not need.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+    # The library logs with `logging`: these are its loggers, not ours.
     library = logging.getLogger("discord")
     if library.getEffectiveLevel() < logging.INFO:
         library.setLevel(logging.INFO)  # below, it logs messages, names and interaction tokens
@@ -167,9 +170,9 @@ def _set_up_library(settings: Settings) -> None:
 
 
 def _without_trace(record: logging.LogRecord) -> bool:
-    """Shorten what the library says as it reconnects: the network's faults need no traceback."""
+    """Log a network error in one line; the library adds a traceback when it reconnects."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, TROUBLE):
+    if isinstance(error, DISCORD_ERRORS):
         record.msg, record.args = f"{record.getMessage()} ({reason(error)})", None
         record.exc_info = None
     return True

@@ -1,4 +1,4 @@
-"""Photos that came while nobody listened: how far each chat was seen, and the look back."""
+"""Photos that were sent while the bot was away, found in the history of watched channels."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ import discord
 import structlog
 
 from bot import logs
-from bot.discord.errors import REFUSED, TROUBLE, reason
+from bot.discord.errors import DISCORD_ERRORS, REFUSALS, reason
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.incoming import Incoming
 from bot.discord.photos import pictures_of
@@ -19,118 +19,124 @@ from bot.store.inbox import Inbox
 
 log = structlog.stdlib.get_logger(__name__)
 
-MOST = 500  # messages of one channel that are looked at; Discord hands out 100 at once
-RETRY_SECONDS = 60.0  # after which a channel that could not be read is tried again
+MAX_MESSAGES = 500  # read of one channel's history; Discord returns up to 100 per request
+RETRY_SECONDS = 60.0  # before a channel that could not be read is tried again
 
-Watch = Callable[[Place], Awaitable[bool]]
+CaptionsAll = Callable[[Place], Awaitable[bool]]
 Record = Callable[[Incoming], Awaitable[bool]]
 
 
-class Missed:
-    """Knows the chats to look back in, and the newest message seen in each.
+class Backfill:
+    """Knows the watched channels, and the last message that was read in each.
 
-    The gateway repeats what a short break missed, and nothing after a longer one. While a channel
-    is to be looked back in, its mark stays where it is: what came since is known only here.
+    The gateway repeats what a short break missed, and nothing after a longer one. Until a channel
+    is backfilled its last read message is not advanced in the inbox, but only in memory: after a
+    crash the gap must still be known.
     """
 
     def __init__(
-        self, client: discord.Client, inbox: Inbox, hours: float, watch: Watch, record: Record
+        self,
+        client: discord.Client,
+        inbox: Inbox,
+        hours: float,
+        captions_all: CaptionsAll,
+        record: Record,
     ) -> None:
-        """Look back for a client.
+        """Backfill for a client.
 
         Args:
             client: reads the channels.
-            inbox: keeps the marks.
-            hours: how old a message may be.
-            watch: says whether every photo of a place is captioned.
-            record: puts a message that was missed on the disk; returns False if that is not to be,
-                or was done before.
+            inbox: keeps the last read message of each channel.
+            hours: the age up to which a message is read.
+            captions_all: returns whether every photo of a place is captioned.
+            record: records a missed message in the inbox; returns False if it needs no answer or
+                was recorded before.
         """
         self.client, self.inbox, self.hours = client, inbox, hours
-        self.watch, self.record = watch, record
+        self.captions_all, self.record = captions_all, record
         self._watched: set[int] = set()
-        self._newest: dict[int, int] = {}  # of the channels that are yet to be looked back in
-        self._begun = asyncio.Event()
+        self._pending: dict[int, int] = {}  # last read message of channels not backfilled yet
+        self._requested = asyncio.Event()
 
     async def load(self) -> None:
-        """Find out which chats were watched before."""
+        """Load the channels that were watched before."""
         self._watched = {int(chat) for chat in await self.inbox.seen(PLATFORM)}
 
     def watches(self, channel: int) -> bool:
-        """Say whether a channel is looked back in."""
+        """Return whether a channel is watched."""
         return channel in self._watched
 
-    async def saw(self, channel: int, message: int) -> None:
-        """Note that all messages of a channel up to this one are on the disk, or nobody's matter.
+    async def mark_read(self, channel: int, message: int) -> None:
+        """Note that every message up to this one is recorded or needs no answer.
 
-        From the first time on the channel is watched.
+        The channel is watched from then on.
         """
         self._watched.add(channel)
-        if channel in self._newest:
-            self._newest[channel] = max(self._newest[channel], message)
+        if channel in self._pending:
+            self._pending[channel] = max(self._pending[channel], message)
         else:
             await self.inbox.saw(PLATFORM, channel, message)
 
-    async def forget(self, channel: int) -> None:
-        """Watch a channel no more."""
+    async def unwatch(self, channel: int) -> None:
+        """Stop watching a channel."""
         self._watched.discard(channel)
-        self._newest.pop(channel, None)
+        self._pending.pop(channel, None)
         await self.inbox.forget_chat(PLATFORM, channel)
 
-    def begin(self) -> None:
-        """Hold all marks, as a session of the gateway begins that repeats nothing."""
-        self._newest = dict.fromkeys(self._watched, 0)
-        self._begun.set()
+    def request(self) -> None:
+        """Have all channels backfilled, because a new gateway session repeats nothing."""
+        self._pending = dict.fromkeys(self._watched, 0)
+        self._requested.set()
 
-    async def look_back(self) -> None:
-        """Look back each time that it was begun, until this is cancelled."""
+    async def run(self) -> None:
+        """Backfill each time it is requested, until cancelled."""
         while True:
-            await self._begun.wait()
-            self._begun.clear()
-            marks = await self.inbox.seen(PLATFORM)
-            await self._look_into(sorted(self._newest), marks)
-            if self._newest:
+            await self._requested.wait()
+            self._requested.clear()
+            last_read = await self.inbox.seen(PLATFORM)
+            await self._backfill(sorted(self._pending), last_read)
+            if self._pending:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._begun.wait(), RETRY_SECONDS)
-                self._begun.set()
+                    await asyncio.wait_for(self._requested.wait(), RETRY_SECONDS)
+                self._requested.set()
 
-    async def _look_into(self, channels: Iterable[int], marks: dict[str, int]) -> None:
+    async def _backfill(self, channels: Iterable[int], last_read: dict[str, int]) -> None:
         oldest = datetime.fromtimestamp(time.time() - self.hours * 3600, UTC)
         since = discord.utils.time_snowflake(oldest)
         for channel in channels:
             with logs.about(PLATFORM, channel):
                 try:
-                    last = await self._look(channel, max(marks.get(str(channel), 0), since))
-                except REFUSED as error:
-                    log.info("a chat is watched no more", reason=reason(error))
-                    await self.forget(channel)
-                except TROUBLE as error:
-                    log.warning("a chat cannot be looked back in", reason=reason(error))
+                    last = await self._read(channel, max(last_read.get(str(channel), 0), since))
+                except REFUSALS as error:
+                    log.info("channel no longer watched", reason=reason(error))
+                    await self.unwatch(channel)
+                except DISCORD_ERRORS as error:
+                    log.warning("channel history unavailable", reason=reason(error))
                 else:
-                    if self._begun.is_set():
-                        return  # more may have been missed since it was read
-                    newest = max(last, self._newest.pop(channel, 0))
+                    if self._requested.is_set():
+                        return  # more messages may have been missed since it was read
+                    newest = max(last, self._pending.pop(channel, 0))
                     if newest:
                         await self.inbox.saw(PLATFORM, channel, newest)
 
-    async def _look(self, channel: int, since: int) -> int:
-        """Record what was missed; return the last message that was looked at, if any."""
+    async def _read(self, channel: int, since: int) -> int:
+        """Record what was missed in a channel; return the last message read, or 0."""
         history = self.client.get_partial_messageable(channel).history(
-            limit=MOST, after=discord.Object(since), oldest_first=True
+            limit=MAX_MESSAGES, after=discord.Object(since), oldest_first=True
         )
         messages = [message async for message in history]
-        carried = [pictures_of(message) for message in messages]
-        if not any(carried):
+        pictures = [pictures_of(message) for message in messages]
+        if not any(pictures):
             return messages[-1].id if messages else 0
-        # Only now is it worth a request to know if it is private, or a thread, and whose.
+        # Only now is a request worth it to learn whether the channel is private or a thread.
         place = place_of(await self.client.fetch_channel(channel))
-        if not await self.watch(place):
-            await self.forget(channel)
+        if not await self.captions_all(place):
+            await self.unwatch(channel)
             return 0
-        incoming = map(Incoming, messages, repeat(place), carried)
-        found = sum([await self.record(one) for one in incoming])
-        if found:
-            log.info("photos were missed", messages=found)
-        if len(messages) == MOST:
-            log.warning("more was missed than is looked at", messages=MOST)
+        missed = map(Incoming, messages, repeat(place), pictures)
+        recorded = sum([await self.record(incoming) for incoming in missed])
+        if recorded:
+            log.info("missed photos found", messages=recorded)
+        if len(messages) == MAX_MESSAGES:
+            log.warning("channel history cut short", messages=MAX_MESSAGES)
         return messages[-1].id

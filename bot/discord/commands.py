@@ -21,7 +21,7 @@ Command = app_commands.Command[Any, ..., None]
 
 
 class Commands(app_commands.CommandTree[PhotoClient]):
-    """All commands, for servers and for people's own accounts."""
+    """All commands, for servers and for users' own accounts."""
 
     def __init__(self, client: PhotoClient) -> None:
         """Add the commands to a client."""
@@ -38,16 +38,16 @@ class Commands(app_commands.CommandTree[PhotoClient]):
             self.add_command(command)
 
     async def interaction_check(self, interaction: Interaction) -> bool:
-        """Let in who may come in, and nobody any more once the bot is leaving."""
-        admitted = False
+        """Serve those who are allowed, and nobody once the bot is stopping."""
+        allowed = False
         if not self.client.stopping:
             with self.client.at_work():
-                admitted = await self.client.interactions.check_access(interaction)
-        return admitted
+                allowed = await self.client.interactions.check_access(interaction)
+        return allowed
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
-        """Say in one line that Discord sent a command of an older or newer version."""
-        log.warning("a command could not be used", platform=PLATFORM, reason=reason(error))
+        """Log that Discord sent a command of another version of the bot."""
+        log.warning("unknown command", platform=PLATFORM, reason=reason(error))
 
 
 @app_commands.command(description=replies.DISCORD_CAPTION)
@@ -57,7 +57,7 @@ class Commands(app_commands.CommandTree[PhotoClient]):
 async def caption(
     interaction: Interaction, photo: discord.Attachment, ephemeral: bool = False
 ) -> None:
-    """Say what is in an attachment."""
+    """Caption an attachment."""
     with interaction.client.at_work():
         found = [picture_of(photo)] if is_picture(photo) else []
         request = PhotoRequest.from_command(interaction, "caption", found, ephemeral=ephemeral)
@@ -66,7 +66,7 @@ async def caption(
 
 @app_commands.context_menu(name=replies.DISCORD_MENU)
 async def caption_message(interaction: Interaction, message: discord.Message) -> None:
-    """Say what is in the pictures of any message, which comes here as a whole."""
+    """Caption the pictures of any message; Discord sends all of it along."""
     with interaction.client.at_work():
         request = PhotoRequest.from_command(interaction, "menu", pictures_of(message))
         await interaction.client.interactions.receive(interaction, request)
@@ -78,12 +78,12 @@ async def caption_message(interaction: Interaction, message: discord.Message) ->
 @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.default_permissions(manage_channels=True)
 async def auto(interaction: Interaction, captions: Literal["on", "off"]) -> None:
-    """Switch automatic captions of a channel; a server may have let others use the command."""
+    """Switch automatic captions of a channel on or off."""
     client, place = interaction.client, place_of_interaction(interaction)
     with client.at_work():
         if place.guild is None:
             await whisper(interaction, replies.AUTO_PRIVATE)
-        elif not interaction.permissions.manage_channels:
+        elif not interaction.permissions.manage_channels:  # a server can offer it to others
             await whisper(interaction, replies.AUTO_ADMINS)
         elif captions == "on" and not client.intents.message_content:
             await whisper(interaction, replies.AUTO_NEEDS_INTENT)
@@ -91,16 +91,16 @@ async def auto(interaction: Interaction, captions: Literal["on", "off"]) -> None
             await interaction.response.defer()
             await client.services.chat_settings.set_auto(PLATFORM, place.channel, captions == "on")
             if captions == "on":
-                await client.messages.missed.saw(place.channel, interaction.id)
+                await client.messages.backfill.mark_read(place.channel, interaction.id)
             else:
-                await client.messages.missed.forget(place.channel)
+                await client.messages.backfill.unwatch(place.channel)
             text = replies.AUTO_ON if captions == "on" else replies.AUTO_OFF
             await interaction.edit_original_response(content=text)
 
 
 @app_commands.command(description=replies.COMMANDS["settings"])
 async def settings(interaction: Interaction) -> None:
-    """Say what is set in this channel."""
+    """Show the settings of a channel."""
     client, place = interaction.client, place_of_interaction(interaction)
     with client.at_work():
         await interaction.response.defer(ephemeral=True)
@@ -115,21 +115,21 @@ async def settings(interaction: Interaction) -> None:
 
 @app_commands.command(name="help", description=replies.COMMANDS["help"])
 async def help_(interaction: Interaction) -> None:
-    """Say what the bot can do."""
+    """Explain what the bot can do."""
     with interaction.client.at_work():
         await whisper(interaction, replies.help_text(replies.DISCORD_GROUP_HELP))
 
 
 @app_commands.command(description=replies.COMMANDS["privacy"])
 async def privacy(interaction: Interaction) -> None:
-    """Say what happens to photos."""
+    """Explain what happens to photos."""
     with interaction.client.at_work():
         await whisper(interaction, replies.PRIVACY)
 
 
 @app_commands.command(description=replies.COMMANDS["about"])
 async def about(interaction: Interaction) -> None:
-    """Say which model answers."""
+    """Describe the model."""
     with interaction.client.at_work():
         await whisper(interaction, interaction.client.services.about)
 
@@ -137,7 +137,7 @@ async def about(interaction: Interaction) -> None:
 @app_commands.command(description=replies.OPERATORS_COMMANDS["stats"])
 @app_commands.default_permissions(administrator=True)
 async def stats(interaction: Interaction) -> None:
-    """Say to an operator what the bot has done."""
+    """Show an operator what the bot has done."""
     with interaction.client.at_work():
         operator = _by_operator(interaction)
         text = await interaction.client.services.stats() if operator else replies.OPERATORS_ONLY
@@ -147,9 +147,9 @@ async def stats(interaction: Interaction) -> None:
 @app_commands.command(description=replies.OPERATORS_COMMANDS["leave"])
 @app_commands.default_permissions(administrator=True)
 async def leave(interaction: Interaction) -> None:
-    """Leave a server when an operator says so."""
+    """Leave a server if an operator asks for it."""
     with interaction.client.at_work():
-        # People may use the bot also in a server that it is not in.
+        # People can also use the bot in a server that it is not a member of.
         guild = interaction.client.get_guild(interaction.guild_id or 0)
         if not _by_operator(interaction):
             await whisper(interaction, replies.OPERATORS_ONLY)

@@ -1,4 +1,4 @@
-"""What goes wrong between the bot and Discord, and what is to be done about it."""
+"""What goes wrong between the bot and Discord, and what the inbox does about it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,49 +13,51 @@ from bot.store.inbox import Hopeless, NotYet
 
 log = structlog.stdlib.get_logger(__name__)
 
-# What the network and Discord do to a message; a fault of ours is anything else.
-TROUBLE = (discord.DiscordException, aiohttp.ClientError, OSError)
-REFUSED = (discord.Forbidden, discord.NotFound)
+# What the network and Discord's API raise; anything else is a bug of ours.
+DISCORD_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError)
+REFUSALS = (discord.Forbidden, discord.NotFound)
 
-ARCHIVED, BLOCKED, BLOCKED_TITLE = 50083, 200000, 200001  # a thread; by a server's own moderation
-FINAL = {ARCHIVED, BLOCKED, BLOCKED_TITLE}  # as they come with the status 400
+# Refusals that come with status 400: the thread is archived, or the server's own moderation
+# blocks the text or the title of a message.
+ARCHIVED, BLOCKED, BLOCKED_TITLE = 50083, 200000, 200001
+REFUSAL_CODES = {ARCHIVED, BLOCKED, BLOCKED_TITLE}
 
 
 def reason(error: BaseException) -> str:
-    """Say in one line what went wrong, with nothing of a message or an address in it."""
+    """Describe an error in one line, without any part of a message or an address."""
     if isinstance(error, discord.HTTPException):
         return f"HTTP {error.status}, {error.text.splitlines()[0] if error.text else 'no reason'}"
     return type(error).__name__
 
 
 @contextmanager
-def judged() -> Iterator[None]:
-    """Say in the inbox's words why an answer failed.
+def inbox_errors() -> Iterator[None]:
+    """Translate what an answer raises for the inbox.
 
     Raises:
-        Hopeless: Discord refuses for good, or the fault is ours.
-        NotYet: another attempt may go better.
+        Hopeless: Discord refuses for good, or the bot has a bug.
+        NotYet: another attempt may succeed.
     """
     try:
         yield
     except (Hopeless, NotYet):
         raise
-    except TROUBLE as error:
+    except DISCORD_ERRORS as error:
         metrics.ERRORS.labels(PLATFORM, "undelivered").inc()
-        raise _judgement(error) from error
+        raise _for_inbox(error) from error
     except Exception as error:
         log.exception("an answer failed", platform=PLATFORM)
-        raise Hopeless("a fault of the bot", apologize=True) from error
+        raise Hopeless("a bug in the bot", apologize=True) from error
 
 
-def _judgement(error: BaseException) -> Hopeless | NotYet:
+def _for_inbox(error: BaseException) -> Hopeless | NotYet:
     if isinstance(error, discord.RateLimited):
         return NotYet(reason(error), error.retry_after)
-    if isinstance(error, REFUSED):
+    if isinstance(error, REFUSALS):
         return Hopeless(f"Discord refuses: {reason(error)}")
     if isinstance(error, discord.HTTPException):
-        if error.code in FINAL:
+        if error.code in REFUSAL_CODES:
             return Hopeless(f"Discord refuses: {reason(error)}")
-        wanted = error.response.headers.get("Retry-After", "")
-        return NotYet(reason(error), float(wanted) if wanted.isdecimal() else 0.0)
+        retry_after = error.response.headers.get("Retry-After", "")
+        return NotYet(reason(error), float(retry_after) if retry_after.isdecimal() else 0.0)
     return NotYet(reason(error), 0.0)

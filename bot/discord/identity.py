@@ -12,18 +12,18 @@ PLATFORM = "discord"
 
 @dataclass(frozen=True)
 class Place:
-    """A channel, or the one to which a thread belongs: its settings hold in both."""
+    """A channel; a thread is in the place of its channel, whose settings it shares."""
 
     channel: int
-    guild: int | None = None  # None in private
+    guild: int | None = None  # the server; None in private
 
     def visitor(self, person: int) -> Visitor:
-        """Return someone who asks here."""
+        """Return a person as someone who asks here."""
         return Visitor(PLATFORM, person, self.channel, self.guild)
 
 
 def place_of(channel: object) -> Place:
-    """Return the place that a channel of the library stands for."""
+    """Return the place of one of the library's channels."""
     match channel:
         case discord.Thread():
             return Place(channel.parent_id, channel.guild.id)
@@ -33,7 +33,7 @@ def place_of(channel: object) -> Place:
             return Place(channel.id, channel.guild_id)
         case discord.abc.PrivateChannel():
             return Place(channel.id)
-        case _:  # of a kind that came after the library
+        case _:  # a kind that is newer than the library
             return Place(0, 0)
 
 

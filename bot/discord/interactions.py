@@ -12,7 +12,7 @@ from discord.utils import MISSING
 from bot import metrics, replies
 from bot.access import Refusal
 from bot.discord.buttons import buttons_under
-from bot.discord.errors import REFUSED, judged
+from bot.discord.errors import REFUSALS, inbox_errors
 from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.photos import Photos, Picture, pictures_of
 from bot.discord.request import PhotoRequest
@@ -55,7 +55,7 @@ class Interactions:
             raise
 
         async def answer() -> None:
-            with judged():
+            with inbox_errors():
                 await acknowledge(interaction, ephemeral=request.ephemeral)
                 await self._answer(request)
 
@@ -67,7 +67,7 @@ class Interactions:
         request = PhotoRequest.from_reference(reference)
 
         async def answer() -> None:
-            with judged():
+            with inbox_errors():
                 created = discord.utils.snowflake_time(int(key.message)).timestamp()
                 if time.time() - created > TOKEN_SECONDS:
                     raise Hopeless("the interaction has expired")
@@ -131,7 +131,7 @@ class Interactions:
             channel, message = request.quoted
             try:
                 quoted = await self.client.get_partial_messageable(channel).fetch_message(message)
-            except REFUSED:
+            except REFUSALS:
                 return None
             found = pictures_of(quoted)
         return found[0] if found else None

@@ -8,9 +8,9 @@ import discord
 from discord.utils import MISSING
 
 from bot import metrics, replies
-from bot.discord.backfill import Missed
+from bot.discord.backfill import Backfill
 from bot.discord.buttons import buttons_under
-from bot.discord.errors import judged
+from bot.discord.errors import inbox_errors
 from bot.discord.identity import PLATFORM, Place
 from bot.discord.incoming import Incoming
 from bot.discord.photos import Photos, Reply
@@ -27,7 +27,7 @@ class Messages:
         """Answer for a client."""
         self.client, self.photos, self.services = client, photos, services
         hours = services.settings.missed_hours
-        self.missed = Missed(client, services.inbox, hours, self.captions_all, self._record)
+        self.backfill = Backfill(client, services.inbox, hours, self.captions_all, self._record)
         self._in_order = asyncio.Lock()
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
@@ -48,7 +48,7 @@ class Messages:
         """Answer a message that was recorded before."""
 
         async def answer() -> None:
-            with judged():
+            with inbox_errors():
                 channel = self.client.get_partial_messageable(int(key.chat), guild_id=guild)
                 incoming = Incoming.of(await channel.fetch_message(int(key.message)))
             await self._answer(incoming)
@@ -77,7 +77,7 @@ class Messages:
             try:
                 if await self._watched(incoming, new):
                     message = incoming.message
-                    await self.missed.saw(message.channel.id, message.id)
+                    await self.backfill.mark_read(message.channel.id, message.id)
             except BaseException:
                 if new:
                     inbox.release(incoming.key)
@@ -99,7 +99,7 @@ class Messages:
         return new
 
     async def _answer(self, incoming: Incoming) -> None:
-        with judged():
+        with inbox_errors():
             if incoming.pictures:
                 async with typing(incoming.message.channel):
                     answer = await self.photos.caption(incoming.pictures)
@@ -113,7 +113,7 @@ class Messages:
     async def _watched(self, incoming: Incoming, new: bool) -> bool:
         return (
             incoming.in_private
-            or self.missed.watches(incoming.message.channel.id)
+            or self.backfill.watches(incoming.message.channel.id)
             or (new and await self.captions_all(incoming.place))
         )
 

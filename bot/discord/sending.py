@@ -9,7 +9,7 @@ import discord
 from discord.utils import MISSING
 
 from bot import replies
-from bot.discord.errors import TROUBLE
+from bot.discord.errors import DISCORD_ERRORS
 
 ACKNOWLEDGED = 40060  # Discord's code for an interaction that is acknowledged already
 ORIGINAL = cast(int, "@original")  # Discord accepts it in place of a message id
@@ -38,7 +38,7 @@ async def typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
     """Show that an answer is being made; where that fails, the answer comes without it."""
 
     async def show() -> None:
-        with suppress(*TROUBLE):
+        with suppress(*DISCORD_ERRORS):
             async with channel.typing():
                 await asyncio.Event().wait()
 

@@ -230,7 +230,7 @@ async def test_the_same_message_twice_is_answered_once(world: World) -> None:
 async def test_no_more_than_a_bound_is_in_hand_and_all_is_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "AT_ONCE", 2)
+    monkeypatch.setattr(intake, "MESSAGES_AT_ONCE", 2)
     world.model.open.clear()
     async with world.running():
         photos = [await world.photo(number % 4) for number in range(7)]
