@@ -1,8 +1,6 @@
-"""Whom the bot on Discord lets in, what operators may do, and whose settings hold in a thread."""
+"""Access on Discord: who is allowed, rate limits, operators, and threads."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +8,6 @@ from prometheus_client import REGISTRY
 
 from bot import replies
 from bot.access import Access
-from bot.store import inbox
 from tests.bot.discord.fake_discord import (
     ADA,
     CHANNEL,
@@ -24,38 +21,19 @@ from tests.bot.discord.fake_discord import (
     Json,
     user,
 )
-from tests.bot.discord.world import PHOTOS, STATS, World, a_world, quiet_log
+from tests.bot.discord.world import (
+    PHOTOS,
+    STATS,
+    World,
+)
+
+pytestmark = pytest.mark.usefixtures("quick_inbox")
 
 OPERATORS = {f"discord:{ADA}"}
 IN_THREAD: Json = {"channel": {"id": THREAD, "type": 11}, "channel_id": THREAD}
 
 
-@pytest.fixture
-async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.chdir(tmp_path)  # away from any .env
-    monkeypatch.setattr(inbox, "LOOK_SECONDS", 0.02)
-    async with a_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    with quiet_log(caplog):
-        yield
-
-
-def refused(kind: str) -> float:
-    labels = {"platform": "discord", "kind": kind}
-    return REGISTRY.get_sample_value("captioner_errors_total", labels) or 0.0
-
-
-async def until_refused(kind: str, times: float) -> None:
-    async with asyncio.timeout(SECONDS):
-        while refused(kind) < times:
-            await asyncio.sleep(0.01)
-
-
-async def test_who_is_not_let_in_is_told_so_once(world: World) -> None:
+async def test_people_who_are_not_allowed_are_told_so_once(world: World) -> None:
     world.access = Access(allowed={"discord:1"})
     before = refused("not allowed")
     async with world.running():
@@ -72,7 +50,7 @@ async def test_who_is_not_let_in_is_told_so_once(world: World) -> None:
     assert await world.states() == {}
 
 
-async def test_who_is_blocked_gets_no_answer_to_messages(world: World) -> None:
+async def test_blocked_people_get_no_answer_to_messages(world: World) -> None:
     world.access = Access(blocked={f"discord:{GUILD}", f"discord:{ADA}"})
     before = refused("blocked")
     async with world.running():
@@ -88,9 +66,7 @@ async def test_who_is_blocked_gets_no_answer_to_messages(world: World) -> None:
 @pytest.mark.parametrize(
     "access", [Access(allowed={"discord:1"}), Access(blocked={f"discord:{ADA}"})]
 )
-async def test_commands_and_buttons_of_others_are_refused_to_them_alone(
-    world: World, access: Access
-) -> None:
+async def test_commands_and_buttons_are_refused_in_a_whisper(world: World, access: Access) -> None:
     fake = world.fake
     photo = fake.message(attachments=[fake.attachment(PHOTOS[0])])
     async with world.running():
@@ -113,7 +89,7 @@ async def test_commands_and_buttons_of_others_are_refused_to_them_alone(
     assert len(await world.states()) == 1
 
 
-async def test_who_sends_too_much_is_told_once_in_messages_and_each_time_otherwise(
+async def test_a_rate_limit_is_explained_once_to_messages_and_always_to_interactions(
     world: World,
 ) -> None:
     fake = world.fake
@@ -146,7 +122,7 @@ async def test_who_sends_too_much_is_told_once_in_messages_and_each_time_otherwi
     assert refused("too many") == before + 5
 
 
-async def test_a_channel_with_automatic_captions_is_told_once_that_it_is_too_much(
+async def test_a_rate_limit_is_explained_once_in_a_channel_with_automatic_captions(
     world: World,
 ) -> None:
     fake = world.fake
@@ -165,7 +141,7 @@ async def test_a_channel_with_automatic_captions_is_told_once_that_it_is_too_muc
     assert len(said) == 2
 
 
-async def test_what_was_missed_is_answered_to_whom_is_let_in_however_much_it_is(
+async def test_missed_photos_count_towards_no_rate_limit_but_blocked_people_get_no_answer(
     world: World,
 ) -> None:
     fake = world.fake
@@ -195,9 +171,6 @@ async def test_a_thread_belongs_to_its_channel(world: World) -> None:
     assert told["data"]["content"] == replies.help_text(replies.DISCORD_GROUP_HELP)
 
 
-# Threads.
-
-
 async def test_a_thread_has_the_automatic_captions_of_its_channel(world: World) -> None:
     fake = world.fake
     fake.flags = GRANTED
@@ -223,10 +196,7 @@ async def test_automatic_captions_switched_in_a_thread_hold_in_its_channel(world
     assert await world.chats.all_auto("discord") == []
 
 
-# Operators.
-
-
-async def test_operators_alone_are_told_how_the_bot_is_doing(world: World) -> None:
+async def test_only_operators_see_the_figures_of_the_bot(world: World) -> None:
     fake = world.fake
     async with world.running():
         refused = await fake.acknowledged(await fake.use("stats"))
@@ -239,7 +209,7 @@ async def test_operators_alone_are_told_how_the_bot_is_doing(world: World) -> No
     assert all(answer["data"]["flags"] & EPHEMERAL for answer in (refused, here, private))
 
 
-async def test_operators_alone_can_have_the_bot_leave_a_server(world: World) -> None:
+async def test_only_operators_can_have_the_bot_leave_a_server(world: World) -> None:
     fake = world.fake
     async with world.running():
         refused = await fake.acknowledged(await fake.use("leave"))
@@ -253,7 +223,7 @@ async def test_operators_alone_can_have_the_bot_leave_a_server(world: World) -> 
 
 
 @pytest.mark.parametrize("where", [{"context": 1}, {"guild_id": "999", "guild": {"id": "999"}}])
-async def test_there_is_nothing_to_leave_where_the_bot_is_no_member(
+async def test_the_bot_cannot_leave_where_it_is_not_a_member(
     world: World, where: dict[str, Any]
 ) -> None:
     world.access.operators = OPERATORS
@@ -262,3 +232,14 @@ async def test_there_is_nothing_to_leave_where_the_bot_is_no_member(
 
     assert told["data"]["content"] == replies.LEAVE_GROUPS
     assert not world.fake.seen("DELETE", ".*")
+
+
+def refused(kind: str) -> float:
+    labels = {"platform": "discord", "kind": kind}
+    return REGISTRY.get_sample_value("captioner_errors_total", labels) or 0.0
+
+
+async def until_refused(kind: str, times: float) -> None:
+    async with asyncio.timeout(SECONDS):
+        while refused(kind) < times:
+            await asyncio.sleep(0.01)

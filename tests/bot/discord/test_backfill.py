@@ -1,15 +1,11 @@
-"""Photos that came while the bot on Discord was away: each is answered, and none twice."""
+"""Photos sent while the bot on Discord was away: each is answered, and none twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
-import discord
 import pytest
 
 from bot.discord import backfill
-from bot.store import inbox
 from tests.bot.discord.fake_discord import (
     CHANNEL,
     GRANTED,
@@ -21,26 +17,17 @@ from tests.bot.discord.fake_discord import (
     snowflake,
     user,
 )
-from tests.bot.discord.world import PHOTOS, World, a_world, quiet_log, quoted
+from tests.bot.discord.world import (
+    PHOTOS,
+    World,
+    quoted,
+)
+
+pytestmark = pytest.mark.usefixtures("quick_inbox")
 
 HOURS = 3600.0
 FAILED: Json = {"code": 0, "message": "Internal"}
 MISSING: Json = {"code": 50001, "message": "Missing Access"}
-
-
-@pytest.fixture
-async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.chdir(tmp_path)  # away from any .env
-    monkeypatch.setattr(inbox, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.02)
-    async with a_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    with quiet_log(caplog):
-        yield
 
 
 def missed(world: World, number: int = 0, channel: str = PRIVATE, **fields: Any) -> Json:
@@ -49,7 +36,7 @@ def missed(world: World, number: int = 0, channel: str = PRIVATE, **fields: Any)
     return world.fake.message(channel_id=channel, attachments=attachments, **fields)
 
 
-async def test_photos_that_came_in_private_while_the_bot_was_away_are_answered(
+async def test_photos_sent_in_private_while_the_bot_was_away_are_answered(
     world: World,
 ) -> None:
     fake = world.fake
@@ -70,7 +57,7 @@ async def test_photos_that_came_in_private_while_the_bot_was_away_are_answered(
     assert len(world.mine()) == 5
 
 
-async def test_what_is_known_already_is_not_answered_again(world: World) -> None:
+async def test_messages_in_the_inbox_are_not_answered_again(world: World) -> None:
     async with world.running():
         known = await world.captioned(0)
     await world.inbox.forget_chat("discord", PRIVATE)
@@ -82,7 +69,7 @@ async def test_what_is_known_already_is_not_answered_again(world: World) -> None
     assert quoted(world) == [known["message_reference"]["message_id"], fresh["id"]]
 
 
-async def test_photos_older_than_the_limit_are_left(world: World) -> None:
+async def test_photos_older_than_the_limit_get_no_answer(world: World) -> None:
     await world.inbox.saw("discord", PRIVATE, 1)
     missed(world, 0, id=str(snowflake(3 * HOURS)))
     young = missed(world, 1, id=str(snowflake(1 * HOURS)))
@@ -92,7 +79,7 @@ async def test_photos_older_than_the_limit_are_left(world: World) -> None:
     assert quoted(world) == [young["id"]]
 
 
-async def test_no_more_than_a_bound_is_looked_back_for(
+async def test_a_bounded_number_of_messages_is_read(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backfill, "MAX_MESSAGES", 102)  # more than Discord hands out at once
@@ -111,7 +98,7 @@ async def test_no_more_than_a_bound_is_looked_back_for(
     assert caplog.text.count("channel history cut short") == 1
 
 
-async def test_channels_and_threads_with_automatic_captions_are_looked_back_in(
+async def test_channels_and_threads_with_automatic_captions_are_backfilled(
     world: World,
 ) -> None:
     fake = world.fake
@@ -144,7 +131,7 @@ async def test_channels_and_threads_with_automatic_captions_are_looked_back_in(
     assert set(await world.inbox.seen("discord")) == {PRIVATE}
 
 
-async def test_other_channels_of_a_server_are_not_looked_back_in(world: World) -> None:
+async def test_other_channels_of_a_server_are_not_backfilled(world: World) -> None:
     async with world.running():
         await world.fake.mention(attachments=[world.fake.attachment(PHOTOS[0])])
         await world.fake.say("words")
@@ -154,7 +141,7 @@ async def test_other_channels_of_a_server_are_not_looked_back_in(world: World) -
 
 
 @pytest.mark.parametrize("how", ["gone", "closed"])
-async def test_a_chat_that_cannot_be_read_any_more_is_forgotten(
+async def test_a_channel_that_became_unreadable_is_no_longer_watched(
     world: World, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
     async with world.running():
@@ -175,7 +162,7 @@ async def test_a_chat_that_cannot_be_read_any_more_is_forgotten(
     assert caplog.text.count("channel no longer watched") == 1
 
 
-async def test_a_live_photo_does_not_hide_what_could_not_be_looked_back_for_yet(
+async def test_a_live_photo_does_not_hide_older_ones_that_are_not_backfilled_yet(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake, path = world.fake, f"/channels/{PRIVATE}/messages"
@@ -194,10 +181,8 @@ async def test_a_live_photo_does_not_hide_what_could_not_be_looked_back_for_yet(
     assert contents == ["A dog runs.", "A man sits.", "Two children play."]
 
 
-async def test_a_new_session_looks_back_and_a_resumed_one_need_not(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(discord.Client, "before_identify_hook", _ignore)  # it waits 5 s
+@pytest.mark.usefixtures("quick_identify")
+async def test_a_new_session_is_backfilled_and_a_resumed_one_is_not(world: World) -> None:
     fake = world.fake
     async with world.running():
         await world.captioned(0)
@@ -211,7 +196,3 @@ async def test_a_new_session_looks_back_and_a_resumed_one_need_not(
         await world.settled(lost)
 
     assert quoted(world)[-1] == lost["id"]
-
-
-async def _ignore(*args: Any, **kwargs: Any) -> None:
-    return None

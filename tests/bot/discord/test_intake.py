@@ -1,9 +1,7 @@
-"""The bot on Discord after a death, a refusal or a failure: nothing is lost, nothing is doubled."""
+"""Photos on Discord after a crash, a refusal or an error: none is lost, none answered twice."""
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,91 +9,37 @@ import pytest
 from bot import replies
 from bot.discord import intake
 from bot.discord.photos import Photos
-from bot.store import inbox
 from bot.store.inbox_rows import Key
+from tests.bot.discord.asking import Ask, in_private, mentioned, slash
 from tests.bot.discord.fake_discord import (
     CHANNEL,
     EPHEMERAL,
-    ME,
     PRIVATE,
     SECONDS,
     THREAD,
     Json,
-    snowflake,
 )
-from tests.bot.discord.world import PHOTOS, World, a_world, quiet_log, quoted
+from tests.bot.discord.world import (
+    PHOTOS,
+    World,
+    quoted,
+    reasons,
+)
 
-HOURS = 3600.0
+pytestmark = pytest.mark.usefixtures("quick_inbox")
+
 FAILED: Json = {"code": 0, "message": "Internal"}
 MISSING: Json = {"code": 50013, "message": "Missing Permissions"}
 
-Ask = Callable[[World], Awaitable[Json]]
-
-
-@pytest.fixture
-async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.chdir(tmp_path)  # away from any .env
-    monkeypatch.setattr(inbox, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.02)
-    async with a_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    with quiet_log(caplog):
-        yield
-
-
-async def in_private(world: World) -> Json:
-    return await world.photo()
-
-
-async def mentioned(world: World) -> Json:
-    return await world.fake.mention(attachments=[world.fake.attachment(PHOTOS[0])])
-
-
-async def slash(world: World) -> Json:
-    return await world.fake.use("caption", {"photo": world.fake.attachment(PHOTOS[0])})
-
-
-async def menu(world: World) -> Json:
-    message = world.fake.message(attachments=[world.fake.attachment(PHOTOS[0])])
-    return await world.fake.choose(replies.DISCORD_MENU, message)
-
-
-async def another(world: World) -> Json:
-    return await world.fake.press(shown(world), "another:3")
-
-
-async def look(world: World) -> Json:
-    return await world.fake.press(shown(world), "look", flags=EPHEMERAL)
-
-
-def shown(world: World) -> Json:
-    """Store a caption of the bot's, as a reply to a photo."""
-    fake = world.fake
-    photo = fake.message(channel_id=PRIVATE, attachments=[fake.attachment(PHOTOS[0])])
-    reference = {"message_id": photo["id"], "channel_id": PRIVATE}
-    row = [{"type": 2, "style": 2, "label": "", "custom_id": one} for one in ("another:3", "look")]
-    fields: Json = {"author": fake.me, "components": [{"type": 1, "components": row}]}
-    return fake.message("A dog runs.", message_reference=reference, **fields)
-
-
-async def in_hand(world: World, photos: int = 1) -> None:
-    for _ in range(photos):
-        await asyncio.wait_for(world.model.entered.acquire(), SECONDS)
-
-
-# After a death.
-
 
 @pytest.mark.parametrize("ask", [in_private, mentioned])
-async def test_a_photo_in_hand_at_a_death_is_answered_once_after_it(world: World, ask: Ask) -> None:
+async def test_a_photo_in_progress_at_a_crash_is_answered_once_after_it(
+    world: World, ask: Ask
+) -> None:
     world.model.open.clear()
     async with world.killed():
         asked = await ask(world)
-        await in_hand(world)
+        await world.model.reached()
     assert not world.mine()
     world.model.open.set()
     async with world.running():
@@ -106,73 +50,14 @@ async def test_a_photo_in_hand_at_a_death_is_answered_once_after_it(world: World
     assert world.mine()[0]["components"]
 
 
-@pytest.mark.parametrize(
-    ("ask", "said"),
-    [
-        (slash, "A dog runs."),
-        (menu, "A dog runs."),
-        (another, "Put differently, 3."),
-        (look, replies.LOOKED),
-    ],
-)
-async def test_an_interaction_in_hand_at_a_death_is_answered_once_after_it(
-    world: World, ask: Ask, said: str
-) -> None:
-    fake = world.fake
-    world.model.open.clear()
-    async with world.killed():
-        asked = await ask(world)
-        await in_hand(world)
-    world.model.open.set()
-    async with world.running():
-        await world.settled(asked)
-
-    hook = f"/webhooks/{ME}/{asked['token']}"
-    done = fake.seen("PATCH", f"{hook}/messages/@original") + fake.seen("POST", hook)
-    assert [call.body["content"] for call in done] == [said]
-    assert bool(done[0].files) == (ask is look)
-    assert len(fake.seen("POST", "/interactions/.*")) == 1
-    assert [row.reference for row in await world.inbox.rows("answered")] == [None]
-
-
-async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World) -> None:
-    world.model.open.clear()
-    async with world.killed():
-        command, button = await slash(world), await look(world)
-        await in_hand(world, 2)
-        kept = [row.reference for row in await world.inbox.rows("open")]
-    photo = command["data"]["resolved"]["attachments"].popitem()[1]
-    reply = button["message"]["message_reference"]
-
-    common = {"application": int(ME), "turn": 1, "shown": ""}
-    assert kept == [
-        {
-            **common,
-            "what": "caption",
-            "token": command["token"],
-            "pictures": [{"url": photo["url"], "size": photo["size"]}],
-            "quoted": None,
-            "ephemeral": False,
-        },
-        {
-            **common,
-            "what": "look",
-            "token": button["token"],
-            "pictures": [],
-            "quoted": [int(PRIVATE), int(reply["message_id"])],
-            "ephemeral": False,
-        },
-    ]
-
-
-async def test_what_is_dropped_with_the_connection_is_answered_with_the_next(
+async def test_work_dropped_with_the_connection_is_done_with_the_next(
     world: World,
 ) -> None:
     world.model.open.clear()
     task = asyncio.create_task(world.bot().run(asyncio.Event()))
     await world.fake.connected()
     photos = [await world.photo(number) for number in range(3)]
-    await in_hand(world, 3)
+    await world.model.reached(3)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, SECONDS)
@@ -183,13 +68,13 @@ async def test_what_is_dropped_with_the_connection_is_answered_with_the_next(
     assert sorted(quoted(world)) == [one["id"] for one in photos]
 
 
-async def test_a_photo_that_vanished_before_it_could_be_answered_is_given_up(
+async def test_a_photo_deleted_before_it_was_answered_is_given_up(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.model.open.clear()
     async with world.killed():
         asked = await world.photo()
-        await in_hand(world)
+        await world.model.reached()
     del world.fake.messages[asked["id"]]
     async with world.running():
         await world.settled(asked, state="given up")
@@ -198,13 +83,13 @@ async def test_a_photo_that_vanished_before_it_could_be_answered_is_given_up(
     assert len(reasons(caplog, "HTTP 404, Unknown Message")) == 1
 
 
-async def test_the_inbox_holds_neither_words_nor_addresses_of_a_message(world: World) -> None:
+async def test_the_inbox_holds_neither_text_nor_addresses_of_a_message(world: World) -> None:
     world.model.open.clear()
     async with world.killed():
         await world.fake.say(
             "our secret", channel_id=PRIVATE, attachments=[world.fake.attachment(PHOTOS[0])]
         )
-        await in_hand(world)
+        await world.model.reached()
         row = (await world.inbox.rows("open"))[0]
 
     assert row.reference == {"guild": None}
@@ -215,7 +100,7 @@ async def test_the_same_message_twice_is_answered_once(world: World) -> None:
     world.model.open.clear()
     async with world.running():
         photo = await world.photo()
-        await in_hand(world)
+        await world.model.reached()
         await world.fake.dispatch("MESSAGE_CREATE", photo)
         await asyncio.sleep(0.1)  # in which the inbox looks for what is due
         assert len(world.model.asked) == 1
@@ -227,14 +112,14 @@ async def test_the_same_message_twice_is_answered_once(world: World) -> None:
     assert [one["content"] for one in world.mine()] == ["A dog runs.", "Two children play."]
 
 
-async def test_no_more_than_a_bound_is_in_hand_and_all_is_answered(
+async def test_a_bounded_number_of_messages_is_in_progress_and_all_are_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intake, "MESSAGES_AT_ONCE", 2)
     world.model.open.clear()
     async with world.running():
         photos = [await world.photo(number % 4) for number in range(7)]
-        await in_hand(world, 2)
+        await world.model.reached(2)
         async with asyncio.timeout(SECONDS):
             while len(await world.states()) < 7:
                 await asyncio.sleep(0.01)
@@ -246,10 +131,7 @@ async def test_no_more_than_a_bound_is_in_hand_and_all_is_answered(
     assert sorted(quoted(world)) == [one["id"] for one in photos]
 
 
-# Failures.
-
-
-async def test_an_answer_is_tried_again_after_faults_of_the_server(world: World) -> None:
+async def test_an_answer_is_tried_again_after_server_errors(world: World) -> None:
     path = f"/channels/{PRIVATE}/messages"
     world.fake.fail("POST", path, 503, FAILED, times=2)
     async with world.running():
@@ -260,7 +142,7 @@ async def test_an_answer_is_tried_again_after_faults_of_the_server(world: World)
     assert [one["content"] for one in world.mine()] == ["A dog runs."]
 
 
-async def test_an_answer_that_discord_took_without_saying_so_is_not_doubled(
+async def test_an_answer_that_arrived_in_spite_of_an_error_is_not_doubled(
     world: World,
 ) -> None:
     path = f"/channels/{PRIVATE}/messages"
@@ -273,7 +155,7 @@ async def test_an_answer_that_discord_took_without_saying_so_is_not_doubled(
     assert quoted(world) == [photo["id"]]
 
 
-async def test_when_all_attempts_failed_one_apology_is_made(world: World) -> None:
+async def test_after_the_last_attempt_the_bot_apologizes_once(world: World) -> None:
     world.fake.fail("POST", f"/channels/{PRIVATE}/messages", 503, FAILED, times=3)
     async with world.running():
         photo = await world.photo()
@@ -284,25 +166,7 @@ async def test_when_all_attempts_failed_one_apology_is_made(world: World) -> Non
     assert quoted(world)[0] == photo["id"]
 
 
-@pytest.mark.parametrize(
-    ("ask", "method"), [(slash, "PATCH"), (menu, "PATCH"), (another, "PATCH"), (look, "POST")]
-)
-async def test_an_interaction_that_cannot_be_answered_ends_in_an_apology(
-    world: World, ask: Ask, method: str
-) -> None:
-    # The library tries faults of the server five times by itself, which takes it 16 seconds.
-    world.fake.fail(method, "/webhooks/.*", 429, FAILED, times=3)
-    async with world.running():
-        asked = await ask(world)
-        await world.settled(asked, state="given up")
-
-    hook = f"/webhooks/{ME}/{asked['token']}"
-    done = world.fake.seen("PATCH", f"{hook}/messages/@original") + world.fake.seen("POST", hook)
-    assert [call.body["content"] for call in done[3:]] == [replies.GIVEN_UP]
-    assert len(world.model.asked) == 3
-
-
-async def test_a_refusal_is_final_and_nobody_is_told(
+async def test_a_refusal_is_final_and_gets_no_apology(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = f"/channels/{CHANNEL}/messages"
@@ -328,63 +192,7 @@ async def test_an_archived_thread_is_a_refusal_too(world: World) -> None:
     assert not world.mine()
 
 
-async def test_an_interaction_that_was_not_acknowledged_in_time_is_not_tried_again(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with world.running():
-        photo = world.fake.attachment(PHOTOS[0])
-        asked = await world.fake.use("caption", {"photo": photo}, dead=True)
-        await world.settled(asked, state="given up")
-
-    assert not world.model.asked
-    assert not world.fake.seen("PATCH", ".*")
-    assert len(reasons(caplog, "Unknown interaction")) == 1
-
-
-async def test_an_interaction_whose_acknowledgement_died_with_the_bot_is_given_up_once(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    world.model.open.clear()
-    async with world.killed():
-        asked = await slash(world)
-        await in_hand(world)
-    world.fake.interactions[asked["token"]]["dead"] = True
-    world.model.open.set()
-    async with world.running():
-        await world.settled(asked, state="given up")
-
-    assert len(world.fake.seen("PATCH", ".*")) == 1
-    assert len(reasons(caplog, "Unknown Webhook")) == 1
-
-
-async def test_an_acknowledgement_that_is_said_twice_is_one(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    fault = {"code": 40060, "message": "Interaction has already been acknowledged."}
-    world.fake.fail("POST", "/interactions/.*", 400, fault, done=True)
-    async with world.running():
-        asked = await slash(world)
-        assert (await world.fake.edited(asked))["content"] == "A dog runs."
-
-    assert "attempt failed" not in caplog.messages
-
-
-async def test_an_interaction_older_than_its_token_is_left(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    reference = {"what": "caption", "application": int(ME), "token": "secret-of-old"}
-    reference |= {"pictures": [], "quoted": None, "turn": 1, "shown": "", "ephemeral": False}
-    key = Key("discord", CHANNEL, str(snowflake(16 * 60)))
-    await world.inbox.accept(key, reference)
-    world.inbox.release(key)
-    async with world.running():
-        await world.settled({"id": key.message}, state="given up")
-
-    assert not world.fake.seen("PATCH", ".*")
-    assert len(reasons(caplog, "the interaction has expired")) == 1
-
-
-async def test_a_long_rate_limit_is_waited_for_by_the_inbox(
+async def test_the_inbox_waits_out_a_long_rate_limit(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     limited = {"message": "You are being rate limited.", "retry_after": 1234.5, "global": False}
@@ -402,28 +210,7 @@ async def test_a_long_rate_limit_is_waited_for_by_the_inbox(
     assert not world.mine()
 
 
-async def test_a_download_that_fails_for_now_is_tried_again(world: World) -> None:
-    async with world.running():
-        photo = world.fake.attachment(PHOTOS[0])
-        world.fake.fail("GET", "/cdn/.*", 503)
-        asked = await world.fake.say(channel_id=PRIVATE, attachments=[photo])
-        await world.settled(asked)
-
-    assert [one["content"] for one in world.mine()] == ["A dog runs."]
-
-
-async def test_of_several_photos_one_that_fails_for_now_is_left_out(world: World) -> None:
-    async with world.running():
-        photos = [world.fake.attachment(PHOTOS[number]) for number in (0, 1)]
-        lost = photos[0]["url"].partition("/cdn/")[2]
-        world.fake.fail("GET", f"/cdn/{lost}", 503)
-        await world.fake.say(channel_id=PRIVATE, attachments=photos)
-        reply = await world.fake.said()
-
-    assert reply["content"] == replies.album([replies.UNREACHABLE, "Two children play."])
-
-
-async def test_a_fault_of_ours_ends_in_a_sentence(
+async def test_a_bug_ends_in_an_apology(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def caption(*args: Any) -> None:
@@ -442,7 +229,7 @@ async def test_a_fault_of_ours_ends_in_a_sentence(
     caplog.clear()
 
 
-async def test_what_cannot_be_recorded_is_said_to_whom_asked(
+async def test_who_asks_learns_that_a_request_cannot_be_recorded(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def accept(key: Key, reference: Any) -> bool:
@@ -459,12 +246,6 @@ async def test_what_cannot_be_recorded_is_said_to_whom_asked(
     assert whispered["data"]["flags"] & EPHEMERAL
     assert await world.inbox.seen("discord") == {}
     caplog.clear()
-
-
-def reasons(caplog: pytest.LogCaptureFixture, text: str) -> list[str]:
-    """Return the reasons in the log that hold some words."""
-    all_ = [str(record.__dict__.get("reason", "")) for record in caplog.records]
-    return [reason for reason in all_ if text in reason]
 
 
 def raw(world: World) -> bytes:

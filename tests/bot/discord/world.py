@@ -40,10 +40,10 @@ def sentence(text: str, confidence: float = 0.9, *, attention: bool = False) -> 
 
 @dataclass
 class Model:
-    """Knows four photos; holds back while `open` is not set."""
+    """Captions four photos that it knows; waits while `open` is not set."""
 
     open: asyncio.Event = field(default_factory=asyncio.Event)
-    entered: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    _entered: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     asked: list[Options] = field(default_factory=list)
     problem: Exception | None = None
     confidence: float = 0.9
@@ -51,9 +51,14 @@ class Model:
     def __post_init__(self) -> None:
         self.open.set()
 
+    async def reached(self, photos: int = 1) -> None:
+        """Wait until it has been asked for n more captions."""
+        for _ in range(photos):
+            await asyncio.wait_for(self._entered.acquire(), SECONDS)
+
     async def caption(self, photo: bytes, options: Options) -> Caption:
         self.asked.append(options)
-        self.entered.release()
+        self._entered.release()
         await self.open.wait()
         if self.problem is not None:
             raise self.problem
@@ -185,6 +190,12 @@ def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert not [record for record in records if record.exc_info]
     text = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in records)
     assert not [secret for secret in (TOKEN, "lovelace", "secret-of") if secret in text]
+
+
+def reasons(caplog: pytest.LogCaptureFixture, text: str) -> list[str]:
+    """Return the reasons in the log that contain a text."""
+    all_ = [str(record.__dict__.get("reason", "")) for record in caplog.records]
+    return [reason for reason in all_ if text in reason]
 
 
 def _inbox(folder: Path) -> Inbox:

@@ -1,0 +1,154 @@
+"""The buttons under a caption on Discord."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot import replies
+from bot.answers import Answers
+from bot.discord.adapter import Discord
+from captioner import Busy, Caption, Options
+from tests.bot.discord.fake_discord import EPHEMERAL
+from tests.bot.discord.world import PHOTOS, World, row, sentence
+from tests.conftest import pixels
+
+
+async def test_another_caption_replaces_the_first_and_counts_up(world: World) -> None:
+    fake = world.fake
+    async with world.running():
+        message = await world.captioned()
+        pressed = await fake.press(message, "another:1")
+        first = await fake.edited(pressed)
+        second = await fake.edited(await fake.press(message, "another:2"))
+
+    assert (await fake.acknowledged(pressed))["type"] == 6
+    assert first["content"] == "Put differently, 1."
+    assert row(first["components"])[0][0] == "another:2"
+    assert second["content"] == "A dog runs."
+    assert row(second["components"])[0][0] == "another:3"
+    assert [options.seed for options in world.model.asked[1:]] == [1, 2]
+
+
+async def test_a_caption_stays_if_there_is_nothing_else_to_say(world: World) -> None:
+    fake = world.fake
+    async with world.running():
+        message = await world.captioned()
+        message["content"] = "A dog runs. Put differently, 1."
+        pressed = await fake.press(message, "another:1")
+        change = await fake.edited(pressed)
+        said = await fake.followed_up(pressed)
+
+    assert "content" not in change
+    assert row(change["components"])[0][0] == "another:2"
+    assert said.body["content"] == replies.NOTHING_ELSE
+    assert said.body["flags"] & EPHEMERAL
+
+
+async def test_a_busy_model_leaves_the_caption_as_it_is(world: World) -> None:
+    fake = world.fake
+    async with world.running():
+        message = await world.captioned()
+        world.model.problem = Busy("later", 3.0)
+        pressed = await fake.press(message, "another:1")
+        said = await fake.followed_up(pressed)
+
+    assert said.body["content"] == replies.busy(3)
+    assert not fake.seen("PATCH", ".*")
+
+
+async def test_the_attention_is_sent_as_a_picture(world: World) -> None:
+    fake = world.fake
+    async with world.running():
+        message = await world.captioned()
+        pressed = await fake.press(message, "look")
+        sent = await fake.followed_up(pressed)
+
+    assert (await fake.acknowledged(pressed))["type"] == 6
+    assert sent.body["content"] == replies.LOOKED
+    assert sent.files[0].startswith(b"\xff\xd8\xff")
+    assert not sent.body.get("flags", 0) & EPHEMERAL
+
+
+async def test_a_model_without_attention_says_so(world: World) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return sentence("A dog runs.")
+
+    services = replace(world.services(), answers=Answers(caption, pixels, "discord"))
+    bot = Discord(services)
+    async with world.running(bot):
+        pressed = await world.fake.press(await world.captioned(), "look")
+        sent = await world.fake.followed_up(pressed)
+
+    assert sent.body["content"] == replies.NO_ATTENTION
+    assert sent.body["flags"] & EPHEMERAL
+
+
+async def test_the_alt_text_is_the_bare_sentence_to_copy(world: World) -> None:
+    world.model.confidence = 0.1
+    async with world.running():
+        message = await world.captioned()
+        pressed = await world.fake.press(message, "alt")
+        answer = await world.fake.acknowledged(pressed)
+
+    assert message["content"] == "I am not sure, but perhaps: a dog runs."
+    assert answer["data"]["content"] == "```\nA dog runs.\n```"
+    assert answer["data"]["flags"] & EPHEMERAL
+
+
+async def test_buttons_work_after_a_restart(world: World) -> None:
+    fake = world.fake
+    async with world.running():
+        message = await world.captioned()
+        slash = await fake.use("caption", {"photo": fake.attachment(PHOTOS[1]), "ephemeral": True})
+        await fake.edited(slash)
+        menu = await fake.choose(
+            replies.DISCORD_MENU, fake.message(attachments=[fake.attachment(PHOTOS[2])])
+        )
+        await fake.edited(menu)
+    shown = [fake.messages[asked["original"]] for asked in (slash, menu)]
+
+    async with world.running():
+        for old, text in zip([message, *shown], ["dog", "children", "man"], strict=True):
+            pressed = await fake.press(old, "look")
+            sent = await fake.followed_up(pressed)
+            assert sent.files, text
+            hidden = bool(sent.body.get("flags", 0) & EPHEMERAL)
+            assert hidden == (old is shown[0])
+        other = await fake.edited(await fake.press(shown[1], "another:1"))
+
+    assert other["content"] == "Put differently, 1."
+    assert row(other["components"])[0][0] == "another:2"
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied", "expired", "never quoted"])
+async def test_buttons_say_that_a_photo_is_gone(world: World, how: str) -> None:
+    fake = world.fake
+    async with world.running():
+        message = await world.captioned()
+        photo = fake.messages[message["message_reference"]["message_id"]]
+        if how == "deleted":
+            del fake.messages[photo["id"]]
+        elif how == "emptied":
+            photo["attachments"] = []
+        elif how == "expired":
+            fake.files.clear()
+        else:
+            del message["message_reference"]
+        for custom_id in ("another:1", "look"):
+            said = await fake.followed_up(await fake.press(message, custom_id))
+            assert said.body["content"] == replies.GONE
+            assert said.body["flags"] & EPHEMERAL
+
+    assert not fake.seen("PATCH", ".*")
+
+
+async def test_buttons_under_other_messages_do_nothing(world: World) -> None:
+    fake = world.fake
+    async with world.running():
+        components = (await world.captioned())["components"]
+        foreign = fake.message("A dog runs.", components=components)
+        await fake.press(foreign, "alt")
+        await fake.press(world.mine()[0], "alter")
+        await world.captioned()
+
+    assert not fake.seen("POST", "/interactions/.*")
