@@ -8,13 +8,13 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from bot import logs
-from tests.bot.discord import fake_discord
+from tests.bot.discord import fake_payloads
 from tests.bot.telegram import fake_telegram
 
 SECRETS = (
     fake_telegram.TOKEN,
     fake_telegram.TOKEN.partition(":")[2],
-    fake_discord.TOKEN,
+    fake_payloads.TOKEN,
     "secret-of-",  # tokens of Discord's interactions
 )
 # Whose levels the bot sets; where an earlier test left them would hide that the bot does not.

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from bot.settings import Settings
-from tests.bot.discord import fake_discord
-from tests.bot.discord.fake_discord import PRIVATE, FakeDiscord
+from tests.bot.discord import fake_discord, fake_payloads
+from tests.bot.discord.fake_discord import FakeDiscord
 from tests.bot.telegram import fake_telegram
 from tests.bot.telegram.fake_telegram import FakeTelegram
 from tests.conftest import LONG, photo_bytes
@@ -85,7 +85,7 @@ class DiscordChat:
 
     async def send(self) -> None:
         file = self.server.attachment(photo_bytes(len(self.asked)))
-        message = self.server.message(channel_id=PRIVATE, attachments=[file])
+        message = self.server.message(channel_id=fake_payloads.PRIVATE, attachments=[file])
         self.asked.append(f"discord:{message['id']}")
         with suppress(ConnectionError):  # the bot was killed just now
             await self.server.dispatch("MESSAGE_CREATE", message)
@@ -130,7 +130,7 @@ async def test_no_photo_is_lost_however_often_the_bot_is_killed(
         keys = {
             "TELEGRAM_BOT_TOKEN": fake_telegram.TOKEN,
             "TELEGRAM_API_URL": telegram.url,
-            "DISCORD_BOT_TOKEN": fake_discord.TOKEN,
+            "DISCORD_BOT_TOKEN": fake_payloads.TOKEN,
             "DISCORD_API_URL": discord.api,
             "DISCORD_GATEWAY_URL": discord.gateway,
             "CAPTIONER_CHECKPOINT": str(served_file),

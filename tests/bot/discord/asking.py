@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from bot import replies
-from tests.bot.discord.fake_discord import EPHEMERAL, PRIVATE, Json
+from tests.bot.discord.fake_payloads import EPHEMERAL, PRIVATE, Json
 from tests.bot.discord.world import PHOTOS, World
 
 Ask = Callable[[World], Awaitable[Json]]

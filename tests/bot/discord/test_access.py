@@ -8,7 +8,8 @@ from prometheus_client import REGISTRY
 
 from bot import replies
 from bot.access import Access
-from tests.bot.discord.fake_discord import (
+from tests.bot.discord.fake_discord import SECONDS
+from tests.bot.discord.fake_payloads import (
     ADA,
     CHANNEL,
     EPHEMERAL,
@@ -16,7 +17,6 @@ from tests.bot.discord.fake_discord import (
     GUILD,
     MANAGE_CHANNELS,
     PRIVATE,
-    SECONDS,
     THREAD,
     Json,
     user,
@@ -38,15 +38,15 @@ async def test_people_who_are_not_allowed_are_told_so_once(world: World) -> None
     before = refused("not allowed")
     async with world.running():
         first, _ = await world.photo(0), await world.photo(1)
-        said = await world.fake.said(channel=PRIVATE)
+        said = await world.fake.sent(channel=PRIVATE)
         await world.fake.say("hello", channel_id=PRIVATE)
         await until_refused("not allowed", before + 3)
 
     assert said["content"] == replies.NOT_ALLOWED
     assert said["message_reference"]["message_id"] == first["id"]
-    assert len(world.fake.seen("POST", f"/channels/{PRIVATE}/messages")) == 1
-    assert not world.fake.seen("GET", "/cdn/.*")
-    assert not world.fake.seen("POST", ".*/typing")
+    assert len(world.fake.requests("POST", f"/channels/{PRIVATE}/messages")) == 1
+    assert not world.fake.requests("GET", "/cdn/.*")
+    assert not world.fake.requests("POST", ".*/typing")
     assert await world.states() == {}
 
 
@@ -59,7 +59,7 @@ async def test_blocked_people_get_no_answer_to_messages(world: World) -> None:
         await world.fake.say("hello", channel_id=PRIVATE)
         await until_refused("blocked", before + 3)
 
-    assert not world.mine()
+    assert not world.bot_messages()
     assert not world.model.asked
 
 
@@ -100,9 +100,9 @@ async def test_a_rate_limit_is_explained_once_to_messages_and_always_to_interact
         await fake.say(
             channel_id=PRIVATE, attachments=[fake.attachment(photo) for photo in PHOTOS[1:3]]
         )
-        await fake.said(2)
+        await fake.sent(2)
         await world.photo(3)
-        told = await fake.said(3)
+        told = await fake.sent(3)
         await world.photo(3)
         photo = {"photo": fake.attachment(PHOTOS[0])}
         asked = [
@@ -133,10 +133,10 @@ async def test_a_rate_limit_is_explained_once_in_a_channel_with_automatic_captio
     async with world.running():
         for _ in range(4):
             await fake.say(attachments=[fake.attachment(PHOTOS[0])])
-        await fake.said(2, CHANNEL)
+        await fake.sent(2, CHANNEL)
         await until_refused("too many", before + 3)
 
-    said = [call.body["content"] for call in fake.seen("POST", f"/channels/{CHANNEL}/messages")]
+    said = [call.body["content"] for call in fake.requests("POST", f"/channels/{CHANNEL}/messages")]
     assert sorted(said)[0] == "A dog runs."
     assert len(said) == 2
 
@@ -177,7 +177,7 @@ async def test_a_thread_has_the_automatic_captions_of_its_channel(world: World) 
     await world.chats.set_auto("discord", CHANNEL, True)
     async with world.running():
         asked = await fake.say(channel_id=THREAD, attachments=[fake.attachment(PHOTOS[0])])
-        reply = await fake.said(channel=THREAD)
+        reply = await fake.sent(channel=THREAD)
         told = await fake.edited(await fake.use("settings", **IN_THREAD))
 
     assert reply["message_reference"]["message_id"] == asked["id"]
@@ -214,7 +214,7 @@ async def test_only_operators_can_have_the_bot_leave_a_server(world: World) -> N
     async with world.running():
         refused = await fake.acknowledged(await fake.use("leave"))
         world.access.operators = OPERATORS
-        assert not fake.seen("DELETE", ".*")
+        assert not fake.requests("DELETE", ".*")
         told = await fake.acknowledged(await fake.use("leave"))
         await fake.call("DELETE", f"/users/@me/guilds/{GUILD}")
 
@@ -231,7 +231,7 @@ async def test_the_bot_cannot_leave_where_it_is_not_a_member(
         told = await world.fake.acknowledged(await world.fake.use("leave", **where))
 
     assert told["data"]["content"] == replies.LEAVE_GROUPS
-    assert not world.fake.seen("DELETE", ".*")
+    assert not world.fake.requests("DELETE", ".*")
 
 
 def refused(kind: str) -> float:

@@ -10,12 +10,8 @@ from pydantic import SecretStr
 
 from bot.discord import adapter
 from bot.errors import PlatformError
-from tests.bot.discord.fake_discord import (
-    CHANNEL,
-    PRIVATE,
-    SECONDS,
-    FakeDiscord,
-)
+from tests.bot.discord.fake_discord import SECONDS, FakeDiscord
+from tests.bot.discord.fake_payloads import CHANNEL, PRIVATE
 from tests.bot.discord.world import (
     PHOTOS,
     SENTENCES,
@@ -99,13 +95,13 @@ async def test_a_photo_sent_while_reconnecting_is_answered(world: World, how: st
         await world.captioned(0)
         await (world.fake.drop() if how == "dropped" else world.fake.order(7))
         missed = await world.photo(1)
-        reply = await world.fake.said(2)
+        reply = await world.fake.sent(2)
         await world.captioned(2)
 
     assert reply["message_reference"]["message_id"] == missed["id"]
     assert len(world.fake.identified) == 1
     assert len(world.fake.queries) == 2
-    assert len(world.mine()) == 3
+    assert len(world.bot_messages()) == 3
 
 
 @pytest.mark.usefixtures("quick_identify")
@@ -132,7 +128,7 @@ async def test_the_bot_reconnects_to_a_gateway_that_was_down(
         assert up() == 0
         world.fake.away = False
         await world.photo(1)
-        await world.fake.said()
+        await world.fake.sent()
         assert up() == 1
 
     assert "Attempting a reconnect" in caplog.text
@@ -147,8 +143,8 @@ async def test_the_bot_opens_as_many_connections_as_the_gateway_recommends(world
         photo = world.fake.message(attachments=[world.fake.attachment(PHOTOS[1])])
         photo |= {"mentions": [world.fake.me]}
         await world.fake.dispatch("MESSAGE_CREATE", photo, shard=1)
-        assert (await world.fake.said(channel=CHANNEL))["content"] == "Two children play."
-        pressed = await world.fake.press(world.mine()[0], "another:1")
+        assert (await world.fake.sent(channel=CHANNEL))["content"] == "Two children play."
+        pressed = await world.fake.press(world.bot_messages()[0], "another:1")
         await world.fake.edited(pressed)
 
 
@@ -169,10 +165,10 @@ async def test_work_in_progress_is_finished_before_stopping(world: World) -> Non
     world.model.open.set()
     await asyncio.wait_for(task, SECONDS)
 
-    assert (await fake.said())["content"] == "A dog runs."
+    assert (await fake.sent())["content"] == "A dog runs."
     assert (await fake.edited(slash))["content"] == "Two children play."
-    assert [one["content"] for one in world.mine()] == ["Two children play.", "A dog runs."]
-    assert late["id"] not in str(world.mine())
+    assert [one["content"] for one in world.bot_messages()] == ["Two children play.", "A dog runs."]
+    assert late["id"] not in str(world.bot_messages())
     assert "acknowledged" not in asked
     assert up() == 0
 
@@ -186,7 +182,7 @@ async def test_cancelling_the_bot_drops_the_work_in_progress(world: World) -> No
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, SECONDS)
-    assert not world.mine()
+    assert not world.bot_messages()
     assert up() == 0
 
 

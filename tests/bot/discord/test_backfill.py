@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from bot.discord import backfill
-from tests.bot.discord.fake_discord import (
+from tests.bot.discord.fake_discord import SECONDS
+from tests.bot.discord.fake_payloads import (
     CHANNEL,
     GRANTED,
     MANAGE_CHANNELS,
     PRIVATE,
-    SECONDS,
     THREAD,
     Json,
     snowflake,
@@ -54,7 +54,7 @@ async def test_photos_sent_in_private_while_the_bot_was_away_are_answered(
         await world.captioned(0)
 
     assert sorted(quoted(world)[1:4]) == [one["id"] for one in (*photos, live)]
-    assert len(world.mine()) == 5
+    assert len(world.bot_messages()) == 5
 
 
 async def test_messages_in_the_inbox_are_not_answered_again(world: World) -> None:
@@ -90,7 +90,7 @@ async def test_a_bounded_number_of_messages_is_read(
     async with world.running():
         await world.settled(photos[0])
         await world.captioned(2)
-    pages = world.fake.seen("GET", f"/channels/{PRIVATE}/messages")
+    pages = world.fake.requests("GET", f"/channels/{PRIVATE}/messages")
 
     assert quoted(world)[0] == photos[0]["id"]
     assert photos[1]["id"] not in quoted(world)
@@ -124,7 +124,9 @@ async def test_channels_and_threads_with_automatic_captions_are_backfilled(
         await world.captioned(3)
 
     answered = [
-        one["message_reference"]["message_id"] for one in world.mine() if "message_reference" in one
+        one["message_reference"]["message_id"]
+        for one in world.bot_messages()
+        if "message_reference" in one
     ]
     assert sorted(answered[:3]) == [one["id"] for one in (first, *photos)]
     assert len(answered) == 4
@@ -135,7 +137,7 @@ async def test_other_channels_of_a_server_are_not_backfilled(world: World) -> No
     async with world.running():
         await world.fake.mention(attachments=[world.fake.attachment(PHOTOS[0])])
         await world.fake.say("words")
-        await world.fake.said(channel=CHANNEL)
+        await world.fake.sent(channel=CHANNEL)
 
     assert not await world.inbox.seen("discord")
 
@@ -156,9 +158,9 @@ async def test_a_channel_that_became_unreadable_is_no_longer_watched(
                 await asyncio.sleep(0.01)
     async with world.running():
         await world.fake.mention("hello")
-        await world.fake.said(channel=CHANNEL)
+        await world.fake.sent(channel=CHANNEL)
 
-    assert len(world.fake.seen("GET", f"/channels/{PRIVATE}/messages")) == 1
+    assert len(world.fake.requests("GET", f"/channels/{PRIVATE}/messages")) == 1
     assert caplog.text.count("channel no longer watched") == 1
 
 
@@ -177,7 +179,7 @@ async def test_a_live_photo_does_not_hide_older_ones_that_are_not_backfilled_yet
     async with world.running():
         await world.settled(early)
 
-    contents = [one["content"] for one in world.mine()]
+    contents = [one["content"] for one in world.bot_messages()]
     assert contents == ["A dog runs.", "A man sits.", "Two children play."]
 
 
@@ -186,10 +188,10 @@ async def test_a_new_session_is_backfilled_and_a_resumed_one_is_not(world: World
     fake = world.fake
     async with world.running():
         await world.captioned(0)
-        looks = len(fake.seen("GET", f"/channels/{PRIVATE}/messages"))
+        looks = len(fake.requests("GET", f"/channels/{PRIVATE}/messages"))
         await fake.drop()
         await world.captioned(1)
-        assert len(fake.seen("GET", f"/channels/{PRIVATE}/messages")) == looks
+        assert len(fake.requests("GET", f"/channels/{PRIVATE}/messages")) == looks
         lost = missed(world, 2)
         await fake.order(9, False)
         await fake.connected(2)

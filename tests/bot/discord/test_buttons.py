@@ -8,7 +8,7 @@ from bot import replies
 from bot.answers import Answers
 from bot.discord.adapter import Discord
 from captioner import Busy, Caption, Options
-from tests.bot.discord.fake_discord import EPHEMERAL
+from tests.bot.discord.fake_payloads import EPHEMERAL
 from tests.bot.discord.world import PHOTOS, World, row, sentence
 from tests.conftest import pixels
 
@@ -53,7 +53,7 @@ async def test_a_busy_model_leaves_the_caption_as_it_is(world: World) -> None:
         said = await fake.followed_up(pressed)
 
     assert said.body["content"] == replies.busy(3)
-    assert not fake.seen("PATCH", ".*")
+    assert not fake.requests("PATCH", ".*")
 
 
 async def test_the_attention_is_sent_as_a_picture(world: World) -> None:
@@ -139,7 +139,7 @@ async def test_buttons_say_that_a_photo_is_gone(world: World, how: str) -> None:
             assert said.body["content"] == replies.GONE
             assert said.body["flags"] & EPHEMERAL
 
-    assert not fake.seen("PATCH", ".*")
+    assert not fake.requests("PATCH", ".*")
 
 
 async def test_buttons_under_other_messages_do_nothing(world: World) -> None:
@@ -148,7 +148,7 @@ async def test_buttons_under_other_messages_do_nothing(world: World) -> None:
         components = (await world.captioned())["components"]
         foreign = fake.message("A dog runs.", components=components)
         await fake.press(foreign, "alt")
-        await fake.press(world.mine()[0], "alter")
+        await fake.press(world.bot_messages()[0], "alter")
         await world.captioned()
 
-    assert not fake.seen("POST", "/interactions/.*")
+    assert not fake.requests("POST", "/interactions/.*")

@@ -3,7 +3,7 @@
 import pytest
 
 from bot import replies
-from tests.bot.discord.fake_discord import (
+from tests.bot.discord.fake_payloads import (
     ADMINISTRATOR,
     CHANNEL,
     EPHEMERAL,
@@ -27,7 +27,7 @@ async def test_the_slash_command_is_acknowledged_before_the_photo_is_captioned(
         asked = await fake.use("caption", {"photo": photo})
         assert (await fake.acknowledged(asked))["type"] == 5
         await world.model.reached()
-        assert not fake.seen("PATCH", ".*")
+        assert not fake.requests("PATCH", ".*")
         world.model.open.set()
         answer = await fake.edited(asked)
 
@@ -149,16 +149,16 @@ async def test_automatic_captions_are_switched_on_and_off(world: World, flag: in
         on = await fake.edited(switched)
         asked = await fake.say("look", attachments=photo)
         await fake.say("words")
-        reply = await fake.said()
+        reply = await fake.sent()
         off = await fake.edited(await fake.use("auto", {"captions": "off"}, **rights))
         await fake.say("look", attachments=photo)
         await world.photo()
-        await fake.said(channel=PRIVATE)
+        await fake.sent(channel=PRIVATE)
 
     assert fake.identified[0]["intents"] & MESSAGE_CONTENT
     assert (on["content"], off["content"]) == (replies.AUTO_ON, replies.AUTO_OFF)
     assert reply["message_reference"]["message_id"] == asked["id"]
-    assert len(fake.seen("POST", f"/channels/{CHANNEL}/messages")) == 1
+    assert len(fake.requests("POST", f"/channels/{CHANNEL}/messages")) == 1
 
 
 async def test_automatic_captions_need_the_intent(world: World) -> None:

@@ -11,14 +11,8 @@ from bot.discord import intake
 from bot.discord.photos import Photos
 from bot.store.inbox_rows import Key
 from tests.bot.discord.asking import Ask, in_private, mentioned, slash
-from tests.bot.discord.fake_discord import (
-    CHANNEL,
-    EPHEMERAL,
-    PRIVATE,
-    SECONDS,
-    THREAD,
-    Json,
-)
+from tests.bot.discord.fake_discord import SECONDS
+from tests.bot.discord.fake_payloads import CHANNEL, EPHEMERAL, PRIVATE, THREAD, Json
 from tests.bot.discord.world import (
     PHOTOS,
     World,
@@ -40,14 +34,14 @@ async def test_a_photo_in_progress_at_a_crash_is_answered_once_after_it(
     async with world.killed():
         asked = await ask(world)
         await world.model.reached()
-    assert not world.mine()
+    assert not world.bot_messages()
     world.model.open.set()
     async with world.running():
         await world.settled(asked)
 
-    assert [one["content"] for one in world.mine()] == ["A dog runs."]
+    assert [one["content"] for one in world.bot_messages()] == ["A dog runs."]
     assert quoted(world) == [asked["id"]]
-    assert world.mine()[0]["components"]
+    assert world.bot_messages()[0]["components"]
 
 
 async def test_work_dropped_with_the_connection_is_done_with_the_next(
@@ -79,7 +73,7 @@ async def test_a_photo_deleted_before_it_was_answered_is_given_up(
     async with world.running():
         await world.settled(asked, state="given up")
 
-    assert not world.mine()
+    assert not world.bot_messages()
     assert len(reasons(caplog, "HTTP 404, Unknown Message")) == 1
 
 
@@ -109,7 +103,7 @@ async def test_the_same_message_twice_is_answered_once(world: World) -> None:
         await world.fake.dispatch("MESSAGE_CREATE", photo)
         await world.captioned(1)
 
-    assert [one["content"] for one in world.mine()] == ["A dog runs.", "Two children play."]
+    assert [one["content"] for one in world.bot_messages()] == ["A dog runs.", "Two children play."]
 
 
 async def test_a_bounded_number_of_messages_is_in_progress_and_all_are_answered(
@@ -138,8 +132,8 @@ async def test_an_answer_is_tried_again_after_server_errors(world: World) -> Non
         photo = await world.photo()
         await world.settled(photo)
 
-    assert len(world.fake.seen("POST", path)) == 3
-    assert [one["content"] for one in world.mine()] == ["A dog runs."]
+    assert len(world.fake.requests("POST", path)) == 3
+    assert [one["content"] for one in world.bot_messages()] == ["A dog runs."]
 
 
 async def test_an_answer_that_arrived_in_spite_of_an_error_is_not_doubled(
@@ -151,7 +145,7 @@ async def test_an_answer_that_arrived_in_spite_of_an_error_is_not_doubled(
         photo = await world.photo()
         await world.settled(photo)
 
-    assert len(world.fake.seen("POST", path)) == 2
+    assert len(world.fake.requests("POST", path)) == 2
     assert quoted(world) == [photo["id"]]
 
 
@@ -162,7 +156,10 @@ async def test_after_the_last_attempt_the_bot_apologizes_once(world: World) -> N
         await world.settled(photo, state="given up")
         await world.captioned(1)
 
-    assert [one["content"] for one in world.mine()] == [replies.GIVEN_UP, "Two children play."]
+    assert [one["content"] for one in world.bot_messages()] == [
+        replies.GIVEN_UP,
+        "Two children play.",
+    ]
     assert quoted(world)[0] == photo["id"]
 
 
@@ -175,8 +172,8 @@ async def test_a_refusal_is_final_and_gets_no_apology(
         photo = await mentioned(world)
         await world.settled(photo, state="given up")
 
-    assert len(world.fake.seen("POST", path)) == 1
-    assert not world.mine()
+    assert len(world.fake.requests("POST", path)) == 1
+    assert not world.bot_messages()
     assert len(reasons(caplog, "Missing Permissions")) == 1
 
 
@@ -189,7 +186,7 @@ async def test_an_archived_thread_is_a_refusal_too(world: World) -> None:
         )
         await world.settled(photo, state="given up")
 
-    assert not world.mine()
+    assert not world.bot_messages()
 
 
 async def test_the_inbox_waits_out_a_long_rate_limit(
@@ -207,7 +204,7 @@ async def test_the_inbox_waits_out_a_long_rate_limit(
     assert (await world.states())[photo["id"]] == "open"
     pauses = [one.__dict__.get("pause") for one in caplog.records]
     assert [pause for pause in pauses if pause] == [1234.5]
-    assert not world.mine()
+    assert not world.bot_messages()
 
 
 async def test_a_bug_ends_in_an_apology(
@@ -223,7 +220,7 @@ async def test_a_bug_ends_in_an_apology(
         photo = await world.photo()
         await world.settled(asked, photo, state="given up")
 
-    assert [one["content"] for one in world.mine()] == [replies.GIVEN_UP] * 2
+    assert [one["content"] for one in world.bot_messages()] == [replies.GIVEN_UP] * 2
     faults = [one for one in caplog.records if one.exc_info]
     assert [one.getMessage() for one in faults] == ["an answer failed"] * 2
     caplog.clear()
@@ -238,7 +235,7 @@ async def test_who_asks_learns_that_a_request_cannot_be_recorded(
     async with world.running():
         monkeypatch.setattr(world.inbox, "accept", accept)
         await world.photo()
-        said = await world.fake.said()
+        said = await world.fake.sent()
         whispered = await world.fake.acknowledged(await slash(world))
 
     assert said["content"] == replies.FAILED

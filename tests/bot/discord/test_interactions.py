@@ -5,7 +5,7 @@ import pytest
 from bot import replies
 from bot.store.inbox_rows import Key
 from tests.bot.discord.asking import Ask, another, look, menu, slash
-from tests.bot.discord.fake_discord import CHANNEL, ME, PRIVATE, Json, snowflake
+from tests.bot.discord.fake_payloads import CHANNEL, ME, PRIVATE, Json, snowflake
 from tests.bot.discord.world import PHOTOS, World, reasons
 
 pytestmark = pytest.mark.usefixtures("quick_inbox")
@@ -35,10 +35,10 @@ async def test_an_interaction_in_progress_at_a_crash_is_answered_once_after_it(
         await world.settled(asked)
 
     hook = f"/webhooks/{ME}/{asked['token']}"
-    done = fake.seen("PATCH", f"{hook}/messages/@original") + fake.seen("POST", hook)
+    done = fake.requests("PATCH", f"{hook}/messages/@original") + fake.requests("POST", hook)
     assert [call.body["content"] for call in done] == [said]
     assert bool(done[0].files) == (ask is look)
-    assert len(fake.seen("POST", "/interactions/.*")) == 1
+    assert len(fake.requests("POST", "/interactions/.*")) == 1
     assert [row.reference for row in await world.inbox.rows("answered")] == [None]
 
 
@@ -85,7 +85,9 @@ async def test_an_interaction_that_cannot_be_answered_ends_in_an_apology(
         await world.settled(asked, state="given up")
 
     hook = f"/webhooks/{ME}/{asked['token']}"
-    done = world.fake.seen("PATCH", f"{hook}/messages/@original") + world.fake.seen("POST", hook)
+    done = world.fake.requests("PATCH", f"{hook}/messages/@original") + world.fake.requests(
+        "POST", hook
+    )
     assert [call.body["content"] for call in done[3:]] == [replies.GIVEN_UP]
     assert len(world.model.asked) == 3
 
@@ -99,7 +101,7 @@ async def test_an_interaction_that_was_not_acknowledged_in_time_is_not_tried_aga
         await world.settled(asked, state="given up")
 
     assert not world.model.asked
-    assert not world.fake.seen("PATCH", ".*")
+    assert not world.fake.requests("PATCH", ".*")
     assert len(reasons(caplog, "Unknown interaction")) == 1
 
 
@@ -115,7 +117,7 @@ async def test_an_interaction_that_expired_during_a_crash_is_given_up_once(
     async with world.running():
         await world.settled(asked, state="given up")
 
-    assert len(world.fake.seen("PATCH", ".*")) == 1
+    assert len(world.fake.requests("PATCH", ".*")) == 1
     assert len(reasons(caplog, "Unknown Webhook")) == 1
 
 
@@ -142,5 +144,5 @@ async def test_an_interaction_older_than_its_token_is_given_up(
     async with world.running():
         await world.settled({"id": key.message}, state="given up")
 
-    assert not world.fake.seen("PATCH", ".*")
+    assert not world.fake.requests("PATCH", ".*")
     assert len(reasons(caplog, "the interaction has expired")) == 1

@@ -8,7 +8,7 @@ import pytest
 from bot import replies
 from bot.discord.adapter import Discord
 from bot.store.chat_settings import ChatSettings
-from tests.bot.discord.fake_discord import (
+from tests.bot.discord.fake_payloads import (
     CHANNEL,
     GRANTED,
     GUILD,
@@ -23,19 +23,19 @@ from tests.bot.discord.world import PHOTOS, ROW, World, row
 async def test_a_photo_in_private_gets_one_reply_with_buttons(world: World) -> None:
     async with world.running():
         photo = await world.photo()
-        reply = await world.fake.said()
+        reply = await world.fake.sent()
 
     assert reply["content"] == "A dog runs."
     assert reply["message_reference"]["message_id"] == photo["id"]
     assert row(reply["components"]) == ROW
-    assert len(world.mine()) == 1
+    assert len(world.bot_messages()) == 1
 
 
 async def test_a_photo_in_a_server_is_answered_when_it_mentions_the_bot(world: World) -> None:
     async with world.running():
         photo = world.fake.attachment(PHOTOS[1])
         await world.fake.mention("what is this?", attachments=[photo])
-        reply = await world.fake.said(channel=CHANNEL)
+        reply = await world.fake.sent(channel=CHANNEL)
 
     assert reply["content"] == "Two children play."
     assert not world.fake.identified[0]["intents"] & MESSAGE_CONTENT
@@ -56,11 +56,11 @@ async def test_a_photo_in_reply_to_the_bot_is_answered(world: World) -> None:
                 referenced_message=quoted,
                 attachments=[photo],
             )
-        reply = await fake.said()
+        reply = await fake.sent()
 
     assert reply["content"] == "A man sits."
     assert reply["message_reference"]["message_id"] == asked["id"]
-    assert len(fake.seen("POST", r"/channels/\d+/messages")) == 1
+    assert len(fake.requests("POST", r"/channels/\d+/messages")) == 1
 
 
 async def test_messages_that_do_not_ask_for_a_caption_get_no_answer(world: World) -> None:
@@ -78,17 +78,17 @@ async def test_messages_that_do_not_ask_for_a_caption_get_no_answer(world: World
         edited["edited_timestamp"] = "2026-01-02T03:04:06+00:00"
         await fake.dispatch("MESSAGE_UPDATE", edited)
         last = await world.photo(3)
-        reply = await fake.said()
+        reply = await fake.sent()
 
     assert reply["message_reference"]["message_id"] == last["id"]
-    assert len(fake.seen("POST", r"/channels/\d+/messages")) == 1
+    assert len(fake.requests("POST", r"/channels/\d+/messages")) == 1
 
 
 async def test_a_message_without_a_picture_gets_a_hint(world: World) -> None:
     fake = world.fake
     async with world.running():
         await fake.say("hello", channel_id=PRIVATE)
-        hint = await fake.said(channel=PRIVATE)
+        hint = await fake.sent(channel=PRIVATE)
         mine = fake.message("A dog runs.", author=fake.me)
         reference = {"message_id": mine["id"], "channel_id": CHANNEL, "guild_id": GUILD}
         # A reply that mentions the bot only because it is one.
@@ -100,7 +100,7 @@ async def test_a_message_without_a_picture_gets_a_hint(world: World) -> None:
             mentions=[fake.me],
         )
         asked = await fake.mention("hello")
-        other = await fake.said(channel=CHANNEL)
+        other = await fake.sent(channel=CHANNEL)
 
     assert hint["content"] == other["content"] == replies.HINT
     assert other["message_reference"]["message_id"] == asked["id"]
@@ -112,9 +112,9 @@ async def test_typing_is_shown_while_the_model_works(world: World) -> None:
     async with world.running():
         await world.photo()
         await world.fake.call("POST", f"/channels/{PRIVATE}/typing")
-        assert not world.mine()
+        assert not world.bot_messages()
         world.model.open.set()
-        await world.fake.said()
+        await world.fake.sent()
 
 
 async def test_a_photo_is_answered_where_typing_is_not_allowed(world: World) -> None:
@@ -124,7 +124,7 @@ async def test_a_photo_is_answered_where_typing_is_not_allowed(world: World) -> 
         await world.photo()
         await world.fake.call("POST", f"/channels/{PRIVATE}/typing")
         world.model.open.set()
-        assert (await world.fake.said())["content"] == "A dog runs."
+        assert (await world.fake.sent())["content"] == "A dog runs."
 
 
 async def test_a_photo_deleted_meanwhile_is_answered_without_a_reference(
@@ -136,9 +136,9 @@ async def test_a_photo_deleted_meanwhile_is_answered_without_a_reference(
         await world.model.reached()
         del world.fake.messages[photo["id"]]
         world.model.open.set()
-        await world.fake.said()
+        await world.fake.sent()
 
-    assert [one["content"] for one in world.mine()] == ["A dog runs."]
+    assert [one["content"] for one in world.bot_messages()] == ["A dog runs."]
 
 
 async def test_a_missing_permission_is_one_line_in_the_log(
@@ -148,7 +148,7 @@ async def test_a_missing_permission_is_one_line_in_the_log(
     world.fake.fail("POST", f"/channels/{CHANNEL}/messages", 403, missing)
     async with world.running():
         await world.fake.mention(attachments=[world.fake.attachment(PHOTOS[0])])
-        await world.fake.said(channel=CHANNEL)
+        await world.fake.sent(channel=CHANNEL)
         await world.captioned()
 
     reasons = [str(one.__dict__.get("reason")) for one in caplog.records]
@@ -176,7 +176,7 @@ async def test_a_rate_limit_delays_an_answer(world: World) -> None:
     world.fake.fail("POST", f"/channels/{PRIVATE}/messages", 429, limited, headers)
     async with world.running():
         await world.photo()
-        await world.fake.said(2)
+        await world.fake.sent(2)
         asked = await world.fake.use("caption", {"photo": world.fake.attachment(PHOTOS[1])})
         await world.fake.edited(asked)
         path = f"/webhooks/{ME}/{asked['token']}/messages/@original"
@@ -186,17 +186,17 @@ async def test_a_rate_limit_delays_an_answer(world: World) -> None:
         )
         await world.fake.edited(menu, 2)
 
-    tries = world.fake.seen("POST", f"/channels/{PRIVATE}/messages")
+    tries = world.fake.requests("POST", f"/channels/{PRIVATE}/messages")
     assert tries[1].when - tries[0].when >= 0.2
-    contents = [one["content"] for one in world.mine()]
+    contents = [one["content"] for one in world.bot_messages()]
     assert contents == ["A dog runs.", "Two children play.", "A man sits."]
-    assert len(world.fake.seen("PATCH", path)) == 1
+    assert len(world.fake.requests("PATCH", path)) == 1
 
 
 async def test_a_server_error_delays_an_answer(world: World) -> None:
     world.fake.fail("POST", f"/channels/{PRIVATE}/messages", 502)
     async with world.running():
         await world.photo()
-        await world.fake.said(2)
+        await world.fake.sent(2)
 
-    assert [one["content"] for one in world.mine()] == ["A dog runs."]
+    assert [one["content"] for one in world.bot_messages()] == ["A dog runs."]

@@ -3,7 +3,7 @@
 import pytest
 
 from bot import replies
-from tests.bot.discord.fake_discord import PRIVATE
+from tests.bot.discord.fake_payloads import PRIVATE
 from tests.bot.discord.world import BROKEN, LONG, PHOTOS, World
 
 pytestmark = pytest.mark.usefixtures("quick_inbox")
@@ -14,19 +14,19 @@ async def test_several_photos_are_answered_in_order_in_one_reply(world: World) -
         photos = [world.fake.attachment(PHOTOS[number]) for number in (2, 0, 1, 3)]
         text = world.fake.attachment(b"words", "notes.txt", content_type="text/plain")
         await world.fake.say(channel_id=PRIVATE, attachments=[text, *photos])
-        reply = await world.fake.said()
+        reply = await world.fake.sent()
 
     sentences = ["A man sits.", "A dog runs.", "Two children play."]
     assert reply["content"] == replies.album(sentences, left_out=1)
     assert not reply.get("components")
-    assert len(world.mine()) == 1
+    assert len(world.bot_messages()) == 1
 
 
 async def test_a_reply_is_cut_at_the_limit_of_discord(world: World) -> None:
     async with world.running():
         photos = [world.fake.attachment(LONG) for _ in range(3)]
         await world.fake.say(channel_id=PRIVATE, attachments=photos)
-        reply = await world.fake.said()
+        reply = await world.fake.sent()
 
     assert len(reply["content"]) == 2000
     assert reply["content"].endswith("…")
@@ -44,18 +44,18 @@ async def test_pictures_of_embeds_are_fetched_only_from_the_proxy(world: World) 
     ]
     async with world.running():
         await fake.say("a link", channel_id=PRIVATE, embeds=embeds)
-        reply = await fake.said()
+        reply = await fake.sent()
 
     assert reply["content"] == replies.album(["A dog runs.", "Two children play."])
-    assert len(fake.seen("GET", "/proxy/.*")) == 2
-    assert not fake.seen("GET", "/elsewhere/.*")
+    assert len(fake.requests("GET", "/proxy/.*")) == 2
+    assert not fake.requests("GET", "/elsewhere/.*")
 
 
 async def test_a_forwarded_photo_is_answered(world: World) -> None:
     forwarded = world.fake.message(attachments=[world.fake.attachment(PHOTOS[3])])
     async with world.running():
         await world.fake.say(channel_id=PRIVATE, message_snapshots=[{"message": forwarded}])
-        reply = await world.fake.said()
+        reply = await world.fake.sent()
 
     assert reply["content"] == "A bird flies."
 
@@ -64,18 +64,18 @@ async def test_a_file_that_is_too_large_is_not_fetched(world: World) -> None:
     async with world.running():
         photo = world.fake.attachment(PHOTOS[0], size=200_000)
         await world.fake.say(channel_id=PRIVATE, attachments=[photo])
-        reply = await world.fake.said()
+        reply = await world.fake.sent()
 
     assert reply["content"] == replies.too_large(0.1)
     assert not reply.get("components")
-    assert not world.fake.seen("GET", "/cdn/.*")
+    assert not world.fake.requests("GET", "/cdn/.*")
 
 
 async def test_the_download_of_a_file_larger_than_announced_is_ended(world: World) -> None:
     async with world.running():
         photo = world.fake.attachment(bytes(200_000), size=10)
         await world.fake.say(channel_id=PRIVATE, attachments=[photo])
-        assert (await world.fake.said())["content"] == replies.too_large(0.1)
+        assert (await world.fake.sent())["content"] == replies.too_large(0.1)
 
 
 async def test_a_redirect_to_another_server_is_not_followed(world: World) -> None:
@@ -85,9 +85,9 @@ async def test_a_redirect_to_another_server_is_not_followed(world: World) -> Non
     fake.moved[name] = f"http://127.0.0.1:{fake.port}/elsewhere/{name}"
     async with world.running():
         await fake.say(channel_id=PRIVATE, attachments=[photo])
-        assert (await fake.said())["content"] == replies.UNREACHABLE
+        assert (await fake.sent())["content"] == replies.UNREACHABLE
 
-    assert not fake.seen("GET", "/elsewhere/.*")
+    assert not fake.requests("GET", "/elsewhere/.*")
 
 
 async def test_a_failed_download_and_a_damaged_photo_get_different_answers(world: World) -> None:
@@ -96,7 +96,7 @@ async def test_a_failed_download_and_a_damaged_photo_get_different_answers(world
         world.fake.files.clear()
         photos = [lost, world.fake.attachment(BROKEN), world.fake.attachment(PHOTOS[0])]
         await world.fake.say(channel_id=PRIVATE, attachments=photos)
-        reply = await world.fake.said()
+        reply = await world.fake.sent()
 
     lines = [replies.UNREACHABLE, "This file is damaged.", "A dog runs."]
     assert reply["content"] == replies.album(lines)
@@ -106,7 +106,7 @@ async def test_a_file_without_a_type_is_known_by_its_name(world: World) -> None:
     async with world.running():
         photo = world.fake.attachment(PHOTOS[0], "PHOTO.WEBP", content_type=None)
         await world.fake.say(channel_id=PRIVATE, attachments=[photo])
-        assert (await world.fake.said())["content"] == "A dog runs."
+        assert (await world.fake.sent())["content"] == "A dog runs."
 
 
 async def test_a_download_that_fails_is_tried_again(world: World) -> None:
@@ -116,7 +116,7 @@ async def test_a_download_that_fails_is_tried_again(world: World) -> None:
         asked = await world.fake.say(channel_id=PRIVATE, attachments=[photo])
         await world.settled(asked)
 
-    assert [one["content"] for one in world.mine()] == ["A dog runs."]
+    assert [one["content"] for one in world.bot_messages()] == ["A dog runs."]
 
 
 async def test_a_failed_download_among_several_photos_is_not_tried_again(world: World) -> None:
@@ -125,6 +125,6 @@ async def test_a_failed_download_among_several_photos_is_not_tried_again(world: 
         lost = photos[0]["url"].partition("/cdn/")[2]
         world.fake.fail("GET", f"/cdn/{lost}", 503)
         await world.fake.say(channel_id=PRIVATE, attachments=photos)
-        reply = await world.fake.said()
+        reply = await world.fake.sent()
 
     assert reply["content"] == replies.album([replies.UNREACHABLE, "Two children play."])

@@ -22,7 +22,8 @@ from bot.store.chat_settings import ChatSettings
 from bot.store.inbox import Inbox
 from captioner import BadImage, Caption, Options
 from captioner.result import Word
-from tests.bot.discord.fake_discord import PRIVATE, SECONDS, TOKEN, FakeDiscord, Json
+from tests.bot.discord.fake_discord import SECONDS, FakeDiscord
+from tests.bot.discord.fake_payloads import PRIVATE, TOKEN, Json
 from tests.conftest import photo_bytes, pixels
 
 PHOTOS = [photo_bytes(seed) for seed in range(4)]
@@ -147,12 +148,12 @@ class World:
 
     async def captioned(self, number: int = 0) -> Json:
         """Send a photo in private, and return the bot's message."""
-        before = len(self.fake.seen("POST", f"/channels/{PRIVATE}/messages"))
+        before = len(self.fake.requests("POST", f"/channels/{PRIVATE}/messages"))
         await self.photo(number)
-        await self.fake.said(before + 1, PRIVATE)
-        return self.mine()[-1]
+        await self.fake.sent(before + 1, PRIVATE)
+        return self.bot_messages()[-1]
 
-    def mine(self) -> list[Json]:
+    def bot_messages(self) -> list[Json]:
         return [one for one in self.fake.messages.values() if one["author"] == self.fake.me]
 
 
@@ -204,7 +205,7 @@ def _inbox(folder: Path) -> Inbox:
 
 def quoted(world: World) -> list[str]:
     """Return to which messages the bot replied, in the order of its replies."""
-    return [one["message_reference"]["message_id"] for one in world.mine()]
+    return [one["message_reference"]["message_id"] for one in world.bot_messages()]
 
 
 def row(components: list[Json]) -> list[tuple[str, str]]:

@@ -1,0 +1,193 @@
+"""The gateway of a small Discord: sessions, and the events that they are sent."""
+
+import asyncio
+import itertools
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from tests.bot.discord.fake_payloads import (
+    GRANTED,
+    GRANTED_LIMITED,
+    GUILD,
+    ME,
+    MESSAGE_CONTENT,
+    TOKEN,
+    Json,
+    guild,
+    snowflake,
+    user,
+)
+
+
+@dataclass
+class Session:
+    """One gateway session; it outlives its connection."""
+
+    id: str
+    shard: tuple[int, int]
+    intents: int
+    socket: web.WebSocketResponse | None
+    pack: Callable[[Json], Any]
+    events: list[Json] = field(default_factory=list)
+
+
+class FakeGateway:
+    """Sends events to the sessions of one bot."""
+
+    def __init__(self) -> None:
+        self.port = 0  # until it is started
+        self.ids = itertools.count(snowflake())
+        self.me = user(ME, "captions", bot=True)
+        self.flags = 0
+        self.shards = 1
+        self.heartbeat_interval = 41.25  # seconds
+        self.identified: list[Json] = []
+        self.heartbeats = 0
+        self.queries: list[dict[str, str]] = []
+        self.sessions: dict[str, Session] = {}
+        self.deny_gateway: int | None = None  # a close code instead of READY
+        self.resume_refused = False
+        self.away = False  # the gateway answers with an error
+        self.deaf = False  # the gateway reads no more once a session has begun
+        self.changed = asyncio.Condition()
+
+    @property
+    def gateway(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/gateway"
+
+    async def dispatch(self, event: str, data: Json, shard: int = 0) -> None:
+        """Send an event to the newest session of a shard, at once or when it resumes."""
+        session = [one for one in self.sessions.values() if one.shard[0] == shard][-1]
+        if event == "MESSAGE_CREATE":
+            data = self._visible(data, session.intents)
+        frame = {"op": 0, "t": event, "s": len(session.events) + 1, "d": data}
+        session.events.append(frame)
+        if session.socket is not None and not session.socket.closed:
+            await _send(session.socket, session.pack(frame))
+
+    async def drop(self) -> None:
+        """Break the connections of all sessions, which may resume."""
+        for session in self.sessions.values():
+            if session.socket is not None:
+                await session.socket.close(code=4000)
+                session.socket = None
+
+    async def order(self, op: int, data: Any = None) -> None:
+        """Send all connected sessions something else than an event."""
+        for session in list(self.sessions.values()):
+            if session.socket is not None:
+                socket, session.socket = session.socket, None
+                await _send(socket, session.pack({"op": op, "d": data}))
+
+    @property
+    def _granted(self) -> int:
+        return MESSAGE_CONTENT if self.flags & (GRANTED | GRANTED_LIMITED) else 0
+
+    def _visible(self, message: Json, intents: int) -> Json:
+        mine = self.me["id"]
+        if (
+            intents & MESSAGE_CONTENT
+            or "guild_id" not in message
+            or message["author"]["id"] == mine
+            or any(person["id"] == mine for person in message["mentions"])
+        ):
+            return message
+        return {**message, "content": "", "attachments": [], "embeds": []}
+
+    async def _gateway(self, request: web.Request) -> web.StreamResponse:
+        self.queries.append(dict(request.query))
+        if self.away:
+            await self._notify()
+            raise web.HTTPServiceUnavailable
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        pack = _packer(request.query.get("compress"))
+        hello = {"heartbeat_interval": int(self.heartbeat_interval * 1000)}
+        await _send(socket, pack({"op": 10, "d": hello}))
+        session: Session | None = None
+        async for frame in socket:
+            if frame.type is not WSMsgType.TEXT:
+                continue
+            asked = json.loads(frame.data)
+            if asked["op"] == 1:
+                self.heartbeats += 1
+                await _send(socket, pack({"op": 11}))
+            elif asked["op"] == 2:
+                session = await self._identify(socket, pack, asked["d"])
+            elif asked["op"] == 6:
+                session = await self._resume(socket, pack, asked["d"])
+            await self._notify()
+            if self.deaf and session is not None:
+                await asyncio.Event().wait()
+        if session is not None and session.socket is socket:
+            session.socket = None
+        await self._notify()
+        return socket
+
+    async def _identify(
+        self, socket: web.WebSocketResponse, pack: Callable[[Json], Any], asked: Json
+    ) -> Session | None:
+        code = self.deny_gateway
+        if asked["token"] != TOKEN:
+            code = 4004
+        elif asked["intents"] & MESSAGE_CONTENT and not self._granted:
+            code = 4014
+        if code is not None:
+            await socket.close(code=code)
+            return None
+        shard = tuple(asked.get("shard", (0, 1)))
+        session = Session(f"session-{next(self.ids)}", shard, asked["intents"], socket, pack)
+        self.sessions[session.id] = session
+        ready = {
+            "v": 10,
+            "user": self.me,
+            "guilds": [{"id": GUILD, "unavailable": True}],
+            "session_id": session.id,
+            "resume_gateway_url": self.gateway,
+            "shard": list(shard),
+            "application": {"id": self.me["id"], "flags": self.flags},
+        }
+        await self.dispatch("READY", ready, shard[0])
+        await self.dispatch("GUILD_CREATE", guild(), shard[0])
+        self.identified.append(asked)
+        return session
+
+    async def _resume(
+        self, socket: web.WebSocketResponse, pack: Callable[[Json], Any], asked: Json
+    ) -> Session | None:
+        session = self.sessions.get(asked["session_id"])
+        if session is None or self.resume_refused:
+            self.sessions.pop(asked["session_id"], None)
+            await _send(socket, pack({"op": 9, "d": False}))
+            return None
+        session.socket, session.pack = socket, pack
+        for event in session.events[asked["seq"] :]:
+            await _send(socket, pack(event))
+        await self.dispatch("RESUMED", {}, session.shard[0])
+        return session
+
+    async def _notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+
+def _packer(compression: str | None) -> Callable[[Json], Any]:
+    if compression == "zlib-stream":
+        stream = zlib.compressobj()
+        return lambda frame: (
+            stream.compress(json.dumps(frame).encode()) + stream.flush(zlib.Z_SYNC_FLUSH)
+        )
+    if compression == "zstd-stream":  # from Python 3.14 on
+        other = import_module("compression.zstd").ZstdCompressor()
+        return lambda frame: other.compress(json.dumps(frame).encode(), other.FLUSH_BLOCK)
+    return json.dumps
+
+
+async def _send(socket: web.WebSocketResponse, frame: str | bytes) -> None:
+    await (socket.send_bytes(frame) if isinstance(frame, bytes) else socket.send_str(frame))
