@@ -48,7 +48,7 @@ class Failure:
     body: Json
     headers: dict[str, str]
     times: int
-    done: bool  # what was asked for is done nevertheless
+    done: bool  # the request is carried out in spite of the error
 
 
 class FakeApi(FakeGateway):
@@ -61,9 +61,9 @@ class FakeApi(FakeGateway):
         self.messages: dict[str, Json] = {}
         self.interactions: dict[str, Json] = {}
         self.files: dict[str, bytes] = {}
-        self.moved: dict[str, str] = {}  # files that are elsewhere now
+        self.moved: dict[str, str] = {}  # names of files, and the addresses they redirect to
         self.nonces: dict[tuple[str, str], str] = {}  # ids of messages, by channel and nonce
-        self.gone: set[str] = set()  # channels
+        self.gone: set[str] = set()  # ids of deleted channels
         self._failures: list[Failure] = []
 
     def fail(
@@ -77,12 +77,12 @@ class FakeApi(FakeGateway):
         *,
         done: bool = False,
     ) -> None:
-        """Answer the next requests to a path with an error, even though they may be done."""
+        """Answer the next requests to a path with an error, even if they are carried out."""
         failure = Failure(method, path, status, body or {}, headers or {}, times, done)
         self._failures.append(failure)
 
     def failure(self, method: str, path: str) -> Failure | None:
-        """Return how a request is to fail, if it is."""
+        """Return how a request shall fail, if at all."""
         for failure in self._failures:
             if failure.method == method and re.fullmatch(failure.path, path):
                 failure.times -= 1

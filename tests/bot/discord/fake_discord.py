@@ -11,7 +11,7 @@ from aiohttp import WSCloseCode, web
 from tests.bot.discord.fake_api import Call, FakeApi
 from tests.bot.discord.fake_payloads import ADA, CHANNEL, GUILD, PRIVATE, Json, user
 
-SECONDS = 10.0  # after which a test has waited long enough
+SECONDS = 10.0  # that a test waits for something to happen
 
 
 class FakeDiscord(FakeApi):
@@ -137,13 +137,15 @@ class FakeDiscord(FakeApi):
     # What tests wait for.
 
     async def until(self, happened: Callable[[], Any]) -> Any:
-        """Wait until something is true, and return it."""
+        """Wait until a condition holds, and return its value."""
         try:
             async with asyncio.timeout(SECONDS), self.changed:
                 return await self.changed.wait_for(happened)
         except TimeoutError:
-            seen = [f"{call.method} {call.path} {call.body}" for call in self.calls]
-            raise AssertionError("\n".join(["it did not happen; there were", *seen])) from None
+            requests = [f"{call.method} {call.path} {call.body}" for call in self.calls]
+            raise AssertionError(
+                "\n".join(["it did not happen; the requests were", *requests])
+            ) from None
 
     async def call(self, method: str, path: str, nth: int = 1) -> Call:
         """Wait for the nth request to a path, which is a regular expression."""
@@ -168,7 +170,7 @@ class FakeDiscord(FakeApi):
         return body
 
     async def followed_up(self, interaction: Json, nth: int = 1) -> Call:
-        """Wait for the nth further message to an interaction."""
+        """Wait for the nth follow-up message to an interaction."""
         path = f"/webhooks/{self.me['id']}/{interaction['token']}"
         return await self.call("POST", path, nth)
 
@@ -179,5 +181,5 @@ class FakeDiscord(FakeApi):
         return body
 
     async def connected(self, times: int = 1) -> None:
-        """Wait until the bot has identified itself so many times."""
+        """Wait until the bot has identified itself n times."""
         await self.until(lambda: len(self.identified) >= times)

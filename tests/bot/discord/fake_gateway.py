@@ -1,4 +1,4 @@
-"""The gateway of a small Discord: sessions, and the events that they are sent."""
+"""The gateway of a small Discord: its sessions and their events."""
 
 import asyncio
 import itertools
@@ -54,7 +54,7 @@ class FakeGateway:
         self.deny_gateway: int | None = None  # a close code instead of READY
         self.resume_refused = False
         self.away = False  # the gateway answers with an error
-        self.deaf = False  # the gateway reads no more once a session has begun
+        self.deaf = False  # the gateway stops reading after a session began
         self.changed = asyncio.Condition()
 
     @property
@@ -79,7 +79,7 @@ class FakeGateway:
                 session.socket = None
 
     async def order(self, op: int, data: Any = None) -> None:
-        """Send all connected sessions something else than an event."""
+        """Send all connected sessions an opcode other than an event, and end their connections."""
         for session in list(self.sessions.values()):
             if session.socket is not None:
                 socket, session.socket = session.socket, None
@@ -114,14 +114,14 @@ class FakeGateway:
         async for frame in socket:
             if frame.type is not WSMsgType.TEXT:
                 continue
-            asked = json.loads(frame.data)
-            if asked["op"] == 1:
+            payload = json.loads(frame.data)
+            if payload["op"] == 1:
                 self.heartbeats += 1
                 await _send(socket, pack({"op": 11}))
-            elif asked["op"] == 2:
-                session = await self._identify(socket, pack, asked["d"])
-            elif asked["op"] == 6:
-                session = await self._resume(socket, pack, asked["d"])
+            elif payload["op"] == 2:
+                session = await self._identify(socket, pack, payload["d"])
+            elif payload["op"] == 6:
+                session = await self._resume(socket, pack, payload["d"])
             await self._notify()
             if self.deaf and session is not None:
                 await asyncio.Event().wait()
@@ -131,18 +131,18 @@ class FakeGateway:
         return socket
 
     async def _identify(
-        self, socket: web.WebSocketResponse, pack: Callable[[Json], Any], asked: Json
+        self, socket: web.WebSocketResponse, pack: Callable[[Json], Any], payload: Json
     ) -> Session | None:
         code = self.deny_gateway
-        if asked["token"] != TOKEN:
+        if payload["token"] != TOKEN:
             code = 4004
-        elif asked["intents"] & MESSAGE_CONTENT and not self._granted:
+        elif payload["intents"] & MESSAGE_CONTENT and not self._granted:
             code = 4014
         if code is not None:
             await socket.close(code=code)
             return None
-        shard = tuple(asked.get("shard", (0, 1)))
-        session = Session(f"session-{next(self.ids)}", shard, asked["intents"], socket, pack)
+        shard = tuple(payload.get("shard", (0, 1)))
+        session = Session(f"session-{next(self.ids)}", shard, payload["intents"], socket, pack)
         self.sessions[session.id] = session
         ready = {
             "v": 10,
@@ -155,19 +155,19 @@ class FakeGateway:
         }
         await self.dispatch("READY", ready, shard[0])
         await self.dispatch("GUILD_CREATE", guild(), shard[0])
-        self.identified.append(asked)
+        self.identified.append(payload)
         return session
 
     async def _resume(
-        self, socket: web.WebSocketResponse, pack: Callable[[Json], Any], asked: Json
+        self, socket: web.WebSocketResponse, pack: Callable[[Json], Any], payload: Json
     ) -> Session | None:
-        session = self.sessions.get(asked["session_id"])
+        session = self.sessions.get(payload["session_id"])
         if session is None or self.resume_refused:
-            self.sessions.pop(asked["session_id"], None)
+            self.sessions.pop(payload["session_id"], None)
             await _send(socket, pack({"op": 9, "d": False}))
             return None
         session.socket, session.pack = socket, pack
-        for event in session.events[asked["seq"] :]:
+        for event in session.events[payload["seq"] :]:
             await _send(socket, pack(event))
         await self.dispatch("RESUMED", {}, session.shard[0])
         return session

@@ -8,12 +8,11 @@ Json = dict[str, Any]
 TOKEN = "MTA.fake.token-of-the-bot"
 ME, ADA, OWNER = "600000000000000000", "610000000000000000", "620000000000000000"
 GUILD, CHANNEL, PRIVATE = "700000000000000000", "710000000000000000", "720000000000000000"
-THREAD = "730000000000000000"  # of the channel
+THREAD = "730000000000000000"  # in CHANNEL
 GRANTED, GRANTED_LIMITED = 1 << 18, 1 << 19  # application flags of the message content intent
-DIRECT_MESSAGES, MESSAGE_CONTENT = 1 << 12, 1 << 15  # intents
+MESSAGE_CONTENT = 1 << 15  # an intent
 ADMINISTRATOR, MANAGE_CHANNELS = 1 << 3, 1 << 4  # permissions
 EPHEMERAL = 1 << 6  # a message flag
-UNSET = {"description": "", "default_member_permissions": None}  # of a command
 
 
 def user(number: str, name: str, *, bot: bool = False) -> Json:
@@ -29,7 +28,7 @@ def user(number: str, name: str, *, bot: bool = False) -> Json:
 
 
 def snowflake(age: float = 0.0) -> int:
-    """Return an id as Discord gave out `age` seconds ago."""
+    """Return an id as Discord made it `age` seconds ago."""
     return int((time.time() - age) * 1000 - 1_420_070_400_000) << 22
 
 

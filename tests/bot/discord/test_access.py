@@ -33,17 +33,17 @@ OPERATORS = {f"discord:{ADA}"}
 IN_THREAD: Json = {"channel": {"id": THREAD, "type": 11}, "channel_id": THREAD}
 
 
-async def test_people_who_are_not_allowed_are_told_so_once(world: World) -> None:
+async def test_people_who_are_not_allowed_get_one_refusal(world: World) -> None:
     world.access = Access(allowed={"discord:1"})
     before = refused("not allowed")
     async with world.running():
         first, _ = await world.photo(0), await world.photo(1)
-        said = await world.fake.sent(channel=PRIVATE)
+        sent = await world.fake.sent(channel=PRIVATE)
         await world.fake.say("hello", channel_id=PRIVATE)
         await until_refused("not allowed", before + 3)
 
-    assert said["content"] == replies.NOT_ALLOWED
-    assert said["message_reference"]["message_id"] == first["id"]
+    assert sent["content"] == replies.NOT_ALLOWED
+    assert sent["message_reference"]["message_id"] == first["id"]
     assert len(world.fake.requests("POST", f"/channels/{PRIVATE}/messages")) == 1
     assert not world.fake.requests("GET", "/cdn/.*")
     assert not world.fake.requests("POST", ".*/typing")
@@ -102,7 +102,7 @@ async def test_a_rate_limit_is_explained_once_to_messages_and_always_to_interact
         )
         await fake.sent(2)
         await world.photo(3)
-        told = await fake.sent(3)
+        reply = await fake.sent(3)
         await world.photo(3)
         photo = {"photo": fake.attachment(PHOTOS[0])}
         asked = [
@@ -114,7 +114,7 @@ async def test_a_rate_limit_is_explained_once_to_messages_and_always_to_interact
         alt = await fake.acknowledged(await fake.press(message, "alt"))
 
     words = replies.TOO_MANY.partition("{")[0]
-    assert told["content"].startswith(words)
+    assert reply["content"].startswith(words)
     assert all(one["content"].startswith(words) for one in whispered)
     assert all(one["flags"] & EPHEMERAL for one in whispered)
     assert alt["data"]["content"].startswith("```")
@@ -136,9 +136,9 @@ async def test_a_rate_limit_is_explained_once_in_a_channel_with_automatic_captio
         await fake.sent(2, CHANNEL)
         await until_refused("too many", before + 3)
 
-    said = [call.body["content"] for call in fake.requests("POST", f"/channels/{CHANNEL}/messages")]
-    assert sorted(said)[0] == "A dog runs."
-    assert len(said) == 2
+    sent = [call.body["content"] for call in fake.requests("POST", f"/channels/{CHANNEL}/messages")]
+    assert sorted(sent)[0] == "A dog runs."
+    assert len(sent) == 2
 
 
 async def test_missed_photos_count_towards_no_rate_limit_but_blocked_people_get_no_answer(
@@ -166,9 +166,9 @@ async def test_a_thread_belongs_to_its_channel(world: World) -> None:
             channel_id=THREAD, attachments=[world.fake.attachment(PHOTOS[0])]
         )
         await world.settled(asked)
-        told = await world.fake.acknowledged(await world.fake.use("help", **IN_THREAD))
+        reply = await world.fake.acknowledged(await world.fake.use("help", **IN_THREAD))
 
-    assert told["data"]["content"] == replies.help_text(replies.DISCORD_GROUP_HELP)
+    assert reply["data"]["content"] == replies.help_text(replies.DISCORD_GROUP_HELP)
 
 
 async def test_a_thread_has_the_automatic_captions_of_its_channel(world: World) -> None:
@@ -178,10 +178,10 @@ async def test_a_thread_has_the_automatic_captions_of_its_channel(world: World) 
     async with world.running():
         asked = await fake.say(channel_id=THREAD, attachments=[fake.attachment(PHOTOS[0])])
         reply = await fake.sent(channel=THREAD)
-        told = await fake.edited(await fake.use("settings", **IN_THREAD))
+        settings = await fake.edited(await fake.use("settings", **IN_THREAD))
 
     assert reply["message_reference"]["message_id"] == asked["id"]
-    assert told["content"].startswith(replies.AUTO_ON)
+    assert settings["content"].startswith(replies.AUTO_ON)
 
 
 async def test_automatic_captions_switched_in_a_thread_hold_in_its_channel(world: World) -> None:
@@ -204,8 +204,8 @@ async def test_only_operators_see_the_figures_of_the_bot(world: World) -> None:
         here = await fake.acknowledged(await fake.use("stats"))
         private = await fake.acknowledged(await fake.use("stats", context=1))
 
-    said = [answer["data"]["content"] for answer in (refused, here, private)]
-    assert said == [replies.OPERATORS_ONLY, STATS, STATS]
+    sent = [answer["data"]["content"] for answer in (refused, here, private)]
+    assert sent == [replies.OPERATORS_ONLY, STATS, STATS]
     assert all(answer["data"]["flags"] & EPHEMERAL for answer in (refused, here, private))
 
 
@@ -215,11 +215,11 @@ async def test_only_operators_can_have_the_bot_leave_a_server(world: World) -> N
         refused = await fake.acknowledged(await fake.use("leave"))
         world.access.operators = OPERATORS
         assert not fake.requests("DELETE", ".*")
-        told = await fake.acknowledged(await fake.use("leave"))
+        reply = await fake.acknowledged(await fake.use("leave"))
         await fake.call("DELETE", f"/users/@me/guilds/{GUILD}")
 
     assert refused["data"]["content"] == replies.OPERATORS_ONLY
-    assert told["data"]["content"] == replies.LEAVING
+    assert reply["data"]["content"] == replies.LEAVING
 
 
 @pytest.mark.parametrize("where", [{"context": 1}, {"guild_id": "999", "guild": {"id": "999"}}])
@@ -228,9 +228,9 @@ async def test_the_bot_cannot_leave_where_it_is_not_a_member(
 ) -> None:
     world.access.operators = OPERATORS
     async with world.running():
-        told = await world.fake.acknowledged(await world.fake.use("leave", **where))
+        reply = await world.fake.acknowledged(await world.fake.use("leave", **where))
 
-    assert told["data"]["content"] == replies.LEAVE_GROUPS
+    assert reply["data"]["content"] == replies.LEAVE_GROUPS
     assert not world.fake.requests("DELETE", ".*")
 
 

@@ -89,7 +89,7 @@ async def test_the_gateway_is_kept_alive(world: World) -> None:
     assert world.fake.queries[0]["compress"].endswith("-stream")
 
 
-@pytest.mark.parametrize("how", ["dropped", "told to"])
+@pytest.mark.parametrize("how", ["dropped", "requested"])
 async def test_a_photo_sent_while_reconnecting_is_answered(world: World, how: str) -> None:
     async with world.running():
         await world.captioned(0)

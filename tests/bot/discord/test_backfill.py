@@ -31,7 +31,7 @@ MISSING: Json = {"code": 50001, "message": "Missing Access"}
 
 
 def missed(world: World, number: int = 0, channel: str = PRIVATE, **fields: Any) -> Json:
-    """Have a person send a photo that no event tells of."""
+    """Have a person send a photo without an event."""
     attachments = [world.fake.attachment(PHOTOS[number])]
     return world.fake.message(channel_id=channel, attachments=attachments, **fields)
 
@@ -82,7 +82,7 @@ async def test_photos_older_than_the_limit_get_no_answer(world: World) -> None:
 async def test_a_bounded_number_of_messages_is_read(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backfill, "MAX_MESSAGES", 102)  # more than Discord hands out at once
+    monkeypatch.setattr(backfill, "MAX_MESSAGES", 102)  # more than Discord returns at once
     await world.inbox.saw("discord", PRIVATE, snowflake(HOURS))
     for _ in range(101):
         world.fake.message("words", channel_id=PRIVATE)
@@ -188,10 +188,10 @@ async def test_a_new_session_is_backfilled_and_a_resumed_one_is_not(world: World
     fake = world.fake
     async with world.running():
         await world.captioned(0)
-        looks = len(fake.requests("GET", f"/channels/{PRIVATE}/messages"))
+        before = len(fake.requests("GET", f"/channels/{PRIVATE}/messages"))
         await fake.drop()
         await world.captioned(1)
-        assert len(fake.requests("GET", f"/channels/{PRIVATE}/messages")) == looks
+        assert len(fake.requests("GET", f"/channels/{PRIVATE}/messages")) == before
         lost = missed(world, 2)
         await fake.order(9, False)
         await fake.connected(2)

@@ -36,12 +36,12 @@ async def test_a_caption_stays_if_there_is_nothing_else_to_say(world: World) -> 
         message["content"] = "A dog runs. Put differently, 1."
         pressed = await fake.press(message, "another:1")
         change = await fake.edited(pressed)
-        said = await fake.followed_up(pressed)
+        reply = await fake.followed_up(pressed)
 
     assert "content" not in change
     assert row(change["components"])[0][0] == "another:2"
-    assert said.body["content"] == replies.NOTHING_ELSE
-    assert said.body["flags"] & EPHEMERAL
+    assert reply.body["content"] == replies.NOTHING_ELSE
+    assert reply.body["flags"] & EPHEMERAL
 
 
 async def test_a_busy_model_leaves_the_caption_as_it_is(world: World) -> None:
@@ -50,9 +50,9 @@ async def test_a_busy_model_leaves_the_caption_as_it_is(world: World) -> None:
         message = await world.captioned()
         world.model.problem = Busy("later", 3.0)
         pressed = await fake.press(message, "another:1")
-        said = await fake.followed_up(pressed)
+        reply = await fake.followed_up(pressed)
 
-    assert said.body["content"] == replies.busy(3)
+    assert reply.body["content"] == replies.busy(3)
     assert not fake.requests("PATCH", ".*")
 
 
@@ -135,9 +135,9 @@ async def test_buttons_say_that_a_photo_is_gone(world: World, how: str) -> None:
         else:
             del message["message_reference"]
         for custom_id in ("another:1", "look"):
-            said = await fake.followed_up(await fake.press(message, custom_id))
-            assert said.body["content"] == replies.GONE
-            assert said.body["flags"] & EPHEMERAL
+            reply = await fake.followed_up(await fake.press(message, custom_id))
+            assert reply.body["content"] == replies.GONE
+            assert reply.body["flags"] & EPHEMERAL
 
     assert not fake.requests("PATCH", ".*")
 

@@ -96,7 +96,7 @@ async def test_the_same_message_twice_is_answered_once(world: World) -> None:
         photo = await world.photo()
         await world.model.reached()
         await world.fake.dispatch("MESSAGE_CREATE", photo)
-        await asyncio.sleep(0.1)  # in which the inbox looks for what is due
+        await asyncio.sleep(0.1)  # in which the inbox would take it up again
         assert len(world.model.asked) == 1
         world.model.open.set()
         await world.settled(photo)
@@ -117,7 +117,7 @@ async def test_a_bounded_number_of_messages_is_in_progress_and_all_are_answered(
         async with asyncio.timeout(SECONDS):
             while len(await world.states()) < 7:
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)  # in which the inbox looks for what is due
+        await asyncio.sleep(0.1)  # in which the inbox would take it up again
         assert len(world.model.asked) == 2
         world.model.open.set()
         await world.settled(*photos)
@@ -226,7 +226,7 @@ async def test_a_bug_ends_in_an_apology(
     caplog.clear()
 
 
-async def test_who_asks_learns_that_a_request_cannot_be_recorded(
+async def test_the_asker_learns_that_a_request_could_not_be_recorded(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def accept(key: Key, reference: Any) -> bool:
@@ -235,10 +235,10 @@ async def test_who_asks_learns_that_a_request_cannot_be_recorded(
     async with world.running():
         monkeypatch.setattr(world.inbox, "accept", accept)
         await world.photo()
-        said = await world.fake.sent()
+        reply = await world.fake.sent()
         whispered = await world.fake.acknowledged(await slash(world))
 
-    assert said["content"] == replies.FAILED
+    assert reply["content"] == replies.FAILED
     assert whispered["data"]["content"] == replies.FAILED
     assert whispered["data"]["flags"] & EPHEMERAL
     assert await world.inbox.seen("discord") == {}
@@ -246,6 +246,6 @@ async def test_who_asks_learns_that_a_request_cannot_be_recorded(
 
 
 def raw(world: World) -> bytes:
-    """Return all that the inbox's files hold."""
+    """Return the content of the inbox's files."""
     folder = world.inbox.path.parent
     return b"".join(file.read_bytes() for file in folder.glob("inbox.sqlite3*"))

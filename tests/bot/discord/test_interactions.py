@@ -14,7 +14,7 @@ FAILED: Json = {"code": 0, "message": "Internal"}
 
 
 @pytest.mark.parametrize(
-    ("ask", "said"),
+    ("ask", "text"),
     [
         (slash, "A dog runs."),
         (menu, "A dog runs."),
@@ -23,7 +23,7 @@ FAILED: Json = {"code": 0, "message": "Internal"}
     ],
 )
 async def test_an_interaction_in_progress_at_a_crash_is_answered_once_after_it(
-    world: World, ask: Ask, said: str
+    world: World, ask: Ask, text: str
 ) -> None:
     fake = world.fake
     world.model.open.clear()
@@ -36,7 +36,7 @@ async def test_an_interaction_in_progress_at_a_crash_is_answered_once_after_it(
 
     hook = f"/webhooks/{ME}/{asked['token']}"
     done = fake.requests("PATCH", f"{hook}/messages/@original") + fake.requests("POST", hook)
-    assert [call.body["content"] for call in done] == [said]
+    assert [call.body["content"] for call in done] == [text]
     assert bool(done[0].files) == (ask is look)
     assert len(fake.requests("POST", "/interactions/.*")) == 1
     assert [row.reference for row in await world.inbox.rows("answered")] == [None]
@@ -78,7 +78,7 @@ async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World)
 async def test_an_interaction_that_cannot_be_answered_ends_in_an_apology(
     world: World, ask: Ask, method: str
 ) -> None:
-    # The library tries faults of the server five times by itself, which takes it 16 seconds.
+    # Not a server error: the library would repeat it five times by itself, for 16 seconds.
     world.fake.fail(method, "/webhooks/.*", 429, FAILED, times=3)
     async with world.running():
         asked = await ask(world)

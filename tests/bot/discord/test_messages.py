@@ -91,7 +91,7 @@ async def test_a_message_without_a_picture_gets_a_hint(world: World) -> None:
         hint = await fake.sent(channel=PRIVATE)
         mine = fake.message("A dog runs.", author=fake.me)
         reference = {"message_id": mine["id"], "channel_id": CHANNEL, "guild_id": GUILD}
-        # A reply that mentions the bot only because it is one.
+        # A reply to the bot: Discord adds the mention by itself.
         await fake.say(
             "nice",
             type=19,

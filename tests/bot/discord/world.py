@@ -1,4 +1,4 @@
-"""What the tests of the bot on Discord share: a Discord, a bot for it, and what the bot keeps."""
+"""What the tests of the bot on Discord share: a small Discord, a bot, and its data."""
 
 import asyncio
 import logging
@@ -16,6 +16,7 @@ from bot import replies
 from bot.access import Access
 from bot.answers import Answers
 from bot.discord.adapter import Discord
+from bot.discord.identity import PLATFORM
 from bot.services import Services
 from bot.settings import Settings
 from bot.store.chat_settings import ChatSettings
@@ -34,8 +35,8 @@ ROW = [("another:1", replies.ANOTHER), ("look", replies.LOOK), ("alt", replies.A
 
 
 def sentence(text: str, confidence: float = 0.9, *, attention: bool = False) -> Caption:
-    looks = np.full((2, 2), 0.25, np.float32) if attention else None
-    words = tuple(Word(word, -0.1, looks) for word in text.split())
+    maps = np.full((2, 2), 0.25, np.float32) if attention else None
+    words = tuple(Word(word, -0.1, maps) for word in text.split())
     return Caption(text, -0.1 * len(words), confidence, words)
 
 
@@ -68,20 +69,20 @@ class Model:
         if photo == LONG:
             return sentence("long " * 300)
         text = SENTENCES[PHOTOS.index(photo)]
-        said = sentence(text, self.confidence, attention=options.attention)
+        caption = sentence(text, self.confidence, attention=options.attention)
         if options.sample:
             others = (sentence(f"Put differently, {options.seed}."),)
-            return replace(said, alternatives=others[: options.alternatives])
-        return said
+            return replace(caption, alternatives=others[: options.alternatives])
+        return caption
 
 
-async def told() -> str:
+async def stats() -> str:
     return STATS
 
 
 @dataclass
 class World:
-    """A Discord, a bot for it, and what the bot keeps."""
+    """A small Discord, a bot, and its data."""
 
     fake: FakeDiscord
     model: Model
@@ -92,9 +93,9 @@ class World:
     access: Access = field(default_factory=lambda: Access("1000/minute", "1000/minute"))
 
     def services(self, **changes: Any) -> Services:
-        answers = Answers(self.model.caption, pixels, "discord")
+        answers = Answers(self.model.caption, pixels, PLATFORM)
         settings = self.settings.model_copy(update=changes)
-        return Services(settings, answers, self.chats, self.inbox, self.access, ABOUT, told)
+        return Services(settings, answers, self.chats, self.inbox, self.access, ABOUT, stats)
 
     def bot(self, **changes: Any) -> Discord:
         return Discord(self.services(**changes))
@@ -118,7 +119,7 @@ class World:
 
     @asynccontextmanager
     async def killed(self, **changes: Any) -> AsyncIterator[None]:
-        """Run a bot, and end it with nothing finished; what its process knew is gone with it."""
+        """Run a bot, and kill it: nothing is finished, and its memory is lost."""
         task = asyncio.create_task(self.bot(**changes).run(asyncio.Event()))
         await self.fake.connected(len(self.fake.identified) + 1)
         try:
@@ -130,12 +131,12 @@ class World:
         self.inbox = await self.opened.enter_async_context(_inbox(self.inbox.path.parent))
 
     async def states(self) -> dict[str, str]:
-        """Return what became of each message."""
+        """Return the state of each message in the inbox."""
         rows = await self.inbox.rows("open", "answered", "given up")
-        return {entry.key.message: entry.state for entry in rows}
+        return {row.key.message: row.state for row in rows}
 
     async def settled(self, *messages: Json, state: str = "answered") -> None:
-        """Wait until something has become of some messages."""
+        """Wait until some messages are in a state."""
         async with asyncio.timeout(SECONDS):
             while {(await self.states()).get(one["id"]) for one in messages} != {state}:
                 await asyncio.sleep(0.01)
@@ -154,12 +155,13 @@ class World:
         return self.bot_messages()[-1]
 
     def bot_messages(self) -> list[Json]:
+        """Return what the bot has sent, in order."""
         return [one for one in self.fake.messages.values() if one["author"] == self.fake.me]
 
 
 @asynccontextmanager
 async def a_world(folder: Path) -> AsyncIterator[World]:
-    """Start a Discord, and open what a bot keeps in a folder."""
+    """Start a small Discord, and open the data of a bot in a folder."""
     async with (
         FakeDiscord() as fake,
         ChatSettings(folder / "chats.sqlite3") as chats,
@@ -179,7 +181,7 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
             for call in fake.calls
             if call.body and not isinstance(call.body, list)
         ]
-        assert all(quiet_mentions(body) for body in bodies if "content" in body)
+        assert all(pings_nobody(body) for body in bodies if "content" in body)
 
 
 @contextmanager
@@ -204,7 +206,7 @@ def _inbox(folder: Path) -> Inbox:
 
 
 def quoted(world: World) -> list[str]:
-    """Return to which messages the bot replied, in the order of its replies."""
+    """Return the ids of the messages that the bot replied to, in order."""
     return [one["message_reference"]["message_id"] for one in world.bot_messages()]
 
 
@@ -216,6 +218,6 @@ def row(components: list[Json]) -> list[tuple[str, str]]:
     ]
 
 
-def quiet_mentions(body: Json) -> bool:
+def pings_nobody(body: Json) -> bool:
     mentions = body["allowed_mentions"]
     return mentions["parse"] == [] and not mentions.get("replied_user")
