@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,11 +14,10 @@ from discord.http import Route
 
 from bot import metrics
 from bot.discord.commands import Commands
-from bot.discord.errors import DISCORD_ERRORS, reason
+from bot.discord.errors import DISCORD_ERRORS, platform_errors, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.intake import PhotoClient, ShardedPhotoClient
 from bot.discord.photos import Photos
-from bot.errors import PlatformError
 from bot.services import Services
 from bot.settings import Settings
 from bot.supervision import until_stopped
@@ -28,14 +25,6 @@ from bot.supervision import until_stopped
 log = structlog.stdlib.get_logger(__name__)
 
 START_SECONDS = 60.0  # until the gateway has accepted the bot
-WRONG_TOKEN = "Discord rejects the token; copy DISCORD_BOT_TOKEN again from the developer portal"
-NO_INTENT = (
-    "Discord refuses the message content intent; switch it on in the developer portal, under Bot"
-)
-UNREACHABLE = (
-    "Discord cannot be reached; check the network, DISCORD_API_URL and DISCORD_GATEWAY_URL"
-)
-BAD_TOKEN_CODE = 4004  # with which the gateway closes the connection
 
 
 @dataclass(frozen=True)
@@ -55,7 +44,7 @@ class Discord:
         """Serve until `stop` is set, then finish the work in progress.
 
         Raises:
-            PlatformError: Discord cannot be reached, or rejects the bot.
+            PlatformError: Discord cannot be reached, or refuses the bot.
         """
         _set_up_library(self.services.settings)
         profile = await self._profile()
@@ -74,7 +63,7 @@ class Discord:
         """Verify the token, and return the bot's name.
 
         Raises:
-            PlatformError: Discord cannot be reached, or rejects the bot.
+            PlatformError: Discord cannot be reached, or refuses the bot.
         """
         _set_up_library(self.services.settings)
         return f"Discord: {(await self._profile()).name}"
@@ -82,7 +71,7 @@ class Discord:
     async def _profile(self) -> _Profile:
         # Both must be known before connecting: asking for an intent that is not granted is refused.
         client = discord.Client(intents=discord.Intents(guilds=True))
-        with _platform_errors():
+        with platform_errors():
             async with asyncio.timeout(START_SECONDS), client:
                 await client.login(self._token)
                 shards, _, _ = await client.http.get_bot_gateway()
@@ -110,7 +99,7 @@ class Discord:
         failures = [task.exception() for task in (serving, catching_up) if not task.cancelled()]
         error = next((failure for failure in failures if failure is not None), None)
         if error is not None and not stop.is_set():
-            with _platform_errors():
+            with platform_errors():
                 raise error
 
     async def _connect(self, client: PhotoClient) -> None:
@@ -135,24 +124,6 @@ class Discord:
     def _token(self) -> str:
         token = self.services.settings.discord_bot_token
         return token.get_secret_value() if token is not None else ""
-
-
-@contextmanager
-def _platform_errors() -> Iterator[None]:
-    try:
-        yield
-    except discord.LoginFailure as error:
-        raise PlatformError(WRONG_TOKEN) from error
-    except discord.PrivilegedIntentsRequired as error:
-        raise PlatformError(NO_INTENT) from error
-    except discord.ConnectionClosed as error:
-        if error.code == BAD_TOKEN_CODE:
-            raise PlatformError(WRONG_TOKEN) from error
-        raise PlatformError(f"Discord closed the connection with code {error.code}") from error
-    except discord.DiscordException as error:
-        raise PlatformError(f"Discord answers unexpectedly: {reason(error)}") from error
-    except DISCORD_ERRORS as error:
-        raise PlatformError(UNREACHABLE) from error
 
 
 def _set_up_library(settings: Settings) -> None:

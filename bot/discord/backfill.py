@@ -11,7 +11,7 @@ import discord
 import structlog
 
 from bot import logs
-from bot.discord.errors import DISCORD_ERRORS, REFUSALS, reason
+from bot.discord.errors import DISCORD_ERRORS, REFUSED, reason
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.incoming import Incoming
 from bot.discord.photos import pictures_of
@@ -107,7 +107,7 @@ class Backfill:
             with logs.about(PLATFORM, channel):
                 try:
                     last = await self._read(channel, max(last_read.get(str(channel), 0), since))
-                except REFUSALS as error:
+                except REFUSED as error:
                     log.info("channel no longer watched", reason=reason(error))
                     await self.unwatch(channel)
                 except DISCORD_ERRORS as error:

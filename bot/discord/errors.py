@@ -1,4 +1,4 @@
-"""What goes wrong between the bot and Discord, and what the inbox does about it."""
+"""What goes wrong between the bot and Discord, and what the bot does about it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +9,30 @@ import structlog
 
 from bot import metrics
 from bot.discord.identity import PLATFORM
+from bot.errors import PlatformError
 from bot.store.inbox import Hopeless, NotYet
 
 log = structlog.stdlib.get_logger(__name__)
 
 # What the network and Discord's API raise; anything else is a bug of ours.
 DISCORD_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError)
-REFUSALS = (discord.Forbidden, discord.NotFound)
+REFUSED = (discord.Forbidden, discord.NotFound)
 
 # Refusals that come with status 400: the thread is archived, or the server's own moderation
 # blocks the text or the title of a message.
 ARCHIVED, BLOCKED, BLOCKED_TITLE = 50083, 200000, 200001
 REFUSAL_CODES = {ARCHIVED, BLOCKED, BLOCKED_TITLE}
+
+BAD_TOKEN_CODE = 4004  # with which the gateway closes the connection
+WRONG_TOKEN = (
+    "Discord refuses the token; set DISCORD_BOT_TOKEN to the one from the developer portal"
+)
+NO_INTENT = (
+    "Discord refuses the message content intent; switch it on in the developer portal, under Bot"
+)
+UNREACHABLE = (
+    "Discord cannot be reached; check the network, DISCORD_API_URL and DISCORD_GATEWAY_URL"
+)
 
 
 def reason(error: BaseException) -> str:
@@ -46,14 +58,37 @@ def inbox_errors() -> Iterator[None]:
         metrics.ERRORS.labels(PLATFORM, "undelivered").inc()
         raise _for_inbox(error) from error
     except Exception as error:
-        log.exception("an answer failed", platform=PLATFORM)
-        raise Hopeless("a bug in the bot", apologize=True) from error
+        log.exception("answer failed", platform=PLATFORM)
+        raise Hopeless("bug in the bot", apologize=True) from error
+
+
+@contextmanager
+def platform_errors() -> Iterator[None]:
+    """Translate an error of the connection into an instruction for the operator.
+
+    Raises:
+        PlatformError: Discord cannot be reached, or refuses the bot.
+    """
+    try:
+        yield
+    except discord.LoginFailure as error:
+        raise PlatformError(WRONG_TOKEN) from error
+    except discord.PrivilegedIntentsRequired as error:
+        raise PlatformError(NO_INTENT) from error
+    except discord.ConnectionClosed as error:
+        if error.code == BAD_TOKEN_CODE:
+            raise PlatformError(WRONG_TOKEN) from error
+        raise PlatformError(f"Discord closed the connection with code {error.code}") from error
+    except discord.DiscordException as error:
+        raise PlatformError(f"Discord answers unexpectedly: {reason(error)}") from error
+    except DISCORD_ERRORS as error:
+        raise PlatformError(UNREACHABLE) from error
 
 
 def _for_inbox(error: BaseException) -> Hopeless | NotYet:
     if isinstance(error, discord.RateLimited):
         return NotYet(reason(error), error.retry_after)
-    if isinstance(error, REFUSALS):
+    if isinstance(error, REFUSED):
         return Hopeless(f"Discord refuses: {reason(error)}")
     if isinstance(error, discord.HTTPException):
         if error.code in REFUSAL_CODES:

@@ -10,7 +10,7 @@ import structlog
 
 from bot import metrics
 from bot.discord.buttons import serve_buttons
-from bot.discord.errors import DISCORD_ERRORS, REFUSALS, reason
+from bot.discord.errors import DISCORD_ERRORS, REFUSED, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.incoming import Incoming
 from bot.discord.interactions import Interactions
@@ -69,10 +69,10 @@ class PhotoClient(discord.Client):
             yield
         except DISCORD_ERRORS as error:
             metrics.ERRORS.labels(PLATFORM, "undelivered").inc()
-            write = log.info if isinstance(error, REFUSALS) else log.warning
-            write("an answer was not delivered", platform=PLATFORM, reason=reason(error))
+            write = log.info if isinstance(error, REFUSED) else log.warning
+            write("answer not delivered", platform=PLATFORM, reason=reason(error))
         except Exception:
-            log.exception("an answer failed", platform=PLATFORM)
+            log.exception("answer failed", platform=PLATFORM)
         finally:
             self._work.discard(task)
 

@@ -12,7 +12,7 @@ from discord.utils import MISSING
 from bot import metrics, replies
 from bot.access import Refusal
 from bot.discord.buttons import buttons_under
-from bot.discord.errors import REFUSALS, inbox_errors
+from bot.discord.errors import REFUSED, inbox_errors
 from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.photos import Photos, Picture, pictures_of
 from bot.discord.request import PhotoRequest
@@ -131,7 +131,7 @@ class Interactions:
             channel, message = request.quoted
             try:
                 quoted = await self.client.get_partial_messageable(channel).fetch_message(message)
-            except REFUSALS:
+            except REFUSED:
                 return None
             found = pictures_of(quoted)
         return found[0] if found else None

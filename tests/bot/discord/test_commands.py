@@ -196,7 +196,7 @@ async def test_an_expired_command_is_one_line_in_the_log(
         await world.fake.call("POST", "/interactions/.*")
         assert (await world.captioned())["content"] == "A dog runs."
 
-    lines = [one for one in caplog.records if "was not delivered" in one.getMessage()]
+    lines = [one for one in caplog.records if "not delivered" in one.getMessage()]
     assert [one.__dict__["reason"] for one in lines] == ["HTTP 404, Unknown interaction"]
 
 

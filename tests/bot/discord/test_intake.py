@@ -222,7 +222,7 @@ async def test_a_bug_ends_in_an_apology(
 
     assert [one["content"] for one in world.bot_messages()] == [replies.GIVEN_UP] * 2
     faults = [one for one in caplog.records if one.exc_info]
-    assert [one.getMessage() for one in faults] == ["an answer failed"] * 2
+    assert [one.getMessage() for one in faults] == ["answer failed"] * 2
     caplog.clear()
 
 

@@ -166,7 +166,7 @@ async def test_a_bug_costs_one_answer(world: World, caplog: pytest.LogCaptureFix
         await world.fake.say(attachments=[world.fake.attachment(PHOTOS[0])])
         assert (await world.captioned(1))["content"] == "Two children play."
 
-    assert [one.getMessage() for one in caplog.records if one.exc_info] == ["an answer failed"]
+    assert [one.getMessage() for one in caplog.records if one.exc_info] == ["answer failed"]
     caplog.clear()
 
 
