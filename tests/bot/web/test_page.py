@@ -107,7 +107,7 @@ async def opened(
 ) -> AsyncIterator[Page]:
     """Open the page, and see that it stays at home and complains of nothing but `allowed`."""
     secret = SecretStr(token) if token else None
-    async with serving(web_chat(caption, access=access, max_photo_mb=20, web_token=secret)) as url:
+    async with serving(web_chat(caption, access=access, max_photo_mb=2, web_token=secret)) as url:
         context = await browser.new_context(**{"reduced_motion": "reduce", **options})
         await context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = await context.new_page()
@@ -250,10 +250,10 @@ async def test_what_is_no_picture_is_refused_in_the_servers_words(browser: Brows
 
 
 async def test_a_file_that_is_too_large_is_refused_in_the_servers_words(browser: Browser) -> None:
-    large: FilePayload = {**photo(1), "buffer": bytes(21 * 2**20)}
+    large: FilePayload = {**photo(1), "buffer": bytes(3 * 2**20)}
     async with opened(browser, allowed="413") as page:
         await choose(page, large)
-        await expect(page.locator(".said")).to_have_text(replies.too_large(20))
+        await expect(page.locator(".said")).to_have_text(replies.too_large(2))
 
 
 async def test_retry_asks_again_when_the_server_was_away(browser: Browser) -> None:
