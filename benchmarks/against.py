@@ -1,17 +1,17 @@
-"""Time this captioner beside what people would use instead, in one run, a photo at a time.
+"""Compare this captioner with others in one run, one photo at a time.
 
     python benchmarks/against.py examples
 
-Two comparisons, in milliseconds a photo:
+There are two comparisons, in milliseconds per photo:
 
-- like for like: the networks alone, all in eager PyTorch and 32 bits, from the pixels that they
-  see to exactly 12 words or tokens.
-- as deployed: from the bytes of a file to the end of the search, ours as the bot serves it, with
-  sentences as long as they are, theirs as their model cards do it, with 12 tokens. Theirs lack the
-  tokenizer's part, whose files would be downloaded.
+- like for like: the networks alone, all in eager PyTorch and 32 bits, from their input pixels to
+  exactly 12 words or tokens.
+- as deployed: from the bytes of a file to the end of the search. Ours runs as the bot serves it,
+  and its sentences end where they end. Theirs run as their model cards say, with 12 tokens; their
+  tokens are not turned into text, because the tokenizers' files would have to be downloaded.
 
-Theirs have random weights (`rivals.py`). Each figure is of a process of its own, confined to one
-core or free to use all, and of a machine that did nothing else meanwhile (`quiet.py`).
+Theirs have random weights (`rivals.py`). Each figure comes from a process of its own, confined to
+one core or free to use all of them, on a machine that is otherwise idle (`quiet.py`).
 """
 
 import argparse
@@ -48,11 +48,11 @@ BEAMS = {OURS: (1, 3, Options.beam)} | dict.fromkeys(RIVALS, (1, 5))
 COMPARISONS = ("like for like", "as deployed")
 WORDS = 12
 
-Caption = Callable[[int, int], object]  # with a beam of such a width the photo of such a number
+Caption = Callable[[int, int], object]  # given the beam width and the number of the photo
 
 
 class Subject(NamedTuple):
-    """What is timed."""
+    """A captioner to time."""
 
     caption: Caption
     parameters: int
@@ -60,14 +60,14 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True)
 class Figure:
-    """What one captioner took in one comparison."""
+    """The time and memory of one captioner in one comparison."""
 
     captioner: str
     comparison: str
     cores: int
     beam: int
     parameters: int
-    megabytes: float  # resident when all was timed, with worker processes
+    megabytes: float  # resident after all timings, with worker processes
     seconds: list[float]
     others: float
     discarded: int
@@ -82,7 +82,7 @@ def main() -> None:
             print(json.dumps(asdict(figure)), flush=True)
         return
     if set(args.captioners) & set(RIVALS):
-        import rivals  # noqa: F401  # or a person waits for ours before reading what is missing
+        import rivals  # noqa: F401  # if transformers is missing, say so before ours is timed
     figures: list[Figure] = []
     for job in product(args.captioners, COMPARISONS, args.cores):
         print(*job, file=sys.stderr, flush=True)
@@ -98,7 +98,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--captioners", nargs="+", choices=BEAMS, default=list(BEAMS))
     parser.add_argument("--cores", nargs="+", type=int, default=sorted({1, cores()}))
-    parser.add_argument("--repeats", type=int, default=7, help="photos timed for each figure")
+    parser.add_argument("--repeats", type=int, default=7, help="photos to time for each figure")
     parser.add_argument(
         "--patience", type=float, default=600, help="seconds to wait for an idle machine"
     )
@@ -108,7 +108,7 @@ def _arguments() -> argparse.Namespace:
 
 def _in_its_own_process(captioner: str, comparison: str, count: int) -> list[Figure]:
     command = [sys.executable, *sys.argv, "--measure", captioner, comparison, str(count)]
-    threads = {"OMP_NUM_THREADS": str(count)}  # what PyTorch and `cores` take at its word
+    threads = {"OMP_NUM_THREADS": str(count)}  # PyTorch and `cores` obey it
     done = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | threads
     )
@@ -144,7 +144,7 @@ def _timed(
 
 
 def _network(path: Path, files: Sequence[bytes]) -> Subject:
-    # Here, for ours as it is deployed has no PyTorch in memory.
+    # Imported here: as deployed, ours has no PyTorch in memory.
     import torch
 
     trained = checkpoint.load(path)
@@ -181,11 +181,11 @@ def _theirs(name: str, comparison: str, files: Sequence[bytes]) -> Subject:
     prepared = [rival.prepare(Image.open(io.BytesIO(data))) for data in files]
 
     def network(beam: int, number: int) -> object:
-        return rival.speak(prepared[number % len(files)], beam, WORDS)
+        return rival.generate(prepared[number % len(files)], beam, WORDS)
 
     def deployed(beam: int, number: int) -> object:
         photo = Image.open(io.BytesIO(files[number % len(files)]))
-        return rival.speak(rival.prepare(photo), beam, WORDS)
+        return rival.generate(rival.prepare(photo), beam, WORDS)
 
     parameters = sum(weight.numel() for weight in rival.model.parameters())
     return Subject(network if comparison == "like for like" else deployed, parameters)
@@ -196,8 +196,8 @@ def _heading(figures: Sequence[Figure]) -> str:
     discarded = sum(figure.discarded for figure in figures)
     return "\n".join(
         [
-            f"{machine()}. Milliseconds a photo: median of {runs} (fastest to slowest).",
-            f"{discarded} runs that other processes disturbed were taken again.",
+            f"{machine()}. Milliseconds per photo: median of {runs} (fastest to slowest).",
+            f"{discarded} runs that other processes disturbed were repeated.",
             remark(max(figure.others for figure in figures)),
         ]
     )
@@ -251,7 +251,7 @@ def _ratios(figures: Sequence[Figure]) -> str:
         for captioner, beam in dict.fromkeys(map(_row, figures))
         if captioner != OURS
     ]
-    title = f"times as long as {OURS} at beam {Options.beam}"
+    title = f"time relative to {OURS} at beam {Options.beam}"
     return markdown([title, "beam", *map(_title, columns)], rows)
 
 

@@ -1,4 +1,4 @@
-"""The network as the bot serves it, but bare: in this process, stage by stage, without company."""
+"""The served network on its own: in this process, stage by stage, one batch at a time."""
 
 import os
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from captioner.runtime.select import Runtime, on_device, open_network
 
 
 class Bare(NamedTuple):
-    """A network on its device, what it was trained to see, and how it chooses sentences."""
+    """A network on its device, with its preprocessing and its matching."""
 
     network: Runnable[Any]
     preprocessing: Preprocessing
@@ -31,21 +31,21 @@ class Bare(NamedTuple):
         size, squeeze = self.preprocessing.size, self.preprocessing.squeeze
         return np.stack([squeeze(decode(data, side=size)) for data in files])
 
-    def see(self, squares: Squares) -> Memory[Any]:
-        """Encode squeezed photos, to the end."""
+    def encode(self, squares: Squares) -> Memory[Any]:
+        """Encode squeezed photos, and wait until the device has finished."""
         memory = self.network.encode(squares)
         if self.network.device.startswith("cuda"):
             import torch
 
-            torch.cuda.synchronize()  # it works on while the call returns
+            torch.cuda.synchronize()  # the call returns before a GPU has finished
         return memory
 
-    def speak(self, memory: Memory[Any], options: Options) -> list[list[Hypothesis]]:
-        """Search for the sentences of photos that were seen."""
+    def generate(self, memory: Memory[Any], options: Options) -> list[list[Hypothesis]]:
+        """Find sentences for encoded photos, the best first."""
         return generate(self.network, memory, options, self.matching)
 
     def __str__(self) -> str:
-        """Name the network, what runs it, where, and on how many threads."""
+        """Name the encoder, the runtime, the device and the number of threads."""
         threads = cores()
         if self.network.name == "torch":
             import torch
@@ -58,20 +58,20 @@ class Bare(NamedTuple):
 def open_bare(
     path: Path, device: str = "auto", runtime: Runtime = "auto", threads: int | None = None
 ) -> Bare:
-    """Read a checkpoint or what was exported from it, as `runtimes.open_network` chooses.
+    """Read a checkpoint or what was exported from it, as `open_network` chooses.
 
     Args:
-        path: of the checkpoint.
+        path: the checkpoint.
         device: as PyTorch names it, or "auto".
-        runtime: which one computes.
-        threads: of the encoder, and in PyTorch of the decoder too; one a core if None.
+        runtime: the runtime to use.
+        threads: of the encoder, and in PyTorch of the decoder too; None means one per core.
 
     Raises:
-        CheckpointError: a file is missing, damaged, or not what it should be.
+        CheckpointError: a file is missing, damaged, or not of the expected kind.
         ValueError: the device or the runtime cannot be used.
     """
     if threads:
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # which `cores` takes at its word
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # `cores` obeys it
     found = open_network(path, device, runtime)
     if threads and isinstance(found, Checkpoint):
         import torch

@@ -1,11 +1,11 @@
-"""Time captions of photos, stage by stage, in this process and without company.
+"""Time captions stage by stage, in this process, one batch at a time.
 
     python benchmarks/caption.py examples --threads 1 --megapixels 2
 
-The network is the one that is served: exported for the CPU where that lies beside the checkpoint,
-else PyTorch's; `--runtime` takes another. Prints milliseconds a photo at batch 1 (median and 95th
-percentile), photos a second at batch 8 and 32, and how the time divides among decoding the file,
-the encoder and the decoder.
+It measures the network that is served: the exported one if it is next to the checkpoint and there
+is no GPU, otherwise PyTorch's; `--runtime` chooses by hand. It prints milliseconds per photo at
+batch size 1 (median and 95th percentile), photos per second at batch sizes 8 and 32, and how the
+time is divided among decoding the file, the encoder and the decoder.
 """
 
 import argparse
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Stages(NamedTuple):
-    """Seconds that one batch takes in each stage."""
+    """Seconds per stage of one batch."""
 
     file: float
     encoder: float
@@ -56,20 +56,20 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photos", type=Path, help="folder of JPEG photos")
-    parser.add_argument("--megapixels", type=float, help="to scale photos to; as they are if not")
+    parser.add_argument("--megapixels", type=float, help="scale photos to this size first")
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--beam", type=int, default=Options.beam)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--runtime", default="auto", choices=get_args(Runtime))
-    parser.add_argument("--threads", type=int, help="of the network; one a core if not given")
-    parser.add_argument("--repeats", type=int, default=100, help="photos timed at each batch size")
+    parser.add_argument("--threads", type=int, help="threads of the network; default: one per core")
+    parser.add_argument("--repeats", type=int, default=100, help="photos to time at each size")
     return parser.parse_args()
 
 
 def _caption(bare: Bare, files: Sequence[bytes], options: Options) -> Stages:
     squares, file = _timed(lambda: bare.squeeze(files))
-    memory, encoder = _timed(lambda: bare.see(squares))
-    _, decoder = _timed(lambda: bare.speak(memory, options))
+    memory, encoder = _timed(lambda: bare.encode(squares))
+    _, decoder = _timed(lambda: bare.generate(memory, options))
     return Stages(file, encoder, decoder)
 
 
@@ -88,7 +88,7 @@ def _report(batch: int, timings: Sequence[Stages]) -> None:
     )
     if batch == 1:
         p95 = totals[min(len(totals) - 1, round(0.95 * len(totals)))]
-        speed = f"p50 {statistics.median(totals) * 1e3:.1f} ms, p95 {p95 * 1e3:.1f} ms a photo"
+        speed = f"p50 {statistics.median(totals) * 1e3:.1f} ms, p95 {p95 * 1e3:.1f} ms per photo"
     else:
         speed = f"{batch / statistics.median(totals):.1f} photos/s"
     print(f"batch {batch:2}: {speed}  ({parts}; {len(timings)} runs)", flush=True)

@@ -1,11 +1,11 @@
-"""Unpack hostile and broken files, and see that nothing but pixels or refusals come.
+"""Decode hostile and broken files, and check that each gives pixels or a refusal.
 
     python benchmarks/hostile.py --files 100000 --plain
 
-First every file of `tests/captioner/photo/hostile.py` goes through the sandbox, then so many
-mutants of valid files. Prints files a second, what became of them, the slowest ten, and the most
-memory that a worker took. With `--plain`, also how each hostile file fares in a process without
-limits, as it would in a thread of the bot. The exit status is 1 if anything else came.
+First every file of `tests/captioner/photo/hostile.py` goes through the sandbox, then `--files`
+mutants of valid files. It prints files per second, the outcomes, the ten slowest files, and the
+most memory that a worker used. With `--plain` it also decodes each hostile file in a process
+without limits, as a thread of the bot would. The exit status is 1 if a file had any other outcome.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))  # the files are those of the tests
+sys.path.insert(0, str(ROOT))  # the tests' files are used
 
 from captioner.cores import cores  # noqa: E402
 from captioner.photo.decode import TOO_MUCH_MEMORY, BadImage, Limits  # noqa: E402
@@ -35,8 +35,8 @@ SLOWEST = 10
 SIDE = 224
 MIB = 2**20
 
-PLAIN_SECONDS = 60  # without limits; by then a file has made its point
-PLAIN_MIB = 8192  # the same, and the machine goes on
+PLAIN_SECONDS = 60  # without limits: a file that takes longer has shown enough
+PLAIN_MIB = 8192  # without limits: more might stop the machine
 PLAIN = f"""
 import resource, sys
 from captioner.photo.decode import BadImage, decode
@@ -52,20 +52,20 @@ PLAIN_OUTCOMES = {0: "read", 3: "refused", -9: f"still busy after {PLAIN_SECONDS
 
 @dataclass
 class Tally:
-    """What became of files."""
+    """The outcomes of decoding many files."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     took: list[tuple[float, str, str]] = field(default_factory=list)  # seconds, name, outcome
     wrong: list[str] = field(default_factory=list)
-    peak: int = 0  # bytes that one worker took at the most
+    peak: int = 0  # bytes: the most that one worker used
 
 
 async def main() -> int:
     args = _arguments()
     limits = Limits(seconds=args.seconds)
     made = [(name, make()) for name, make in HOSTILE.items()]
-    hostile = await _unpack_all("hostile files", iter(made), limits)
-    broken = await _unpack_all("mutants", mutants(args.files, args.seed), limits)
+    hostile = await _decode_all("hostile files", iter(made), limits)
+    broken = await _decode_all("mutants", mutants(args.files, args.seed), limits)
     if args.plain:
         await _without_limits(made)
     return 1 if hostile.wrong or broken.wrong else 0
@@ -73,27 +73,27 @@ async def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--files", type=int, default=10_000, help="mutants")
-    parser.add_argument("--seed", type=int, default=0, help="of the mutants")
-    parser.add_argument("--seconds", type=float, default=Limits.seconds, help="a file may take")
-    parser.add_argument("--plain", action="store_true", help="hostile files without limits too")
+    parser.add_argument("--files", type=int, default=10_000, help="mutants to decode")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the mutants")
+    parser.add_argument("--seconds", type=float, default=Limits.seconds, help="limit per file")
+    parser.add_argument("--plain", action="store_true", help="also decode without limits")
     return parser.parse_args()
 
 
-async def _unpack_all(title: str, files: Files, limits: Limits) -> Tally:
+async def _decode_all(title: str, files: Files, limits: Limits) -> Tally:
     tally, started = Tally(), time.perf_counter()
     workers = cores()
     async with Sandbox(limits, workers) as sandbox:
         watching = asyncio.create_task(_watch(tally))
         async with asyncio.TaskGroup() as group:
-            for _ in range(workers):  # nobody waits for a worker
-                group.create_task(_unpack(sandbox, files, tally))
+            for _ in range(workers):  # so nobody waits for a worker
+                group.create_task(_decode(sandbox, files, tally))
         watching.cancel()
     _report(title, tally, time.perf_counter() - started)
     return tally
 
 
-async def _unpack(sandbox: Sandbox, files: Files, tally: Tally) -> None:
+async def _decode(sandbox: Sandbox, files: Files, tally: Tally) -> None:
     for name, data in files:
         started = time.perf_counter()
         try:
@@ -141,17 +141,17 @@ def _peak(process: int) -> int:
 
 def _report(title: str, tally: Tally, seconds: float) -> None:
     count = len(tally.took)
-    print(f"{count} {title} in {seconds:.0f} s, {count / seconds:.1f} a second")
+    print(f"{count} {title} in {seconds:.0f} s, {count / seconds:.1f} per second")
     for outcome, number in tally.outcomes.most_common():
         print(f"  {number:6} {outcome}")
-    print(f"  a worker took at most {tally.peak / MIB:.0f} MiB; the slowest:")
+    print(f"  a worker used at most {tally.peak / MIB:.0f} MiB; the slowest:")
     for took, name, outcome in sorted(tally.took, reverse=True)[:SLOWEST]:
         print(f"  {took:6.2f} s  {name}: {outcome}")
 
 
 async def _without_limits(files: Sequence[tuple[str, bytes]]) -> None:
     found = [(*await _decode_plainly(data), name) for name, data in files]
-    print("without limits: seconds, the most memory, and how it ended")
+    print("without limits: seconds, most memory, outcome")
     for seconds, peak, outcome, name in sorted(found, reverse=True):
         if seconds > 1 or peak > 256 * MIB or "ended" in outcome:
             print(f"  {seconds:6.2f} s {peak / MIB:6.0f} MiB  {name}: {outcome}")

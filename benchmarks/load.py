@@ -1,15 +1,16 @@
-"""Load the web chat's API, gently and far beyond what it can take, and see how it answers.
+"""Measure how the web chat's API answers from a light load to far beyond its limit.
 
     python benchmarks/load.py examples --plot docs/load.png
 
-First two ceilings, of the network that is served. The bare model: photos a second from pixels, in
-batches of several sizes, with the machine to itself. The bare pipeline: what a photo takes of a
-core, its file included, and how many of them all cores can do at most; bot, the processes that
-unpack files, and this client share these cores, so that this is the most that can be asked for.
+It first measures two limits of the served network. The bare model: photos per second from pixels,
+in batches of several sizes, with the machine to itself. The bare pipeline: how much core time one
+photo needs, its file included, and how many photos per second all cores can do at that cost. The
+bot, its decoding processes and this client share the cores, so nothing can exceed the bare
+pipeline.
 
-Then the bot of `python -m bot` with its own settings: 64 callers, each with its next photo as soon
-as it has an answer; and photos that come by chance at a rate, whether or not the ones before were
-answered. Latency counts from when a photo was due.
+Then it loads `python -m bot` with the bot's own settings. First 64 callers each send the next photo
+as soon as the last is answered. Then photos arrive at random at a given rate, whether or not the
+earlier ones are answered. Latency counts from when a photo was due.
 
 The exit status is 1 if an answer is lost: neither a caption nor a refusal that says when to retry.
 """
@@ -40,15 +41,15 @@ from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 BATCHES = (1, 2, 4, 8, 16, 32)
-OPTIONS = Options(alternatives=2)  # what the API searches for if nothing else is asked
-SOON = 0.05  # seconds in which a refusal should come
+OPTIONS = Options(alternatives=2)  # the API's defaults
+SOON = 0.05  # seconds within which a refusal should come
 
 
 class Bound(NamedTuple):
-    """Photos a second that nothing can exceed."""
+    """Photos per second that nothing can exceed."""
 
     model: float  # the network alone, at its best batch size
-    pipeline: float  # all cores together, with nothing to do but files and the network
+    pipeline: float  # all cores, doing nothing but files and the network
 
 
 def main() -> int:
@@ -69,19 +70,19 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("photos", type=Path, help="folder of photos to send, again and again")
+    parser.add_argument("photos", type=Path, help="folder of photos to send repeatedly")
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--runtime", default="auto", choices=get_args(Runtime))
     parser.add_argument("--callers", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=20, help="for which photos come")
+    parser.add_argument("--seconds", type=float, default=20, help="duration of each load")
     parser.add_argument(
         "--rates",
         nargs="+",
         type=float,
         default=[0.25, 0.5, 0.75, 0.9, 1.5, 3, 10],
-        help="offered, as shares of what the bare pipeline can do",
+        help="offered rates, relative to the bare pipeline",
     )
-    parser.add_argument("--plot", type=Path, help="write a picture of it")
+    parser.add_argument("--plot", type=Path, help="draw the results into this file")
     return parser.parse_args()
 
 
@@ -97,13 +98,13 @@ def _bound(bare: Bare, files: Sequence[bytes]) -> Bound:
         seconds, of_a_core = _seconds_each(bare, chosen)
         print(
             f"bare model, batch {batch:2}: {1 / seconds:.1f} photos/s, "
-            f"{of_a_core * 1e3:.1f} ms of a core a photo, {of_a_core / seconds:.2f} cores busy",
+            f"{of_a_core * 1e3:.1f} core ms per photo, {of_a_core / seconds:.2f} cores busy",
             flush=True,
         )
         fastest, least = max(fastest, 1 / seconds), min(least, of_a_core)
     pipeline = cores() / (file + least)
     print(
-        f"bare pipeline: {file * 1e3:.1f} ms of a core for a file, {least * 1e3:.1f} ms for the "
+        f"bare pipeline: {file * 1e3:.1f} core ms for a file, {least * 1e3:.1f} ms for the "
         f"network: at most {pipeline:.1f} photos/s on {cores()} cores",
         flush=True,
     )
@@ -111,11 +112,11 @@ def _bound(bare: Bare, files: Sequence[bytes]) -> Bound:
 
 
 def _seconds_each(bare: Bare, squares: Squares) -> tuple[float, float]:
-    """Return the seconds that a photo of such a batch takes, and those of a core."""
+    """Return the seconds per photo of a batch of this size, and the seconds of core time."""
     took = []
     for _ in range(1 + max(3, 16 // len(squares))):
         started, used = time.perf_counter(), time.process_time()
-        bare.speak(bare.see(squares), OPTIONS)
+        bare.generate(bare.encode(squares), OPTIONS)
         took.append((time.perf_counter() - started, time.process_time() - used))
     seconds, of_a_core = np.median(took[1:], axis=0) / len(squares)  # the first one warms up
     return float(seconds), float(of_a_core)

@@ -1,4 +1,4 @@
-"""The picture of a load: photos captioned, and how long they took, against photos offered."""
+"""The plot of a load: captioned photos and latency against offered photos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from traffic import Load
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6e6e6e"  # told apart by the colour-blind too
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6e6e6e"  # distinguishable for the colour-blind too
 SECONDS = {
     **{0.001: "1 ms", 0.003: "3 ms", 0.01: "10 ms", 0.03: "30 ms", 0.1: "0.1 s", 0.3: "0.3 s"},
     **{1.0: "1 s", 3.0: "3 s", 10.0: "10 s", 30.0: "30 s"},
@@ -31,13 +31,13 @@ STYLE: dict[Any, Any] = {
 
 
 def draw(loads: Sequence[Load], model: float, pipeline: float, path: Path) -> None:
-    """Write the picture.
+    """Write the plot.
 
     Args:
-        loads: those that were offered at a rate are drawn.
-        model: photos a second that the bare model can do.
-        pipeline: photos a second that all cores can do.
-        path: whose suffix says the format.
+        loads: those with an offered rate are drawn.
+        model: photos per second of the bare model.
+        pipeline: photos per second of the bare pipeline.
+        path: the file; its suffix gives the format.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -59,12 +59,14 @@ def _draw_rates(axes: "Axes", loads: Sequence[Load], model: float, pipeline: flo
     offered, captioned = [_offered(load) for load in loads], [load.rate for load in loads]
     most = 1.3 * max(model, pipeline)
     wanted = np.geomspace(offered[0], offered[-1], 200)
-    # Straight between two points where both axes are logarithmic, as what is offered is.
-    spoken = np.exp(np.interp(np.log(wanted), np.log(offered), np.log(np.maximum(captioned, 1e-9))))
-    axes.fill_between(wanted, spoken, np.maximum(spoken, wanted), color=ORANGE, alpha=0.12, lw=0)
+    # Interpolated on logarithmic axes, because the offered rates grow geometrically.
+    known = np.log(offered), np.log(np.maximum(captioned, 1e-9))
+    answered = np.exp(np.interp(np.log(wanted), *known))
+    unanswered = np.maximum(answered, wanted)
+    axes.fill_between(wanted, answered, unanswered, color=ORANGE, alpha=0.12, lw=0)
     axes.plot(wanted, wanted, color=GREY, linestyle=(0, (1, 2)), linewidth=1.5)
-    _label(axes, "all that was offered", (0.95 * most, 0.95 * most), GREY, (-10, 0))
-    axes.plot(wanted, spoken, color=BLUE)
+    _label(axes, "everything offered", (0.95 * most, 0.95 * most), GREY, (-10, 0))
+    axes.plot(wanted, answered, color=BLUE)
     axes.plot(offered, captioned, "o", color=BLUE)
     for name, bound in (("bare model", model), ("bare pipeline, all cores", pipeline)):
         axes.axhline(bound, color=GREY, linewidth=1)
@@ -74,13 +76,13 @@ def _draw_rates(axes: "Axes", loads: Sequence[Load], model: float, pipeline: flo
     if refused := loads[-1].share_refused:
         middle = (max(model, pipeline) + most) / 2
         _label(axes, f"refused: {refused:.0%} at this end", (offered[-1], middle), ORANGE, (-2, 0))
-    axes.set(title="Photos captioned a second", ylim=(0, most))
+    axes.set(title="Photos captioned per second", ylim=(0, most))
 
 
 def _label(
     axes: "Axes", text: str, place: tuple[float, float], color: str, away: tuple[int, int]
 ) -> None:
-    """Write on the side of a place that `away` points to, so many points from it."""
+    """Write next to a place: `away` is the direction and distance, in points."""
     right, up = away
     axes.annotate(
         text,
@@ -96,10 +98,10 @@ def _label(
 def _draw_seconds(axes: "Axes", loads: Sequence[Load]) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    spoken = [load for load in loads if load.captioned]
-    offered = [_offered(load) for load in spoken]
+    answering = [load for load in loads if load.captioned]
+    offered = [_offered(load) for load in answering]
     shares = {
-        share: [float(np.percentile(load.captioned, share)) for load in spoken]
+        share: [float(np.percentile(load.captioned, share)) for load in answering]
         for share in (50, 95, 99)
     }
     axes.fill_between(offered, shares[50], shares[99], color=BLUE, alpha=0.12, linewidth=0)
@@ -114,8 +116,8 @@ def _draw_seconds(axes: "Axes", loads: Sequence[Load]) -> None:
         label="refused, p99",
     )
     axes.set(
-        title="From when a photo was due to its answer",
-        xlabel="photos offered a second",
+        title="Time from when a photo was due to its answer",
+        xlabel="photos offered per second",
         xscale="log",
         yscale="log",
     )

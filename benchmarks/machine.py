@@ -1,4 +1,4 @@
-"""What a figure depends on beside the program: the processor, its cores, and the runtimes."""
+"""What a figure depends on besides the program: the processor, its cores, and the runtimes."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ EIGHT_BIT = {"amx_int8": "AMX", "avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX 
 
 
 def machine() -> str:
-    """Name the processor, its cores, and the versions of what computes."""
+    """Name the processor, its cores, and the versions of the runtimes."""
     count = os.cpu_count() or 1
     parts = [processor(), f"{count} core{'s' * (count > 1)}"]
     for name, package in RUNTIMES.items():
@@ -21,9 +21,9 @@ def machine() -> str:
 
 
 def processor() -> str:
-    """Name the processor as its maker does, and the best of its 8-bit arithmetic if it has any."""
+    """Name the processor as its maker does, and its best 8-bit instructions, if any."""
     described: dict[str, str] = {}
-    with suppress(OSError):  # elsewhere than on Linux
+    with suppress(OSError):  # not on Linux
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             key, _, value = line.partition(":")
             described.setdefault(key.strip(), value.strip())

@@ -1,9 +1,9 @@
-"""Memory of the bot while it captions: many photos through the web chat's API, and the curve.
+"""Watch the bot's memory while many photos go through the web chat's API.
 
     python benchmarks/memory.py examples --photos 10000
 
-Prints the resident memory of the bot and of all its processes as it goes, and ends with status 1
-if a photo was lost or the second half of the run needed a tenth more than the first.
+It prints the resident memory of the bot and of all its processes during the run. The exit status is
+1 if a photo was lost, or if the second half of the run needed a tenth more than the first.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from served import bot, resident
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 CALLERS = 16
-ROWS = 20  # of the curve
-GROWTH = 1.1  # of the memory, beyond which it is not flat
+ROWS = 20  # of the printed table
+GROWTH = 1.1  # of the memory; anything more is not flat
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="photos to send, again and again")
+    parser.add_argument("folder", type=Path, help="folder of photos to send repeatedly")
     parser.add_argument("--photos", type=int, default=10_000)
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     args = parser.parse_args()

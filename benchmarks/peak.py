@@ -1,11 +1,11 @@
-"""What this machine's arithmetic can do at most, and how near the served encoder comes to it.
+"""Measure how near the served encoder comes to the peak of this machine's arithmetic.
 
     python benchmarks/peak.py examples
 
-Measures the peak of products of matrices in single precision (PyTorch) and in 8 bits (ONNX
-Runtime), and of a ResNet's 3 x 3 convolution in 8 bits, on one thread and on all. The operations
-of the encoder, divided by a peak, are the least time that it could take; beside them stands what
-it takes. A multiplication and its addition count as two operations.
+It measures the peak of matrix products in single precision (PyTorch) and in 8 bits (ONNX Runtime),
+and of a ResNet's 3 x 3 convolution in 8 bits, on one thread and on all. The encoder's operations
+divided by a peak are a lower bound for its time, which is measured too. A multiplication and its
+addition count as two operations.
 """
 
 import argparse
@@ -31,27 +31,27 @@ from captioner.cores import cores
 from captioner.runtime.onnx import beside
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
-ROWS, INNER, COLUMNS = 1024, 4096, 1024  # of the matrices: larger ones are no faster
-CHANNELS, SIDE = 256, 14  # of the convolution: those of ResNet-50's third layer
-CONVOLUTIONS = 32  # photos that it is given at once
+ROWS, INNER, COLUMNS = 1024, 4096, 1024  # of the matrices; larger ones are not faster
+CHANNELS, SIDE = 256, 14  # of the convolution, as in ResNet-50's third layer
+CONVOLUTIONS = 32  # photos in its batch
 
 GIGA, MILLI = 1e9, 1e-3
 
 
 class Operations(NamedTuple):
-    """Of an encoder for one photo."""
+    """The operations of an encoder for one photo."""
 
     in_8_bits: float
     in_32_bits: float
 
     @property
     def all(self) -> float:
-        """Together."""
+        """The sum of both."""
         return self.in_8_bits + self.in_32_bits
 
 
 class Found(NamedTuple):
-    """On so many threads, operations a second, and seconds."""
+    """Operations per second, and the encoder's seconds, with this number of threads."""
 
     threads: int
     single: float
@@ -62,7 +62,7 @@ class Found(NamedTuple):
 
     @property
     def eight_bit(self) -> float:
-        """The peak in 8 bits, whatever reaches it."""
+        """The peak in 8 bits: of matrices or of the convolution."""
         return max(self.whole, self.convolution)
 
 
@@ -78,10 +78,10 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("photos", type=Path, help="folder of photos, of which the first is seen")
+    parser.add_argument("photos", type=Path, help="folder of photos; the first is encoded")
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, cores()}))
-    parser.add_argument("--repeats", type=int, default=50, help="runs that count, of each")
+    parser.add_argument("--repeats", type=int, default=50, help="runs of each measurement")
     parser.add_argument(
         "--patience", type=float, default=300, help="seconds to wait for an idle machine"
     )
@@ -103,12 +103,12 @@ def _measure(threads: int, photo: bytes, args: argparse.Namespace) -> Found:
             _single(),
             _run(_product(), (ROWS, INNER), threads),
             _run(_convolution(), (CONVOLUTIONS, CHANNELS, SIDE, SIDE), threads),
-            lambda: bare.see(squares),
+            lambda: bare.encode(squares),
         )
     )
     return Found(
         threads,
-        # The fastest run is the peak; what a photo takes is the median.
+        # A peak is the fastest run; the encoder's time is the median.
         product / min(single.seconds),
         product / min(whole.seconds),
         convolution / min(convolved.seconds),
@@ -198,12 +198,12 @@ def _table(found: Sequence[Found], operations: Operations) -> str:
     least = {
         "all in 32 bits": [operations.all / one.single for one in found],
         "all in 8 bits": [operations.all / one.eight_bit for one in found],
-        f"{operations.in_32_bits / GIGA:.1f} G of them in 32 bits, as exported": [
+        f"{operations.in_32_bits / GIGA:.1f} G of them in 32 bits as exported": [
             operations.in_32_bits / one.single + operations.in_8_bits / one.eight_bit
             for one in found
         ],
     }
-    title = f"least for the encoder's {operations.all / GIGA:.1f} G operations"
+    title = f"lower bound for the encoder's {operations.all / GIGA:.1f} G operations"
     rows = [
         row("matrices, 32 bits, G operations/s", (one.single for one in found), GIGA, 0),
         row("matrices, 8 bits, G operations/s", (one.whole for one in found), GIGA, 0),
@@ -212,7 +212,7 @@ def _table(found: Sequence[Found], operations: Operations) -> str:
         row("the served encoder, one photo, ms", (one.encoder for one in found), MILLI, 1),
         *(
             row(
-                f"as many times the least, {kind}",
+                f"measured / lower bound, {kind}",
                 (one.encoder / seconds for one, seconds in zip(found, bound, strict=True)),
                 1,
                 2,

@@ -1,4 +1,4 @@
-"""The photos that a benchmark sends, again and again."""
+"""The photos that a benchmark sends repeatedly."""
 
 import io
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 from PIL import Image
 
 SUFFIXES = (".jpg", ".jpeg")
-QUALITY = 90  # of JPEG, as cameras have it
+QUALITY = 90  # of JPEG, as in cameras
 
 
 def read_photos(folder: Path, megapixels: float | None = None) -> list[bytes]:
-    """Return the files of a folder's JPEG photos, at any depth, in the order of their names.
+    """Read all JPEG files of a folder and its subfolders, in the order of their names.
 
     Args:
-        folder: where they are.
-        megapixels: what each is scaled to; as it is if None.
+        folder: the folder.
+        megapixels: scale each photo to this size; None leaves them as they are.
 
     Raises:
-        SystemExit: there are none.
+        SystemExit: there are no JPEG files.
     """
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:

@@ -1,4 +1,4 @@
-"""Timings that other processes of the machine did not disturb, and memory with all workers."""
+"""Timings that other processes did not disturb, and memory including worker processes."""
 
 import time
 from collections.abc import Callable
@@ -6,28 +6,28 @@ from dataclasses import dataclass, field
 
 import psutil
 
-OTHERS = 0.1  # of the cores; what others may use while a timing counts
-BLOCK = 1.0  # seconds timed as one: the kernel counts what a process used in hundredths
-LOOK = 0.3  # seconds for which a machine that seems idle is watched
+OTHERS = 0.1  # of all cores: what other processes may use while a timing counts
+BLOCK = 1.0  # seconds timed together: the kernel counts a process's time in hundredths
+LOOK = 0.3  # seconds to watch a machine before it counts as idle
 
 
 @dataclass
 class Timings:
-    """Seconds that each run took."""
+    """The seconds of each run."""
 
     seconds: list[float] = field(default_factory=list)
-    others: float = 0.0  # share of the cores that other processes used meanwhile, at the most
-    discarded: int = 0  # runs that were disturbed
+    others: float = 0.0  # share of all cores that other processes used, at most
+    discarded: int = 0  # disturbed runs, which do not count
 
 
 def measure(work: Callable[[int], object], repeats: int, patience: float) -> Timings:
-    """Time work so often, after one run to warm up.
+    """Time `repeats` runs, after one to warm up.
 
     Args:
-        work: is told which run it is, from 0.
-        repeats: runs that count.
-        patience: seconds to wait in all for a machine that has nothing else to do; after them
-            everything counts, and `others` says how much it was disturbed.
+        work: called with the number of the run, from 0.
+        repeats: how many runs count.
+        patience: seconds to wait in total for an idle machine; afterwards every run counts, and
+            `others` says how much it was disturbed.
     """
 
     def timed(run: int) -> float:
@@ -39,7 +39,7 @@ def measure(work: Callable[[int], object], repeats: int, patience: float) -> Tim
 
 
 def collect(run: Callable[[int], float], repeats: int, patience: float) -> Timings:
-    """Do as `measure` does, with a `run` that says itself how many seconds count of it."""
+    """Do the same with a `run` that returns its own seconds."""
     run(0)
     found = Timings()
     waiting = _Patience(patience)
@@ -60,13 +60,13 @@ def collect(run: Callable[[int], float], repeats: int, patience: float) -> Timin
 
 
 def remark(others: float) -> str:
-    """Say how much of the machine other processes used, and whether figures count all the same."""
+    """Say how much of the machine other processes used, and warn if it was too much."""
     said = f"Other processes used at most {others:.0%} of the machine meanwhile."
-    return f"{said} IT WAS BUSY: THE FIGURES SAY LITTLE." if others > OTHERS else said
+    return f"{said} IT WAS BUSY: THE FIGURES MEAN LITTLE." if others > OTHERS else said
 
 
 def resident() -> float:
-    """Return the megabytes that this process and its children hold in memory."""
+    """Return the resident megabytes of this process and its children."""
     return sum(process.memory_info().rss for process in _family()) / 2**20
 
 
@@ -87,15 +87,15 @@ class _Patience:
 
 
 class Watch:
-    """What the rest of the machine does from now on."""
+    """Watches what other processes use from now on."""
 
     def __init__(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         self._started = time.perf_counter()
         self._busy, self._own = _busy(), _own()
 
     def others(self) -> float:
-        """Return the share of all cores that other processes used, or a neighbour's machine."""
+        """Return the share of all cores that other processes or virtual machines used."""
         cores = psutil.cpu_count() or 1
         used = (_busy() - self._busy) - (_own() - self._own)
         return max(0.0, used / cores / (time.perf_counter() - self._started))
@@ -113,7 +113,7 @@ def _busy() -> float:
 
 
 def _own() -> float:
-    # Of itself and of children that have ended, each in user and system mode.
+    # Its own time and that of ended children, in user and system mode.
     return sum(sum(process.cpu_times()[:4]) for process in _family())
 
 

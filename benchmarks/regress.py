@@ -1,12 +1,12 @@
-"""Find out whether one revision captions photos slower than another, both timed in one run.
+"""Find out whether one revision captions photos more slowly than another.
 
     python benchmarks/regress.py HEAD~1 HEAD --photos examples
 
-Checks both out into temporary folders, and times them in turns, each time in a process of its own,
-with the packages of this Python: how long the captioner takes from the bytes of files to their
-sentences, a photo at a time and eight at once. What the machine does to one of a pair it does to
-the other, so each pair gives a ratio. Prints medians and ratios with their spread; the exit status
-is 1 if the new revision takes longer than is tolerated, by the median of its ratios.
+It checks out both into temporary folders and times them in turns, each time in a new process with
+the packages of this Python: the time from the bytes of files to their sentences, one photo at a
+time and eight at once. Whatever disturbs one run of a pair disturbs the other too, so each pair
+gives a ratio. It prints medians and ratios with their spread. The exit status is 1 if the median of
+the ratios says that the new revision is slower than `--tolerance` allows.
 """
 
 import argparse
@@ -35,9 +35,9 @@ BATCHES = (1, 8)
 
 @dataclass(frozen=True)
 class Turn:
-    """What one process found."""
+    """The timings of one process."""
 
-    seconds: list[float]  # a photo, at each of `BATCHES`
+    seconds: list[float]  # per photo, for each of `BATCHES`
     runtime: str
     others: float  # share of the machine that other processes used
 
@@ -62,11 +62,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("new", help="another")
     parser.add_argument("--photos", type=Path, default=ROOT / "examples", help="folder of photos")
     parser.add_argument(
-        "--checkpoint", type=Path, help="for both; that of each revision if not given"
+        "--checkpoint", type=Path, help="for both; default: the one of each revision"
     )
-    parser.add_argument("--rounds", type=int, default=7, help="pairs that are timed")
-    parser.add_argument("--repeats", type=int, default=30, help="batches timed in each turn")
-    parser.add_argument("--tolerance", type=float, default=0.05, help="0.05: a twentieth slower")
+    parser.add_argument("--rounds", type=int, default=7, help="pairs to time")
+    parser.add_argument("--repeats", type=int, default=30, help="batches to time in each turn")
+    parser.add_argument(
+        "--tolerance", type=float, default=0.05, help="0.05 allows a twentieth more"
+    )
     parser.add_argument(
         "--patience", type=float, default=30, help="seconds a turn waits for an idle machine"
     )
@@ -91,7 +93,7 @@ def _pair(old: Path, new: Path, number: int) -> tuple[Turn, Turn]:
     print(f"round {number + 1}", file=sys.stderr, flush=True)
     if number % 2 == 0:
         return _turn(old), _turn(new)
-    # What changes steadily in the meantime favours neither.
+    # In alternating order, so that a steady change of the machine favours neither.
     after, before = _turn(new), _turn(old)
     return before, after
 
@@ -101,17 +103,17 @@ def _turn(tree: Path) -> Turn:
     command = [sys.executable, *sys.argv, "--measure"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
-            told = _told(process)
+            output = _output(process)
         except BaseException:
             process.kill()
             raise
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return Turn(**json.loads(told))
+    return Turn(**json.loads(output))
 
 
-def _told(process: subprocess.Popen[str]) -> str:
-    # A signal that comes just before a call that waits is noticed when that call returns.
+def _output(process: subprocess.Popen[str]) -> str:
+    # Python handles a signal that comes just before a blocking call only when that call returns.
     while True:
         with suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=1)[0]
@@ -143,7 +145,7 @@ def _measure(args: argparse.Namespace) -> Turn:
             statistics.median(timings.seconds) / batch
             for timings, batch in zip(found, BATCHES, strict=True)
         ],
-        getattr(serving, "runtime", "torch"),  # before there was another
+        getattr(serving, "runtime", "torch"),  # older revisions have no other
         max(timings.others for timings in found),
     )
 
@@ -159,7 +161,8 @@ def _report(pairs: Sequence[tuple[Turn, Turn]], args: argparse.Namespace) -> int
         f"{revision} ({turn.runtime})"
         for revision, turn in zip((args.old, args.new), pairs[0], strict=True)
     ]
-    print(f"{machine()}. Milliseconds a photo, median of {len(pairs)} pairs (least to most).\n")
+    unit = f"Milliseconds per photo, median of {len(pairs)} pairs (smallest to largest)"
+    print(f"{machine()}. {unit}.\n")
     print(f"{markdown(['photos', *names, 'new / old'], rows)}\n")
     print(remark(max(turn.others for pair in pairs for turn in pair)))
     verdict = "is slower" if slower else "is not slower"

@@ -1,7 +1,7 @@
-"""What people would use instead: captioners of `transformers`, with random weights.
+"""Other captioners, built by `transformers` with random weights.
 
-Nothing is downloaded: the sizes are those of the published checkpoints, written down here. With
-the number of words fixed, what a network computes does not depend on its weights.
+Nothing is downloaded: the sizes are those of the published checkpoints. With the number of words
+fixed, the cost of a network does not depend on its weights.
 """
 
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from PIL import Image
 
-# Before transformers: it makes torchvision importable beside any PyTorch.
+# Before transformers: it makes torchvision importable with any build of PyTorch.
 import captioner.vision  # noqa: F401
 
 VERSION = "5.23.0"
@@ -23,17 +23,17 @@ transformers.logging.set_verbosity_error()
 
 
 class Rival(NamedTuple):
-    """A captioner of `transformers`, and what prepares photos for it."""
+    """A captioner of `transformers` with its preprocessing."""
 
     model: Any
     processor: Any
 
     def prepare(self, photo: Image.Image) -> torch.Tensor:
-        """Return what the model sees: `(1, 3, side, side)`."""
+        """Return the pixels that the model takes: `(1, 3, side, side)`."""
         return self.processor(images=photo.convert("RGB"), return_tensors="pt").pixel_values
 
-    def speak(self, pixels: torch.Tensor, beam: int, words: int) -> torch.Tensor:
-        """Return exactly so many new tokens, behind the one that begins the sentence."""
+    def generate(self, pixels: torch.Tensor, beam: int, words: int) -> torch.Tensor:
+        """Return the start token and exactly `words` new ones: `(1, 1 + words)`."""
         tokens = self.model.generate(
             pixel_values=pixels,
             num_beams=beam,
@@ -116,7 +116,7 @@ MAKERS = {"BLIP-base": _blip, "GIT-base": _git, "ViT-GPT2": _vit_gpt2}
 
 
 def build(name: str) -> Rival:
-    """Build the captioner of such a name, in evaluation mode."""
+    """Build a captioner by its name, in evaluation mode."""
     torch.manual_seed(0)
     rival = MAKERS[name]()
     rival.model.eval()

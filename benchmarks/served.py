@@ -1,4 +1,4 @@
-"""A bot of its own for a benchmark: `python -m bot` with its web chat at a free port."""
+"""Runs `python -m bot` for a benchmark, with its web chat on a free port."""
 
 import asyncio
 import os
@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @asynccontextmanager
 async def bot(**settings: str) -> AsyncIterator[tuple[psutil.Process, str]]:
-    """Run a bot, from a folder of its own; its process, and its web chat's address.
+    """Run a bot in a temporary folder; yield its process and the address of its web chat.
 
     Args:
-        settings: keys of the environment, beside those that a benchmark needs.
+        settings: environment variables, added to those that a benchmark needs.
 
     Raises:
         SystemExit: it did not start.
@@ -55,7 +55,7 @@ async def bot(**settings: str) -> AsyncIterator[tuple[psutil.Process, str]]:
 
 
 def resident(process: psutil.Process) -> tuple[float, float]:
-    """Return the megabytes that a process holds in memory, and those of it with its children."""
+    """Return the resident megabytes of a process, alone and with its children."""
     alone = process.memory_info().rss
     children = sum(child.memory_info().rss for child in process.children(recursive=True))
     return alone / 2**20, (alone + children) / 2**20

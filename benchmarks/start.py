@@ -1,10 +1,10 @@
-"""How long it takes from nothing to the first caption, and how much memory is held then.
+"""Measure the time from the start of a process to its first caption, and its memory then.
 
     python benchmarks/start.py examples
 
-Starts the command of `python -m captioner` and the bot of `python -m bot` several times each, with
-their own settings. Time counts from the start of the process: for the command to its end, for the
-bot to the first answer of its web chat. The program's files are in the system's cache.
+It starts `python -m captioner` and `python -m bot` several times each, with their own settings. The
+command is timed to its end, the bot to the first answer of its web chat. The program's files are in
+the system's cache.
 """
 
 import argparse
@@ -40,22 +40,22 @@ def main() -> None:
 
     served = collect(serve, args.starts, args.patience)
     print(machine())
-    print(f"python -m captioner PHOTO: its end {_after(command)}")
-    print(f"python -m bot: its first answer {_after(served)}")
+    print(f"python -m captioner PHOTO: ends {_after(command)}")
+    print(f"python -m bot: first answer {_after(served)}")
     alone, together = (max(held) for held in zip(*memory, strict=True))
     print(
-        f"Resident then, at the most: {alone:.0f} MB, and {together:.0f} MB with the processes "
-        "that unpack files"
+        f"Resident then, at most: {alone:.0f} MB, and {together:.0f} MB with the processes "
+        "that decode photos"
     )
     print(remark(max(command.others, served.others)))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("photos", type=Path, help="folder of photos, of which the first is sent")
+    parser.add_argument("photos", type=Path, help="folder of photos; the first is sent")
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--runtime", default="auto", choices=get_args(Runtime))
-    parser.add_argument("--starts", type=int, default=7, help="of each that count")
+    parser.add_argument("--starts", type=int, default=7, help="starts of each to time")
     parser.add_argument(
         "--patience", type=float, default=300, help="seconds to wait for an idle machine"
     )
@@ -78,7 +78,7 @@ def _command(photo: bytes, args: argparse.Namespace) -> None:
 async def _first_answer(
     photo: bytes, args: argparse.Namespace
 ) -> tuple[float, tuple[float, float]]:
-    """Return the seconds to a new bot's first answer, and what is resident then."""
+    """Return the seconds to a new bot's first answer, and its resident memory then."""
     settings = {
         "CAPTIONER_CHECKPOINT": str(args.checkpoint.resolve()),
         "CAPTIONER_RUNTIME": args.runtime,

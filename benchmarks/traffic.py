@@ -1,4 +1,4 @@
-"""Photos that come to the web chat's API, in one way or another, and what became of them."""
+"""Sends photos to the web chat's API at different rates, and records their outcomes."""
 
 import asyncio
 import random
@@ -18,30 +18,30 @@ USERS = ("bot", "workers", "client")
 
 Send = Callable[
     [int, float], Coroutine[None, None, None]
-]  # the photo of such a number, due at such a time
+]  # given the number of the photo, and when it is due
 
 
 @dataclass
 class Load:
-    """What became of the photos of one run."""
+    """The outcomes of the photos of one run."""
 
     name: str
-    offered: float | None  # photos a second; None if callers wait for answers
-    captioned: list[float] = field(default_factory=list)  # seconds from when it was due
+    offered: float | None  # photos per second; None if callers wait for answers
+    captioned: list[float] = field(default_factory=list)  # seconds from when each was due
     refused: list[float] = field(default_factory=list)
     late: int = 0  # given up at the deadline
     lost: list[str] = field(default_factory=list)
     seconds: float = 0.0  # from the first photo to the last answer
-    cores: tuple[float, ...] = ()  # used meanwhile, by each of `USERS`
+    cores: tuple[float, ...] = ()  # used during the run, by each of `USERS`
 
     @property
     def rate(self) -> float:
-        """Photos a second that were captioned."""
+        """Captioned photos per second."""
         return len(self.captioned) / self.seconds
 
     @property
     def share_refused(self) -> float:
-        """Of all photos that were answered."""
+        """The share of refusals among all answers."""
         return len(self.refused) / max(1, len(self.refused) + len(self.captioned) + self.late)
 
 
@@ -49,7 +49,7 @@ class Load:
 async def sending(
     load: Load, files: Sequence[bytes], url: str, process: psutil.Process
 ) -> AsyncIterator[Send]:
-    """Note in `load` what becomes of all that is sent to a bot in the meantime."""
+    """Yield a function that sends photos to a bot; record their outcomes in `load`."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
 
@@ -57,14 +57,14 @@ async def sending(
             photo = files[number % len(files)]
             try:
                 async with session.post(f"{url}/api/caption", data=photo) as answer:
-                    said = await answer.json()
+                    body = await answer.json()
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 load.lost.append(type(error).__name__)
                 return
             took = time.perf_counter() - due
             if answer.status == OK:
                 load.captioned.append(took)
-            elif said.get("error") == replies.LATE:
+            elif body.get("error") == replies.LATE:
                 load.late += 1
             elif answer.status == UNAVAILABLE and "Retry-After" in answer.headers:
                 load.refused.append(took)
@@ -81,14 +81,14 @@ async def sending(
 
 
 def _used(process: psutil.Process) -> tuple[float, ...]:
-    """Return the seconds of a core that each of `USERS` took so far."""
+    """Return the core seconds that each of `USERS` has used so far."""
     ended = sum(process.cpu_times()[2:4])
     alive = sum(sum(child.cpu_times()[:2]) for child in process.children(recursive=True))
     return sum(process.cpu_times()[:2]), ended + alive, time.process_time()
 
 
 async def ask_in_turn(send: Send, callers: int, seconds: float) -> None:
-    """Have each caller send its next photo once the one before is answered."""
+    """Let each caller send its next photo as soon as the last one is answered."""
     end = time.perf_counter() + seconds
     numbers = count()
 
@@ -100,7 +100,7 @@ async def ask_in_turn(send: Send, callers: int, seconds: float) -> None:
 
 
 async def come_by_chance(send: Send, rate: float, seconds: float) -> None:
-    """Send photos at times of a Poisson process, whatever becomes of them."""
+    """Send photos at the times of a Poisson process, without waiting for answers."""
     chance = random.Random(0)
     started = time.perf_counter()
     due = started + chance.expovariate(rate)
