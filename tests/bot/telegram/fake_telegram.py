@@ -172,7 +172,9 @@ class FakeTelegram:
 
     async def _file(self, request: web.Request) -> web.Response:
         name = request.match_info["file"]
-        self.fetched.append(name)
+        async with self._changed:
+            self.fetched.append(name)
+            self._changed.notify_all()
         if self.failures["file"] and (failed := self.failures["file"].pop(0)):
             return web.Response(status=failed["error_code"])
         return web.Response(body=self.files[name])

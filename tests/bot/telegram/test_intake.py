@@ -24,7 +24,14 @@ from tests.bot.telegram.chat import (
     say,
     telegram,
 )
-from tests.bot.telegram.fake_telegram import GROUP, PRIVATE, FakeTelegram, Json, failure
+from tests.bot.telegram.fake_telegram import (
+    GROUP,
+    PRIVATE,
+    TIMEOUT,
+    FakeTelegram,
+    Json,
+    failure,
+)
 
 # The library warns of its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
@@ -61,6 +68,20 @@ async def killed(fake: FakeTelegram, kept: Kept, *messages: Json) -> None:
     for message in messages:
         await fake.send(**message)
     await fake.taken()
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def killed_while_captioning(fake: FakeTelegram, kept: Kept) -> None:
+    """Run a bot until its captioner has a photo, and end it there."""
+    captioning = asyncio.Event()
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        captioning.set()
+        return await never(photo, options)
+
+    task = asyncio.create_task(telegram(fake, kept, caption).run(asyncio.Event()))
+    await asyncio.wait_for(captioning.wait(), TIMEOUT)
     task.cancel()
     await asyncio.wait({task})
 
@@ -176,13 +197,9 @@ async def test_after_the_last_attempt_there_is_one_apology_and_the_operator_can_
 async def test_a_photo_that_ends_the_process_each_time_is_given_up(
     fake: FakeTelegram, kept: Kept
 ) -> None:
-    await killed(fake, kept, {"photo": [fake.photo(DOG)]})
-    for _ in range(2):
-        fake.fetched.clear()
-        task = asyncio.create_task(telegram(fake, kept, never).run(asyncio.Event()))
-        await fake.until(lambda: fake.fetched)
-        task.cancel()
-        await asyncio.wait({task})
+    await fake.send(photo=[fake.photo(DOG)])
+    for _ in range(kept.inbox.max_attempts):
+        await killed_while_captioning(fake, kept)
 
     async with running(telegram(fake, kept)):
         sent = await fake.nth("sendMessage")
