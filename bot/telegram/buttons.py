@@ -1,7 +1,6 @@
-"""The buttons under a caption on Telegram; what they need is in the message above them."""
+"""The buttons under a caption; they find its photo in the message that the caption quotes."""
 
 import re
-from dataclasses import dataclass
 
 from telegram import (
     CallbackQuery,
@@ -12,21 +11,20 @@ from telegram import (
     Update,
 )
 from telegram.error import BadRequest, TelegramError
-from telegram.ext import ContextTypes
 
 from bot import replies
-from bot.access import Access
-from bot.answers import Answer, Answers
+from bot.answers import Answer
+from bot.telegram.context import Context, Shared
 from bot.telegram.identity import visitor_of
-from bot.telegram.photos import NoPicture, Photos, carries_file
-from bot.telegram.sending import Sender, persistently, typing
+from bot.telegram.photos import NoPicture, carries_file
+from bot.telegram.sending import persistently, typing
 
-MAX_ALERT = 200  # characters that fit into the answer to a button
-PRESSED = re.compile(r"(look|alt)|another:(\d{1,6})")  # strangers' programs can send anything
+MAX_ALERT = 200  # characters of an alert that Telegram accepts
+PRESSED = re.compile(r"(look|alt)|another:(\d{1,6})")  # other clients can send anything
 
 
 def buttons_under(turn: int) -> InlineKeyboardMarkup:
-    """Return the buttons; `turn` counts how often the caption was worded differently."""
+    """Return the buttons; `turn` is the number of the next rewording, from 1."""
     return InlineKeyboardMarkup(
         [
             [
@@ -38,59 +36,53 @@ def buttons_under(turn: int) -> InlineKeyboardMarkup:
     )
 
 
-@dataclass(frozen=True)
-class Buttons:
-    """Does what the buttons say."""
+async def press(update: Update, context: Context) -> None:
+    """Do what a pressed button says, and tell Telegram that it is done."""
+    query = update.callback_query
+    assert query is not None
+    try:
+        alert = await _pressed(query, context.bot_data)
+    except TelegramError:
+        await _finish(query, replies.FAILED)
+        raise
+    await _finish(query, alert)
 
-    answers: Answers
-    photos: Photos
-    sender: Sender
-    access: Access
 
-    async def press(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
-        """Do what a button says, and tell Telegram that it is done."""
-        query = update.callback_query
-        assert query is not None
-        try:
-            told = await self._pressed(query)
-        except TelegramError:
-            await _tell(query, replies.FAILED)
-            raise
-        await _tell(query, told)
-
-    async def _pressed(self, query: CallbackQuery) -> str | None:
-        """Do it; return what the person is told in an alert, if anything."""
-        button, shown = PRESSED.fullmatch(query.data or ""), query.message
-        if button is None or not isinstance(shown, Message):
-            return replies.GONE
-        action, turn = button.groups()
-        if action == "alt":
-            await self._show_plain(shown)
-            return None
-        if shown.reply_to_message is None or not carries_file(shown.reply_to_message):
-            return replies.GONE
-        if refusal := self.access.refuse(visitor_of(query), photos=1):
-            return replies.too_many(refusal.retry_after or 0)
-        try:
-            async with typing(shown), self.photos.of(shown.reply_to_message) as photo:
-                if turn:
-                    answer = await self.answers.another(photo, int(turn), shown.text or "")
-                else:
-                    answer = await self.answers.looked(photo)
-        except NoPicture as error:
-            return str(error)
-        if turn and not answer.problem:
-            return await _reword(shown, answer, int(turn) + 1)
-        if answer.picture is None:
-            return answer.text
-        await self.sender.reply(shown, answer.text, picture=answer.picture)
+async def _pressed(query: CallbackQuery, shared: Shared) -> str | None:
+    """Do what a button says; return the text of an alert, if there is one."""
+    button, shown = PRESSED.fullmatch(query.data or ""), query.message
+    if button is None or not isinstance(shown, Message):
+        return replies.GONE
+    action, turn = button.groups()
+    if action == "alt":
+        await _show_alt_text(shown, shared)
         return None
+    quoted, answers = shown.reply_to_message, shared.services.answers
+    if quoted is None or not carries_file(quoted):
+        return replies.GONE
+    if refusal := shared.services.access.refuse(visitor_of(query), photos=1):
+        return replies.too_many(refusal.retry_after or 0)
+    try:
+        async with typing(shown), shared.photos.of(quoted) as photo:
+            if turn:
+                answer = await answers.another(photo, int(turn), shown.text or "")
+            else:
+                answer = await answers.looked(photo)
+    except NoPicture as error:
+        return str(error)
+    if turn and not answer.problem:
+        return await _reword(shown, answer, int(turn) + 1)
+    if answer.picture is None:
+        return answer.text
+    await shared.sender.reply(shown, answer.text, picture=answer.picture)
+    return None
 
-    async def _show_plain(self, shown: Message) -> None:
-        plain = replies.without_doubt(shown.text or "")
-        length = len(plain.encode("utf-16-le")) // 2  # the unit in which Telegram counts
-        block = MessageEntity(MessageEntity.PRE, 0, length)
-        await self.sender.reply(shown, plain, entities=[block])
+
+async def _show_alt_text(shown: Message, shared: Shared) -> None:
+    sentence = replies.without_doubt(shown.text or "")
+    length = len(sentence.encode("utf-16-le")) // 2  # Telegram counts UTF-16 code units
+    block = MessageEntity(MessageEntity.PRE, 0, length)
+    await shared.sender.reply(shown, sentence, entities=[block])
 
 
 async def _reword(shown: Message, answer: Answer, turn: int) -> str | None:
@@ -101,16 +93,16 @@ async def _reword(shown: Message, answer: Answer, turn: int) -> str | None:
             return answer.text
         await persistently(lambda: shown.edit_text(answer.text, reply_markup=buttons))
     except BadRequest as error:
-        # The same button pressed twice words the caption alike.
+        # A button pressed twice gives the same caption twice.
         if "not modified" not in error.message.lower():
             raise
     return None
 
 
-async def _tell(query: CallbackQuery, text: str | None) -> None:
+async def _finish(query: CallbackQuery, text: str | None) -> None:
     try:
         await query.answer(text and text[:MAX_ALERT], show_alert=bool(text))
     except BadRequest as error:
-        # After a restart it may be too late for the alert; what was asked for is done.
+        # After a restart it may be too late for the alert, but the button's work is done.
         if "query is too old" not in error.message.lower():
             raise

@@ -1,61 +1,141 @@
-"""Whom the bot on Telegram lets in, and what those who run it may do."""
+"""The commands, and the menu in which Telegram shows them."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import Any
 
-from telegram import Update
-from telegram.ext import ApplicationHandlerStop, ContextTypes
+from telegram import BotCommand, BotCommandScopeAllGroupChats, Message, Update
+from telegram.constants import ChatMemberStatus
+from telegram.error import BadRequest, Forbidden
+from telegram.ext import ExtBot
 
 from bot import replies
-from bot.access import Access
-from bot.telegram.identity import addresses_bot, is_private, mentions_bot, visitor_of
-from bot.telegram.sending import Sender, persistently
+from bot.telegram import messages
+from bot.telegram.context import Context
+from bot.telegram.identity import PLATFORM, is_private, visitor_of
+from bot.telegram.photos import carries_file
+from bot.telegram.sending import persistently
 
-Context = ContextTypes.DEFAULT_TYPE
+
+async def show_menu(bot: ExtBot[Any]) -> None:
+    """Show the commands in Telegram's menu; /auto in groups only.
+
+    Raises:
+        TelegramError: Telegram refuses, or cannot be reached.
+    """
+    commands = [BotCommand(name, text) for name, text in replies.COMMANDS.items()]
+    private = [command for command in commands if command.command != "auto"]
+    await bot.set_my_commands(private)
+    await bot.set_my_commands(commands, BotCommandScopeAllGroupChats())
 
 
-@dataclass(frozen=True)
-class Operators:
-    """Stands before all other handlers, and knows its masters."""
+async def start(update: Update, context: Context) -> None:
+    """Say hello."""
+    await _reply(update, context, replies.START)
 
-    access: Access
-    sender: Sender
-    stats: Callable[[], Awaitable[str]]
 
-    async def guard(self, update: Update, context: Context) -> None:
-        """Leave out who is not let in; those who speak to the bot are told so."""
-        message, query = update.message, update.callback_query
-        asked = message or query
-        if asked is None or self.access.admits(visitor := visitor_of(asked)):
-            return
-        speaks = message and (
-            is_private(message) or addresses_bot(message) or mentions_bot(message)
+async def help_(update: Update, context: Context) -> None:
+    """Say what the bot can do."""
+    await _reply(update, context, replies.help_text(replies.TELEGRAM_GROUP_HELP))
+
+
+async def privacy(update: Update, context: Context) -> None:
+    """Say what happens to photos."""
+    await _reply(update, context, replies.PRIVACY)
+
+
+async def about(update: Update, context: Context) -> None:
+    """Say which model answers."""
+    await _reply(update, context, context.bot_data.services.about)
+
+
+async def settings(update: Update, context: Context) -> None:
+    """Say what is set in this chat."""
+    message, services = _message(update), context.bot_data.services
+    text = replies.settings(
+        auto=await services.chat_settings.auto(PLATFORM, message.chat.id),
+        private=is_private(message),
+        max_mb=services.settings.max_photo_mb,
+        max_photos=services.settings.max_photos,
+    )
+    await _reply(update, context, text)
+
+
+async def auto(update: Update, context: Context) -> None:
+    """Switch automatic captions of a group, for its administrators."""
+    message = _message(update)
+    on = {"on": True, "off": False}.get(" ".join(context.args or []).lower())
+    if is_private(message):
+        text = replies.AUTO_PRIVATE
+    elif on is None:
+        text = replies.AUTO_USAGE
+    elif not await _is_from_administrator(message):
+        text = replies.AUTO_ADMINS
+    else:
+        await context.bot_data.services.chat_settings.set_auto(PLATFORM, message.chat.id, on)
+        text = replies.AUTO_ON if on else replies.AUTO_OFF
+        if on and not await _gets_every_photo(message):
+            text += f"\n\n{replies.TELEGRAM_PRIVACY_MODE}"
+    await _reply(update, context, text)
+
+
+async def caption(update: Update, context: Context) -> None:
+    """Caption the photo that the command replies to."""
+    message = _message(update)
+    quoted = message.reply_to_message
+    if quoted and carries_file(quoted):
+        await messages.caption(context.bot_data, [quoted], asked=message)
+    else:
+        await _reply(update, context, replies.NEEDS_PHOTO)
+
+
+async def stats(update: Update, context: Context) -> None:
+    """Show the bot's figures to an operator."""
+    operator = _is_from_operator(update, context)
+    text = await context.bot_data.services.stats() if operator else replies.OPERATORS_ONLY
+    await _reply(update, context, text)
+
+
+async def leave(update: Update, context: Context) -> None:
+    """Leave a group at an operator's command."""
+    message = _message(update)
+    if not _is_from_operator(update, context):
+        await _reply(update, context, replies.OPERATORS_ONLY)
+    elif is_private(message):
+        await _reply(update, context, replies.LEAVE_GROUPS)
+    else:
+        await _reply(update, context, replies.LEAVING)
+        await persistently(message.chat.leave)
+
+
+def _message(update: Update) -> Message:
+    assert update.message is not None
+    return update.message
+
+
+async def _reply(update: Update, context: Context, text: str) -> None:
+    await context.bot_data.sender.reply(_message(update), text)
+
+
+def _is_from_operator(update: Update, context: Context) -> bool:
+    return context.bot_data.services.access.is_operator(visitor_of(_message(update)))
+
+
+async def _is_from_administrator(message: Message) -> bool:
+    if message.sender_chat:
+        return message.sender_chat.id == message.chat.id  # anonymous ones write as the group
+    person = message.from_user
+    return person is not None and await _is_administrator(message, person.id)
+
+
+async def _gets_every_photo(message: Message) -> bool:
+    bot = message.get_bot()
+    return bot.can_read_all_group_messages or await _is_administrator(message, bot.id)
+
+
+async def _is_administrator(message: Message, person: int) -> bool:
+    try:
+        member = await persistently(
+            lambda: message.get_bot().get_chat_member(message.chat.id, person)
         )
-        if speaks or query:
-            refusal = self.access.refuse(visitor)
-            assert refusal is not None
-            if query:
-                await query.answer(refusal.text)
-            elif message and refusal.text:
-                await self.sender.reply(message, refusal.text)
-        raise ApplicationHandlerStop
-
-    async def show_stats(self, update: Update, context: Context) -> None:
-        """Say to an operator what the bot has done."""
-        message = update.message
-        assert message is not None
-        operator = self.access.is_operator(visitor_of(message))
-        text = await self.stats() if operator else replies.OPERATORS_ONLY
-        await self.sender.reply(message, text)
-
-    async def leave(self, update: Update, context: Context) -> None:
-        """Leave a group when an operator says so."""
-        message = update.message
-        assert message is not None
-        if not self.access.is_operator(visitor_of(message)):
-            await self.sender.reply(message, replies.OPERATORS_ONLY)
-        elif is_private(message):
-            await self.sender.reply(message, replies.LEAVE_GROUPS)
-        else:
-            await self.sender.reply(message, replies.LEAVING)
-            await persistently(message.chat.leave)
+    except (BadRequest, Forbidden):
+        return False
+    return member.status in (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)

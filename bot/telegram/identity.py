@@ -1,11 +1,11 @@
-"""Who asks on Telegram, where, and whether it is the bot that they ask."""
+"""Who asks on Telegram, where, and whether they ask the bot."""
 
 from telegram import CallbackQuery, Message, MessageEntity
 from telegram.constants import ChatType
 
 from bot.access import Visitor
-from bot.telegram.photos import carries_file
 
+PLATFORM = "telegram"
 MENTIONS: list[str | None] = [
     MessageEntity.MENTION,
     MessageEntity.TEXT_MENTION,
@@ -16,39 +16,38 @@ MENTIONS: list[str | None] = [
 def visitor_of(asked: Message | CallbackQuery) -> Visitor:
     """Return who sent a message or pressed a button."""
     if isinstance(asked, CallbackQuery):
-        place = asked.message.chat.id if asked.message else asked.from_user.id
-        return Visitor("telegram", asked.from_user.id, place)
-    # Channels, and administrators who stay anonymous, write as a chat.
+        chat = asked.message.chat.id if asked.message else asked.from_user.id
+        return Visitor(PLATFORM, asked.from_user.id, chat)
+    # Channels and anonymous administrators write as a chat.
     sender = asked.sender_chat or asked.from_user or asked.chat
-    return Visitor("telegram", sender.id, asked.chat.id)
+    return Visitor(PLATFORM, sender.id, asked.chat.id)
 
 
 def is_private(message: Message) -> bool:
-    """Say whether nobody but a person and the bot is there."""
+    """Return whether a chat holds one person and the bot only."""
     return message.chat.type == ChatType.PRIVATE
 
 
-def addresses_bot(message: Message) -> bool:
-    """Say whether a message replies to the bot, or is a picture that mentions it."""
+def replies_to_bot(message: Message) -> bool:
+    """Return whether a message replies to one of the bot's."""
     replied = message.reply_to_message
-    # In a topic that the bot opened, every message replies to that service message of the bot's.
-    to_bot = (
+    # In a topic that the bot opened, every message replies to the bot's service message.
+    return (
         replied is not None
         and replied.from_user is not None
         and replied.from_user.id == message.get_bot().id
         and replied.forum_topic_created is None
     )
-    return to_bot or (carries_file(message) and mentions_bot(message))
 
 
 def mentions_bot(message: Message) -> bool:
-    """Say whether a message, or a picture's caption, names the bot."""
+    """Return whether a message, or the caption of its photo, mentions the bot."""
     bot = message.get_bot()
     name = f"@{bot.username}".lower()
-    named = (name, "/caption", f"/caption{name}")  # the command stands in a photo's own caption
+    names = (name, "/caption", f"/caption{name}")  # the command may be a photo's caption
     parse = message.parse_caption_entities if message.caption else message.parse_entities
-    found = parse(MENTIONS) if message.caption or message.text else {}
+    entities = parse(MENTIONS) if message.caption or message.text else {}
     return any(
-        (entity.user and entity.user.id == bot.id) or text.lower() in named
-        for entity, text in found.items()
+        (entity.user and entity.user.id == bot.id) or text.lower() in names
+        for entity, text in entities.items()
     )

@@ -1,21 +1,78 @@
-"""Between Telegram and its handlers: no update is confirmed before it is on the disk."""
+"""From Telegram to the handlers: no update is confirmed before it is on the disk."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
-from telegram import Bot, Update
-from telegram.ext import SimpleUpdateProcessor
+import structlog
+from telegram import Bot, Message, Update
+from telegram.ext import (
+    Application,
+    CallbackQueryHandler,
+    CommandHandler,
+    MessageHandler,
+    SimpleUpdateProcessor,
+    TypeHandler,
+    filters,
+)
 
-from bot.store.inbox import Inbox
+from bot.store.inbox import Hopeless, Inbox, NotYet
 from bot.store.inbox_rows import InboxRow, Key
+from bot.telegram import buttons, commands, messages
+from bot.telegram.errors import judged
+from bot.telegram.identity import PLATFORM, is_private
 from bot.telegram.photos import carries_file
 
-PLATFORM = "telegram"
+log = structlog.stdlib.get_logger(__name__)
+
+
+class _FromPerson(filters.MessageFilter):
+    # Anonymous administrators, and those who write as a channel, have a placeholder bot as sender.
+    def filter(self, message: Message) -> bool:
+        sender = message.from_user
+        return message.sender_chat is not None or not (sender and sender.is_bot)
+
+
+NEW = filters.UpdateType.MESSAGE & _FromPerson()  # no edits, no channel posts, no other bots
+OTHERS_COMMAND = filters.COMMAND & ~filters.ChatType.PRIVATE
+
+
+class App(Application[Any, Any, Any, Any, Any, Any]):
+    """An application that raises the errors of its handlers, where the library would log them."""
+
+    async def process_error(
+        self, update: object, error: Exception, job: Any = None, coroutine: Any = None
+    ) -> bool:
+        """Raise a handler's error to whoever runs the handlers: the inbox."""
+        if coroutine is None:
+            raise error
+        return await super().process_error(update, error, job, coroutine)  # a task's; it is logged
+
+
+def add_handlers(app: App) -> None:
+    """Register all handlers; the guard runs before the others."""
+    app.add_handler(TypeHandler(Update, messages.guard), group=-1)
+    app.add_handlers(
+        [
+            CommandHandler("start", commands.start, NEW),
+            CommandHandler("help", commands.help_, NEW),
+            CommandHandler("privacy", commands.privacy, NEW),
+            CommandHandler("about", commands.about, NEW),
+            CommandHandler("settings", commands.settings, NEW),
+            CommandHandler("auto", commands.auto, NEW),
+            CommandHandler("caption", commands.caption, NEW),
+            CommandHandler("stats", commands.stats, NEW),
+            CommandHandler("leave", commands.leave, NEW),
+            MessageHandler(NEW & filters.StatusUpdate.MIGRATE, messages.migrate),
+            MessageHandler(NEW & ~filters.StatusUpdate.ALL & ~OTHERS_COMMAND, messages.hear),
+            CallbackQueryHandler(buttons.press),
+        ]
+    )
 
 
 def key_of(update: object) -> Key | None:
-    """Return what an update is known by; None if nobody waits for an answer to it."""
+    """Return an update's key in the inbox; None if nobody waits for an answer to it."""
     if not isinstance(update, Update):
         return None
     if query := update.callback_query:
@@ -26,7 +83,7 @@ def key_of(update: object) -> Key | None:
         return None
     # What people in a group say to each other is not written down.
     asks = (
-        message.chat.type == message.chat.PRIVATE
+        is_private(message)
         or carries_file(message)
         or message.entities
         or message.reply_to_message
@@ -36,18 +93,22 @@ def key_of(update: object) -> Key | None:
     return Key(PLATFORM, str(message.chat.id), str(message.message_id)) if asks else None
 
 
-class Updates(asyncio.Queue[object]):
-    """The queue from which the library takes updates; what was put is not lost any more."""
+class UpdateQueue(asyncio.Queue[object]):
+    """The queue that the library reads updates from; each is in the inbox before it is here."""
 
     def __init__(self, inbox: Inbox, most: int) -> None:
-        """Record updates in the inbox, and have so many in memory at once."""
+        """Record updates in `inbox`, and hold up to `most` of them in memory."""
         super().__init__()
         self.inbox = inbox
         self.room = asyncio.Semaphore(most)
 
     async def put(self, item: object) -> None:
-        """Record an update and queue it, unless it was recorded before; wait while it is full."""
-        if not isinstance(item, Update):  # the library's word that the application stops
+        """Record and queue an update, unless it was recorded before; wait while there is no room.
+
+        Raises:
+            sqlite3.Error: it cannot be recorded.
+        """
+        if not isinstance(item, Update):  # the library's signal to stop
             await super().put(item)
             return
         await self.room.acquire()
@@ -67,66 +128,66 @@ class Updates(asyncio.Queue[object]):
         await self.room.acquire()
         self.put_nowait(Update.de_json(row.reference, bot))
 
-    def leave(self) -> None:
-        """Give what nobody has begun with back to the inbox."""
+    def clear(self) -> None:
+        """Return the updates that are still queued to the inbox."""
         while not self.empty():
             if key := key_of(self.get_nowait()):
                 self.inbox.release(key)
 
 
-class InHand(SimpleUpdateProcessor):
-    """Handles updates through the inbox; all can be dropped when time is up."""
+class InboxProcessor(SimpleUpdateProcessor):
+    """Runs the handlers of an update as one attempt of the inbox to answer it."""
 
     def __init__(
-        self,
-        updates: Updates,
-        apologize: Callable[[Update], Awaitable[None]],
-        most: int,
+        self, queue: UpdateQueue, apologize: Callable[[Update], Awaitable[None]], most: int
     ) -> None:
-        """Take the queue that they come from, and how it is said that one is given up."""
+        """Process the updates of a queue.
+
+        Args:
+            queue: where they come from.
+            apologize: tells a chat that one was given up.
+            most: how many are processed at once.
+        """
         super().__init__(most)
-        self.updates, self.apologize = updates, apologize
-        self._failures: dict[int, Exception] = {}  # by the update's id
+        self.queue, self.apologize = queue, apologize
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dropping = False
 
-    def failed(self, update: Update, error: Exception) -> None:
-        """Note why handling an update failed; the library keeps it to its error handlers."""
-        self._failures[update.update_id] = error
-
     async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
-        """Handle one."""
+        """Run an update's handlers, which are the coroutine, unless all updates are dropped."""
         assert isinstance(update, Update)
         assert isinstance(coroutine, Coroutine)
-        key = key_of(update)
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-
-        async def answer() -> None:
-            await coroutine
-            if error := self._failures.pop(update.update_id, None):
-                raise error
-
-        async def apologize() -> None:
-            await self.apologize(update)
-
         try:
-            if self._dropping:
-                if key:
-                    self.updates.inbox.release(key)
-            elif key:
-                await self.updates.inbox.handle(key, answer, apologize)
-            else:
-                await coroutine
+            await self._process(update, coroutine)
         finally:
             coroutine.close()
-            self._failures.pop(update.update_id, None)
             self._tasks.discard(task)
-            self.updates.room.release()
+            self.queue.room.release()
 
     def drop(self) -> None:
-        """Leave all of them unfinished; they stay in the inbox."""
+        """Cancel all handlers; their updates stay open in the inbox."""
         self._dropping = True
         for task in self._tasks:
             task.cancel()
+
+    async def _process(self, update: Update, handlers: Coroutine[Any, Any, Any]) -> None:
+        key, inbox = key_of(update), self.queue.inbox
+        answer = partial(_answer, handlers, update.get_bot().token)
+        if self._dropping:
+            if key:
+                inbox.release(key)
+        elif key:
+            await inbox.handle(key, answer, partial(self.apologize, update))
+        else:
+            try:
+                await answer()
+            except (Hopeless, NotYet) as error:
+                log.warning("update failed", platform=PLATFORM, reason=str(error))
+
+
+async def _answer(handlers: Coroutine[Any, Any, Any], token: str) -> None:
+    with judged(token):
+        await handlers

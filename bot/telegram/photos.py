@@ -1,34 +1,32 @@
-"""The picture in a Telegram message: its file, its bytes, and the album that it belongs to."""
+"""The picture in a Telegram message: which file to fetch, and its bytes."""
 
 import asyncio
 import mimetypes
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 from telegram import Bot, Document, Message, PhotoSize, Sticker
-from telegram.error import BadRequest, TelegramError, TimedOut
+from telegram.error import BadRequest, TelegramError
 
 from bot import replies
 from bot.answers import Problem
 from bot.telegram.sending import persistently
 
-ALBUM_SECONDS = 1.0  # an album has no end mark; it is whole when so long no photo of it came
 PHOTOS_AT_ONCE = 32  # in memory
-CLOUD_MB = 20  # the most that Telegram's own servers let a bot download
+CLOUD_MB = 20  # the largest file that Telegram's own servers let a bot download
 
 
 class NoPicture(Exception):
-    """There is nothing to look at; the message is a sentence for the person who sent it."""
+    """A message has no picture to caption; the error's message is for the person who sent it."""
 
     def __init__(self, message: str, kind: Problem) -> None:
-        """Keep the sentence, and the kind of trouble."""
+        """Keep the sentence for the person, and the kind for the metrics."""
         super().__init__(message)
         self.kind = kind
 
 
 def carries_file(message: Message) -> bool:
-    """Say whether a message holds what is, or could be taken for, a picture."""
+    """Return whether a message has a file that is, or may be taken for, a picture."""
     return bool(
         message.photo
         or message.animation
@@ -40,24 +38,24 @@ def carries_file(message: Message) -> bool:
 
 
 def carries_photo(message: Message) -> bool:
-    """Say whether a message holds a photo, or an image as a document."""
+    """Return whether a message has a photo, or an image sent as a document."""
     if message.photo:
         return True
     return bool(message.document and not message.animation and _is(message.document, "image/"))
 
 
 def file_of(message: Message, max_mb: float) -> str:
-    """Return the id of the file in which a message's picture is.
+    """Return the id of the file that holds a message's picture.
 
     Args:
-        message: any that `carries_file`.
+        message: a message for which `carries_file` is true.
         max_mb: the largest file to choose, in units of 2**20 bytes.
 
     Raises:
-        NoPicture: it is not a picture, has no preview, or is too large.
+        NoPicture: the file is not a picture, has no preview, or is too large.
     """
     sizes: Sequence[PhotoSize | Sticker | Document]
-    # A GIF is sent as an animation and, for older programs, as a document beside it.
+    # A GIF comes as an animation and, for older clients, also as a document.
     moving = message.animation or message.video or message.video_note
     if message.photo:
         sizes = message.photo
@@ -79,19 +77,19 @@ def file_of(message: Message, max_mb: float) -> str:
 
 
 class Photos:
-    """Photos in memory, of which there is a bounded number at once."""
+    """Fetches photos, and bounds how many are in memory at once."""
 
     def __init__(self, max_mb: float) -> None:
-        """Take files of up to so many units of 2**20 bytes."""
+        """Accept files of up to `max_mb` units of 2**20 bytes."""
         self.max_mb = max_mb
         self._room = asyncio.Semaphore(PHOTOS_AT_ONCE)
 
     @asynccontextmanager
     async def of(self, message: Message) -> AsyncIterator[bytes]:
-        """Fetch the picture of a message, and hold it until the context is left.
+        """Fetch the picture of a message, and count it as in memory until the context ends.
 
         Raises:
-            NoPicture: see `file_of`; or it cannot be fetched.
+            NoPicture: as in `file_of`; or the file cannot be fetched.
         """
         file_id = file_of(message, self.max_mb)
         async with self._room:
@@ -112,58 +110,6 @@ class Photos:
             raise NoPicture(replies.UNREACHABLE, "failed") from error
         except TelegramError as error:
             raise NoPicture(replies.UNREACHABLE, "failed") from error
-
-
-@dataclass
-class _Album:
-    messages: list[Message]
-    last: float  # when its newest message came
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-    error: Exception | None = None  # why it was not answered
-
-
-class Albums:
-    """Albums whose messages are still coming in, or that are being answered."""
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self._open: dict[tuple[int, str], _Album] = {}
-
-    @asynccontextmanager
-    async def whole(self, message: Message) -> AsyncIterator[list[Message]]:
-        """Wait for the other messages of an album.
-
-        Yields:
-            All of them in their order, for the one that came first. The others get nothing, after
-            the first one's context was left, and fail as that one did: all are answered, or none.
-            A message that is in no album comes back at once.
-        """
-        if not message.media_group_id:
-            yield [message]
-            return
-        loop, key = asyncio.get_running_loop(), (message.chat.id, message.media_group_id)
-        if album := self._open.get(key):
-            album.messages.append(message)
-            album.last = loop.time()
-            await album.done.wait()
-            if album.error:
-                raise album.error
-            yield []
-            return
-        album = self._open[key] = _Album([message], loop.time())
-        try:
-            try:
-                while (pause := album.last + ALBUM_SECONDS - loop.time()) > 0:
-                    await asyncio.sleep(pause)
-            finally:
-                del self._open[key]
-            yield sorted(album.messages, key=lambda message: message.message_id)
-        except BaseException as error:
-            dropped = TimedOut("the album was not answered in time")
-            album.error = error if isinstance(error, Exception) else dropped
-            raise
-        finally:
-            album.done.set()
 
 
 def _preview(thumbnail: PhotoSize | None) -> Sequence[PhotoSize]:

@@ -1,10 +1,9 @@
-"""Calls to Telegram that are tried again, replies in the right place, and "typing"."""
+"""Calls to Telegram: retries, flood control, replies, and "typing"."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from telegram import (
@@ -15,42 +14,27 @@ from telegram import (
     ReplyParameters,
 )
 from telegram.constants import ChatAction
-from telegram.error import (
-    BadRequest,
-    ChatMigrated,
-    Conflict,
-    Forbidden,
-    InvalidToken,
-    RetryAfter,
-    TelegramError,
-)
+from telegram.error import ChatMigrated, RetryAfter, TelegramError
 from telegram.ext import AIORateLimiter
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from bot.store.chat_settings import ChatSettings
+from bot.telegram.errors import pause_of, transient
+from bot.telegram.identity import PLATFORM
 
 T = TypeVar("T")
 
 TRIES = 4
 RETRY_SECONDS = 0.5  # before the second try; then twice as long each time
-LONGEST_FLOOD = 60.0  # seconds; a longer pause is the inbox's matter
-FLOOD_MARGIN = 0.1  # seconds that clocks may differ
+LONGEST_FLOOD = 60.0  # seconds; longer pauses are left to the inbox
+FLOOD_MARGIN = 0.1  # seconds by which clocks may differ
 TYPING_SECONDS = 4.0  # Telegram shows it for five
-
-# Trying again would change nothing, or is done by the rate limiter. BadRequest counts as a
-# network error in the library.
-FINAL = (BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, RetryAfter)
-
-
-def transient(error: BaseException) -> bool:
-    """Say whether the same call may succeed a moment later."""
-    return isinstance(error, TelegramError) and not isinstance(error, FINAL)
 
 
 async def persistently(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call, a few times if the network or the server fails."""
+    """Make a call; repeat it a few times while the network or the server fails."""
 
-    async def once() -> T:  # what is tried must be a coroutine function, which a lambda is not
+    async def once() -> T:  # tenacity takes coroutine functions, and a lambda is not one
         return await call()
 
     retrying = AsyncRetrying(
@@ -62,25 +46,17 @@ async def persistently(call: Callable[[], Awaitable[T]]) -> T:
     return await retrying(once)
 
 
-def pause_of(error: BaseException | None) -> float:
-    """Return the seconds for which Telegram wants to be left alone after an error."""
-    if not isinstance(error, RetryAfter):
-        return 0.0
-    wanted = error.retry_after
-    return wanted.total_seconds() if isinstance(wanted, timedelta) else wanted
-
-
 class _Flood(Exception):
-    """Telegram wants a pause in one chat; the library would make one in all of them."""
+    """Telegram wants a pause in one chat; the library would pause in all of them."""
 
 
 class Limiter(AIORateLimiter):
-    """Flood control of each chat by itself; "typing" takes nothing from what a group may get."""
+    """Flood control for each chat; "typing" does not count towards a group's limit."""
 
     def __init__(self) -> None:
         """Start with no chat that must wait."""
         super().__init__()
-        self._until: dict[object, float] = {}  # when a chat may be written to, on the loop's clock
+        self._until: dict[object, float] = {}  # when a chat's pause ends, on the loop's clock
 
     async def process_request(
         self,
@@ -91,10 +67,10 @@ class Limiter(AIORateLimiter):
         data: dict[str, Any],
         rate_limit_args: int | None,
     ) -> Any:
-        """Send at once, or when the limits allow it.
+        """Send at once, or as soon as the limits allow.
 
         Raises:
-            RetryAfter: Telegram wants a pause that is longer than `LONGEST_FLOOD`.
+            RetryAfter: Telegram wants a pause longer than `LONGEST_FLOOD`.
         """
         if endpoint == "sendChatAction":
             return await callback(*args, **kwargs)
@@ -125,7 +101,7 @@ class Limiter(AIORateLimiter):
 
 @dataclass(frozen=True)
 class Sender:
-    """Replies in the chat, and in the topic, of the message that asked."""
+    """Replies in the chat and the topic of the message that asked."""
 
     chat_settings: ChatSettings
 
@@ -142,48 +118,47 @@ class Sender:
         """Answer a message, without parsing any markup.
 
         Args:
-            asked: what is answered.
-            text: what is said.
-            quote: the message that is quoted, if it is another one.
-            picture: a file to send with the text.
-            buttons: under the answer.
-            entities: how parts of the text look.
+            asked: the message to answer.
+            text: the answer.
+            quote: the message to quote, if not `asked`.
+            picture: the bytes of an image to send with the text.
+            buttons: shown under the answer.
+            entities: formatting of parts of the text.
 
         Raises:
-            TelegramError: Telegram refuses, or was not reached after a few tries.
+            TelegramError: Telegram refuses, or a few tries did not reach it.
         """
 
         async def send(chat: int, quoted: ReplyParameters | None) -> Message:
-            place: dict[str, Any] = {
+            where: dict[str, Any] = {
                 "chat_id": chat,
                 "reply_parameters": quoted,
                 "message_thread_id": _topic(asked),
             }
             bot = asked.get_bot()
             if picture is not None:
-                return await bot.send_photo(photo=picture, caption=text, **place)
+                return await bot.send_photo(photo=picture, caption=text, **where)
             return await bot.send_message(
                 text=text,
                 entities=entities,
                 reply_markup=buttons,
                 link_preview_options=LinkPreviewOptions(is_disabled=True),
-                **place,
+                **where,
             )
 
-        quoted = ReplyParameters(
-            (quote or asked).message_id, allow_sending_without_reply=True
-        )  # it may be gone by now
+        # The quoted message may be deleted by now.
+        quoted = ReplyParameters((quote or asked).message_id, allow_sending_without_reply=True)
         try:
             await persistently(lambda: send(asked.chat.id, quoted))
         except ChatMigrated as error:
             new = error.new_chat_id
-            await self.chat_settings.move("telegram", asked.chat.id, new)
-            await persistently(lambda: send(new, None))  # messages are numbered anew there
+            await self.chat_settings.move(PLATFORM, asked.chat.id, new)
+            await persistently(lambda: send(new, None))  # message ids start again there
 
 
 @asynccontextmanager
 async def typing(asked: Message) -> AsyncIterator[None]:
-    """Show that an answer is being made."""
+    """Show "typing" in the chat until the context ends."""
 
     async def show() -> None:
         while True:
@@ -202,5 +177,5 @@ async def typing(asked: Message) -> AsyncIterator[None]:
 
 
 def _topic(message: Message) -> int | None:
-    # Threads of replies in other groups have ids too, but no place to send to.
+    # A thread of replies outside topics has an id too, but nothing can be sent to it.
     return message.message_thread_id if message.is_topic_message else None

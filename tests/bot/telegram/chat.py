@@ -15,8 +15,9 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.store.chat_settings import ChatSettings
 from bot.store.inbox import Inbox
-from bot.telegram import adapter, photos, sending
+from bot.telegram import adapter, albums, sending
 from bot.telegram.adapter import Telegram
+from bot.telegram.identity import PLATFORM
 from captioner import BadImage, Caption, Options
 from captioner.result import Word
 from tests.bot.telegram.fake_telegram import TIMEOUT, TOKEN, FakeTelegram, Json
@@ -32,7 +33,7 @@ def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(photos, "ALBUM_SECONDS", 0.4)
+    monkeypatch.setattr(albums, "ALBUM_SECONDS", 0.4)
     monkeypatch.setattr(sending, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(adapter, "POLL_PAUSE", 0.01)
 
@@ -73,7 +74,7 @@ def telegram(fake: FakeTelegram, kept: Kept, caption: CaptionPhoto = say, **keys
         blocked=settings.blocked,
         operators=settings.operators,
     )
-    answers = Answers(caption, pixels, "telegram")
+    answers = Answers(caption, pixels, PLATFORM)
     about = "I am a small model."
     return Telegram(Services(settings, answers, kept, kept.inbox, access, about, figures))
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot import replies
+from bot.telegram import sending
 from tests.bot.telegram.chat import (
     CAT,
     DOG,
@@ -19,7 +20,7 @@ from tests.bot.telegram.chat import (
     running,
     telegram,
 )
-from tests.bot.telegram.fake_telegram import ANN, GROUP, PRIVATE, FakeTelegram, Json
+from tests.bot.telegram.fake_telegram import ANN, GROUP, PRIVATE, FakeTelegram, Json, failure
 
 BEN: Json = {"id": 8, "is_bot": False, "first_name": "Ben"}
 BENS: Json = {"id": 8, "type": "private", "first_name": "Ben"}
@@ -89,6 +90,19 @@ async def test_a_group_that_is_not_let_in_is_left_alone_unless_it_asks(
     assert refusal["text"] == replies.NOT_ALLOWED
     assert len(fake.of("sendMessage")) == 1
     assert fake.fetched == []
+
+
+async def test_a_refusal_that_cannot_be_sent_lets_no_command_through(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    fake.failures["sendMessage"] = [failure(500, "down")] * sending.TRIES
+
+    async with running(telegram(fake, kept, allowed="telegram:1")):
+        await fake.send(**command("/help"))
+        await fake.nth("sendMessage", sending.TRIES)
+
+    assert {sent["text"] for sent in fake.of("sendMessage")} == {replies.NOT_ALLOWED}
+    assert await kept.inbox.counts() == {"open": 1}
 
 
 async def test_too_many_photos_are_refused_once_with_the_time_to_go_on(

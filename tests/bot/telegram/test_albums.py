@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from telegram import Chat, Message
 
-from bot.telegram import photos
-from bot.telegram.photos import Albums
+from bot.telegram import albums as albums_module
+from bot.telegram.albums import Albums
 from tests.bot.telegram.fake_telegram import TIMEOUT
 
 WAIT = 1000.0  # so long that what the test itself takes does not count
@@ -35,14 +35,14 @@ def photo(number: int, album: str | None) -> Message:
 
 
 async def numbers(albums: Albums, message: Message) -> list[int]:
-    async with albums.whole(message) as messages:
+    async with albums.complete(message) as messages:
         return [message.message_id for message in messages]
 
 
 async def test_an_album_is_whole_when_nothing_more_of_it_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(photos, "ALBUM_SECONDS", WAIT)
+    monkeypatch.setattr(albums_module, "ALBUM_SECONDS", WAIT)
     clock, albums, tasks = Clock(monkeypatch), Albums(), []
 
     for number in (2, 1, 3):
@@ -58,7 +58,7 @@ async def test_an_album_is_whole_when_nothing_more_of_it_comes(
 async def test_what_comes_after_that_is_an_album_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(photos, "ALBUM_SECONDS", WAIT)
+    monkeypatch.setattr(albums_module, "ALBUM_SECONDS", WAIT)
     clock, albums = Clock(monkeypatch), Albums()
 
     for number in (1, 2):

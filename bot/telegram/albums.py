@@ -1,0 +1,63 @@
+"""Albums: Telegram sends their photos one by one, with no end mark."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from telegram import Message
+from telegram.error import TimedOut
+
+ALBUM_SECONDS = 1.0  # an album is complete when this long no photo has joined it
+
+
+@dataclass
+class _Album:
+    messages: list[Message]
+    last: float  # when its newest message arrived, on the loop's clock
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    error: Exception | None = None  # why it was not answered
+
+
+class Albums:
+    """Albums that are still arriving, or that are being answered."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._open: dict[tuple[int, str], _Album] = {}
+
+    @asynccontextmanager
+    async def complete(self, message: Message) -> AsyncIterator[list[Message]]:
+        """Wait for the other messages of an album.
+
+        Yields:
+            All its messages in order, for the one that arrived first. The others get an empty list
+            when the first one's context ends, and fail if it failed: all are answered, or none. A
+            message outside an album comes back at once.
+        """
+        if not message.media_group_id:
+            yield [message]
+            return
+        loop, key = asyncio.get_running_loop(), (message.chat.id, message.media_group_id)
+        if album := self._open.get(key):
+            album.messages.append(message)
+            album.last = loop.time()
+            await album.done.wait()
+            if album.error:
+                raise album.error
+            yield []
+            return
+        album = self._open[key] = _Album([message], loop.time())
+        try:
+            try:
+                while (pause := album.last + ALBUM_SECONDS - loop.time()) > 0:
+                    await asyncio.sleep(pause)
+            finally:
+                del self._open[key]
+            yield sorted(album.messages, key=lambda message: message.message_id)
+        except BaseException as error:
+            cancelled = TimedOut("the album was not answered in time")
+            album.error = error if isinstance(error, Exception) else cancelled
+            raise
+        finally:
+            album.done.set()
