@@ -20,7 +20,7 @@ from bot.telegram.adapter import Telegram
 from bot.telegram.identity import PLATFORM
 from captioner import BadImage, Caption, Options
 from captioner.result import Word
-from tests.bot.telegram.fake_telegram import TIMEOUT, TOKEN, FakeTelegram, Json
+from tests.bot.telegram.fake_telegram import ANN, TIMEOUT, TOKEN, FakeTelegram, Json
 from tests.conftest import photo_bytes, pixels
 
 PHOTOS = {photo_bytes(seed): seed for seed in range(6)}
@@ -104,3 +104,26 @@ def command(text: str) -> Json:
 def captioned(text: str, part: str, kind: str = "mention", **fields: Any) -> Json:
     entity = {"type": kind, "offset": text.index(part), "length": len(part), **fields}
     return {"caption": text, "caption_entities": [entity]}
+
+
+def labels(sent: Json) -> list[str]:
+    rows = sent.get("reply_markup", {}).get("inline_keyboard", [])
+    return [button["text"] for row in rows for button in row]
+
+
+def sticker(fake: FakeTelegram, **fields: Any) -> Json:
+    sticker = {"type": "regular", "width": 512, "height": 512, "is_animated": False}
+    return fake.file(DOG, **sticker | {"is_video": False} | fields)
+
+
+async def send_album(fake: FakeTelegram, seeds: list[int], **fields: Any) -> list[Json]:
+    """Send an album whose messages come in disorder."""
+    album = [
+        fake.message(
+            photo=[fake.photo(photo_bytes(seed))], media_group_id="a", **{**fields, "from": ANN}
+        )
+        for seed in seeds
+    ]
+    for message in album[1:] + album[:1]:
+        await fake.update(message=message)
+    return album

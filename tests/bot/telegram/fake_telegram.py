@@ -23,7 +23,9 @@ BOT: Json = {
     "can_read_all_group_messages": True,
 }
 ANN: Json = {"id": 7, "is_bot": False, "first_name": "Ann"}
+BEN: Json = {"id": 8, "is_bot": False, "first_name": "Ben"}
 PRIVATE: Json = {"id": 7, "type": "private", "first_name": "Ann"}
+BENS: Json = {"id": 8, "type": "private", "first_name": "Ben"}
 GROUP: Json = {"id": -100, "type": "supergroup", "title": "Friends", "is_forum": True}
 DROP: Json = {}  # a failure that closes the connection
 TIMEOUT = 20.0  # seconds that a test waits for what must happen

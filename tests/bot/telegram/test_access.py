@@ -1,11 +1,6 @@
 """Who is let in on Telegram, how often, and what operators may do."""
 
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
-
-import pytest
 
 from bot import replies
 from bot.telegram import sending
@@ -13,35 +8,18 @@ from tests.bot.telegram.chat import (
     CAT,
     DOG,
     Kept,
-    alone,
     captioned,
     command,
-    kept_in,
     running,
     telegram,
 )
-from tests.bot.telegram.fake_telegram import ANN, GROUP, PRIVATE, FakeTelegram, Json, failure
-
-BEN: Json = {"id": 8, "is_bot": False, "first_name": "Ben"}
-BENS: Json = {"id": 8, "type": "private", "first_name": "Ben"}
-
-
-@pytest.fixture(autouse=True)
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of this machine out, and pauses short."""
-    alone(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeTelegram]:
-    async with FakeTelegram().serve() as server:
-        yield server
-
-
-@pytest.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
-    async with kept_in(tmp_path) as kept:
-        yield kept
+from tests.bot.telegram.fake_telegram import (
+    BEN,
+    BENS,
+    GROUP,
+    FakeTelegram,
+    failure,
+)
 
 
 async def test_only_those_let_in_are_answered_and_others_are_told_once(
@@ -158,25 +136,3 @@ async def test_a_button_takes_a_photo_too_and_says_when_there_is_none_left(
 
     assert told["text"].startswith(replies.TOO_MANY.partition("{")[0])
     assert fake.of("editMessageText") == []
-
-
-@pytest.mark.parametrize(
-    ("name", "sender", "chat", "said", "left"),
-    [
-        ("/stats", ANN, PRIVATE, "Some figures.", 0),
-        ("/stats", BEN, BENS, replies.OPERATORS_ONLY, 0),
-        ("/leave", ANN, GROUP, replies.LEAVING, 1),
-        ("/leave", BEN, GROUP, replies.OPERATORS_ONLY, 0),
-        ("/leave", ANN, PRIVATE, replies.LEAVE_GROUPS, 0),
-    ],
-)
-async def test_operators_see_figures_and_have_the_bot_leave(
-    fake: FakeTelegram, kept: Kept, name: str, sender: Json, chat: Json, said: str, left: int
-) -> None:
-    async with running(telegram(fake, kept, operators="telegram:7")):
-        await fake.send(chat, sender, **command(name))
-        sent = await fake.nth("sendMessage")
-
-    calls: list[Any] = fake.of("leaveChat")
-    assert sent["text"] == said
-    assert len(calls) == left

@@ -1,4 +1,4 @@
-"""Albums by a clock that is set forward, for their end is nothing but time that went by."""
+"""Albums: one reply for all their photos."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -6,9 +6,25 @@ from datetime import UTC, datetime
 import pytest
 from telegram import Chat, Message
 
+from bot import replies
 from bot.telegram import albums as albums_module
 from bot.telegram.albums import Albums
-from tests.bot.telegram.fake_telegram import TIMEOUT
+from tests.bot.telegram.chat import (
+    CAT,
+    DOG,
+    Kept,
+    captioned,
+    labels,
+    running,
+    send_album,
+    telegram,
+)
+from tests.bot.telegram.fake_telegram import (
+    GROUP,
+    TIMEOUT,
+    FakeTelegram,
+)
+from tests.conftest import photo_bytes
 
 WAIT = 1000.0  # so long that what the test itself takes does not count
 
@@ -70,3 +86,49 @@ async def test_what_comes_after_that_is_an_album_of_its_own(
 
 async def test_a_photo_in_no_album_waits_for_nobody() -> None:
     assert await numbers(Albums(), photo(1, None)) == [1]
+
+
+async def test_an_album_gets_one_reply_in_its_order(fake: FakeTelegram, kept: Kept) -> None:
+    async with running(telegram(fake, kept)):
+        album = await send_album(fake, [3, 1, 2])
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == "1. Photo 3.\n2. Photo 1.\n3. Photo 2."
+    assert sent["reply_parameters"]["message_id"] == album[0]["message_id"]
+    assert labels(sent) == []
+    assert len(fake.of("sendMessage")) == 1
+
+
+async def test_of_a_large_album_the_first_pictures_are_captioned(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    async with running(telegram(fake, kept, max_photos=2)):
+        await send_album(fake, [3, 1, 2])
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == replies.album(["Photo 3.", "Photo 1."], 1)
+    assert len(fake.fetched) == 2
+
+
+async def test_two_albums_at_once_are_told_apart(fake: FakeTelegram, kept: Kept) -> None:
+    async with running(telegram(fake, kept)):
+        for seed in (1, 2, 3, 4):
+            group = "odd" if seed % 2 else "even"
+            await fake.send(photo=[fake.photo(photo_bytes(seed))], media_group_id=group)
+        await fake.nth("sendMessage", 2)
+
+    texts = sorted(sent["text"] for sent in fake.of("sendMessage"))
+    assert texts == ["1. Photo 1.\n2. Photo 3.", "1. Photo 2.\n2. Photo 4."]
+
+
+async def test_a_mention_in_any_caption_of_an_album_counts_for_all_of_it(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    async with running(telegram(fake, kept)):
+        first = await fake.send(GROUP, photo=[fake.photo(DOG)], media_group_id="a")
+        mention = captioned("@captions_bot", "@captions_bot")
+        await fake.send(GROUP, photo=[fake.photo(CAT)], media_group_id="a", **mention)
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == "1. Photo 0.\n2. Photo 1."
+    assert sent["reply_parameters"]["message_id"] == first["message_id"]

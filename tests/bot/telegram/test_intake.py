@@ -17,7 +17,6 @@ from tests.bot.telegram.chat import (
     CAT,
     DOG,
     Kept,
-    alone,
     captioned,
     kept_in,
     running,
@@ -38,17 +37,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecatio
 
 
 @pytest.fixture(autouse=True)
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of this machine out, and pauses short."""
-    alone(tmp_path, monkeypatch)
+def quick_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(inbox, "LOOK_SECONDS", 0.01)
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeTelegram]:
-    async with FakeTelegram().serve() as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,0 +1,296 @@
+"""The connection to Telegram: token, polling, webhook, and a clean stop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import REGISTRY
+
+from bot.errors import PlatformError
+from bot.telegram import adapter
+from bot.telegram.adapter import Telegram
+from captioner import Caption, Options
+from tests.bot.telegram.chat import (
+    DOG,
+    Kept,
+    running,
+    say,
+    send_album,
+    telegram,
+)
+from tests.bot.telegram.fake_telegram import (
+    DROP,
+    TIMEOUT,
+    FakeTelegram,
+    failure,
+)
+
+# The library warns of its own use of RetryAfter.
+pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
+
+HARDLY = 0.05  # seconds
+
+
+def up() -> float | None:
+    return REGISTRY.get_sample_value("captioner_platform_up", {"platform": "telegram"})
+
+
+async def failing(bot: Telegram) -> str:
+    """Run the bot until it breaks down, and return what it tells the operator."""
+    with pytest.raises(PlatformError) as caught:
+        await asyncio.wait_for(bot.run(asyncio.Event()), TIMEOUT)
+    return str(caught.value)
+
+
+async def test_a_second_instance_is_named_after_the_replies_in_hand_are_sent(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    fake.failures["getUpdates"] = [None, failure(409, "Conflict: terminated by other getUpdates")]
+    await fake.send(photo=[fake.photo(DOG)])
+
+    told = await failing(telegram(fake, kept))
+
+    assert "another process polls with the same token" in told
+    assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0."]
+    assert up() == 0
+
+
+async def test_a_wrong_token_is_named_by_its_key(fake: FakeTelegram, kept: Kept) -> None:
+    told = await failing(telegram(fake, kept, telegram_bot_token="1:wrong"))
+
+    assert "TELEGRAM_BOT_TOKEN" in told
+    assert "1:wrong" not in told
+
+
+async def test_a_token_that_is_revoked_ends_the_run(fake: FakeTelegram, kept: Kept) -> None:
+    fake.failures["getUpdates"] = [None, failure(401, "Unauthorized")]
+    await fake.send(text="Hello.")
+
+    assert "TELEGRAM_BOT_TOKEN" in await failing(telegram(fake, kept))
+
+
+async def test_a_bot_that_failed_can_be_run_again(fake: FakeTelegram, kept: Kept) -> None:
+    fake.failures["getMe"] = [failure(500, "starting")]
+    bot = telegram(fake, kept)
+
+    assert f"{fake.url} does not serve the bot (starting)" in await failing(bot)
+    async with running(bot):
+        await fake.send(text="Hello.")
+        await fake.nth("sendMessage")
+        assert up() == 1
+    assert up() == 0
+
+
+async def test_an_unreachable_server_is_named(fake: FakeTelegram, kept: Kept) -> None:
+    bot = telegram(fake, kept, telegram_api_url="http://127.0.0.1:9")
+
+    assert "http://127.0.0.1:9 does not serve the bot" in await failing(bot)
+
+
+async def test_polling_goes_on_after_the_network_was_down(
+    fake: FakeTelegram, kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    flood = failure(429, "Too Many Requests", retry_after=1)
+    fake.failures["getUpdates"] = [None, DROP, failure(502, "Bad Gateway"), flood]
+    await fake.send(text="Hello.")
+
+    async with running(telegram(fake, kept)):
+        await fake.nth("getUpdates", 5)
+        await fake.send(photo=[fake.photo(DOG)])
+        await fake.nth("sendMessage", 2)
+
+    assert caplog.messages.count("connection lost; trying again") == 3
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_stop_waits_for_the_replies_in_hand_and_confirms_them(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    started, done, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(photo: bytes, options: Options) -> Caption:
+        started.set()
+        await done.wait()
+        return await say(photo, options)
+
+    task = asyncio.create_task(telegram(fake, kept, slow).run(stop))
+    await fake.send(photo=[fake.photo(DOG)])
+    await send_album(fake, [1, 2])
+    await asyncio.wait_for(started.wait(), TIMEOUT)
+    await fake.taken()
+    polls = len(fake.of("getUpdates"))
+    stop.set()
+    late = await fake.update(message=fake.message(text="Too late."))
+    await asyncio.sleep(HARDLY)
+    assert not task.done()
+    done.set()
+    await asyncio.wait_for(task, TIMEOUT)
+
+    texts = {sent["text"] for sent in fake.of("sendMessage")}
+    assert texts == {"Photo 0.", "1. Photo 1.\n2. Photo 2."}
+    assert fake.confirmed == late["update_id"]
+    assert len(fake.of("getUpdates")) == polls + 1
+
+
+async def test_updates_stay_with_telegram_if_they_cannot_be_confirmed(
+    fake: FakeTelegram, kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(telegram(fake, kept)):
+        await fake.send(text="Hello.")
+        await fake.nth("sendMessage")
+        await fake.taken()
+        fake.failures["getUpdates"] = [failure(500, "down")]
+
+    (event,) = (one for one in caplog.records if "they may come again" in one.message)
+    assert event.__dict__["reason"] == "down"
+
+
+async def test_a_cancelled_run_leaves_at_once(
+    fake: FakeTelegram, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "UPDATES_AT_ONCE", 2)
+    started = asyncio.Event()
+
+    async def endless(photo: bytes, options: Options) -> Caption:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    stop = asyncio.Event()
+    task = asyncio.create_task(telegram(fake, kept, endless).run(stop))
+    for _ in range(4):  # two of them stay with Telegram
+        await fake.send(photo=[fake.photo(DOG)])
+    await asyncio.wait_for(started.wait(), TIMEOUT)
+    stop.set()
+    await asyncio.sleep(HARDLY)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, TIMEOUT)
+    assert not fake.of("sendMessage")
+    assert len(asyncio.all_tasks()) < 10
+
+
+async def test_check_names_the_bot(fake: FakeTelegram, kept: Kept) -> None:
+    assert await telegram(fake, kept).check() == (
+        "Telegram: @captions_bot, in groups gets every message"
+    )
+    fake.bot["can_read_all_group_messages"] = False
+    assert "only messages to it" in await telegram(fake, kept).check()
+
+    with pytest.raises(PlatformError, match="TELEGRAM_BOT_TOKEN"):
+        await telegram(fake, kept, telegram_bot_token="1:wrong").check()
+
+
+@asynccontextmanager
+async def posting(
+    bot: Telegram, arrived: asyncio.Event | None = None
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Serve the bot's webhook; the session posts to it."""
+
+    @web.middleware
+    async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if arrived:
+            arrived.set()
+        return await handler(request)
+
+    app = web.Application(middlewares=[tell])
+    app.router.add_post("/telegram", bot.webhook)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    try:
+        async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
+            yield session
+    finally:
+        await runner.cleanup()
+
+
+async def post(session: aiohttp.ClientSession, secret: str, **fields: Any) -> int:
+    headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
+    async with session.post("/telegram", headers=headers, **fields) as response:
+        return response.status
+
+
+async def test_a_webhook_takes_updates_from_who_knows_its_secret(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    bot = telegram(fake, kept, telegram_webhook_url="https://bot.example/")
+    update = {"update_id": 1, "message": fake.message(photo=[fake.photo(DOG)])}
+
+    async with posting(bot) as session:
+        assert await post(session, "", json=update) == 503
+        async with running(bot):
+            hook = await fake.nth("setWebhook")
+            secret = hook["secret_token"]
+            assert await post(session, "wrong", json=update) == 403
+            assert await post(session, "", json=update) == 403
+            assert await post(session, "schlüssel", json=update) == 403
+            assert await post(session, secret, data=b"{") == 400
+            assert await post(session, secret, json=[update]) == 400
+            assert not fake.of("sendMessage")
+            assert await post(session, secret, json=update) == 200
+            await fake.nth("sendMessage")
+        assert await post(session, secret, json=update) == 503
+
+    assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0."]
+    assert hook["url"] == "https://bot.example/telegram"
+    assert hook["allowed_updates"] == ["message", "callback_query"]
+    assert not fake.of("getUpdates")
+
+
+async def test_an_update_that_comes_in_during_a_stop_is_not_taken(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    bot = telegram(fake, kept, telegram_webhook_url="https://bot.example")
+    arrived, stopped = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"update_id":'
+        await stopped.wait()
+        yield b" 1}"
+
+    async with posting(bot, arrived) as session:
+        async with running(bot):
+            secret = (await fake.nth("setWebhook"))["secret_token"]
+            status = asyncio.create_task(post(session, secret, data=slowly()))
+            await asyncio.wait_for(arrived.wait(), TIMEOUT)
+        stopped.set()
+        assert await asyncio.wait_for(status, TIMEOUT) == 503
+
+
+async def test_each_start_has_a_secret_of_its_own(fake: FakeTelegram, kept: Kept) -> None:
+    bot = telegram(fake, kept, telegram_webhook_url="https://bot.example")
+    for number in (1, 2):
+        async with running(bot):
+            await fake.nth("setWebhook", number)
+
+    first, second = [hook["secret_token"] for hook in fake.of("setWebhook")]
+    assert first != second
+    assert len(first) >= 32
+
+
+async def test_a_webhook_that_telegram_refuses_is_named_by_its_key(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    fake.failures["setWebhook"] = [failure(400, "Bad Request: bad webhook: HTTPS url needed")]
+    bot = telegram(fake, kept, telegram_webhook_url="http://bot.example")
+
+    assert "Telegram refuses TELEGRAM_WEBHOOK_URL" in await failing(bot)
+
+
+async def test_polling_removes_a_webhook_that_was_set_before(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    async with running(telegram(fake, kept)):
+        await fake.nth("getUpdates")
+
+    methods = [call.method for call in fake.calls]
+    assert methods.index("deleteWebhook") < methods.index("getUpdates")
+    assert "drop_pending_updates" not in fake.of("deleteWebhook")[0]

@@ -1,0 +1,151 @@
+"""Which file of a Telegram message is captioned, and what is said of the others."""
+
+from typing import Any
+
+import pytest
+
+from bot import replies
+from bot.telegram import sending
+from tests.bot.telegram.chat import (
+    CAR,
+    CAT,
+    DOG,
+    Kept,
+    labels,
+    running,
+    sticker,
+    telegram,
+)
+from tests.bot.telegram.fake_telegram import (
+    FakeTelegram,
+    Json,
+    failure,
+)
+
+# The library warns of its own use of RetryAfter.
+pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
+
+
+def moving(fake: FakeTelegram, **fields: Any) -> Json:
+    return fake.file(b"film", width=9, height=9, duration=1, **fields)
+
+
+async def test_the_largest_size_within_the_limit_is_fetched(fake: FakeTelegram, kept: Kept) -> None:
+    sizes = [
+        fake.photo(CAT, side=90),
+        fake.photo(DOG, side=800),
+        fake.photo(CAR, side=4000, file_size=3 * 2**20),
+    ]
+
+    async with running(telegram(fake, kept, max_photo_mb=2)):
+        await fake.send(photo=sizes)
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == "Photo 0."
+    assert fake.fetched == ["file1"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "image document",
+        "image by its name",
+        "GIF document",
+        "film document",
+        "sticker",
+        "animated sticker",
+        "animation",
+        "video",
+        "video with a cover",
+        "video note",
+    ],
+)
+async def test_all_that_shows_something_is_captioned(
+    fake: FakeTelegram, kept: Kept, kind: str
+) -> None:
+    cover = fake.photo(DOG, side=320)
+    note = fake.file(b"film", length=9, duration=1, thumbnail=cover)
+    made: dict[str, Json] = {
+        "image document": {"document": fake.file(DOG, mime_type="image/png")},
+        "image by its name": {"document": fake.file(DOG, file_name="a.JPG")},
+        "GIF document": {"document": fake.file(DOG, mime_type="image/gif")},
+        "film document": {"document": fake.file(b"", mime_type="video/mp4", thumbnail=cover)},
+        "sticker": {"sticker": sticker(fake)},
+        "animated sticker": {"sticker": sticker(fake, is_animated=True, thumbnail=cover)},
+        "animation": {
+            "animation": moving(fake, thumbnail=cover),
+            "document": fake.file(b"film", mime_type="video/mp4"),
+        },
+        "video": {"video": moving(fake, thumbnail=cover)},
+        "video with a cover": {
+            "video": moving(fake, thumbnail=fake.photo(CAT), cover=[fake.photo(CAR, 9), cover])
+        },
+        "video note": {"video_note": note},
+    }
+
+    async with running(telegram(fake, kept)):
+        await fake.send(**made[kind])
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == "Photo 0."
+    assert labels(sent)
+
+
+async def test_what_cannot_be_read_gets_a_sentence_and_no_buttons(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    cases: list[tuple[Json, str]] = [
+        ({"animation": moving(fake)}, replies.NO_PREVIEW),
+        ({"sticker": sticker(fake, is_video=True)}, replies.NO_PREVIEW),
+        ({"document": fake.file(b"%PDF", mime_type="application/pdf")}, replies.NEEDS_ATTACHMENT),
+        ({"photo": [fake.photo(DOG, file_size=2**22)]}, replies.too_large(2)),
+        ({"document": fake.file(bytes(2**22), mime_type="image/png")}, replies.too_large(2)),
+        ({"photo": [fake.photo(b"noise")]}, "The picture is damaged."),
+    ]
+
+    async with running(telegram(fake, kept, max_photo_mb=2)):
+        for number, (fields, text) in enumerate(cases, 1):
+            await fake.send(**fields)
+            sent = await fake.nth("sendMessage", number)
+            assert (sent["text"], labels(sent)) == (text, [])
+
+
+async def test_a_file_whose_size_comes_late_is_not_fetched_either(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    large = fake.file(bytes(2**22), mime_type="image/png")
+    del large["file_size"]
+
+    async with running(telegram(fake, kept, max_photo_mb=2)):
+        await fake.send(document=large)
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == replies.too_large(2)
+    assert fake.fetched == []
+
+
+async def test_a_file_that_telegram_does_not_hand_out_is_too_large(
+    fake: FakeTelegram, kept: Kept
+) -> None:
+    fake.failures["getFile"].append(failure(400, "Bad Request: file is too big"))
+
+    async with running(telegram(fake, kept, max_photo_mb=50)):
+        await fake.send(document=fake.file(DOG, mime_type="image/png", file_size=30 * 2**20))
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == replies.too_large(20)
+
+
+@pytest.mark.parametrize("call", ["getFile", "file"])
+async def test_a_photo_that_cannot_be_fetched_gets_a_sentence(
+    fake: FakeTelegram, kept: Kept, call: str
+) -> None:
+    nowhere = {"ok": True, "result": {"file_id": "file0", "file_unique_id": "u"}}
+    fake.failures["getFile"] = [nowhere] if call == "getFile" else []
+    fake.failures["file"] = [failure(500)] * sending.TRIES
+
+    async with running(telegram(fake, kept)):
+        await fake.send(photo=[fake.photo(DOG)])
+        sent = await fake.nth("sendMessage")
+
+    assert (sent["text"], labels(sent)) == (replies.UNREACHABLE, [])
