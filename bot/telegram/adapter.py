@@ -19,7 +19,7 @@ from bot.services import Services
 from bot.supervision import until_stopped
 from bot.telegram.commands import show_menu
 from bot.telegram.context import Shared
-from bot.telegram.errors import explained, reason, transient
+from bot.telegram.errors import platform_errors, reason, transient
 from bot.telegram.identity import PLATFORM
 from bot.telegram.intake import App, InboxProcessor, UpdateQueue, add_handlers
 from bot.telegram.messages import Apologies
@@ -58,7 +58,7 @@ class Telegram:
         app.bot_data = shared
         add_handlers(app)
         try:
-            with explained(self._token, self._server):
+            with platform_errors(self._token, self._server):
                 await app.initialize()
                 await show_menu(app.bot)
                 await self._serve(app, queue, processor, stop)
@@ -73,7 +73,7 @@ class Telegram:
             PlatformError: Telegram cannot be reached, or refuses.
         """
         logs.hush()
-        with explained(self._token, self._server):
+        with platform_errors(self._token, self._server):
             async with Bot(self._token, *self._addresses) as bot:
                 every = bot.can_read_all_group_messages
                 return (

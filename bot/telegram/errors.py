@@ -1,4 +1,4 @@
-"""What a failed call to Telegram means, and what the bot does about it.
+"""What goes wrong between the bot and Telegram, and what the bot does about it.
 
 Errors of Telegram may quote the address of a call, which holds the token, so none of their messages
 leaves this file unmasked.
@@ -56,8 +56,8 @@ def reason(error: BaseException | None, token: str) -> str:
 
 
 @contextmanager
-def judged(token: str) -> Iterator[None]:
-    """Turn any error into the inbox's terms.
+def inbox_errors(token: str) -> Iterator[None]:
+    """Translate what an answer raises for the inbox.
 
     Raises:
         Hopeless: Telegram refuses for good, or the bot has a bug.
@@ -76,11 +76,11 @@ def judged(token: str) -> Iterator[None]:
 
 
 @contextmanager
-def explained(token: str, server: str) -> Iterator[None]:
-    """Turn an error of the connection into an instruction for the operator.
+def platform_errors(token: str, server: str) -> Iterator[None]:
+    """Translate an error of the connection into an instruction for the operator.
 
     Raises:
-        PlatformError: Telegram cannot be reached, or refuses.
+        PlatformError: Telegram cannot be reached, or refuses the bot.
     """
     try:
         yield

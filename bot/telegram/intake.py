@@ -20,7 +20,7 @@ from telegram.ext import (
 from bot.store.inbox import Hopeless, Inbox, NotYet
 from bot.store.inbox_rows import InboxRow, Key
 from bot.telegram import buttons, commands, messages
-from bot.telegram.errors import judged
+from bot.telegram.errors import inbox_errors
 from bot.telegram.identity import PLATFORM, is_private
 from bot.telegram.photos import carries_file
 
@@ -189,5 +189,5 @@ class InboxProcessor(SimpleUpdateProcessor):
 
 
 async def _answer(handlers: Coroutine[Any, Any, Any], token: str) -> None:
-    with judged(token):
+    with inbox_errors(token):
         await handlers
