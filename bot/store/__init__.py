@@ -1,1 +1,1 @@
-"""What must outlive a restart: the inbox and each chat's settings, in SQLite files."""
+"""What outlives a restart: the inbox and the settings of each chat, in SQLite files."""

@@ -1,4 +1,4 @@
-"""What is set in each chat, kept across restarts in an sqlite file."""
+"""The settings of each chat, kept across restarts in an SQLite file."""
 
 import sqlite3
 from pathlib import Path
@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS chats (
     PRIMARY KEY (platform, chat)
 ) WITHOUT ROWID;
 """
+KEY = "platform = ? AND chat = ?"
 
 
 class ChatSettings(Database):
@@ -23,29 +24,23 @@ class ChatSettings(Database):
         super().__init__(path, SCHEMA)
 
     async def auto(self, platform: str, chat: str | int) -> bool:
-        """Say whether every photo of a chat is captioned."""
-        query = "SELECT auto FROM chats WHERE platform = ? AND chat = ?"
+        """Return whether every photo of a chat is captioned."""
+        query = f"SELECT auto FROM chats WHERE {KEY}"
         rows = await self.run(lambda db: db.execute(query, (platform, str(chat))).fetchall())
         return bool(rows and rows[0][0])
 
-    async def all_auto(self, platform: str) -> list[str]:
-        """Return the chats of which every photo is captioned."""
-        query = "SELECT chat FROM chats WHERE platform = ? AND auto"
-        rows = await self.run(lambda db: db.execute(query, (platform,)).fetchall())
-        return [chat for (chat,) in rows]
-
     async def set_auto(self, platform: str, chat: str | int, on: bool) -> None:
-        """Have every photo of a chat captioned, or only those that are asked for."""
+        """Set whether every photo of a chat is captioned, or only on request."""
         change = "INSERT OR REPLACE INTO chats VALUES (?, ?, ?)"
         await self.run(lambda db: db.execute(change, (platform, str(chat), int(on))))
 
     async def move(self, platform: str, old: str | int, new: str | int) -> None:
-        """Take a chat's settings to its new id; what the new one has already stays."""
-        copy = "INSERT OR IGNORE INTO chats SELECT platform, ?, auto FROM chats WHERE {}"
-        where = "platform = ? AND chat = ?"
+        """Move a chat's settings to its new id, unless that has settings already."""
+        copy = f"INSERT OR IGNORE INTO chats SELECT platform, ?, auto FROM chats WHERE {KEY}"
+        delete = f"DELETE FROM chats WHERE {KEY}"
 
-        def change(db: sqlite3.Connection) -> None:
-            db.execute(copy.format(where), (str(new), platform, str(old)))
-            db.execute(f"DELETE FROM chats WHERE {where}", (platform, str(old)))
+        def move(db: sqlite3.Connection) -> None:
+            db.execute(copy, (str(new), platform, str(old)))
+            db.execute(delete, (platform, str(old)))
 
-        await self.run(change)
+        await self.run(move)

@@ -1,4 +1,4 @@
-"""A small sqlite file that outlives the process, worked on off the event loop."""
+"""A small SQLite file that outlives the process, used off the event loop."""
 
 import asyncio
 import sqlite3
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 class DatabaseError(ValueError):
-    """A file that cannot be used; the message names it and the reason."""
+    """The file cannot be used; the message names it and the reason."""
 
 
 class Database:
     """One connection, used by one thread at a time."""
 
     def __init__(self, path: Path, schema: str) -> None:
-        """Name the file, which is made when first opened, and the tables that it holds."""
+        """Name the file, which is created when first opened, and its tables."""
         self.path = path
         self.schema = schema
         self._lock = threading.Lock()
@@ -28,7 +28,7 @@ class Database:
         """Open the file.
 
         Raises:
-            DatabaseError: it cannot be made or read.
+            DatabaseError: it cannot be created or read.
         """
         try:
             await asyncio.to_thread(self._open)
@@ -46,7 +46,11 @@ class Database:
         await asyncio.to_thread(self._close)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Work in one transaction, which is on the disk when this returns."""
+        """Do some work in one transaction, which is on the disk when this returns.
+
+        Raises:
+            sqlite3.Error: the file cannot be read or written.
+        """
 
         def locked() -> T:
             with self._lock, self._connection:
@@ -55,12 +59,12 @@ class Database:
         return await asyncio.to_thread(locked)
 
     def _close(self) -> None:
-        with self._lock:  # work goes on in its thread when whoever waited for it was cancelled
+        with self._lock:  # a thread may still work for a task that was cancelled
             self._connection.close()
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.touch(mode=0o600)  # chats are nobody else's business
+        self.path.touch(mode=0o600)  # no other user may read it
         self._connection = sqlite3.connect(self.path, check_same_thread=False)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             self._connection.execute(f"PRAGMA {pragma}")

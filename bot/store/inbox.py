@@ -1,8 +1,8 @@
-"""What was accepted and is not answered yet, in an sqlite file, so that a restart loses nothing.
+"""The inbox: messages that were accepted and are not answered yet, so that a restart loses none.
 
-A message is recorded before its platform may forget it, answered, and marked as answered after the
-platform has taken the answer. InboxRows hold what is needed to find a photo again, never the photo,
-and of an answered one only its key is left, by which the same message is known if it comes again.
+A message is recorded before its platform may forget it, answered, and marked as answered once the
+platform has the answer. A row holds what is needed to find the photo again, never the photo. Only
+the key of an answered message is kept, to recognize the message if it comes again.
 """
 
 import asyncio
@@ -21,26 +21,26 @@ from bot.store.inbox_rows import STATES, InboxRow, InboxRows, Key
 log = structlog.stdlib.get_logger(__name__)
 
 FIRST_PAUSE = 10.0  # seconds before the second attempt
-GROWTH = 4  # each further pause is so many times as long: five attempts last 14 minutes
-LOOK_SECONDS = 2.0  # between two looks for what is due again
+GROWTH = 4  # each pause is four times the last: five attempts take 14 minutes
+POLL_SECONDS = 2.0  # between two queries for messages that are due again
 COUNT_SECONDS = 10.0  # between two counts for the metrics
-SWEEP_LOOKS = 360  # counts between two sweeps, about an hour
+COUNTS_PER_SWEEP = 360  # about an hour
 
 
 class Hopeless(Exception):
-    """Another attempt would change nothing; the message is for the operator's log."""
+    """Another attempt cannot succeed; the error's message is for the operator's log."""
 
     def __init__(self, message: str, *, apologize: bool = False) -> None:
-        """Keep the message, and whether the person can and should be told."""
+        """Keep the message, and whether the person gets an apology."""
         super().__init__(message)
         self.apologize = apologize
 
 
 class NotYet(Exception):
-    """The platform wants a pause; the message is for the operator's log."""
+    """Another attempt may succeed; the error's message is for the operator's log."""
 
     def __init__(self, message: str, seconds: float) -> None:
-        """Keep the message, and how long the pause is."""
+        """Keep the message, and the seconds for which the platform wants no attempt."""
         super().__init__(message)
         self.seconds = seconds
 
@@ -53,56 +53,61 @@ class Inbox(InboxRows):
 
         Args:
             path: of the file.
-            max_attempts: how often a message is tried before it is given up.
-            keep_days: after which answered and given up messages are forgotten.
+            max_attempts: attempts before a message is given up.
+            keep_days: days after which answered and given-up messages are forgotten.
         """
         super().__init__(path)
         self.max_attempts = max_attempts
         self.keep_seconds = keep_days * 86_400
-        self._in_hand: set[Key] = set()
+        self._in_flight: set[Key] = set()
 
     async def accept(self, key: Key, reference: Any) -> bool:
-        """Record a message; when this returns it is on the disk, and in this process's hands.
+        """Record a message; when this returns, it is on the disk and in flight.
+
+        In flight means that this process is about to handle it, and `due` does not return it.
 
         Args:
-            key: what it is known by.
-            reference: by which the adapter finds it again, as JSON can hold it.
+            key: identifies the message.
+            reference: what the adapter finds it by; it must be JSON.
 
         Returns:
-            False if it was recorded before: then it is or will be answered elsewhere.
+            False if it was recorded before: then it is answered elsewhere, now or later.
         """
-        if key in self._in_hand:
+        if key in self._in_flight:
             return False
-        self._in_hand.add(key)  # before it is there, so that nobody else finds it due
+        self._in_flight.add(key)  # before it is recorded, so that `due` never returns it
         new = False
         try:
             new = await self.add(key, reference)
         finally:
             if not new:
-                self._in_hand.discard(key)
+                self._in_flight.discard(key)
         return new
 
     async def due(self, platform: str) -> list[InboxRow]:
-        """Take what is open and due, and not in this process's hands, oldest first."""
-        held = set(self._in_hand)  # what is answered meanwhile may still be found open
-        found = await self.open_now(platform)
-        held |= self._in_hand
-        rows = [row for row in found if row.key not in held]
-        self._in_hand.update(row.key for row in rows)
+        """Return the messages that are due and not in flight, oldest first; now they are."""
+        before = set(self._in_flight)  # one that is answered meanwhile may still be read as open
+        found = await self.open_and_due(platform)
+        in_flight = before | self._in_flight
+        rows = [row for row in found if row.key not in in_flight]
+        self._in_flight.update(row.key for row in rows)
         return rows
 
-    async def resume(self, platform: str, again: Callable[[InboxRow], Awaitable[None]]) -> None:
-        """Give an adapter whatever is due, first what was left open, until this is cancelled."""
+    async def resume(self, platform: str, retry: Callable[[InboxRow], Awaitable[None]]) -> None:
+        """Pass each message to an adapter when it is due again, until cancelled.
+
+        The first ones are those that an earlier process left open.
+        """
         while True:
             rows = await self.due(platform)
             try:
                 while rows:
-                    await again(rows[0])
+                    await retry(rows[0])
                     del rows[0]
             finally:
                 for row in rows:
                     self.release(row.key)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def handle(
         self,
@@ -110,36 +115,36 @@ class Inbox(InboxRows):
         answer: Callable[[], Awaitable[None]],
         apologize: Callable[[], Awaitable[None]],
     ) -> None:
-        """Try to answer a message that is in hand, once; nothing but cancellation is raised.
+        """Make one attempt to answer a message in flight; only cancellation is raised.
 
         Args:
             key: of the message.
-            answer: returns when the platform has taken the answer.
-            apologize: is called instead of a further attempt, when the last one has failed.
+            answer: returns once the platform has the answer.
+            apologize: called when the message is given up.
         """
         with logs.about(key.platform, key.chat):
             try:
                 await self._handle(key, answer, apologize)
-            except sqlite3.Error as error:  # it stays open, and is due again
+            except sqlite3.Error as error:  # the message stays open and due
                 log.error("inbox cannot be written", reason=str(error))
             finally:
-                self._in_hand.discard(key)
+                self._in_flight.discard(key)
 
     def release(self, key: Key) -> None:
-        """Give a message out of this process's hands unanswered; it is due again."""
-        self._in_hand.discard(key)
+        """Take a message out of flight unanswered; it is due again."""
+        self._in_flight.discard(key)
 
     async def tend(self) -> None:
-        """Count what there is for the metrics, and sweep now and then, until cancelled."""
-        for look in itertools.count():
+        """Count the messages for the metrics, and sweep old ones, until cancelled."""
+        for turn in itertools.count():
             try:
-                if look % SWEEP_LOOKS == 0:
+                if turn % COUNTS_PER_SWEEP == 0:
                     await self.sweep(self.keep_seconds)
                 counts = await self.counts()
                 for state in STATES:
                     metrics.INBOX_MESSAGES.labels(state).set(counts.get(state, 0))
             except sqlite3.Error as error:
-                log.warning("inbox cannot be tended", reason=str(error))
+                log.warning("inbox cannot be read", reason=str(error))
             await asyncio.sleep(COUNT_SECONDS)
 
     async def _handle(
@@ -148,7 +153,7 @@ class Inbox(InboxRows):
         answer: Callable[[], Awaitable[None]],
         apologize: Callable[[], Awaitable[None]],
     ) -> None:
-        # Counted before it is made: a photo that ends the process must not do so for ever.
+        # Counted before it is made, so that a photo that kills the process is given up too.
         attempt = await self.begin(key)
         if attempt > self.max_attempts:
             await self._give_up(key, "the process ended at each attempt", apologize)
@@ -166,28 +171,28 @@ class Inbox(InboxRows):
         self, key: Key, error: Exception, attempt: int, apologize: Callable[[], Awaitable[None]]
     ) -> None:
         if attempt >= self.max_attempts:
-            await self._give_up(key, _said(error), apologize)
+            await self._give_up(key, _reason(error), apologize)
             return
         wanted = error.seconds if isinstance(error, NotYet) else 0.0
         pause = max(FIRST_PAUSE * GROWTH ** (attempt - 1), wanted)
-        log.warning("attempt failed", attempt=attempt, reason=_said(error), pause=pause)
-        await self.postpone(key, pause, _said(error))
+        log.warning("attempt failed", attempt=attempt, reason=_reason(error), pause=pause)
+        await self.postpone(key, pause, _reason(error))
 
     async def _give_up(
         self, key: Key, reason: str, apologize: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        # That a chat is closed to the bot is nothing that an operator could change.
+        # Without an apology the chat is closed to the bot, which no operator can change.
         level = logging.INFO if apologize is None else logging.WARNING
         log.log(level, "message given up", reason=reason)
         if apologize is not None:
             try:
                 await apologize()
             except Exception as error:
-                log.warning("apology failed", reason=_said(error))
+                log.warning("apology failed", reason=_reason(error))
         await self.settle(key, "given up", reason)
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, Hopeless | NotYet):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,4 +1,4 @@
-"""`python -m bot inbox`: what was given up, and what becomes of it."""
+"""`python -m bot inbox`: list, retry or forget the messages that the bot gave up."""
 
 import argparse
 import asyncio
@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import InboxRow, Key
 
-HELP = """The messages that the bot gave up, and those it is still at. What is retried is taken up
-within seconds by a bot that runs, and first of all by one that is started later. Messages are
-written as the list shows them; "all" stands for every one that was given up."""
+HELP = """Shows the messages that the bot gave up or has not answered yet. A bot that is running
+retries a message within seconds; otherwise the next start does. Name messages as the list shows
+them; "all" means every message that was given up."""
+DONE = {"retry": "to be retried", "forget": "forgotten"}
 
 
 def main(arguments: Sequence[str], inbox: Inbox) -> int:
-    """List, retry or forget messages; return 0, or 1 if one of those named was not given up."""
+    """List, retry or forget messages; return 0, or 1 if a named message was not given up."""
     parser = argparse.ArgumentParser(prog="python -m bot inbox", description=HELP)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    actions.add_parser("list", help="what is open or given up (the default)")
+    actions.add_parser("list", help="list open and given-up messages (the default)")
     for name, help_ in (("retry", "try again"), ("forget", "delete from the list")):
         action = actions.add_parser(name, help=help_)
         action.add_argument("messages", nargs="+", metavar="MESSAGE")
@@ -30,7 +31,7 @@ async def _run(args: argparse.Namespace, inbox: Inbox) -> int:
     async with inbox:
         if args.action in (None, "list"):
             rows = await inbox.rows("open", "given up")
-            print("\n".join(map(_line, rows)) or "There is nothing open, and nothing given up.")
+            print("\n".join(map(_line, rows)) or "No message is open or given up.")
             return 0
         if args.messages == ["all"]:
             keys = [row.key for row in await inbox.rows("given up")]
@@ -41,12 +42,8 @@ async def _run(args: argparse.Namespace, inbox: Inbox) -> int:
         for key in wrong:
             print(f"error: {':'.join(key)} was not given up", file=sys.stderr)
         done = len(keys) - len(wrong)
-        print(f"{done} {'is' if done == 1 else 'are'} {_done(args.action)}")
+        print(f"{done} message{'' if done == 1 else 's'} {DONE[args.action]}")
         return int(bool(wrong))
-
-
-def _done(action: str) -> str:
-    return {"retry": "tried again", "forget": "forgotten"}[action]
 
 
 def _key(message: str) -> Key:

@@ -1,4 +1,4 @@
-"""The rows of the inbox: what was accepted, what became of it, and what was seen of a chat."""
+"""The rows of the inbox: each message's state, and the last read message of each chat."""
 
 import json
 import sqlite3
@@ -20,8 +20,8 @@ CREATE TABLE IF NOT EXISTS entries (
     state TEXT NOT NULL DEFAULT 'open',
     reference TEXT,                    -- JSON; NULL once it is answered
     attempts INTEGER NOT NULL DEFAULT 0,
-    accepted REAL NOT NULL,            -- seconds since 1970, as the next two
-    due REAL NOT NULL,                 -- when it may be tried
+    accepted REAL NOT NULL,            -- seconds since 1970, like the next two
+    due REAL NOT NULL,                 -- when the next attempt may be made
     changed REAL NOT NULL,
     reason TEXT,                       -- why the last attempt failed
     PRIMARY KEY (platform, chat, message)
@@ -39,7 +39,7 @@ COLUMNS = "platform, chat, message, reference, state, attempts, accepted, reason
 
 
 class Key(NamedTuple):
-    """What a message is known by."""
+    """What identifies a message."""
 
     platform: str
     chat: str
@@ -51,7 +51,7 @@ class InboxRow:
     """One message."""
 
     key: Key
-    reference: Any  # by which the adapter finds it again; None once it is answered
+    reference: Any  # what the adapter finds it by, as JSON; None once it is answered
     state: State
     attempts: int
     accepted: float  # seconds since 1970
@@ -59,7 +59,7 @@ class InboxRow:
 
 
 class InboxRows(Database):
-    """The messages of all platforms, in an sqlite file."""
+    """The messages of all platforms, in an SQLite file."""
 
     def __init__(self, path: Path) -> None:
         """Name the file."""
@@ -67,25 +67,25 @@ class InboxRows(Database):
 
     async def add(self, key: Key, reference: Any) -> bool:
         """Record a message as open; return False if it was recorded before."""
-        insert = (
+        change = (
             "INSERT OR IGNORE INTO entries (platform, chat, message, reference, accepted, due, "
             "changed) VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
         now = time.time()
-        row = (*key, json.dumps(reference), now, now, now)
-        return await self.run(lambda db: db.execute(insert, row).rowcount == 1)
+        values = (*key, json.dumps(reference), now, now, now)
+        return await self.run(lambda db: db.execute(change, values).rowcount == 1)
 
-    async def open_now(self, platform: str) -> list[InboxRow]:
-        """Return what is open and due, oldest first."""
+    async def open_and_due(self, platform: str) -> list[InboxRow]:
+        """Return the messages that may be tried now, oldest first."""
         query = (
             f"SELECT {COLUMNS} FROM entries WHERE platform = ? AND state = 'open' AND due <= ? "
             "ORDER BY accepted"
         )
-        row = (platform, time.time())
-        return list(map(_row, await self.run(lambda db: db.execute(query, row).fetchall())))
+        values = (platform, time.time())
+        return list(map(_row, await self.run(lambda db: db.execute(query, values).fetchall())))
 
     async def begin(self, key: Key) -> int:
-        """Count an attempt; return which one it is."""
+        """Count an attempt; return its number, from 1."""
         change = f"UPDATE entries SET attempts = attempts + 1, changed = ? WHERE {KEY}"
         query = f"SELECT attempts FROM entries WHERE {KEY}"
 
@@ -97,39 +97,39 @@ class InboxRows(Database):
         return await self.run(begin)
 
     async def postpone(self, key: Key, pause: float, reason: str) -> None:
-        """Have a message wait for so many seconds, and say why."""
+        """Put a message off for `pause` seconds, and record why."""
         change = f"UPDATE entries SET due = ?, changed = ?, reason = ? WHERE {KEY}"
         now = time.time()
         await self.run(lambda db: db.execute(change, (now + pause, now, reason, *key)))
 
     async def settle(self, key: Key, state: State, reason: str | None = None) -> None:
-        """Say what became of a message; of an answered one nothing but its key is kept."""
+        """Record a message's final state; only the key of an answered one is kept."""
         keep = "reference" if state == "given up" else "NULL"
         change = (
             f"UPDATE entries SET state = ?, reason = ?, changed = ?, reference = {keep} WHERE {KEY}"
         )
         await self.run(lambda db: db.execute(change, (state, reason, time.time(), *key)))
 
-    async def saw(self, platform: str, chat: str | int, message: int) -> None:
-        """Remember the newest message of a chat whose photos are all answered."""
+    async def mark_read(self, platform: str, chat: str | int, message: int) -> None:
+        """Record that a chat was read up to a message; an older one changes nothing."""
         change = (
             "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
             "SET message = max(message, excluded.message)"
         )
         await self.run(lambda db: db.execute(change, (platform, str(chat), message)))
 
-    async def seen(self, platform: str) -> dict[str, int]:
-        """Return the newest message that was seen in each chat."""
+    async def last_read(self, platform: str) -> dict[str, int]:
+        """Return the last read message of each chat."""
         query = "SELECT chat, message FROM seen WHERE platform = ?"
         return dict(await self.run(lambda db: db.execute(query, (platform,)).fetchall()))
 
     async def forget_chat(self, platform: str, chat: str | int) -> None:
-        """Look for missed photos in a chat no more."""
+        """Forget up to where a chat was read."""
         change = "DELETE FROM seen WHERE platform = ? AND chat = ?"
         await self.run(lambda db: db.execute(change, (platform, str(chat))))
 
     async def rows(self, *states: State) -> list[InboxRow]:
-        """Return the messages in some states, oldest first."""
+        """Return the messages in any of some states, oldest first."""
         query = (
             f"SELECT {COLUMNS} FROM entries WHERE state IN ({', '.join('?' * len(states))}) "
             "ORDER BY accepted"
@@ -142,7 +142,7 @@ class InboxRows(Database):
         return dict(await self.run(lambda db: db.execute(query).fetchall()))
 
     async def retry(self, key: Key) -> bool:
-        """Open a message again that was given up; return False if it was not."""
+        """Reopen a message that was given up; return False if it was not."""
         now = time.time()
         change = (
             f"UPDATE entries SET state = 'open', attempts = 0, due = ?, changed = ? WHERE {KEY} "
@@ -156,12 +156,12 @@ class InboxRows(Database):
         return await self.run(lambda db: db.execute(change, key).rowcount == 1)
 
     async def sweep(self, seconds: float) -> int:
-        """Forget what was answered or given up so long ago; return how many."""
+        """Forget messages answered or given up more than `seconds` ago; return their number."""
         change = "DELETE FROM entries WHERE state != 'open' AND changed < ?"
         before = time.time() - seconds
         return await self.run(lambda db: db.execute(change, (before,)).rowcount)
 
 
-def _row(row: tuple[Any, ...]) -> InboxRow:
-    platform, chat, message, reference, *rest = row
+def _row(columns: tuple[Any, ...]) -> InboxRow:
+    platform, chat, message, reference, *rest = columns
     return InboxRow(Key(platform, chat, message), json.loads(reference or "null"), *rest)

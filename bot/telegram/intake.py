@@ -65,7 +65,7 @@ def add_handlers(app: App) -> None:
             CommandHandler("stats", commands.stats, NEW),
             CommandHandler("leave", commands.leave, NEW),
             MessageHandler(NEW & filters.StatusUpdate.MIGRATE, messages.migrate),
-            MessageHandler(NEW & ~filters.StatusUpdate.ALL & ~OTHERS_COMMAND, messages.hear),
+            MessageHandler(NEW & ~filters.StatusUpdate.ALL & ~OTHERS_COMMAND, messages.receive),
             CallbackQueryHandler(buttons.press),
         ]
     )

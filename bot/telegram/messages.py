@@ -43,7 +43,7 @@ async def guard(update: Update, context: Context) -> None:
     raise ApplicationHandlerStop
 
 
-async def hear(update: Update, context: Context) -> None:
+async def receive(update: Update, context: Context) -> None:
     """Caption a photo or an album, if the chat is private or somebody asks the bot."""
     assert update.message is not None
     async with context.bot_data.albums.complete(update.message) as album:

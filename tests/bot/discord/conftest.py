@@ -27,7 +27,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.fixture
 def quick_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the inbox try again almost at once."""
-    monkeypatch.setattr(inbox, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(inbox, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.02)
 
 

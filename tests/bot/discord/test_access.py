@@ -190,10 +190,11 @@ async def test_automatic_captions_switched_in_a_thread_hold_in_its_channel(world
     async with world.running():
         switch: Json = {"permissions": MANAGE_CHANNELS, **IN_THREAD}
         await fake.edited(await fake.use("auto", {"captions": "on"}, **switch))
-        assert await world.chats.all_auto("discord") == [CHANNEL]
+        assert await world.chats.auto("discord", CHANNEL)
+        assert not await world.chats.auto("discord", THREAD)
         await fake.edited(await fake.use("auto", {"captions": "off"}, **switch))
 
-    assert await world.chats.all_auto("discord") == []
+    assert not await world.chats.auto("discord", CHANNEL)
 
 
 async def test_only_operators_see_the_figures_of_the_bot(world: World) -> None:

@@ -241,7 +241,7 @@ async def test_the_asker_learns_that_a_request_could_not_be_recorded(
     assert reply["content"] == replies.FAILED
     assert whispered["data"]["content"] == replies.FAILED
     assert whispered["data"]["flags"] & EPHEMERAL
-    assert await world.inbox.seen("discord") == {}
+    assert await world.inbox.last_read("discord") == {}
     caplog.clear()
 
 

@@ -1,4 +1,4 @@
-"""What is set in a chat stays set."""
+"""The settings of a chat outlive the process."""
 
 import asyncio
 import stat
@@ -30,7 +30,7 @@ async def test_settings_outlive_the_process(tmp_path: Path) -> None:
         assert await chats.auto("telegram", "-100")
 
 
-async def test_a_chat_that_moves_takes_its_settings_along(tmp_path: Path) -> None:
+async def test_a_chat_keeps_its_settings_when_its_id_changes(tmp_path: Path) -> None:
     async with ChatSettings(tmp_path / "chats.sqlite3") as chats:
         await chats.set_auto("telegram", 1, True)
         await chats.move("telegram", 1, 2)
@@ -39,7 +39,7 @@ async def test_a_chat_that_moves_takes_its_settings_along(tmp_path: Path) -> Non
         assert not await chats.auto("telegram", 1)
 
 
-async def test_a_move_that_is_told_twice_changes_nothing(tmp_path: Path) -> None:
+async def test_a_move_that_is_reported_twice_changes_nothing(tmp_path: Path) -> None:
     async with ChatSettings(tmp_path / "chats.sqlite3") as chats:
         await chats.set_auto("telegram", 1, True)
         await chats.move("telegram", 1, 2)
@@ -49,7 +49,7 @@ async def test_a_move_that_is_told_twice_changes_nothing(tmp_path: Path) -> None
         assert not await chats.auto("telegram", 2)
 
 
-async def test_many_tasks_may_ask_at_once(tmp_path: Path) -> None:
+async def test_many_tasks_can_use_the_file_at_once(tmp_path: Path) -> None:
     async with ChatSettings(tmp_path / "chats.sqlite3") as chats:
         await asyncio.gather(*(chats.set_auto("web", n, n % 2 == 0) for n in range(50)))
         found = await asyncio.gather(*(chats.auto("web", n) for n in range(50)))
@@ -57,22 +57,22 @@ async def test_many_tasks_may_ask_at_once(tmp_path: Path) -> None:
     assert found == [n % 2 == 0 for n in range(50)]
 
 
-async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "chats.sqlite3"
-    path.write_bytes(b"this is no database" * 100)
+    path.write_bytes(b"this is not a database" * 100)
 
     with pytest.raises(DatabaseError, match=str(path)):
         await ChatSettings(path).__aenter__()
 
 
-async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(DatabaseError, match="file"):
         await ChatSettings(tmp_path / "file" / "chats.sqlite3").__aenter__()
 
 
-async def test_nobody_else_on_the_machine_may_read_what_is_kept(tmp_path: Path) -> None:
+async def test_no_other_user_of_the_machine_may_read_the_file(tmp_path: Path) -> None:
     path = tmp_path / "chats.sqlite3"
     async with ChatSettings(path) as chats:
         await chats.set_auto("telegram", 1, True)

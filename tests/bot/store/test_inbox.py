@@ -1,4 +1,4 @@
-"""What was accepted is answered, or given up and kept; over restarts, and once."""
+"""Each accepted message is answered once, or given up and kept, over restarts too."""
 
 import asyncio
 import logging
@@ -23,13 +23,13 @@ FIRST, SECOND, OTHER = (
 @pytest.fixture
 async def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Inbox]:
     monkeypatch.setattr(inbox_module, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(inbox_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(inbox_module, "POLL_SECONDS", 0.01)
     async with Inbox(tmp_path / "inbox.sqlite", max_attempts=3) as inbox:
         yield inbox
 
 
 class Person:
-    """Counts what is said to it."""
+    """Counts the answers and apologies it gets."""
 
     def __init__(self) -> None:
         self.answers = self.apologies = 0
@@ -53,11 +53,11 @@ async def state_of(inbox: Inbox, key: Key) -> InboxRow:
     return next(row for row in rows if row.key == key)
 
 
-async def again(inbox: Inbox, platform: str = "telegram") -> list[Key]:
+async def due(inbox: Inbox, platform: str = "telegram") -> list[Key]:
     return [row.key for row in await inbox.due(platform)]
 
 
-async def test_what_is_open_is_due_after_a_restart_oldest_first(
+async def test_open_messages_are_due_after_a_restart_oldest_first(
     inbox: Inbox, tmp_path: Path
 ) -> None:
     for key in (SECOND, FIRST, OTHER):
@@ -72,13 +72,13 @@ async def test_what_is_open_is_due_after_a_restart_oldest_first(
     ]
 
 
-async def test_what_is_in_hand_is_not_due(inbox: Inbox) -> None:
+async def test_a_message_in_flight_is_not_due(inbox: Inbox) -> None:
     await inbox.accept(FIRST, None)
-    assert await again(inbox) == []
+    assert await due(inbox) == []
 
     inbox.release(FIRST)
-    assert await again(inbox) == [FIRST]
-    assert await again(inbox) == []
+    assert await due(inbox) == [FIRST]
+    assert await due(inbox) == []
 
 
 async def test_the_same_message_is_accepted_once(inbox: Inbox) -> None:
@@ -91,7 +91,7 @@ async def test_the_same_message_is_accepted_once(inbox: Inbox) -> None:
     assert await inbox.accept(OTHER, None)
 
 
-async def test_of_an_answered_message_only_its_key_is_left(inbox: Inbox, tmp_path: Path) -> None:
+async def test_only_the_key_of_an_answered_message_is_kept(inbox: Inbox, tmp_path: Path) -> None:
     person = Person()
     await inbox.accept(FIRST, {"token": "a-secret-of-discord"})
 
@@ -104,7 +104,7 @@ async def test_of_an_answered_message_only_its_key_is_left(inbox: Inbox, tmp_pat
     assert b"a-secret-of-discord" not in (tmp_path / "inbox.sqlite").read_bytes()
 
 
-async def test_a_failed_attempt_is_made_again_until_the_last(
+async def test_a_failed_message_is_retried_until_the_last_attempt(
     inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     person = Person()
@@ -113,18 +113,18 @@ async def test_a_failed_attempt_is_made_again_until_the_last(
     for attempt in (1, 2):
         await inbox.handle(FIRST, failing(OSError("down")), person.apologize)
         assert (await state_of(inbox, FIRST)).attempts == attempt
-        assert await again(inbox) == [FIRST]
+        assert await due(inbox) == [FIRST]
     await inbox.handle(FIRST, failing(OSError("down")), person.apologize)
 
     row = await state_of(inbox, FIRST)
     assert (row.state, row.reason) == ("given up", "OSError: down")
     assert row.reference == {"photo": 1}
     assert person.apologies == 1
-    assert await again(inbox) == []
+    assert await due(inbox) == []
     assert "Traceback" not in caplog.text
 
 
-async def test_pauses_grow_and_are_as_long_as_the_platform_wants(
+async def test_pauses_grow_and_are_at_least_what_the_platform_wants(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(inbox_module, "FIRST_PAUSE", 10.0)
@@ -134,12 +134,12 @@ async def test_pauses_grow_and_are_as_long_as_the_platform_wants(
     await inbox.handle(FIRST, failing(OSError()), person.apologize)
     await inbox.handle(FIRST, failing(NotYet("flood", 300)), person.apologize)
 
-    assert await again(inbox) == []
+    assert await due(inbox) == []
     assert [record.__dict__["pause"] for record in caplog.records] == [10, 300]
 
 
 @pytest.mark.parametrize("apologize", [True, False])
-async def test_what_is_hopeless_is_given_up_at_once(inbox: Inbox, apologize: bool) -> None:
+async def test_a_hopeless_message_is_given_up_at_once(inbox: Inbox, apologize: bool) -> None:
     person = Person()
     await inbox.accept(FIRST, None)
 
@@ -149,7 +149,7 @@ async def test_what_is_hopeless_is_given_up_at_once(inbox: Inbox, apologize: boo
     assert person.apologies == int(apologize)
 
 
-async def test_an_apology_that_cannot_be_said_ends_it_too(inbox: Inbox) -> None:
+async def test_a_message_is_given_up_even_if_the_apology_fails(inbox: Inbox) -> None:
     await inbox.accept(FIRST, None)
 
     await inbox.handle(
@@ -159,7 +159,7 @@ async def test_an_apology_that_cannot_be_said_ends_it_too(inbox: Inbox) -> None:
     assert (await state_of(inbox, FIRST)).state == "given up"
 
 
-async def test_an_attempt_that_was_cut_off_stays_open_and_counts(inbox: Inbox) -> None:
+async def test_an_attempt_that_was_cut_off_counts_and_leaves_the_message_open(inbox: Inbox) -> None:
     person = Person()
     await inbox.accept(FIRST, None)
 
@@ -174,15 +174,15 @@ async def test_an_attempt_that_was_cut_off_stays_open_and_counts(inbox: Inbox) -
         await started.wait()
         task.cancel()
         await asyncio.wait({task})
-        assert await again(inbox) == [FIRST]
+        assert await due(inbox) == [FIRST]
     await inbox.handle(FIRST, person.answer, person.apologize)
 
     assert (person.answers, person.apologies) == (0, 1)
     assert (await state_of(inbox, FIRST)).state == "given up"
 
 
-async def test_resuming_goes_on_with_what_becomes_due(inbox: Inbox) -> None:
-    person, seen = Person(), asyncio.Event()
+async def test_a_message_is_resumed_each_time_it_becomes_due(inbox: Inbox) -> None:
+    person, done = Person(), asyncio.Event()
     tries: list[Key] = []
 
     async def once_more(row: InboxRow) -> None:
@@ -190,12 +190,12 @@ async def test_resuming_goes_on_with_what_becomes_due(inbox: Inbox) -> None:
         answer = person.answer if len(tries) > 1 else failing(OSError("down"))
         await inbox.handle(row.key, answer, person.apologize)
         if len(tries) > 1:
-            seen.set()
+            done.set()
 
     await inbox.accept(FIRST, None)
     inbox.release(FIRST)
     resuming = asyncio.create_task(inbox.resume("telegram", once_more))
-    await asyncio.wait_for(seen.wait(), 10)
+    await asyncio.wait_for(done.wait(), 10)
     resuming.cancel()
 
     assert tries == [FIRST, FIRST]
@@ -213,12 +213,12 @@ async def test_given_up_messages_are_retried_or_forgotten_on_demand(inbox: Inbox
     assert not await inbox.retry(SECOND)
     assert not await inbox.forget(FIRST)
 
-    assert await again(inbox) == [FIRST]
+    assert await due(inbox) == [FIRST]
     assert (await state_of(inbox, FIRST)).attempts == 0
     assert await inbox.counts() == {"open": 1}
 
 
-async def test_what_is_long_done_is_swept_and_what_is_open_never(tmp_path: Path) -> None:
+async def test_old_messages_are_swept_unless_they_are_open(tmp_path: Path) -> None:
     person = Person()
     async with Inbox(tmp_path / "inbox.sqlite") as inbox:
         for key in (FIRST, SECOND, OTHER):
@@ -230,26 +230,26 @@ async def test_what_is_long_done_is_swept_and_what_is_open_never(tmp_path: Path)
         assert await inbox.counts() == {"open": 1}
 
 
-async def test_the_newest_message_seen_of_each_chat_is_kept(inbox: Inbox) -> None:
+async def test_the_last_read_message_of_each_chat_is_kept(inbox: Inbox) -> None:
     for chat, message in ((1, 50), (1, 40), (2, 9)):
-        await inbox.saw("discord", chat, message)
-    assert await inbox.seen("discord") == {"1": 50, "2": 9}
+        await inbox.mark_read("discord", chat, message)
+    assert await inbox.last_read("discord") == {"1": 50, "2": 9}
 
     await inbox.forget_chat("discord", 1)
-    assert await inbox.seen("discord") == {"2": 9}
-    assert await inbox.seen("telegram") == {}
+    assert await inbox.last_read("discord") == {"2": 9}
+    assert await inbox.last_read("telegram") == {}
 
 
-async def test_a_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_database_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "inbox.sqlite"
-    path.write_text("This is no database, but it is long enough to be taken for one.")
+    path.write_text("This is not a database, but it is long enough to be taken for one.")
 
     with pytest.raises(DatabaseError, match=str(path)):
         async with Inbox(path):
             pass
 
 
-async def test_a_refusal_is_no_news_for_an_operator_and_a_lost_message_is(
+async def test_a_refusal_is_logged_as_info_and_a_bug_as_a_warning(
     inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -273,5 +273,5 @@ async def test_a_full_disk_is_logged_and_the_message_stays_open(
 
     await inbox.handle(FIRST, person.answer, person.apologize)
 
-    assert await again(inbox) == [FIRST]
+    assert await due(inbox) == [FIRST]
     assert [record.levelname for record in caplog.records] == ["ERROR"]

@@ -1,4 +1,4 @@
-"""`python -m bot inbox`: what was given up is listed, retried and forgotten."""
+"""`python -m bot inbox`: messages that were given up are listed, retried and forgotten."""
 
 import asyncio
 from pathlib import Path
@@ -27,7 +27,7 @@ def inbox(tmp_path: Path) -> Inbox:
     return Inbox(tmp_path / "inbox.sqlite")
 
 
-def test_the_list_tells_what_was_given_up_and_why(
+def test_the_list_shows_open_and_given_up_messages_with_the_reason(
     inbox: Inbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert inbox_command.main([], inbox) == 0
@@ -39,7 +39,7 @@ def test_the_list_tells_what_was_given_up_and_why(
 
 @pytest.mark.parametrize("name", ["telegram:-100:5", "all"])
 @pytest.mark.parametrize(("action", "left"), [("retry", {"open": 2}), ("forget", {"open": 1})])
-def test_what_was_given_up_can_be_retried_or_forgotten(
+def test_a_message_that_was_given_up_can_be_retried_or_forgotten(
     inbox: Inbox, action: str, left: dict[str, int], name: str
 ) -> None:
     async def counts() -> dict[str, int]:
@@ -50,7 +50,7 @@ def test_what_was_given_up_can_be_retried_or_forgotten(
     assert asyncio.run(counts()) == left
 
 
-def test_what_was_not_given_up_is_an_error(
+def test_naming_a_message_that_was_not_given_up_is_an_error(
     inbox: Inbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert inbox_command.main(["forget", "discord:7:press 3", "nonsense"], inbox) == 1
@@ -60,9 +60,9 @@ def test_what_was_not_given_up_is_an_error(
         "error: discord:7:press 3 was not given up",
         "error: nonsense:: was not given up",
     ]
-    assert said.out == "0 are forgotten\n"
+    assert said.out == "0 messages forgotten\n"
 
 
-def test_an_empty_list_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_inbox_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert inbox_command.main(["list"], Inbox(tmp_path / "inbox.sqlite")) == 0
-    assert capsys.readouterr().out == "There is nothing open, and nothing given up.\n"
+    assert capsys.readouterr().out == "No message is open or given up.\n"

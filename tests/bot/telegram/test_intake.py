@@ -39,7 +39,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecatio
 @pytest.fixture(autouse=True)
 def quick_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(inbox, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(inbox, "POLL_SECONDS", 0.01)
 
 
 @pytest.fixture
