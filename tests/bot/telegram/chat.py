@@ -1,4 +1,4 @@
-"""What the tests of the bot on Telegram share: a bot to run, and what people send it."""
+"""What the tests of Telegram share: a bot to run, and messages to send to it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,8 +28,8 @@ DOG, CAT, CAR = list(PHOTOS)[:3]
 LOOK = np.full((2, 2), 0.25, np.float32)
 
 
-def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of this machine out, and the bot's pauses short."""
+def isolate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ignore the settings of this machine, and shorten the bot's pauses."""
     monkeypatch.chdir(folder)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -38,34 +38,36 @@ def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "POLL_PAUSE", 0.01)
 
 
-class Kept(ChatSettings):
-    """What outlives a restart."""
+class Store(ChatSettings):
+    """The chat settings and the inbox."""
 
     inbox: Inbox
 
 
 @asynccontextmanager
-async def kept_in(folder: Path, **fields: Any) -> AsyncIterator[Kept]:
-    """Open what is kept in a folder; the fields are those of `Inbox`."""
+async def open_store(folder: Path, **fields: Any) -> AsyncIterator[Store]:
+    """Open the store in a folder; the fields are those of `Inbox`."""
     async with (
-        Kept(folder / "chats.sqlite") as kept,
-        Inbox(folder / "inbox.sqlite", **fields) as kept.inbox,
+        Store(folder / "chats.sqlite") as store,
+        Inbox(folder / "inbox.sqlite", **fields) as store.inbox,
     ):
-        yield kept
+        yield store
 
 
-async def say(photo: bytes, options: Options) -> Caption:
+async def caption_photo(photo: bytes, options: Options) -> Caption:
     if photo not in PHOTOS:
         raise BadImage("The picture is damaged.")
     text = f"Photo {PHOTOS[photo]}." if not options.sample else f"Turn {options.seed}."
     return Caption(text, -0.1, 0.9, (Word("photo", -0.1, LOOK if options.attention else None),))
 
 
-async def figures() -> str:
+async def stats() -> str:
     return "Some figures."
 
 
-def telegram(fake: FakeTelegram, kept: Kept, caption: CaptionPhoto = say, **keys: Any) -> Telegram:
+def telegram(
+    fake: FakeTelegram, store: Store, caption: CaptionPhoto = caption_photo, **keys: Any
+) -> Telegram:
     settings = Settings(**{"telegram_bot_token": TOKEN, "telegram_api_url": fake.url, **keys})
     access = Access(
         settings.photos_per_person,
@@ -76,12 +78,12 @@ def telegram(fake: FakeTelegram, kept: Kept, caption: CaptionPhoto = say, **keys
     )
     answers = Answers(caption, pixels, PLATFORM)
     about = "I am a small model."
-    return Telegram(Services(settings, answers, kept, kept.inbox, access, about, figures))
+    return Telegram(Services(settings, answers, store, store.inbox, access, about, stats))
 
 
 @asynccontextmanager
 async def running(bot: Telegram) -> AsyncIterator[asyncio.Task[None]]:
-    """Run the bot; after the context it was stopped, and all that it had taken is answered."""
+    """Run the bot; when the context ends, stop it and wait for its last replies."""
     stop = asyncio.Event()
     task = asyncio.create_task(bot.run(stop))
     try:
@@ -117,7 +119,7 @@ def sticker(fake: FakeTelegram, **fields: Any) -> Json:
 
 
 async def send_album(fake: FakeTelegram, seeds: list[int], **fields: Any) -> list[Json]:
-    """Send an album whose messages come in disorder."""
+    """Send an album whose messages arrive out of order."""
     album = [
         fake.message(
             photo=[fake.photo(photo_bytes(seed))], media_group_id="a", **{**fields, "from": ANN}

@@ -1,18 +1,18 @@
-"""What the tests of Telegram's room start from."""
+"""Fixtures of Telegram's tests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.bot.telegram.chat import Kept, alone, kept_in
+from tests.bot.telegram.chat import Store, isolate, open_store
 from tests.bot.telegram.fake_telegram import FakeTelegram
 
 
 @pytest.fixture(autouse=True)
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of this machine out, and pauses short."""
-    alone(tmp_path, monkeypatch)
+    """Ignore the settings of this machine, and shorten the bot's pauses."""
+    isolate(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -22,6 +22,6 @@ async def fake() -> AsyncIterator[FakeTelegram]:
 
 
 @pytest.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
-    async with kept_in(tmp_path) as kept:
-        yield kept
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path) as store:
+        yield store

@@ -25,10 +25,10 @@ BOT: Json = {
 ANN: Json = {"id": 7, "is_bot": False, "first_name": "Ann"}
 BEN: Json = {"id": 8, "is_bot": False, "first_name": "Ben"}
 PRIVATE: Json = {"id": 7, "type": "private", "first_name": "Ann"}
-BENS: Json = {"id": 8, "type": "private", "first_name": "Ben"}
+BEN_PRIVATE: Json = {"id": 8, "type": "private", "first_name": "Ben"}
 GROUP: Json = {"id": -100, "type": "supergroup", "title": "Friends", "is_forum": True}
 DROP: Json = {}  # a failure that closes the connection
-TIMEOUT = 20.0  # seconds that a test waits for what must happen
+TIMEOUT = 20.0  # seconds that a test waits for an event
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Call:
 
 
 def failure(status: int, description: str = "no", **parameters: Any) -> Json:
-    """Return an answer with which a call fails."""
+    """Return the answer to a call that fails."""
     answer: Json = {"ok": False, "error_code": status, "description": description}
     return answer | ({"parameters": parameters} if parameters else {})
 
@@ -54,9 +54,9 @@ class FakeTelegram:
         self.files: dict[str, bytes] = {}
         self.fetched: list[str] = []  # paths of files
         self.administrators: set[int] = set()
-        # Of the next calls, in order; None lets one succeed.
+        # The answers to a method's next calls, in order; None lets one succeed.
         self.failures: dict[str, list[Json | None]] = defaultdict(list)
-        self.confirmed = 0  # updates below it were taken
+        self.confirmed = 0  # updates below this id were confirmed
         self.messages: dict[tuple[int, int], Json] = {}  # by chat and message id
         self.url = ""
         self._updates: list[Json] = []
@@ -70,7 +70,7 @@ class FakeTelegram:
         app = web.Application()
         app.router.add_post("/bot{token}/{method}", self._call)
         app.router.add_get("/file/bot{token}/{file}", self._file)
-        # A poll whose bot went away ends at once, as it does at Telegram.
+        # A poll ends as soon as its bot is gone, as at Telegram.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
         await runner.setup()
         try:
@@ -96,7 +96,7 @@ class FakeTelegram:
         await self.update(callback_query=query)
 
     async def update(self, **fields: Any) -> Json:
-        """Add what happened to what the bot will fetch."""
+        """Add an update for the bot to fetch."""
         self._last_update = next(self._update_ids)
         update = {"update_id": self._last_update, **fields}
         async with self._changed:
@@ -105,7 +105,7 @@ class FakeTelegram:
         return update
 
     def message(self, chat: Json = PRIVATE, sender: Json = ANN, **fields: Any) -> Json:
-        """Make a message that nobody was told of yet."""
+        """Make a message, without an update about it."""
         message = {
             "message_id": next(self._ids),
             "date": int(time.time()),
@@ -117,16 +117,16 @@ class FakeTelegram:
         return message
 
     def file(self, data: bytes, **fields: Any) -> Json:
-        """Keep a file, and return what a message says of it."""
+        """Store a file, and return its entry in a message."""
         name = f"file{len(self.files)}"
         self.files[name] = data
         return {"file_id": name, "file_unique_id": f"u{name}", "file_size": len(data), **fields}
 
     def photo(self, data: bytes, side: int = 96, **fields: Any) -> Json:
-        """Keep a photo, and return one of its sizes."""
+        """Store a photo, and return its entry in a message, one of its sizes."""
         return self.file(data, width=side, height=side, **fields)
 
-    # What tests look at.
+    # What tests check.
 
     async def until(self, met: Callable[[], Any]) -> Any:
         """Wait until something is true, and return it."""
@@ -142,8 +142,8 @@ class FakeTelegram:
         await self.until(lambda: len(self.of(method)) >= number)
         return self.of(method)[number - 1]
 
-    async def taken(self) -> None:
-        """Wait until the bot has fetched all that happened, and asks for more."""
+    async def all_fetched(self) -> None:
+        """Wait until the bot has confirmed all updates, and asks for more."""
         await self.until(lambda: self.confirmed > self._last_update)
 
     def latest(self) -> Json:
@@ -235,7 +235,7 @@ class FakeTelegram:
         chat = {"id": data["chat_id"], "type": "private" if data["chat_id"] > 0 else "supergroup"}
         quoted = data.get("reply_parameters", {}).get("message_id")
         if above := self.messages.get((data["chat_id"], quoted)):
-            # A message in a message holds no third one.
+            # A quoted message does not hold the one that it quotes.
             fields["reply_to_message"] = {k: v for k, v in above.items() if k != "reply_to_message"}
         if "reply_markup" in data:
             fields["reply_markup"] = data["reply_markup"]

@@ -1,4 +1,4 @@
-"""Who is let in on Telegram, how often, and what operators may do."""
+"""Who may use the bot on Telegram, and how often."""
 
 import time
 
@@ -7,7 +7,7 @@ from bot.telegram import sending
 from tests.bot.telegram.chat import (
     CAT,
     DOG,
-    Kept,
+    Store,
     captioned,
     command,
     running,
@@ -15,36 +15,36 @@ from tests.bot.telegram.chat import (
 )
 from tests.bot.telegram.fake_telegram import (
     BEN,
-    BENS,
+    BEN_PRIVATE,
     GROUP,
     FakeTelegram,
     failure,
 )
 
 
-async def test_only_those_let_in_are_answered_and_others_are_told_once(
-    fake: FakeTelegram, kept: Kept
+async def test_only_allowed_people_are_answered_and_others_get_one_refusal(
+    fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, kept, allowed="telegram:7")):
-        await fake.send(BENS, BEN, photo=[fake.photo(DOG)])
+    async with running(telegram(fake, store, allowed="telegram:7")):
+        await fake.send(BEN_PRIVATE, BEN, photo=[fake.photo(DOG)])
         refusal = await fake.nth("sendMessage")
-        await fake.send(BENS, BEN, **command("/help"))
+        await fake.send(BEN_PRIVATE, BEN, **command("/help"))
         await fake.send(photo=[fake.photo(CAT)])
         answer = await fake.nth("sendMessage", 2)
 
     assert (refusal["chat_id"], refusal["text"]) == (8, replies.NOT_ALLOWED)
     assert (answer["chat_id"], answer["text"]) == (7, "Photo 1.")
     assert len(fake.of("sendMessage")) == 2
-    assert await kept.inbox.counts() == {"answered": 3}
+    assert await store.inbox.counts() == {"answered": 3}
 
 
-async def test_who_is_blocked_gets_no_answer_not_even_to_a_button(
-    fake: FakeTelegram, kept: Kept
+async def test_a_blocked_person_gets_no_answer_not_even_to_a_button(
+    fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(photo=[fake.photo(DOG)])
         await fake.nth("sendMessage")
-    async with running(telegram(fake, kept, blocked="telegram:7")):
+    async with running(telegram(fake, store, blocked="telegram:7")):
         await fake.send(photo=[fake.photo(DOG)])
         await fake.press("another:1", fake.latest())
         told = await fake.nth("answerCallbackQuery")
@@ -54,12 +54,12 @@ async def test_who_is_blocked_gets_no_answer_not_even_to_a_button(
     assert fake.of("editMessageText") == []
 
 
-async def test_a_group_that_is_not_let_in_is_left_alone_unless_it_asks(
-    fake: FakeTelegram, kept: Kept
+async def test_a_group_that_is_not_allowed_gets_a_refusal_only_if_it_asks(
+    fake: FakeTelegram, store: Store
 ) -> None:
     asking = captioned("@captions_bot what?", "@captions_bot")
 
-    async with running(telegram(fake, kept, allowed="telegram:1")):
+    async with running(telegram(fake, store, allowed="telegram:1")):
         await fake.send(GROUP, text="Good morning!")
         await fake.send(GROUP, photo=[fake.photo(DOG)])
         await fake.send(GROUP, photo=[fake.photo(CAT)], **asking)
@@ -70,23 +70,23 @@ async def test_a_group_that_is_not_let_in_is_left_alone_unless_it_asks(
     assert fake.fetched == []
 
 
-async def test_a_refusal_that_cannot_be_sent_lets_no_command_through(
-    fake: FakeTelegram, kept: Kept
+async def test_a_refused_command_is_not_run_even_if_the_refusal_cannot_be_sent(
+    fake: FakeTelegram, store: Store
 ) -> None:
     fake.failures["sendMessage"] = [failure(500, "down")] * sending.TRIES
 
-    async with running(telegram(fake, kept, allowed="telegram:1")):
+    async with running(telegram(fake, store, allowed="telegram:1")):
         await fake.send(**command("/help"))
         await fake.nth("sendMessage", sending.TRIES)
 
     assert {sent["text"] for sent in fake.of("sendMessage")} == {replies.NOT_ALLOWED}
-    assert await kept.inbox.counts() == {"open": 1}
+    assert await store.inbox.counts() == {"open": 1}
 
 
-async def test_too_many_photos_are_refused_once_with_the_time_to_go_on(
-    fake: FakeTelegram, kept: Kept
+async def test_too_many_photos_get_one_refusal_with_the_time_to_wait(
+    fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, kept, photos_per_person="2/minute")):
+    async with running(telegram(fake, store, photos_per_person="2/minute")):
         for number in range(1, 6):
             await fake.send(photo=[fake.photo(DOG)])
             if number <= 3:
@@ -101,20 +101,22 @@ async def test_too_many_photos_are_refused_once_with_the_time_to_go_on(
     assert len(fake.fetched) == 2
 
 
-async def test_what_waited_while_the_bot_was_away_is_held_to_no_rate(
-    fake: FakeTelegram, kept: Kept
+async def test_photos_that_waited_while_the_bot_was_down_count_towards_no_rate(
+    fake: FakeTelegram, store: Store
 ) -> None:
     for _ in range(3):
         await fake.send(photo=[fake.photo(DOG)], date=int(time.time()) - 3600)
 
-    async with running(telegram(fake, kept, photos_per_person="1/minute")):
+    async with running(telegram(fake, store, photos_per_person="1/minute")):
         await fake.nth("sendMessage", 3)
 
     assert {sent["text"] for sent in fake.of("sendMessage")} == {"Photo 0."}
 
 
-async def test_an_album_takes_as_many_as_it_has(fake: FakeTelegram, kept: Kept) -> None:
-    async with running(telegram(fake, kept, photos_per_person="3/minute")):
+async def test_each_photo_of_an_album_counts_towards_the_rate(
+    fake: FakeTelegram, store: Store
+) -> None:
+    async with running(telegram(fake, store, photos_per_person="3/minute")):
         for photo in (DOG, CAT):
             await fake.send(photo=[fake.photo(photo)], media_group_id="a")
         await fake.nth("sendMessage")
@@ -125,10 +127,10 @@ async def test_an_album_takes_as_many_as_it_has(fake: FakeTelegram, kept: Kept) 
     assert second["text"].startswith(replies.TOO_MANY.partition("{")[0])
 
 
-async def test_a_button_takes_a_photo_too_and_says_when_there_is_none_left(
-    fake: FakeTelegram, kept: Kept
+async def test_a_button_counts_as_a_photo_and_is_refused_over_the_rate(
+    fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, kept, photos_per_chat="1/minute")):
+    async with running(telegram(fake, store, photos_per_chat="1/minute")):
         await fake.send(photo=[fake.photo(DOG)])
         await fake.nth("sendMessage")
         await fake.press("another:1", fake.latest())

@@ -17,9 +17,9 @@ from bot.telegram.adapter import Telegram
 from captioner import Caption, Options
 from tests.bot.telegram.chat import (
     DOG,
-    Kept,
+    Store,
+    caption_photo,
     running,
-    say,
     send_album,
     telegram,
 )
@@ -30,10 +30,10 @@ from tests.bot.telegram.fake_telegram import (
     failure,
 )
 
-# The library warns of its own use of RetryAfter.
+# The library warns about its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
-HARDLY = 0.05  # seconds
+MOMENT = 0.05  # seconds
 
 
 def up() -> float | None:
@@ -41,42 +41,44 @@ def up() -> float | None:
 
 
 async def failing(bot: Telegram) -> str:
-    """Run the bot until it breaks down, and return what it tells the operator."""
+    """Run the bot until it fails, and return the message for the operator."""
     with pytest.raises(PlatformError) as caught:
         await asyncio.wait_for(bot.run(asyncio.Event()), TIMEOUT)
     return str(caught.value)
 
 
-async def test_a_second_instance_is_named_after_the_replies_in_hand_are_sent(
-    fake: FakeTelegram, kept: Kept
+async def test_a_second_instance_is_reported_after_the_replies_in_flight_are_sent(
+    fake: FakeTelegram, store: Store
 ) -> None:
     fake.failures["getUpdates"] = [None, failure(409, "Conflict: terminated by other getUpdates")]
     await fake.send(photo=[fake.photo(DOG)])
 
-    told = await failing(telegram(fake, kept))
+    told = await failing(telegram(fake, store))
 
     assert "another process polls with the same token" in told
     assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0."]
     assert up() == 0
 
 
-async def test_a_wrong_token_is_named_by_its_key(fake: FakeTelegram, kept: Kept) -> None:
-    told = await failing(telegram(fake, kept, telegram_bot_token="1:wrong"))
+async def test_the_error_for_a_wrong_token_names_its_setting(
+    fake: FakeTelegram, store: Store
+) -> None:
+    told = await failing(telegram(fake, store, telegram_bot_token="1:wrong"))
 
     assert "TELEGRAM_BOT_TOKEN" in told
     assert "1:wrong" not in told
 
 
-async def test_a_token_that_is_revoked_ends_the_run(fake: FakeTelegram, kept: Kept) -> None:
+async def test_a_token_that_is_revoked_ends_the_run(fake: FakeTelegram, store: Store) -> None:
     fake.failures["getUpdates"] = [None, failure(401, "Unauthorized")]
     await fake.send(text="Hello.")
 
-    assert "TELEGRAM_BOT_TOKEN" in await failing(telegram(fake, kept))
+    assert "TELEGRAM_BOT_TOKEN" in await failing(telegram(fake, store))
 
 
-async def test_a_bot_that_failed_can_be_run_again(fake: FakeTelegram, kept: Kept) -> None:
+async def test_a_bot_that_failed_can_be_run_again(fake: FakeTelegram, store: Store) -> None:
     fake.failures["getMe"] = [failure(500, "starting")]
-    bot = telegram(fake, kept)
+    bot = telegram(fake, store)
 
     assert f"{fake.url} does not serve the bot (starting)" in await failing(bot)
     async with running(bot):
@@ -86,20 +88,22 @@ async def test_a_bot_that_failed_can_be_run_again(fake: FakeTelegram, kept: Kept
     assert up() == 0
 
 
-async def test_an_unreachable_server_is_named(fake: FakeTelegram, kept: Kept) -> None:
-    bot = telegram(fake, kept, telegram_api_url="http://127.0.0.1:9")
+async def test_the_error_for_an_unreachable_server_names_it(
+    fake: FakeTelegram, store: Store
+) -> None:
+    bot = telegram(fake, store, telegram_api_url="http://127.0.0.1:9")
 
     assert "http://127.0.0.1:9 does not serve the bot" in await failing(bot)
 
 
-async def test_polling_goes_on_after_the_network_was_down(
-    fake: FakeTelegram, kept: Kept, caplog: pytest.LogCaptureFixture
+async def test_polling_continues_after_the_network_was_down(
+    fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     flood = failure(429, "Too Many Requests", retry_after=1)
     fake.failures["getUpdates"] = [None, DROP, failure(502, "Bad Gateway"), flood]
     await fake.send(text="Hello.")
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.nth("getUpdates", 5)
         await fake.send(photo=[fake.photo(DOG)])
         await fake.nth("sendMessage", 2)
@@ -108,25 +112,25 @@ async def test_polling_goes_on_after_the_network_was_down(
     assert "Traceback" not in caplog.text
 
 
-async def test_a_stop_waits_for_the_replies_in_hand_and_confirms_them(
-    fake: FakeTelegram, kept: Kept
+async def test_a_stop_waits_for_the_replies_in_flight_and_confirms_their_updates(
+    fake: FakeTelegram, store: Store
 ) -> None:
     started, done, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def slow(photo: bytes, options: Options) -> Caption:
         started.set()
         await done.wait()
-        return await say(photo, options)
+        return await caption_photo(photo, options)
 
-    task = asyncio.create_task(telegram(fake, kept, slow).run(stop))
+    task = asyncio.create_task(telegram(fake, store, slow).run(stop))
     await fake.send(photo=[fake.photo(DOG)])
     await send_album(fake, [1, 2])
     await asyncio.wait_for(started.wait(), TIMEOUT)
-    await fake.taken()
+    await fake.all_fetched()
     polls = len(fake.of("getUpdates"))
     stop.set()
     late = await fake.update(message=fake.message(text="Too late."))
-    await asyncio.sleep(HARDLY)
+    await asyncio.sleep(MOMENT)
     assert not task.done()
     done.set()
     await asyncio.wait_for(task, TIMEOUT)
@@ -138,20 +142,20 @@ async def test_a_stop_waits_for_the_replies_in_hand_and_confirms_them(
 
 
 async def test_updates_stay_with_telegram_if_they_cannot_be_confirmed(
-    fake: FakeTelegram, kept: Kept, caplog: pytest.LogCaptureFixture
+    fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(text="Hello.")
         await fake.nth("sendMessage")
-        await fake.taken()
+        await fake.all_fetched()
         fake.failures["getUpdates"] = [failure(500, "down")]
 
     (event,) = (one for one in caplog.records if "they may come again" in one.message)
     assert event.__dict__["reason"] == "down"
 
 
-async def test_a_cancelled_run_leaves_at_once(
-    fake: FakeTelegram, kept: Kept, monkeypatch: pytest.MonkeyPatch
+async def test_a_cancelled_run_ends_at_once(
+    fake: FakeTelegram, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "UPDATES_AT_ONCE", 2)
     started = asyncio.Event()
@@ -162,12 +166,12 @@ async def test_a_cancelled_run_leaves_at_once(
         raise AssertionError
 
     stop = asyncio.Event()
-    task = asyncio.create_task(telegram(fake, kept, endless).run(stop))
+    task = asyncio.create_task(telegram(fake, store, endless).run(stop))
     for _ in range(4):  # two of them stay with Telegram
         await fake.send(photo=[fake.photo(DOG)])
     await asyncio.wait_for(started.wait(), TIMEOUT)
     stop.set()
-    await asyncio.sleep(HARDLY)
+    await asyncio.sleep(MOMENT)
     task.cancel()
 
     with pytest.raises(asyncio.CancelledError):
@@ -176,22 +180,22 @@ async def test_a_cancelled_run_leaves_at_once(
     assert len(asyncio.all_tasks()) < 10
 
 
-async def test_check_names_the_bot(fake: FakeTelegram, kept: Kept) -> None:
-    assert await telegram(fake, kept).check() == (
+async def test_check_returns_the_name_of_the_bot(fake: FakeTelegram, store: Store) -> None:
+    assert await telegram(fake, store).check() == (
         "Telegram: @captions_bot, in groups gets every message"
     )
     fake.bot["can_read_all_group_messages"] = False
-    assert "only messages to it" in await telegram(fake, kept).check()
+    assert "only messages to it" in await telegram(fake, store).check()
 
     with pytest.raises(PlatformError, match="TELEGRAM_BOT_TOKEN"):
-        await telegram(fake, kept, telegram_bot_token="1:wrong").check()
+        await telegram(fake, store, telegram_bot_token="1:wrong").check()
 
 
 @asynccontextmanager
 async def posting(
     bot: Telegram, arrived: asyncio.Event | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Serve the bot's webhook; the session posts to it."""
+    """Serve the bot's webhook; yield a session that posts to it."""
 
     @web.middleware
     async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -218,10 +222,10 @@ async def post(session: aiohttp.ClientSession, secret: str, **fields: Any) -> in
         return response.status
 
 
-async def test_a_webhook_takes_updates_from_who_knows_its_secret(
-    fake: FakeTelegram, kept: Kept
+async def test_a_webhook_accepts_updates_only_with_its_secret(
+    fake: FakeTelegram, store: Store
 ) -> None:
-    bot = telegram(fake, kept, telegram_webhook_url="https://bot.example/")
+    bot = telegram(fake, store, telegram_webhook_url="https://bot.example/")
     update = {"update_id": 1, "message": fake.message(photo=[fake.photo(DOG)])}
 
     async with posting(bot) as session:
@@ -245,10 +249,10 @@ async def test_a_webhook_takes_updates_from_who_knows_its_secret(
     assert not fake.of("getUpdates")
 
 
-async def test_an_update_that_comes_in_during_a_stop_is_not_taken(
-    fake: FakeTelegram, kept: Kept
+async def test_an_update_that_arrives_during_a_stop_is_refused(
+    fake: FakeTelegram, store: Store
 ) -> None:
-    bot = telegram(fake, kept, telegram_webhook_url="https://bot.example")
+    bot = telegram(fake, store, telegram_webhook_url="https://bot.example")
     arrived, stopped = asyncio.Event(), asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -265,8 +269,8 @@ async def test_an_update_that_comes_in_during_a_stop_is_not_taken(
         assert await asyncio.wait_for(status, TIMEOUT) == 503
 
 
-async def test_each_start_has_a_secret_of_its_own(fake: FakeTelegram, kept: Kept) -> None:
-    bot = telegram(fake, kept, telegram_webhook_url="https://bot.example")
+async def test_each_start_has_a_secret_of_its_own(fake: FakeTelegram, store: Store) -> None:
+    bot = telegram(fake, store, telegram_webhook_url="https://bot.example")
     for number in (1, 2):
         async with running(bot):
             await fake.nth("setWebhook", number)
@@ -276,19 +280,19 @@ async def test_each_start_has_a_secret_of_its_own(fake: FakeTelegram, kept: Kept
     assert len(first) >= 32
 
 
-async def test_a_webhook_that_telegram_refuses_is_named_by_its_key(
-    fake: FakeTelegram, kept: Kept
+async def test_the_error_for_a_refused_webhook_names_its_setting(
+    fake: FakeTelegram, store: Store
 ) -> None:
     fake.failures["setWebhook"] = [failure(400, "Bad Request: bad webhook: HTTPS url needed")]
-    bot = telegram(fake, kept, telegram_webhook_url="http://bot.example")
+    bot = telegram(fake, store, telegram_webhook_url="http://bot.example")
 
     assert "Telegram refuses TELEGRAM_WEBHOOK_URL" in await failing(bot)
 
 
 async def test_polling_removes_a_webhook_that_was_set_before(
-    fake: FakeTelegram, kept: Kept
+    fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.nth("getUpdates")
 
     methods = [call.method for call in fake.calls]

@@ -12,7 +12,7 @@ from bot.telegram.albums import Albums
 from tests.bot.telegram.chat import (
     CAT,
     DOG,
-    Kept,
+    Store,
     captioned,
     labels,
     running,
@@ -26,7 +26,7 @@ from tests.bot.telegram.fake_telegram import (
 )
 from tests.conftest import photo_bytes
 
-WAIT = 1000.0  # so long that what the test itself takes does not count
+WAIT = 1000.0  # so long that the time of the test itself does not matter
 
 
 class Clock:
@@ -41,7 +41,7 @@ class Clock:
 
 
 async def settled() -> None:
-    for _ in range(5):  # whoever is due wakes up, and looks at the time
+    for _ in range(5):  # tasks that are due wake up, and check the time
         await asyncio.sleep(0)
 
 
@@ -55,7 +55,7 @@ async def numbers(albums: Albums, message: Message) -> list[int]:
         return [message.message_id for message in messages]
 
 
-async def test_an_album_is_whole_when_nothing_more_of_it_comes(
+async def test_an_album_is_complete_when_no_more_of_it_arrives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(albums_module, "ALBUM_SECONDS", WAIT)
@@ -64,14 +64,14 @@ async def test_an_album_is_whole_when_nothing_more_of_it_comes(
     for number in (2, 1, 3):
         tasks.append(asyncio.create_task(numbers(albums, photo(number, "slow"))))
         await settled()
-        await clock.forward(0.6 * WAIT)  # two of them last longer than the wait
+        await clock.forward(0.6 * WAIT)  # two of these are longer than the wait
     assert not any(task.done() for task in tasks)
     await clock.forward(0.6 * WAIT)
 
     assert await asyncio.wait_for(asyncio.gather(*tasks), TIMEOUT) == [[1, 2, 3], [], []]
 
 
-async def test_what_comes_after_that_is_an_album_of_its_own(
+async def test_a_photo_that_arrives_after_that_is_an_album_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(albums_module, "ALBUM_SECONDS", WAIT)
@@ -84,12 +84,12 @@ async def test_what_comes_after_that_is_an_album_of_its_own(
         assert await asyncio.wait_for(task, TIMEOUT) == [number]
 
 
-async def test_a_photo_in_no_album_waits_for_nobody() -> None:
+async def test_a_photo_outside_an_album_does_not_wait() -> None:
     assert await numbers(Albums(), photo(1, None)) == [1]
 
 
-async def test_an_album_gets_one_reply_in_its_order(fake: FakeTelegram, kept: Kept) -> None:
-    async with running(telegram(fake, kept)):
+async def test_an_album_gets_one_reply_in_its_order(fake: FakeTelegram, store: Store) -> None:
+    async with running(telegram(fake, store)):
         album = await send_album(fake, [3, 1, 2])
         sent = await fake.nth("sendMessage")
 
@@ -99,10 +99,10 @@ async def test_an_album_gets_one_reply_in_its_order(fake: FakeTelegram, kept: Ke
     assert len(fake.of("sendMessage")) == 1
 
 
-async def test_of_a_large_album_the_first_pictures_are_captioned(
-    fake: FakeTelegram, kept: Kept
+async def test_only_the_first_pictures_of_a_large_album_are_captioned(
+    fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, kept, max_photos=2)):
+    async with running(telegram(fake, store, max_photos=2)):
         await send_album(fake, [3, 1, 2])
         sent = await fake.nth("sendMessage")
 
@@ -110,8 +110,8 @@ async def test_of_a_large_album_the_first_pictures_are_captioned(
     assert len(fake.fetched) == 2
 
 
-async def test_two_albums_at_once_are_told_apart(fake: FakeTelegram, kept: Kept) -> None:
-    async with running(telegram(fake, kept)):
+async def test_two_albums_at_once_get_a_reply_each(fake: FakeTelegram, store: Store) -> None:
+    async with running(telegram(fake, store)):
         for seed in (1, 2, 3, 4):
             group = "odd" if seed % 2 else "even"
             await fake.send(photo=[fake.photo(photo_bytes(seed))], media_group_id=group)
@@ -122,9 +122,9 @@ async def test_two_albums_at_once_are_told_apart(fake: FakeTelegram, kept: Kept)
 
 
 async def test_a_mention_in_any_caption_of_an_album_counts_for_all_of_it(
-    fake: FakeTelegram, kept: Kept
+    fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         first = await fake.send(GROUP, photo=[fake.photo(DOG)], media_group_id="a")
         mention = captioned("@captions_bot", "@captions_bot")
         await fake.send(GROUP, photo=[fake.photo(CAT)], media_group_id="a", **mention)

@@ -6,9 +6,9 @@ from bot import replies
 from captioner import Busy, Caption, Options
 from tests.bot.telegram.chat import (
     DOG,
-    Kept,
+    Store,
+    caption_photo,
     running,
-    say,
     telegram,
 )
 from tests.bot.telegram.fake_telegram import (
@@ -18,7 +18,7 @@ from tests.bot.telegram.fake_telegram import (
     failure,
 )
 
-# The library warns of its own use of RetryAfter.
+# The library warns about its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
 
@@ -35,8 +35,8 @@ def turns(shown: Json) -> str:
     return str(shown["reply_markup"]["inline_keyboard"][0][0]["callback_data"])
 
 
-async def test_another_edits_the_caption_each_time_anew(fake: FakeTelegram, kept: Kept) -> None:
-    async with running(telegram(fake, kept)):
+async def test_another_rewords_the_caption_each_time(fake: FakeTelegram, store: Store) -> None:
+    async with running(telegram(fake, store)):
         shown = await shown_caption(fake)
         assert turns(shown) == "another:1"
         await fake.press("another:1", shown)
@@ -50,24 +50,22 @@ async def test_another_edits_the_caption_each_time_anew(fake: FakeTelegram, kept
     assert all("text" not in answer for answer in fake.of("answerCallbackQuery"))
 
 
-async def test_buttons_work_after_a_restart(fake: FakeTelegram, kept: Kept) -> None:
-    async with running(telegram(fake, kept)):
+async def test_buttons_work_after_a_restart(fake: FakeTelegram, store: Store) -> None:
+    async with running(telegram(fake, store)):
         shown = await shown_caption(fake)
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.press("another:1", shown)
         await fake.nth("answerCallbackQuery")
 
     assert shown["text"] == "Turn 1."
 
 
-async def test_when_nothing_else_can_be_said_the_caption_stays(
-    fake: FakeTelegram, kept: Kept
-) -> None:
+async def test_the_caption_stays_when_there_is_no_other(fake: FakeTelegram, store: Store) -> None:
     async def stubborn(photo: bytes, options: Options) -> Caption:
         return Caption("A dog.", -0.1, 0.9, ())
 
-    async with running(telegram(fake, kept, stubborn)):
+    async with running(telegram(fake, store, stubborn)):
         shown = await shown_caption(fake)
         await fake.press("another:1", shown)
         told = await fake.nth("answerCallbackQuery")
@@ -76,10 +74,10 @@ async def test_when_nothing_else_can_be_said_the_caption_stays(
     assert (shown["text"], turns(shown)) == ("A dog.", "another:2")
 
 
-async def test_a_button_pressed_twice_is_no_error(
-    fake: FakeTelegram, kept: Kept, caplog: pytest.LogCaptureFixture
+async def test_a_button_pressed_twice_is_not_an_error(
+    fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         shown = await shown_caption(fake)
         fake.failures["editMessageText"] = [failure(400, "Bad Request: message is not modified")]
         await fake.press("another:1", shown)
@@ -89,11 +87,11 @@ async def test_a_button_pressed_twice_is_no_error(
     assert "refused" not in caplog.text
 
 
-async def test_alt_text_is_the_plain_sentence_as_a_block(fake: FakeTelegram, kept: Kept) -> None:
+async def test_alt_text_is_the_plain_sentence_as_a_block(fake: FakeTelegram, store: Store) -> None:
     async def unsure(photo: bytes, options: Options) -> Caption:
         return Caption("A dog 🐕.", -9, 0.1, ())
 
-    async with running(telegram(fake, kept, unsure)):
+    async with running(telegram(fake, store, unsure)):
         shown = await shown_caption(fake)
         assert shown["text"] == f"{replies.DOUBT}a dog 🐕."
         await fake.press("alt", shown)
@@ -106,8 +104,8 @@ async def test_alt_text_is_the_plain_sentence_as_a_block(fake: FakeTelegram, kep
     assert "parse_mode" not in sent
 
 
-async def test_where_the_model_looked_is_a_picture(fake: FakeTelegram, kept: Kept) -> None:
-    async with running(telegram(fake, kept)):
+async def test_the_attention_map_is_sent_as_a_picture(fake: FakeTelegram, store: Store) -> None:
+    async with running(telegram(fake, store)):
         shown = await shown_caption(fake)
         await fake.press("look", shown)
         sent = await fake.nth("sendPhoto")
@@ -120,10 +118,10 @@ async def test_where_the_model_looked_is_a_picture(fake: FakeTelegram, kept: Kep
 
 
 @pytest.mark.parametrize("button", ["another:1", "look"])
-async def test_buttons_expire_politely_when_the_photo_is_gone(
-    fake: FakeTelegram, kept: Kept, button: str
+async def test_a_button_explains_itself_when_the_photo_is_gone(
+    fake: FakeTelegram, store: Store, button: str
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         shown = await shown_caption(fake)
         await fake.press(button, {k: v for k, v in shown.items() if k != "reply_to_message"})
         await fake.press(button, {"chat": PRIVATE, "message_id": 3, "date": 0})
@@ -139,9 +137,9 @@ async def test_buttons_expire_politely_when_the_photo_is_gone(
 
 @pytest.mark.parametrize("button", ["another", "another:x", "another:9999999", "other", "look:1"])
 async def test_buttons_that_the_bot_never_made_are_refused(
-    fake: FakeTelegram, kept: Kept, button: str
+    fake: FakeTelegram, store: Store, button: str
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         shown = await shown_caption(fake)
         await fake.press(button, shown)
         told = await fake.nth("answerCallbackQuery")
@@ -149,15 +147,15 @@ async def test_buttons_that_the_bot_never_made_are_refused(
     assert told["text"] == replies.GONE
 
 
-async def test_a_problem_under_a_button_is_told_and_the_caption_stays(
-    fake: FakeTelegram, kept: Kept
+async def test_a_problem_with_a_button_is_shown_and_the_caption_stays(
+    fake: FakeTelegram, store: Store
 ) -> None:
     async def busy(photo: bytes, options: Options) -> Caption:
         if options.sample or options.attention:
             raise Busy("full", 3)
-        return await say(photo, options)
+        return await caption_photo(photo, options)
 
-    async with running(telegram(fake, kept, busy)):
+    async with running(telegram(fake, store, busy)):
         shown = await shown_caption(fake)
         await fake.press("another:1", shown)
         await fake.press("look", shown)
@@ -168,9 +166,9 @@ async def test_a_problem_under_a_button_is_told_and_the_caption_stays(
 
 
 async def test_a_button_is_answered_even_if_the_caption_was_deleted(
-    fake: FakeTelegram, kept: Kept
+    fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         shown = await shown_caption(fake)
         fake.failures["editMessageText"] = [failure(400, "Bad Request: message to edit not found")]
         await fake.press("another:1", shown)

@@ -8,7 +8,7 @@ from bot import replies
 from tests.bot.telegram.chat import (
     CAT,
     DOG,
-    Kept,
+    Store,
     command,
     running,
     sticker,
@@ -17,7 +17,7 @@ from tests.bot.telegram.chat import (
 from tests.bot.telegram.fake_telegram import (
     ANN,
     BEN,
-    BENS,
+    BEN_PRIVATE,
     GROUP,
     PRIVATE,
     FakeTelegram,
@@ -25,7 +25,7 @@ from tests.bot.telegram.fake_telegram import (
     failure,
 )
 
-# The library warns of its own use of RetryAfter.
+# The library warns about its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
 
@@ -42,9 +42,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecatio
     ],
 )
 async def test_commands_are_answered(
-    fake: FakeTelegram, kept: Kept, text: str, answer: str
+    fake: FakeTelegram, store: Store, text: str, answer: str
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(**command(text))
         sent = await fake.nth("sendMessage")
 
@@ -52,36 +52,36 @@ async def test_commands_are_answered(
     assert sent["link_preview_options"] == {"is_disabled": True}
 
 
-async def test_commands_are_shown_in_the_menu(fake: FakeTelegram, kept: Kept) -> None:
-    async with running(telegram(fake, kept)):
+async def test_commands_are_shown_in_the_menu(fake: FakeTelegram, store: Store) -> None:
+    async with running(telegram(fake, store)):
         await fake.nth("getUpdates")
 
-    alone, groups = fake.of("setMyCommands")
+    private, groups = fake.of("setMyCommands")
     assert {one["command"] for one in groups["commands"]} == set(replies.COMMANDS)
-    assert {one["command"] for one in alone["commands"]} == set(replies.COMMANDS) - {"auto"}
+    assert {one["command"] for one in private["commands"]} == set(replies.COMMANDS) - {"auto"}
     assert groups["scope"] == {"type": "all_group_chats"}
-    assert "scope" not in alone
+    assert "scope" not in private
 
 
-async def test_a_caption_command_needs_a_photo(fake: FakeTelegram, kept: Kept) -> None:
+async def test_a_caption_command_needs_a_photo(fake: FakeTelegram, store: Store) -> None:
     words = fake.message(GROUP, text="No photo.")
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(GROUP, **command("/caption"), reply_to_message=words)
         sent = await fake.nth("sendMessage")
 
     assert sent["text"] == replies.NEEDS_PHOTO
 
 
-async def test_auto_captions_every_photo_until_it_is_off_and_over_restarts(
-    fake: FakeTelegram, kept: Kept
+async def test_auto_captions_every_photo_until_switched_off_over_restarts_too(
+    fake: FakeTelegram, store: Store
 ) -> None:
     fake.administrators = {ANN["id"]}
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(GROUP, **command("/auto@captions_bot ON"))
         assert (await fake.nth("sendMessage"))["text"] == replies.AUTO_ON
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(GROUP, photo=[fake.photo(DOG)])
         assert (await fake.nth("sendMessage", 2))["text"] == "Photo 0."
         await fake.send(GROUP, document=fake.file(CAT, mime_type="image/png"))
@@ -89,19 +89,19 @@ async def test_auto_captions_every_photo_until_it_is_off_and_over_restarts(
         await fake.send({**GROUP, "id": -200}, photo=[fake.photo(DOG)])
         await fake.send(GROUP, sticker=sticker(fake))
         await fake.send(GROUP, text="Hello.")
-        await fake.taken()
+        await fake.all_fetched()
         await fake.send(GROUP, **command("/auto off"))
         assert (await fake.nth("sendMessage", 4))["text"] == replies.AUTO_OFF
         await fake.send(GROUP, photo=[fake.photo(DOG)])
-        await fake.taken()
+        await fake.all_fetched()
 
     assert len(fake.of("sendMessage")) == 4
 
 
-async def test_only_administrators_switch_auto(fake: FakeTelegram, kept: Kept) -> None:
+async def test_only_administrators_switch_auto(fake: FakeTelegram, store: Store) -> None:
     anonymous = {"id": 1087968824, "is_bot": True, "first_name": "Group"}
     channel = {"id": -300, "type": "channel", "title": "News"}
-    bot = telegram(fake, kept)
+    bot = telegram(fake, store)
 
     async def said(number: int) -> str:
         return str((await fake.nth("sendMessage", number))["text"])
@@ -116,41 +116,41 @@ async def test_only_administrators_switch_auto(fake: FakeTelegram, kept: Kept) -
         assert await said(3) == replies.AUTO_ADMINS
         await fake.send(GROUP, **command("/auto perhaps"))
         assert await said(4) == replies.AUTO_USAGE
-        assert not await kept.auto("telegram", GROUP["id"])
+        assert not await store.auto("telegram", GROUP["id"])
         await fake.send(GROUP, anonymous, sender_chat=GROUP, **command("/auto on"))
         assert await said(5) == replies.AUTO_ON
-        assert await kept.auto("telegram", GROUP["id"])
+        assert await store.auto("telegram", GROUP["id"])
 
 
 @pytest.mark.parametrize("administrator", [True, False])
-async def test_with_privacy_mode_on_auto_says_what_is_missing(
-    fake: FakeTelegram, kept: Kept, administrator: bool
+async def test_auto_says_what_is_missing_in_privacy_mode(
+    fake: FakeTelegram, store: Store, administrator: bool
 ) -> None:
     fake.bot["can_read_all_group_messages"] = False
     fake.administrators = {ANN["id"], fake.bot["id"]} if administrator else {ANN["id"]}
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(GROUP, **command("/auto on"))
         sent = await fake.nth("sendMessage")
 
     assert (replies.TELEGRAM_PRIVACY_MODE in sent["text"]) is not administrator
-    assert await kept.auto("telegram", GROUP["id"])
+    assert await store.auto("telegram", GROUP["id"])
 
 
 @pytest.mark.parametrize(
     ("name", "sender", "chat", "said", "left"),
     [
         ("/stats", ANN, PRIVATE, "Some figures.", 0),
-        ("/stats", BEN, BENS, replies.OPERATORS_ONLY, 0),
+        ("/stats", BEN, BEN_PRIVATE, replies.OPERATORS_ONLY, 0),
         ("/leave", ANN, GROUP, replies.LEAVING, 1),
         ("/leave", BEN, GROUP, replies.OPERATORS_ONLY, 0),
         ("/leave", ANN, PRIVATE, replies.LEAVE_GROUPS, 0),
     ],
 )
-async def test_operators_see_figures_and_have_the_bot_leave(
-    fake: FakeTelegram, kept: Kept, name: str, sender: Json, chat: Json, said: str, left: int
+async def test_only_operators_get_figures_and_make_the_bot_leave(
+    fake: FakeTelegram, store: Store, name: str, sender: Json, chat: Json, said: str, left: int
 ) -> None:
-    async with running(telegram(fake, kept, operators="telegram:7")):
+    async with running(telegram(fake, store, operators="telegram:7")):
         await fake.send(chat, sender, **command(name))
         sent = await fake.nth("sendMessage")
 

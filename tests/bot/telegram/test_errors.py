@@ -1,4 +1,4 @@
-"""Errors on Telegram: what is logged of them, and that the bot goes on."""
+"""Errors on Telegram: what is logged, and that the bot goes on."""
 
 import logging
 
@@ -8,7 +8,7 @@ from bot import replies
 from bot.telegram import sending
 from tests.bot.telegram.chat import (
     DOG,
-    Kept,
+    Store,
     command,
     running,
     telegram,
@@ -20,7 +20,7 @@ from tests.bot.telegram.fake_telegram import (
     failure,
 )
 
-# The library warns of its own use of RetryAfter.
+# The library warns about its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
 
@@ -31,13 +31,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecatio
         failure(400, "Bad Request: chat not found"),
     ],
 )
-async def test_a_bot_that_was_removed_says_so_once_in_the_log(
-    fake: FakeTelegram, kept: Kept, refusal: Json, caplog: pytest.LogCaptureFixture
+async def test_a_bot_that_was_removed_logs_it_once(
+    fake: FakeTelegram, store: Store, refusal: Json, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     fake.failures["sendMessage"] = [refusal]
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(photo=[fake.photo(DOG)])
         await fake.nth("sendMessage")
 
@@ -46,18 +46,18 @@ async def test_a_bot_that_was_removed_says_so_once_in_the_log(
     assert len(fake.of("sendMessage")) == 1
 
 
-async def test_an_error_of_our_own_is_logged_and_the_bot_goes_on(
+async def test_a_bug_is_logged_and_apologized_for_and_the_bot_goes_on(
     fake: FakeTelegram,
-    kept: Kept,
+    store: Store,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def broken(platform: str, chat: str | int) -> bool:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(kept, "auto", broken)
+    monkeypatch.setattr(store, "auto", broken)
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(**command("/settings"))
         apology = await fake.nth("sendMessage")
         await fake.send(photo=[fake.photo(DOG)])
@@ -69,13 +69,13 @@ async def test_an_error_of_our_own_is_logged_and_the_bot_goes_on(
 
 
 async def test_neither_the_token_nor_names_are_logged(
-    fake: FakeTelegram, kept: Kept, caplog: pytest.LogCaptureFixture
+    fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     fake.failures["sendMessage"] = [failure(500, f"at /bot{TOKEN}")] * sending.TRIES
     fake.failures["getUpdates"] = [None, failure(500, f"at /bot{TOKEN}")]
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(photo=[fake.photo(DOG)])
         await fake.nth("sendMessage", sending.TRIES)
 

@@ -13,12 +13,12 @@ from bot.telegram import adapter
 from captioner import Captioner, Options
 from captioner.checkpoint import Checkpoint
 from captioner.result import Caption
-from tests.bot.telegram.chat import kept_in, running, telegram
+from tests.bot.telegram.chat import open_store, running, telegram
 from tests.bot.telegram.fake_telegram import DROP, FakeTelegram, failure
 from tests.bot.web.server import serving, web_chat
 from tests.conftest import photo_bytes
 
-# The library warns of its own use of RetryAfter.
+# The library warns about its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
 BUSY = replies.BUSY.partition("{")[0]
@@ -26,7 +26,7 @@ PEOPLE, EACH = 30, 8
 CALLERS, CALLS = 64, 6
 
 
-async def test_a_flood_on_telegram_is_answered_photo_by_photo(
+async def test_each_photo_of_a_flood_on_telegram_gets_one_answer(
     tmp_path: Path, tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "UPDATES_AT_ONCE", 64)
@@ -34,14 +34,14 @@ async def test_a_flood_on_telegram_is_answered_photo_by_photo(
     trouble = [failure(429, "Too Many Requests", retry_after=1), failure(502), DROP]
     async with (
         FakeTelegram().serve() as server,
-        kept_in(tmp_path) as kept,
+        open_store(tmp_path) as store,
         Captioner(tiny, "cpu", max_queue=4) as captioner,
     ):
         server.failures["sendMessage"] = [
             chance.choice(trouble) if chance.random() < 0.1 else None for _ in range(PEOPLE * EACH)
         ]
         async with running(
-            telegram(server, kept, captioner.caption, photos_per_person="1000/minute")
+            telegram(server, store, captioner.caption, photos_per_person="1000/minute")
         ):
             asked = [
                 await server.send(
@@ -53,7 +53,7 @@ async def test_a_flood_on_telegram_is_answered_photo_by_photo(
                 for person in range(1, PEOPLE + 1)
             ]
             async with asyncio.timeout(120):
-                while (await kept.inbox.counts()).get("answered", 0) < len(asked):
+                while (await store.inbox.counts()).get("answered", 0) < len(asked):
                     await asyncio.sleep(0.1)
 
     shown = [message for message in server.messages.values() if "reply_to_message" in message]
@@ -66,7 +66,7 @@ async def test_a_flood_on_telegram_is_answered_photo_by_photo(
     assert len(busy) + len(captions) == len(asked)
 
 
-async def test_a_flood_on_the_web_is_answered_or_told_when_to_come_back(
+async def test_each_photo_of_a_flood_on_the_web_gets_a_caption_or_a_time_to_retry(
     tiny: Checkpoint,
 ) -> None:
     statuses: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""What was sent to the bot on Telegram is answered, whatever happens to the bot in between."""
+"""Each message on Telegram is answered, whatever happens to the bot in between."""
 
 import asyncio
 import sqlite3
@@ -16,11 +16,11 @@ from tests.bot.telegram.chat import (
     CAR,
     CAT,
     DOG,
-    Kept,
+    Store,
+    caption_photo,
     captioned,
-    kept_in,
+    open_store,
     running,
-    say,
     telegram,
 )
 from tests.bot.telegram.fake_telegram import (
@@ -32,7 +32,7 @@ from tests.bot.telegram.fake_telegram import (
     failure,
 )
 
-# The library warns of its own use of RetryAfter.
+# The library warns about its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
 
@@ -43,9 +43,9 @@ def quick_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
-    async with kept_in(tmp_path, max_attempts=3) as kept:
-        yield kept
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path, max_attempts=3) as store:
+        yield store
 
 
 async def never(photo: bytes, options: Options) -> Caption:
@@ -53,17 +53,17 @@ async def never(photo: bytes, options: Options) -> Caption:
     raise AssertionError
 
 
-async def killed(fake: FakeTelegram, kept: Kept, *messages: Json) -> None:
-    """Run a bot that takes messages, and ends before it answers them."""
-    task = asyncio.create_task(telegram(fake, kept, never).run(asyncio.Event()))
+async def killed(fake: FakeTelegram, store: Store, *messages: Json) -> None:
+    """Run a bot that fetches messages, and end it before it answers them."""
+    task = asyncio.create_task(telegram(fake, store, never).run(asyncio.Event()))
     for message in messages:
         await fake.send(**message)
-    await fake.taken()
+    await fake.all_fetched()
     task.cancel()
     await asyncio.wait({task})
 
 
-async def killed_while_captioning(fake: FakeTelegram, kept: Kept) -> None:
+async def killed_while_captioning(fake: FakeTelegram, store: Store) -> None:
     """Run a bot until its captioner has a photo, and end it there."""
     captioning = asyncio.Event()
 
@@ -71,26 +71,26 @@ async def killed_while_captioning(fake: FakeTelegram, kept: Kept) -> None:
         captioning.set()
         return await never(photo, options)
 
-    task = asyncio.create_task(telegram(fake, kept, caption).run(asyncio.Event()))
+    task = asyncio.create_task(telegram(fake, store, caption).run(asyncio.Event()))
     await asyncio.wait_for(captioning.wait(), TIMEOUT)
     task.cancel()
     await asyncio.wait({task})
 
 
-async def state_of(kept: Kept, message: Json) -> str | None:
+async def state_of(store: Store, message: Json) -> str | None:
     wanted = Key("telegram", str(message["chat"]["id"]), str(message["message_id"]))
-    rows = await kept.inbox.rows("open", "answered", "given up")
+    rows = await store.inbox.rows("open", "answered", "given up")
     return next((row.state for row in rows if row.key == wanted), None)
 
 
-async def test_what_was_taken_before_a_crash_is_answered_after_it(
-    fake: FakeTelegram, kept: Kept
+async def test_messages_fetched_before_a_crash_are_answered_after_it(
+    fake: FakeTelegram, store: Store
 ) -> None:
     photos = [{"photo": [fake.photo(photo)]} for photo in (DOG, CAT, CAR)]
-    await killed(fake, kept, *photos)
+    await killed(fake, store, *photos)
     assert fake.of("sendMessage") == []
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.nth("sendMessage", 3)
 
     assert sorted(sent["text"] for sent in fake.of("sendMessage")) == [
@@ -98,46 +98,48 @@ async def test_what_was_taken_before_a_crash_is_answered_after_it(
         "Photo 1.",
         "Photo 2.",
     ]
-    assert await kept.inbox.counts() == {"answered": 3}
+    assert await store.inbox.counts() == {"answered": 3}
 
 
 async def test_an_album_that_a_crash_interrupted_still_gets_one_reply(
-    fake: FakeTelegram, kept: Kept
+    fake: FakeTelegram, store: Store
 ) -> None:
     album = [{"photo": [fake.photo(photo)], "media_group_id": "a"} for photo in (DOG, CAT)]
-    await killed(fake, kept, *album)
+    await killed(fake, store, *album)
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         sent = await fake.nth("sendMessage")
 
     assert sent["text"] == "1. Photo 0.\n2. Photo 1."
     assert len(fake.of("sendMessage")) == 1
-    assert await kept.inbox.counts() == {"answered": 2}
+    assert await store.inbox.counts() == {"answered": 2}
 
 
-async def test_telegram_keeps_what_could_not_be_written_down(
-    fake: FakeTelegram, kept: Kept, monkeypatch: pytest.MonkeyPatch
+async def test_telegram_keeps_updates_that_could_not_be_recorded(
+    fake: FakeTelegram, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(key: Key, reference: object) -> bool:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(kept.inbox, "accept", full)
+    monkeypatch.setattr(store.inbox, "accept", full)
     await fake.send(photo=[fake.photo(DOG)])
 
     with pytest.raises(sqlite3.OperationalError):
-        await telegram(fake, kept).run(asyncio.Event())
+        await telegram(fake, store).run(asyncio.Event())
     assert fake.confirmed == 0
     assert fake.of("sendMessage") == []
 
     monkeypatch.undo()
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         assert (await fake.nth("sendMessage"))["text"] == "Photo 0."
 
 
-async def test_an_update_that_comes_twice_is_answered_once(fake: FakeTelegram, kept: Kept) -> None:
+async def test_an_update_that_arrives_twice_is_answered_once(
+    fake: FakeTelegram, store: Store
+) -> None:
     message = fake.message(photo=[fake.photo(DOG)])
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.update(message=message)
         await fake.nth("sendMessage")
         await fake.update(message=message)
@@ -147,12 +149,12 @@ async def test_an_update_that_comes_twice_is_answered_once(fake: FakeTelegram, k
     assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0.", "Photo 1."]
 
 
-async def test_an_answer_that_did_not_get_through_is_tried_again_later(
-    fake: FakeTelegram, kept: Kept, caplog: pytest.LogCaptureFixture
+async def test_an_answer_that_was_not_delivered_is_tried_again_later(
+    fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     fake.failures["sendMessage"] = [failure(500, "down")] * sending.TRIES
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(photo=[fake.photo(DOG)])
         sent = await fake.nth("sendMessage", sending.TRIES + 1)
 
@@ -163,18 +165,18 @@ async def test_an_answer_that_did_not_get_through_is_tried_again_later(
 
 
 async def test_after_the_last_attempt_there_is_one_apology_and_the_operator_can_retry(
-    fake: FakeTelegram, kept: Kept
+    fake: FakeTelegram, store: Store
 ) -> None:
     fake.failures["sendMessage"] = [failure(500, "down") for _ in range(sending.TRIES * 3)]
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         asked = await fake.send(photo=[fake.photo(DOG)])
         apology = await fake.nth("sendMessage", sending.TRIES * 3 + 1)
         await fake.send(photo=[fake.photo(CAT)])
         other = await fake.nth("sendMessage", sending.TRIES * 3 + 2)
-        assert await state_of(kept, asked) == "given up"
-        (row,) = await kept.inbox.rows("given up")
-        assert await kept.inbox.retry(row.key)
+        assert await state_of(store, asked) == "given up"
+        (row,) = await store.inbox.rows("given up")
+        assert await store.inbox.retry(row.key)
         late = await fake.nth("sendMessage", sending.TRIES * 3 + 3)
 
     assert [apology["text"], other["text"], late["text"]] == [
@@ -182,102 +184,102 @@ async def test_after_the_last_attempt_there_is_one_apology_and_the_operator_can_
         "Photo 1.",
         "Photo 0.",
     ]
-    assert await kept.inbox.counts() == {"answered": 2}
+    assert await store.inbox.counts() == {"answered": 2}
 
 
-async def test_a_photo_that_ends_the_process_each_time_is_given_up(
-    fake: FakeTelegram, kept: Kept
+async def test_a_photo_that_kills_the_process_each_time_is_given_up(
+    fake: FakeTelegram, store: Store
 ) -> None:
     await fake.send(photo=[fake.photo(DOG)])
-    for _ in range(kept.inbox.max_attempts):
-        await killed_while_captioning(fake, kept)
+    for _ in range(store.inbox.max_attempts):
+        await killed_while_captioning(fake, store)
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         sent = await fake.nth("sendMessage")
 
     assert sent["text"] == replies.GIVEN_UP
-    assert await kept.inbox.counts() == {"given up": 1}
+    assert await store.inbox.counts() == {"given up": 1}
 
 
-async def test_an_album_that_is_given_up_gets_one_apology(fake: FakeTelegram, kept: Kept) -> None:
+async def test_an_album_that_is_given_up_gets_one_apology(fake: FakeTelegram, store: Store) -> None:
     fake.failures["sendMessage"] = [failure(500, "down") for _ in range(sending.TRIES * 3)]
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         for photo in (DOG, CAT):
             await fake.send(photo=[fake.photo(photo)], media_group_id="a")
         await fake.nth("sendMessage", sending.TRIES * 3 + 1)
 
     assert fake.of("sendMessage")[-1]["text"] == replies.GIVEN_UP
     assert len(fake.of("sendMessage")) == sending.TRIES * 3 + 1
-    assert await kept.inbox.counts() == {"given up": 2}
+    assert await store.inbox.counts() == {"given up": 2}
 
 
 async def test_a_chat_that_is_closed_to_the_bot_is_not_tried_again(
-    fake: FakeTelegram, kept: Kept
+    fake: FakeTelegram, store: Store
 ) -> None:
     fake.failures["sendMessage"] = [failure(403, "Forbidden: bot was blocked by the user")]
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         asked = await fake.send(photo=[fake.photo(DOG)])
         await fake.nth("sendMessage")
         await fake.send(photo=[fake.photo(CAT)])
         await fake.nth("sendMessage", 2)
 
     assert len(fake.of("sendMessage")) == 2
-    assert await state_of(kept, asked) == "given up"
+    assert await state_of(store, asked) == "given up"
 
 
-async def test_a_button_that_a_crash_interrupted_is_done_after_it(
-    fake: FakeTelegram, kept: Kept
+async def test_a_button_that_a_crash_interrupted_works_after_it(
+    fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(photo=[fake.photo(DOG)])
         await fake.nth("sendMessage")
-    task = asyncio.create_task(telegram(fake, kept, never).run(asyncio.Event()))
+    task = asyncio.create_task(telegram(fake, store, never).run(asyncio.Event()))
     await fake.press("another:1", fake.latest())
-    await fake.taken()
+    await fake.all_fetched()
     task.cancel()
     await asyncio.wait({task})
 
     fake.failures["answerCallbackQuery"] = [failure(400, "Bad Request: query is too old")]
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         edited = await fake.nth("editMessageText")
 
     assert edited["text"] == "Turn 1."
-    assert await kept.inbox.counts() == {"answered": 2}
+    assert await store.inbox.counts() == {"answered": 2}
 
 
-async def test_what_people_say_to_each_other_is_not_written_down(
-    fake: FakeTelegram, kept: Kept
+async def test_what_people_say_to_each_other_is_not_recorded(
+    fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         chatter = await fake.send(GROUP, text="Shall we meet at noon?")
         asked = await fake.send(
             GROUP, photo=[fake.photo(DOG)], **captioned("@captions_bot what?", "@captions_bot")
         )
         await fake.nth("sendMessage")
 
-    assert await state_of(kept, chatter) is None
-    assert await state_of(kept, asked) == "answered"
-    rows = await kept.inbox.rows("answered")
+    assert await state_of(store, chatter) is None
+    assert await state_of(store, asked) == "answered"
+    rows = await store.inbox.rows("answered")
     assert [row.reference for row in rows] == [None]
 
 
-async def test_a_full_hand_leaves_the_rest_with_telegram(
-    fake: FakeTelegram, kept: Kept, monkeypatch: pytest.MonkeyPatch
+async def test_updates_beyond_the_limit_stay_with_telegram(
+    fake: FakeTelegram, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "UPDATES_AT_ONCE", 2)
     release = asyncio.Event()
 
     async def slow(photo: bytes, options: Options) -> Caption:
         await release.wait()
-        return await say(photo, options)
+        return await caption_photo(photo, options)
 
-    async with running(telegram(fake, kept, slow)):
+    async with running(telegram(fake, store, slow)):
         for _ in range(5):
             await fake.send(photo=[fake.photo(DOG)])
         await fake.until(lambda: len(fake.fetched) == 2)
-        open_now = (await kept.inbox.counts())["open"]
+        open_now = (await store.inbox.counts())["open"]
         release.set()
         await fake.nth("sendMessage", 5)
 
@@ -285,12 +287,12 @@ async def test_a_full_hand_leaves_the_rest_with_telegram(
 
 
 async def test_flood_control_in_one_chat_does_not_stop_another(
-    fake: FakeTelegram, kept: Kept
+    fake: FakeTelegram, store: Store
 ) -> None:
-    await kept.set_auto("telegram", GROUP["id"], True)
+    await store.set_auto("telegram", GROUP["id"], True)
     fake.failures["sendMessage"] = [failure(429, "Too Many Requests", retry_after=1)]
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(GROUP, photo=[fake.photo(DOG)])
         await fake.nth("sendMessage")
         await fake.send(photo=[fake.photo(CAT)])
@@ -304,14 +306,12 @@ async def test_flood_control_in_one_chat_does_not_stop_another(
     ]
 
 
-async def test_a_long_pause_that_telegram_wants_is_left_to_the_inbox(
-    fake: FakeTelegram, kept: Kept
-) -> None:
+async def test_a_long_pause_is_left_to_the_inbox(fake: FakeTelegram, store: Store) -> None:
     fake.failures["sendMessage"] = [failure(429, "Too Many Requests", retry_after=3600)]
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         asked = await fake.send(photo=[fake.photo(DOG)])
         await fake.nth("sendMessage")
 
-    assert await state_of(kept, asked) == "open"
-    assert await kept.inbox.due("telegram") == []
+    assert await state_of(store, asked) == "open"
+    assert await store.inbox.due("telegram") == []

@@ -5,7 +5,7 @@ import pytest
 from bot import replies
 from tests.bot.telegram.chat import (
     DOG,
-    Kept,
+    Store,
     captioned,
     command,
     labels,
@@ -23,8 +23,10 @@ from tests.bot.telegram.fake_telegram import (
 )
 
 
-async def test_a_private_photo_is_answered_quoting_it(fake: FakeTelegram, kept: Kept) -> None:
-    async with running(telegram(fake, kept)):
+async def test_a_private_photo_gets_a_reply_that_quotes_it(
+    fake: FakeTelegram, store: Store
+) -> None:
+    async with running(telegram(fake, store)):
         asked = await fake.send(photo=[fake.photo(DOG)])
         sent = await fake.nth("sendMessage")
 
@@ -40,8 +42,8 @@ async def test_a_private_photo_is_answered_quoting_it(fake: FakeTelegram, kept: 
     assert fake.of("sendChatAction")[0]["action"] == "typing"
 
 
-async def test_words_get_a_hint_in_private(fake: FakeTelegram, kept: Kept) -> None:
-    async with running(telegram(fake, kept)):
+async def test_text_gets_a_hint_in_private(fake: FakeTelegram, store: Store) -> None:
+    async with running(telegram(fake, store)):
         await fake.send(text="Hello?")
         await fake.send(**command("/unknown"))
         await fake.send(voice=fake.file(b"ogg", duration=2))
@@ -51,7 +53,7 @@ async def test_words_get_a_hint_in_private(fake: FakeTelegram, kept: Kept) -> No
 
 
 async def test_a_group_is_left_alone_unless_the_bot_is_asked(
-    fake: FakeTelegram, kept: Kept
+    fake: FakeTelegram, store: Store
 ) -> None:
     photo: Json = {"photo": [fake.photo(DOG)]}
     other = {**fake.bot, "id": 9, "username": "other_bot"}
@@ -59,7 +61,7 @@ async def test_a_group_is_left_alone_unless_the_bot_is_asked(
     said = fake.message(GROUP, fake.bot, text="Photo 5.")
     own = fake.message(GROUP, fake.bot, forum_topic_created={"name": "Dogs", "icon_color": 1})
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(GROUP, **photo)
         await fake.send(GROUP, **photo, **captioned("Hello @other_bot", "@other_bot"))
         await fake.send(GROUP, **photo, **captioned("Hi Ann", "Ann", kind="text_mention", user=ANN))
@@ -71,7 +73,7 @@ async def test_a_group_is_left_alone_unless_the_bot_is_asked(
         await fake.send(GROUP, text="In a topic of the bot's.", reply_to_message=own)
         await fake.send(GROUP, new_chat_title="Best friends")
         await send_album(fake, [1, 2], chat=GROUP)
-        await fake.taken()
+        await fake.all_fetched()
 
     assert not fake.of("sendMessage", "sendChatAction", "getFile")
 
@@ -85,9 +87,9 @@ async def test_a_group_is_left_alone_unless_the_bot_is_asked(
     ],
 )
 async def test_a_photo_whose_caption_mentions_the_bot_is_answered(
-    fake: FakeTelegram, kept: Kept, caption: Json
+    fake: FakeTelegram, store: Store, caption: Json
 ) -> None:
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         asked = await fake.send(GROUP, photo=[fake.photo(DOG)], **caption)
         sent = await fake.nth("sendMessage")
 
@@ -96,15 +98,15 @@ async def test_a_photo_whose_caption_mentions_the_bot_is_answered(
 
 
 @pytest.mark.parametrize("text", ["/caption", "/caption@captions_bot", "@captions_bot, and this?"])
-async def test_asking_in_reply_to_a_photo_captions_that_photo(
-    fake: FakeTelegram, kept: Kept, text: str
+async def test_a_command_or_mention_in_reply_to_a_photo_captions_that_photo(
+    fake: FakeTelegram, store: Store, text: str
 ) -> None:
     photo = fake.message(GROUP, photo=[fake.photo(DOG)])
     name = "@captions_bot"
     mention = {"entities": [{"type": "mention", "offset": 0, "length": len(name)}]}
     asked = command(text) if text.startswith("/") else {"text": text, **mention}
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(GROUP, **asked, reply_to_message=photo)
         sent = await fake.nth("sendMessage")
 
@@ -113,10 +115,10 @@ async def test_asking_in_reply_to_a_photo_captions_that_photo(
     assert labels(sent)
 
 
-async def test_a_reply_to_the_bot_is_answered(fake: FakeTelegram, kept: Kept) -> None:
+async def test_a_reply_to_the_bot_is_answered(fake: FakeTelegram, store: Store) -> None:
     own = fake.message(GROUP, fake.bot, text="Photo 5.")
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(GROUP, photo=[fake.photo(DOG)], reply_to_message=own)
         assert (await fake.nth("sendMessage"))["text"] == "Photo 0."
         await fake.send(GROUP, text="And now?", reply_to_message=own)
@@ -125,36 +127,36 @@ async def test_a_reply_to_the_bot_is_answered(fake: FakeTelegram, kept: Kept) ->
 
 @pytest.mark.parametrize("told_by", ["old", "new"])
 async def test_a_group_keeps_its_settings_when_it_migrates(
-    fake: FakeTelegram, kept: Kept, told_by: str
+    fake: FakeTelegram, store: Store, told_by: str
 ) -> None:
-    await kept.set_auto("telegram", -5, True)
+    await store.set_auto("telegram", -5, True)
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         if told_by == "old":
             await fake.send({**GROUP, "id": -5, "type": "group"}, migrate_to_chat_id=-100)
         else:
             await fake.send(GROUP, migrate_from_chat_id=-5)
-        await fake.taken()
+        await fake.all_fetched()
 
-    assert await kept.auto("telegram", -100)
-    assert not await kept.auto("telegram", -5)
+    assert await store.auto("telegram", -100)
+    assert not await store.auto("telegram", -5)
 
 
 async def test_edits_channel_posts_and_bots_get_no_answer(
-    fake: FakeTelegram, kept: Kept, caplog: pytest.LogCaptureFixture
+    fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await kept.set_auto("telegram", GROUP["id"], True)
+    await store.set_auto("telegram", GROUP["id"], True)
     photo: Json = {"photo": [fake.photo(DOG)]}
     channel = {"id": -300, "type": "channel", "title": "News"}
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.update(edited_message=fake.message(**photo))
         await fake.update(edited_message=fake.message(**command("/help")))
         await fake.update(channel_post=fake.message(channel, **photo))
         await fake.update(edited_channel_post=fake.message(channel, **photo))
         await fake.send(GROUP, fake.bot, **photo)
         await fake.send(GROUP, {**ANN, "is_bot": True}, **photo)
-        await fake.taken()
+        await fake.all_fetched()
         assert not fake.of("sendMessage")
         await fake.send(GROUP, via_bot={**ANN, "is_bot": True}, **photo)
         await fake.nth("sendMessage")

@@ -1,4 +1,4 @@
-"""Which file of a Telegram message is captioned, and what is said of the others."""
+"""Which file of a Telegram message is captioned, and the replies to the others."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.bot.telegram.chat import (
     CAR,
     CAT,
     DOG,
-    Kept,
+    Store,
     labels,
     running,
     sticker,
@@ -22,7 +22,7 @@ from tests.bot.telegram.fake_telegram import (
     failure,
 )
 
-# The library warns of its own use of RetryAfter.
+# The library warns about its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
 
@@ -30,14 +30,16 @@ def moving(fake: FakeTelegram, **fields: Any) -> Json:
     return fake.file(b"film", width=9, height=9, duration=1, **fields)
 
 
-async def test_the_largest_size_within_the_limit_is_fetched(fake: FakeTelegram, kept: Kept) -> None:
+async def test_the_largest_size_within_the_limit_is_fetched(
+    fake: FakeTelegram, store: Store
+) -> None:
     sizes = [
         fake.photo(CAT, side=90),
         fake.photo(DOG, side=800),
         fake.photo(CAR, side=4000, file_size=3 * 2**20),
     ]
 
-    async with running(telegram(fake, kept, max_photo_mb=2)):
+    async with running(telegram(fake, store, max_photo_mb=2)):
         await fake.send(photo=sizes)
         sent = await fake.nth("sendMessage")
 
@@ -60,8 +62,8 @@ async def test_the_largest_size_within_the_limit_is_fetched(fake: FakeTelegram, 
         "video note",
     ],
 )
-async def test_all_that_shows_something_is_captioned(
-    fake: FakeTelegram, kept: Kept, kind: str
+async def test_every_kind_of_picture_is_captioned(
+    fake: FakeTelegram, store: Store, kind: str
 ) -> None:
     cover = fake.photo(DOG, side=320)
     note = fake.file(b"film", length=9, duration=1, thumbnail=cover)
@@ -83,7 +85,7 @@ async def test_all_that_shows_something_is_captioned(
         "video note": {"video_note": note},
     }
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(**made[kind])
         sent = await fake.nth("sendMessage")
 
@@ -91,8 +93,8 @@ async def test_all_that_shows_something_is_captioned(
     assert labels(sent)
 
 
-async def test_what_cannot_be_read_gets_a_sentence_and_no_buttons(
-    fake: FakeTelegram, kept: Kept
+async def test_a_file_that_cannot_be_captioned_gets_a_sentence_and_no_buttons(
+    fake: FakeTelegram, store: Store
 ) -> None:
     cases: list[tuple[Json, str]] = [
         ({"animation": moving(fake)}, replies.NO_PREVIEW),
@@ -103,20 +105,20 @@ async def test_what_cannot_be_read_gets_a_sentence_and_no_buttons(
         ({"photo": [fake.photo(b"noise")]}, "The picture is damaged."),
     ]
 
-    async with running(telegram(fake, kept, max_photo_mb=2)):
+    async with running(telegram(fake, store, max_photo_mb=2)):
         for number, (fields, text) in enumerate(cases, 1):
             await fake.send(**fields)
             sent = await fake.nth("sendMessage", number)
             assert (sent["text"], labels(sent)) == (text, [])
 
 
-async def test_a_file_whose_size_comes_late_is_not_fetched_either(
-    fake: FakeTelegram, kept: Kept
+async def test_a_file_whose_size_is_known_late_is_not_fetched_either(
+    fake: FakeTelegram, store: Store
 ) -> None:
     large = fake.file(bytes(2**22), mime_type="image/png")
     del large["file_size"]
 
-    async with running(telegram(fake, kept, max_photo_mb=2)):
+    async with running(telegram(fake, store, max_photo_mb=2)):
         await fake.send(document=large)
         sent = await fake.nth("sendMessage")
 
@@ -124,12 +126,12 @@ async def test_a_file_whose_size_comes_late_is_not_fetched_either(
     assert fake.fetched == []
 
 
-async def test_a_file_that_telegram_does_not_hand_out_is_too_large(
-    fake: FakeTelegram, kept: Kept
+async def test_a_file_too_large_for_telegram_to_hand_out_gets_the_limit(
+    fake: FakeTelegram, store: Store
 ) -> None:
     fake.failures["getFile"].append(failure(400, "Bad Request: file is too big"))
 
-    async with running(telegram(fake, kept, max_photo_mb=50)):
+    async with running(telegram(fake, store, max_photo_mb=50)):
         await fake.send(document=fake.file(DOG, mime_type="image/png", file_size=30 * 2**20))
         sent = await fake.nth("sendMessage")
 
@@ -138,13 +140,13 @@ async def test_a_file_that_telegram_does_not_hand_out_is_too_large(
 
 @pytest.mark.parametrize("call", ["getFile", "file"])
 async def test_a_photo_that_cannot_be_fetched_gets_a_sentence(
-    fake: FakeTelegram, kept: Kept, call: str
+    fake: FakeTelegram, store: Store, call: str
 ) -> None:
     nowhere = {"ok": True, "result": {"file_id": "file0", "file_unique_id": "u"}}
     fake.failures["getFile"] = [nowhere] if call == "getFile" else []
     fake.failures["file"] = [failure(500)] * sending.TRIES
 
-    async with running(telegram(fake, kept)):
+    async with running(telegram(fake, store)):
         await fake.send(photo=[fake.photo(DOG)])
         sent = await fake.nth("sendMessage")
 
