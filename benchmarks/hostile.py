@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the tests' files are used
 
 from captioner.cores import cores  # noqa: E402
-from captioner.photo.decode import TOO_MUCH_MEMORY, BadImage, Limits  # noqa: E402
+from captioner.errors import BadImage  # noqa: E402
+from captioner.photo.decode import Limits  # noqa: E402
 from captioner.photo.sandbox import Sandbox  # noqa: E402
 from tests.captioner.photo.hostile import HOSTILE  # noqa: E402
 from tests.captioner.photo.mutants import mutants  # noqa: E402
@@ -39,7 +40,8 @@ PLAIN_SECONDS = 60  # without limits: a file that takes longer has shown enough
 PLAIN_MIB = 8192  # without limits: more might stop the machine
 PLAIN = f"""
 import resource, sys
-from captioner.photo.decode import BadImage, decode
+from captioner.errors import BadImage
+from captioner.photo.decode import decode
 resource.setrlimit(resource.RLIMIT_AS, 2 * ({PLAIN_MIB * MIB},))
 print("ready", flush=True)
 try:
@@ -114,7 +116,7 @@ def _refusal(error: BadImage) -> str:
         return "killed for time"
     if isinstance(error.__cause__, EOFError | ConnectionError):
         return "crashed"
-    return "out of memory" if str(error) == TOO_MUCH_MEMORY else f"refused as {error.kind}"
+    return "out of memory" if error.kind == "too much memory" else f"refused as {error.kind}"
 
 
 async def _watch(tally: Tally) -> None:

@@ -12,6 +12,7 @@ import structlog
 
 from bot import metrics, replies
 from captioner import BadImage, Busy, Caption, Options
+from captioner.errors import BadImageKind
 from captioner.explain import draw_attention
 from captioner.options import ANOTHER
 from captioner.photo.preprocessing import Pixels
@@ -24,6 +25,19 @@ CaptionPhoto = Callable[[bytes, Options], Awaitable[Caption]]
 DecodePhoto = Callable[[bytes], Awaitable[Pixels]]
 CheckRoom = Callable[[], None]
 Problem = Literal["damaged", "too large", "unsupported", "busy", "late", "failed"]
+
+# Logs, metrics and the API's status codes need no finer kinds than these.
+PROBLEMS: Mapping[BadImageKind, Problem] = {
+    "empty": "damaged",
+    "too many bytes": "too large",
+    "too many pixels": "too large",
+    "far too many pixels": "too large",
+    "too slow": "too large",
+    "too much memory": "too large",
+    "damaged": "damaged",
+    "unsupported": "unsupported",
+    "unsupported HEIC": "unsupported",
+}
 
 
 @dataclass(frozen=True)
@@ -115,7 +129,7 @@ class Answers:
             async with asyncio.timeout(self.deadline):
                 answer = await finish(photo, await self.caption(photo, options))
         except BadImage as error:
-            answer = Answer(str(error), problem=error.kind)
+            answer = Answer(replies.bad_image(error), problem=PROBLEMS[error.kind])
         except Busy as error:
             answer = _busy(error)
         except TimeoutError:
@@ -142,8 +156,7 @@ class Answers:
 
 
 def _busy(error: Busy) -> Answer:
-    text = replies.busy(error.retry_after)
-    return Answer(text, problem="busy", retry_after=error.retry_after)
+    return Answer(replies.busy(error), problem="busy", retry_after=error.retry_after)
 
 
 def _stages(answer: Answer) -> Mapping[str, float]:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from captioner import Caption
+from captioner import BadImage, Busy, Caption
+from captioner.errors import FORMATS, BadImageKind
 
 # Button labels.
 ANOTHER = "Another"
@@ -30,6 +31,7 @@ NOTHING_ELSE = "I have nothing else to say about this photo."
 NO_ATTENTION = "The model that answers here cannot show where it looked."
 LOOKED = "Where I looked, word by word: bright is where my eyes were."
 BUSY = "I have my hands full right now; try again in {seconds}."
+STOPPING = "I am being stopped; try again in {seconds}."
 LATE = "That took too long, and I gave up. Try again in a moment."
 FAILED = "Something went wrong on my side, not with your photo. Try again in a moment."
 GIVEN_UP = "I am sorry: I tried several times to answer this, and could not. Send it once more."
@@ -40,8 +42,18 @@ LEAVE_GROUPS = "This is between the two of us; /leave is for groups and servers.
 LEAVING = "I leave, as I was told. Goodbye!"
 UNREACHABLE = "I could not fetch your photo from the chat. Try sending it again."
 
+# Photos that cannot be read; `bad_image` words the kinds that have numbers.
+BAD_IMAGE: Mapping[BadImageKind, str] = {
+    "empty": "The file is empty.",
+    "far too many pixels": "The picture has far too many pixels; send a smaller one.",
+    "too slow": "The picture takes too long to read; save it as a plain JPEG and send that.",
+    "too much memory": "The picture needs more memory than I have; send a smaller one.",
+    "damaged": "The picture is damaged or cut off; try sending it again.",
+    "unsupported": f"This is not a picture that I can read; send it as {FORMATS}.",
+    "unsupported HEIC": f"I cannot read HEIC photos; send it as {FORMATS}.",
+}
+
 # What the web chat's server says to programs and to its page.
-STOPPING = "I am being stopped; try again in a minute."
 NEEDS_FIELD = 'The form needs one file, in its field "photo", and nothing else.'
 BROKEN_UPLOAD = "The photo did not arrive whole; try sending it again."
 SLOW_UPLOAD = "The photo took too long to arrive; try again, or send a smaller one."
@@ -133,9 +145,23 @@ def album(answers: Sequence[str], left_out: int = 0) -> str:
     return "\n".join(lines)
 
 
-def busy(seconds: float) -> str:
+def bad_image(error: BadImage) -> str:
+    """Say why a photo cannot be captioned."""
+    numbers = error.numbers
+    if error.kind == "too many bytes":
+        return too_large(numbers["limit"] / 2**20)
+    if error.kind == "too many pixels":
+        return (
+            f"The picture is too large: {numbers['width']} x {numbers['height']} pixels. I can "
+            f"take {numbers['max_pixels'] / 1e6:g} million pixels, {numbers['max_side']} on a side."
+        )
+    return BAD_IMAGE[error.kind]
+
+
+def busy(error: Busy) -> str:
     """Say when to try again."""
-    return BUSY.format(seconds=_duration(seconds))
+    text = STOPPING if error.kind == "stopping" else BUSY
+    return text.format(seconds=_duration(error.retry_after))
 
 
 def too_many(seconds: float) -> str:
@@ -145,7 +171,7 @@ def too_many(seconds: float) -> str:
 
 def too_large(megabytes: float) -> str:
     """Say how large a file may be."""
-    return f"The file is too large: {megabytes:g} MB is the most that I can take here."
+    return f"The file is too large: I can take up to {megabytes:.3g} MB here."
 
 
 def help_text(group_help: str) -> str:

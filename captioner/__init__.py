@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 __all__ = ["BadImage", "Busy", "Caption", "Captioner", "Options"]
 
 if TYPE_CHECKING:
-    from captioner.batching import Busy
     from captioner.captioner import Captioner
+    from captioner.errors import BadImage, Busy
     from captioner.options import Options
-    from captioner.photo.decode import BadImage
     from captioner.result import Caption
 else:
     _HOMES = {
-        "BadImage": "photo.decode",
-        "Busy": "batching",
+        "BadImage": "errors",
+        "Busy": "errors",
         "Caption": "result",
         "Captioner": "captioner",
         "Options": "options",

@@ -19,9 +19,9 @@ from tqdm import tqdm
 from captioner.captioner import Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.cores import cores
+from captioner.errors import BadImage
 from captioner.explain import PHOTO_SIDE, draw_attention
 from captioner.options import Options
-from captioner.photo.decode import BadImage
 from captioner.photo.preprocessing import Pixels
 from captioner.profile import profile
 from captioner.result import Caption

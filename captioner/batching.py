@@ -1,7 +1,7 @@
-"""One worker thread that takes items in batches, formed from whatever is waiting.
+"""One worker thread that processes items in batches, formed from whatever is waiting.
 
-The first item starts the clock; whoever comes within `max_wait` comes along. While a batch runs,
-the next one gathers. Nothing here knows of photos.
+The first item starts the clock; items that arrive within `max_wait` join its batch. While a batch
+runs, the next one gathers. Nothing here knows about photos.
 """
 
 import asyncio
@@ -14,26 +14,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from captioner.errors import Busy
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-STOPPING = "I am stopping; try again in a minute."
-
-
-class Busy(RuntimeError):
-    """There is more waiting than can be taken; trying again a little later may succeed."""
-
-    def __init__(self, message: str, retry_after: float = 60.0) -> None:
-        """Keep the message for a person, and the seconds after which there may be room again."""
-        super().__init__(message)
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
 class _Entry(Generic[Item, Result]):
     item: Item
     result: asyncio.Future[Result]
-    due: float  # when it has waited for company long enough, on the loop's clock
+    due: float  # when its batch starts at the latest, on the loop's clock
 
 
 class Batcher(Generic[Item, Result]):
@@ -50,10 +41,10 @@ class Batcher(Generic[Item, Result]):
         """Prepare; nothing runs before `async with`.
 
         Args:
-            forward: runs in one worker thread, one batch at a time; as many results as items.
-            max_batch: items in a batch at the most.
-            max_wait: seconds that the first item of a batch waits for company.
-            max_queue: items that may wait beside the running batch.
+            forward: runs in one worker thread, one batch at a time; returns one result per item.
+            max_batch: the most items in a batch.
+            max_wait: seconds that the first item of a batch waits for others.
+            max_queue: the most items that may wait, in addition to the running batch.
         """
         self._forward = forward
         self.max_batch, self.max_wait, self.max_queue = max_batch, max_wait, max_queue
@@ -85,32 +76,29 @@ class Batcher(Generic[Item, Result]):
             self._worker.shutdown(wait=False)
 
     def admit(self, others: int = 0) -> None:
-        """Check that one more item may come, beside others that are still on their way.
+        """Check that there is room for one more item, besides `others` that are on their way.
 
         Raises:
             Busy: the queue is full, or the batcher is stopping.
         """
         if self._closing:
-            raise Busy(STOPPING)
+            raise Busy("stopping")
         if len(self._waiting) + others >= self.max_queue:
-            # Those who went away leave their places.
+            # Cancelled items free their places.
             self._waiting = deque(entry for entry in self._waiting if not entry.result.done())
         if len(self._waiting) + others >= self.max_queue:
             batches = math.ceil(self.max_queue / self.max_batch)
-            raise Busy(
-                "Too many photos are waiting; try again in a moment.",
-                retry_after=max(1.0, batches * self._batch_seconds),
-            )
+            raise Busy("full", retry_after=max(1.0, batches * self._batch_seconds))
 
     @property
     def waiting(self) -> int:
-        """Items that wait for their batch; those who went away are not counted."""
+        """Number of items that wait for their batch; cancelled items do not count."""
         return sum(not entry.result.done() for entry in self._waiting)
 
     async def submit(self, item: Item) -> Result:
         """Wait for an item's result.
 
-        Cancelled while it waits, an item is dropped before its batch runs.
+        If the caller is cancelled meanwhile, the item is dropped before its batch runs.
 
         Raises:
             Busy: the queue is full, or the batcher is stopping.
@@ -144,7 +132,7 @@ class Batcher(Generic[Item, Result]):
                         entry.result.set_result(result)
 
     async def _gather(self) -> list[_Entry[Item, Result]]:
-        """Wait for the next batch; an empty one means that all is done."""
+        """Wait for the next batch; an empty batch means that everything is done."""
         batch: list[_Entry[Item, Result]] = []
         while not batch:
             while not self._waiting:
@@ -152,15 +140,15 @@ class Batcher(Generic[Item, Result]):
                     return []
                 self._arrived.clear()
                 await self._arrived.wait()
-            await self._wait_for_company(self._waiting[0].due)
+            await self._wait_for_others(self._waiting[0].due)
             while self._waiting and len(batch) < self.max_batch:
                 entry = self._waiting.popleft()
-                # Nobody waits any more for what was cancelled.
+                # Nobody waits for a cancelled item.
                 if not entry.result.done():
                     batch.append(entry)
         return batch
 
-    async def _wait_for_company(self, due: float) -> None:
+    async def _wait_for_others(self, due: float) -> None:
         remaining = due - asyncio.get_running_loop().time()
         if remaining <= 0 or self._closing or len(self._waiting) >= self.max_batch:
             return

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from captioner.batching import STOPPING, Batcher, Busy
+from captioner.batching import Batcher
 from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
 from captioner.decoding import generate
+from captioner.errors import Busy
 from captioner.options import Options
 from captioner.photo.decode import Limits
 from captioner.photo.preprocessing import Pixels
@@ -173,7 +174,7 @@ class Captioner:
             Busy: too many photos are waiting, or the captioner is stopping.
         """
         if self._leaving:
-            raise Busy(STOPPING)
+            raise Busy("stopping")
         self._batcher.admit(self._decoding)
 
     async def caption(self, photo: bytes, options: Options = Options()) -> Caption:
@@ -184,7 +185,7 @@ class Captioner:
             options: how to speak.
 
         Raises:
-            BadImage: the photo cannot be read; the message is for the person who sent it.
+            BadImage: the photo cannot be read.
             Busy: too many photos are waiting, or the captioner is stopping.
         """
         arrived = time.perf_counter()

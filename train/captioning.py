@@ -10,10 +10,11 @@ import torch
 from tqdm import tqdm
 
 from captioner.decoding import generate
+from captioner.errors import BadImage
 from captioner.matching import Matching
 from captioner.model import Model
 from captioner.options import Options
-from captioner.photo.decode import BadImage, decode
+from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Floats, Memory, Network, Runnable

@@ -15,12 +15,11 @@ from pydantic import BaseModel, Field, ValidationError
 from bot import metrics, replies
 from bot.answers import Answer, Answers, Problem
 from bot.settings import Settings
-from captioner import Caption
+from captioner import Busy, Caption
 
 CHUNK = 2**16
 FORM_ROOM = 2**14  # bytes of a form beside its photo: boundaries and headers
 LATE_RETRY = 10  # seconds
-STOPPING_RETRY = 60
 
 STATUS: dict[Problem, HTTPStatus] = {
     "damaged": HTTPStatus.BAD_REQUEST,
@@ -52,7 +51,8 @@ class CaptionApi:
     async def caption(self, request: web.Request) -> web.Response:
         """Caption the photo in a request's body."""
         if self.stop.is_set():
-            return failure(HTTPStatus.SERVICE_UNAVAILABLE, replies.STOPPING, STOPPING_RETRY)
+            error = Busy("stopping")
+            return failure(HTTPStatus.SERVICE_UNAVAILABLE, replies.busy(error), error.retry_after)
         try:
             query = Query.model_validate(dict(request.query))
         except ValidationError as error:

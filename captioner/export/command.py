@@ -30,11 +30,12 @@ from torch import nn
 from captioner import checkpoint
 from captioner.checkpoint import Checkpoint, CheckpointError
 from captioner.decoding import generate
+from captioner.errors import BadImage
 from captioner.export import networks
 from captioner.files import replacing
 from captioner.model import Model
 from captioner.options import Options
-from captioner.photo.decode import BadImage, decode
+from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from captioner.runtime.onnx import FORMAT, Exported, beside, digest
 from captioner.runtime.protocols import Squares

@@ -1,1 +1,1 @@
-"""The bytes of a photo to pixels: in a process of its own, for a photo is a stranger's file."""
+"""Decodes the bytes of a photo to pixels, in separate processes: anyone may send any file."""

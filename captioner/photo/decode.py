@@ -1,8 +1,8 @@
-"""The bytes of a photo to RGB pixels.
+"""Decodes the bytes of a photo to RGB pixels.
 
-Whatever is wrong with a file is found here, before the photo meets others in a batch: every bad
-input raises `BadImage` with a sentence for the person who sent it, and nothing else is raised.
-A stranger's file can also be made to take minutes, or to crash a library: `sandbox` is for these.
+Whatever is wrong with a file is found here, before the photo joins others in a batch: every bad
+input raises `BadImage`, and nothing else is raised. A file can also be made to take minutes, or to
+crash a library: see `sandbox`.
 """
 
 import io
@@ -10,11 +10,11 @@ import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from captioner.errors import BadImage
 from captioner.photo.preprocessing import Pixels
 
 try:
@@ -25,74 +25,54 @@ else:
     pillow_heif.register_heif_opener()
     HEIF_FORMATS = ("HEIF",)
 
-# Broken metadata in a stranger's photo, and a size that `Limits` allows, are no news for the log.
+# Broken metadata and large sizes are common in other people's photos; neither is worth a warning.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# A camera's MPO, a second picture behind the first, is opened by Pillow's JPEG reader.
+# Pillow's JPEG reader also opens a camera's MPO, which holds a second picture after the first.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", *HEIF_FORMATS)
-FORMAT_NAMES = f"JPEG, PNG, WebP, GIF, BMP, TIFF{', AVIF or HEIC' if HEIF_FORMATS else ' or AVIF'}"
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
-MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8])")  # of a JPEG segment, or of its end
+MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8])")  # starts a JPEG segment, or ends the file
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
 MAX_SCANS = 100  # as in libtiff; a progressive JPEG has about ten
-
-BadImageKind = Literal["damaged", "too large", "unsupported"]
-
-DAMAGED = "The picture is damaged or cut off; try sending it again."
-TOO_SLOW = "The picture takes too long to unpack; save it anew as JPEG."
-TOO_MUCH_MEMORY = "The picture needs more memory than I have; send a smaller one."
-
-
-class BadImage(ValueError):
-    """A photo that cannot be captioned; the message is a sentence for the person who sent it."""
-
-    def __init__(self, message: str, kind: BadImageKind = "damaged") -> None:
-        """Keep the sentence, and the kind of trouble for programs."""
-        super().__init__(message)
-        self.kind = kind
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a photo may cost."""
+    """The largest photo that is accepted."""
 
-    max_bytes: int = 20 * 2**20  # what Telegram lets a bot download
-    max_pixels: int = 50_000_000  # the largest phone photos; Pillow's 179 million holds above it
+    max_bytes: int = 20 * 2**20  # the largest file that a Telegram bot can download
+    max_pixels: int = 50_000_000  # the largest phone photos; Pillow refuses 179 million and more
     max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would fill gigabytes
-    seconds: float = 10  # to unpack it, where it can be stopped: in a `Sandbox`
+    seconds: float = 10  # to decode it; only a `Sandbox` enforces this
 
 
 def check_file(data: bytes, limits: Limits) -> None:
-    """Check what is known of a file unopened.
+    """Check what is known about a file before it is opened.
 
     Raises:
-        BadImage: it is empty or too large.
+        BadImage: the file is empty or too large.
     """
     if not data:
-        raise BadImage("The file is empty.")
+        raise BadImage("empty")
     if len(data) > limits.max_bytes:
-        raise BadImage(
-            f"The file is too large: {len(data) / 2**20:.1f} MB, "
-            f"and {limits.max_bytes / 2**20:.1f} MB is the most that I take.",
-            "too large",
-        )
+        raise BadImage("too many bytes", size=len(data), limit=limits.max_bytes)
 
 
 def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> Pixels:
-    """Decode a photo: its first frame, turned upright, over white where it is transparent.
+    """Decode a photo: its first frame, turned upright, with white where it is transparent.
 
     Args:
         data: a whole file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC with `pillow-heif`.
-        limits: what it may cost; checked before any pixel is decoded.
-        side: of what the photo will be scaled to. A JPEG far larger is decoded at a half, a
-            quarter or an eighth of its size, where at least twice the side is left.
+        limits: the largest photo that is accepted; checked before any pixel is decoded.
+        side: the side that the photo will be scaled to, in pixels. A much larger JPEG is decoded
+            at a half, a quarter or an eighth of its size, but never below twice this side.
 
     Returns:
         `(height, width, 3)`, uint8, RGB.
 
     Raises:
-        BadImage: it is empty, too large, broken, or not a picture.
+        BadImage: the file is empty, too large, damaged, or not a picture.
     """
     check_file(data, limits)
     try:
@@ -100,7 +80,7 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
             for width, height in (image.size, *_coded_sizes(data)):
                 _check_size(width, height, limits)
             if "progressive" in image.info and _scans(data) > MAX_SCANS:
-                raise BadImage(TOO_SLOW, "too large")
+                raise BadImage("too slow")
             if side is not None:
                 image.draft(None, (2 * side, 2 * side))
             image.load()
@@ -110,30 +90,24 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
     except BadImage:
         raise
     except MemoryError as error:
-        raise BadImage(TOO_MUCH_MEMORY, "too large") from error
-    # Pillow's decoders raise whatever comes up: OSError, ValueError, struct.error, SyntaxError.
+        raise BadImage("too much memory") from error
+    # Pillow's decoders raise many types: OSError, ValueError, struct.error, SyntaxError.
     except Exception as error:
-        raise BadImage(DAMAGED) from error
+        raise BadImage("damaged") from error
 
 
 def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadImage(
-            "The picture has far too many pixels; send a smaller one.", "too large"
-        ) from error
+        raise BadImage("far too many pixels") from error
     except UnidentifiedImageError as error:
         start = bytes(data[:16])
         if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS and not HEIF_FORMATS:
-            raise BadImage(
-                f"I cannot read HEIC photos; send it as {FORMAT_NAMES}.", "unsupported"
-            ) from error
+            raise BadImage("unsupported HEIC") from error
         if _starts_like_a_picture(start):
-            raise BadImage(DAMAGED) from error
-        raise BadImage(
-            f"This is not a picture that I can read; send it as {FORMAT_NAMES}.", "unsupported"
-        ) from error
+            raise BadImage("damaged") from error
+        raise BadImage("unsupported") from error
 
 
 def _starts_like_a_picture(start: bytes) -> bool:
@@ -144,20 +118,22 @@ def _starts_like_a_picture(start: bytes) -> bool:
 def _check_size(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.max_pixels or max(width, height) > limits.max_side:
         raise BadImage(
-            f"The picture is too large: {width} x {height} pixels, and I take at most "
-            f"{limits.max_pixels / 1e6:g} million, {limits.max_side} on a side.",
-            "too large",
+            "too many pixels",
+            width=width,
+            height=height,
+            max_pixels=limits.max_pixels,
+            max_side=limits.max_side,
         )
 
 
 def _coded_sizes(data: bytes) -> list[tuple[int, int]]:
-    # HEIC may hide a vast picture behind a small crop, and all of it is decoded.
+    # A HEIC file may show a small crop of a vast picture, and all of that is decoded.
     boxes = SPATIAL_EXTENT.finditer(data) if data[4:8] == b"ftyp" else ()
     return [(int.from_bytes(box[1]), int.from_bytes(box[2])) for box in boxes]
 
 
 def _scans(jpeg: bytes) -> int:
-    # Each scan of a few bytes costs a pass over all pixels: megabytes of them would last for hours.
+    # Each scan of a few bytes costs a pass over all pixels: megabytes of scans would take hours.
     scans, position = 0, 2
     while scans <= MAX_SCANS and (marker := MARKER.search(jpeg, position)):
         if marker[1] == b"\xd9":
@@ -182,7 +158,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     values = np.array(image, dtype=np.float32)
     opaque = values != image.info.get("transparency")
     values[~np.isfinite(values)] = 0
-    # 16 bits are 0..65535. Wider numbers have no range of their own: the smallest that holds them.
+    # 16 bits are 0..65535. Wider types have no fixed range: take the smallest common one that fits.
     peak = 65535 if image.mode.startswith("I;16") else values.max()
     white = next((white for white in (1, 255, 65535) if peak <= white), peak)
     values = values.clip(0, white, out=values) * (255 / white)

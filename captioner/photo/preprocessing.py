@@ -1,6 +1,6 @@
-"""RGB pixels to what the encoder was trained on: one function for training and serving alike.
+"""Turns RGB pixels into the encoder's input, by one function for training and serving.
 
-PyTorch is imported only where it is needed, so that a process that unpacks photos stays small.
+PyTorch is imported only where it is needed, so that a process that decodes photos stays small.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Pixels = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a photo becomes what the encoder was trained on; every checkpoint carries its own.
+    """How a photo becomes the encoder's input; every checkpoint carries its own settings.
 
     The whole photo is squeezed to a square, so that nothing at its edges is lost.
     """
@@ -43,7 +43,7 @@ class Preprocessing:
         return np.array(Image.fromarray(photo).resize(square, Image.Resampling.BILINEAR))
 
     def normalize(self, photos: "torch.Tensor") -> "torch.Tensor":
-        """Bring squeezed photos to the encoder's range.
+        """Normalize squeezed photos by the mean and the standard deviation of each channel.
 
         Args:
             photos: `(batch, 3, size, size)`, uint8, or float in 0..255, RGB.
@@ -60,15 +60,15 @@ class Preprocessing:
 
 @cache
 def _on_device(values: tuple[float, ...], device: "torch.device") -> "torch.Tensor":
-    """Lay a value a channel on a device once: a graph that is captured there may not copy it."""
+    """Put one value for each channel on a device, once: a captured graph must not copy them."""
     import torch
 
-    with torch.inference_mode(False):  # so that training may use it too
+    with torch.inference_mode(False):  # so that training can use them too
         return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
 def shrink(photo: Pixels, max_side: int) -> Pixels:
-    """Scale a photo down, in its proportions, until no side is longer than `max_side` pixels."""
+    """Scale a photo down, keeping its proportions, until no side exceeds `max_side` pixels."""
     picture = Image.fromarray(photo)
     picture.thumbnail((max_side, max_side))
     return np.array(picture)

@@ -1,7 +1,7 @@
-"""Unpacks photos in processes of their own, for a photo is a stranger's file.
+"""Decodes photos in separate processes, because anyone may send any file.
 
-A thread that decodes cannot be stopped, a crash in an image library ends its whole process, and
-one photo may take any memory. A process can be limited, killed, and replaced.
+A thread that decodes cannot be stopped, a crash in an image library ends its whole process, and a
+single photo may take all memory. A process can be limited, killed and replaced.
 """
 
 import asyncio
@@ -17,54 +17,55 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from types import TracebackType
-from typing import Any, NamedTuple, Self, get_args
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from captioner.cores import cores
-from captioner.photo.decode import DAMAGED, TOO_SLOW, BadImage, BadImageKind, Limits, check_file
+from captioner.errors import NUMBERS, BadImage
+from captioner.photo.decode import Limits, check_file
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.worker import LENGTHS, READY, Job, pack
 
 log = logging.getLogger(__name__)
 
-# Of the environment a worker gets what loading libraries may need, and no tokens.
+# The part of the environment that a worker gets: what loading libraries may need, and no tokens.
 KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-LONGEST_TEXT = 500  # bytes of a reply's JSON, which is a sentence at the most
-FEWEST = 2  # workers: where there is one, a file that takes all of its seconds holds up all others
-GRACE = 0.1  # seconds; a worker that idles ends within them once no more jobs can come
+LONGEST_TEXT = 500  # bytes of a reply's JSON: a shape, or a kind with a few numbers
+FEWEST = 2  # workers: with one, a file that takes all of its seconds would hold up all others
+GRACE = 0.1  # seconds; an idle worker ends this soon after its input was closed
 
 
 class Unpacked(NamedTuple):
-    """A photo's pixels, and what they took."""
+    """A photo's pixels, and how long decoding took."""
 
     pixels: Pixels
     seconds: float  # without the wait for a worker
 
 
 class Sandbox:
-    """Worker processes that unpack photos, each one at a time; callers are served in order.
+    """Worker processes that decode photos, one at a time each; callers are served in order.
 
-    A worker that takes too long is killed, and one that died or was killed is replaced while the
-    others go on. A caller that goes away takes its worker along, so that no later photo gets the
-    pixels of an earlier one.
+    A worker that takes too long is killed, and a worker that died or was killed is replaced while
+    the others go on. When a caller is cancelled its worker is killed too, so that no later photo
+    gets the pixels of an earlier one.
     """
 
     def __init__(self, limits: Limits = Limits(), workers: int | None = None) -> None:
         """Prepare; nothing runs before `async with`.
 
         Args:
-            limits: what a photo may cost; what memory it may take follows from them.
-            workers: processes; as many as there are cores, and two at least, if None.
+            limits: the largest photo that is accepted; a worker's memory follows from them.
+            workers: number of processes; if None, one for each core, and at least two.
         """
         self._limits = limits
         self._count = workers or max(FEWEST, cores())
         self._free = asyncio.Semaphore(self._count)
-        self._workers: deque[asyncio.Task[Process]] = deque()  # those that are ready come first
+        self._workers: deque[asyncio.Task[Process]] = deque()  # ready workers come first
         self._ending: set[asyncio.Task[bytes]] = set()
 
     async def __aenter__(self) -> Self:
-        """Have the workers start in the background."""
+        """Start the workers in the background."""
         self._workers.extend(asyncio.create_task(self._start()) for _ in range(self._count))
         return self
 
@@ -74,29 +75,29 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish what was asked, then end the workers."""
+        """Finish what was submitted, then end the workers."""
         for _ in range(self._count):
             await self._free.acquire()
         for worker in self._workers:
-            worker.cancel()  # one that still starts
+            worker.cancel()  # in case it is still starting
         started = await asyncio.gather(*self._workers, return_exceptions=True)
         ending = [_end(worker) for worker in started if isinstance(worker, Process)]
         await asyncio.gather(*self._ending, *ending)
 
     async def squeeze(self, photo: bytes, size: int) -> Unpacked:
-        """Squeeze a whole photo to `(size, size, 3)`, as `image.Preprocessing` does it.
+        """Squeeze a whole photo to `(size, size, 3)`, as `Preprocessing.squeeze` does.
 
         Raises:
-            BadImage: the photo cannot be read within the limits.
+            BadImage: the photo cannot be decoded within the limits.
             RuntimeError: no worker can be started.
         """
         return await self._unpack("squeeze", photo, size)
 
     async def thumbnail(self, photo: bytes, max_side: int) -> Unpacked:
-        """Scale a photo down, in its proportions, until no side is longer than `max_side`.
+        """Scale a photo down, keeping its proportions, until no side exceeds `max_side` pixels.
 
         Raises:
-            BadImage: the photo cannot be read within the limits.
+            BadImage: the photo cannot be decoded within the limits.
             RuntimeError: no worker can be started.
         """
         return await self._unpack("thumbnail", photo, max_side)
@@ -109,10 +110,10 @@ class Sandbox:
                 async with asyncio.timeout(self._limits.seconds):
                     found = await _ask(process, job, photo, side)
             except TimeoutError as error:
-                raise BadImage(TOO_SLOW, "too large") from error
-            # It crashed, or what took it over answers nonsense.
+                raise BadImage("too slow") from error
+            # The worker crashed, or the photo took it over and its reply is nonsense.
             except (EOFError, ConnectionError, KeyError, TypeError, ValueError) as error:
-                raise BadImage(DAMAGED) from error
+                raise BadImage("damaged") from error
             seconds = time.perf_counter() - started
         if isinstance(found, BadImage):
             raise found
@@ -120,17 +121,17 @@ class Sandbox:
 
     @asynccontextmanager
     async def _worker(self) -> AsyncIterator[Process]:
-        """Lend a worker; from work that it did not finish it does not come back."""
+        """Lend a worker; if it did not finish its work, it is replaced."""
         async with self._free:
             worker = self._workers.popleft()
             try:
                 process = await asyncio.shield(worker)
-                if process.returncode is not None:  # somebody killed it as it idled
+                if process.returncode is not None:  # it was killed while idle
                     worker = self._replace(worker)
                     process = await asyncio.shield(worker)
                 yield process
             except BaseException:
-                # A start goes on without the caller that waited for it and went away.
+                # A worker that is still starting is kept, although its caller went away.
                 self._workers.append(self._replace(worker) if worker.done() else worker)
                 raise
             self._workers.appendleft(worker)
@@ -143,14 +144,14 @@ class Sandbox:
         return asyncio.create_task(self._start())
 
     async def _start(self) -> Process:
-        # Not by multiprocessing: it would import the main module of whoever uses this, and run a
-        # script that has no guard for it once more.
+        # Multiprocessing would import the main module of the program again, and so run a script
+        # that has no `if __name__ == "__main__"` a second time.
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "captioner.photo.worker"),
             json.dumps(asdict(self._limits)),
             stdin=PIPE,
             stdout=PIPE,
-            stderr=PIPE,  # speaks as long as it starts
+            stderr=PIPE,  # written to only during the start
             env=_environment(),
         )
         assert process.stdout
@@ -172,7 +173,7 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name in KEPT or name.startswith("PYTHON")
     }
-    # It finds what this process finds. Threads of its libraries would only take memory.
+    # The worker imports what this process can import. Threads of BLAS would only take memory.
     return kept | {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -184,23 +185,27 @@ async def _ask(process: Process, job: Job, photo: bytes, side: int) -> Pixels | 
     await process.stdin.drain()
     text, behind = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
     if text > LONGEST_TEXT or behind > 3 * side * side:
-        raise ValueError("a reply longer than any that was asked for")
+        raise ValueError("a reply longer than any valid one")
     fields = json.loads(await process.stdout.readexactly(text))
     body = await process.stdout.readexactly(behind)
     return _refusal(fields) if "refused" in fields else _pixels(fields, body, job, side)
 
 
 def _refusal(fields: Mapping[str, Any]) -> BadImage:
-    if fields["kind"] not in get_args(BadImageKind):
-        raise ValueError("a refusal of no known kind")
-    return BadImage(str(fields["refused"]), fields["kind"])
+    # A photo may have taken the worker over: nothing of its own choice but numbers may pass.
+    kind, numbers = fields["refused"], dict(fields["numbers"])
+    if numbers.keys() != set(NUMBERS[kind]):
+        raise ValueError("a refusal with other numbers than its kind has")
+    if not all(type(number) is int and 0 <= number < 2**63 for number in numbers.values()):
+        raise ValueError("a refusal with a number that nothing in a photo can have")
+    return BadImage(kind, **numbers)
 
 
 def _pixels(fields: Mapping[str, Any], body: bytes, job: Job, side: int) -> Pixels:
     height, width, _ = fields["shape"]
     # Pixels of another shape would fail the whole batch.
     if max(height, width) > side or (job == "squeeze" and min(height, width) < side):
-        raise ValueError("pixels of another size than was asked for")
+        raise ValueError("pixels of another size than requested")
     return np.frombuffer(bytearray(body), np.uint8).reshape(height, width, 3)
 
 
@@ -209,12 +214,12 @@ def _kill(process: Process) -> None:
         if sys.platform == "win32":
             process.kill()
         else:
-            # Its own `kill` may be the first to notice that it has ended, and asyncio warns of it.
+            # `Process.kill` may be the first to notice that it has ended; asyncio would warn then.
             os.kill(process.pid, signal.SIGKILL)
 
 
 async def _end(process: Process) -> bytes:
-    """End a worker; return what it said on its standard error."""
+    """End a worker; return what it wrote to its standard error."""
     assert process.stdin
     process.stdin.close()
     try:
@@ -222,7 +227,7 @@ async def _end(process: Process) -> bytes:
     except TimeoutError:
         _kill(process)
     _, said = await process.communicate()
-    with suppress(ConnectionError):  # it ended before it had read what was sent
+    with suppress(ConnectionError):  # it ended before it had read everything
         await process.stdin.wait_closed()
     log.debug("a worker ended with status %s", process.returncode)
     return said

@@ -1,9 +1,10 @@
-"""A process that unpacks photos for `sandbox.Sandbox`, and may hang or crash at one.
+"""A process that decodes photos for `sandbox.Sandbox`, and may hang or crash while it does.
 
-It takes one job after another from its standard input until that ends, and writes what became of
-each to its standard output. A message is two lengths, then JSON, then bytes: a photo comes with
-`{"job": ..., "side": ...}`, pixels leave with `{"shape": ...}`, a photo that cannot be read
-with `{"refused": ..., "kind": ...}`, and `READY` says that it takes jobs.
+It reads one job after another from its standard input until that ends, and writes each result to
+its standard output. A message is two lengths, then JSON, then bytes. A photo comes in with
+`{"job": ..., "side": ...}`; pixels go out with `{"shape": ...}`; a photo that cannot be decoded is
+answered with `{"refused": kind, "numbers": ...}`, those of `BadImage`. The first message, `READY`,
+says that the worker accepts jobs.
 """
 
 import json
@@ -17,13 +18,14 @@ from typing import Any, BinaryIO, Literal
 
 from PIL import AvifImagePlugin, Image
 
-from captioner.photo.decode import HEIF_FORMATS, TOO_MUCH_MEMORY, BadImage, Limits, decode
+from captioner.errors import BadImage
+from captioner.photo.decode import HEIF_FORMATS, Limits, decode
 from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
 
 if sys.platform != "win32":
     import resource
 
-LENGTHS = struct.Struct(">II")  # of a message's JSON, and of the bytes behind it
+LENGTHS = struct.Struct(">II")  # of a message's JSON, and of the bytes after it
 Job = Literal["squeeze", "thumbnail"]
 
 _JOBS: Mapping[Job, Callable[[Pixels, int], Pixels]] = {
@@ -33,7 +35,7 @@ _JOBS: Mapping[Job, Callable[[Pixels, int], Pixels]] = {
 
 
 def pack(fields: Mapping[str, object], behind: int = 0) -> bytes:
-    """Return the start of a message: all but the bytes behind the JSON, of which it has so many."""
+    """Return a message up to the end of its JSON; `behind` bytes must follow."""
     text = json.dumps(fields).encode()
     return LENGTHS.pack(len(text), behind) + text
 
@@ -44,7 +46,7 @@ READY = pack({})
 def main() -> None:
     """Serve jobs; the one argument is `Limits` as JSON."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        # A terminal or a service manager sends them to every process; the parent decides here.
+        # A terminal or a service manager signals every process; the parent decides when to stop.
         signal.signal(number, signal.SIG_IGN)
     limits = Limits(**json.loads(sys.argv[1]))
     jobs, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -59,12 +61,12 @@ def main() -> None:
             _allow_time(limits)
             _serve(results, json.loads(jobs.read(text)), jobs.read(behind), limits)
     except (BrokenPipeError, struct.error):
-        pass  # the parent died as it sent or as it waited
+        pass  # the parent died while it was sending or waiting
 
 
 def _prepare() -> None:
-    Image.init()  # or the first file that no common format fits would wait for it
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # every core has a worker
+    Image.init()  # load all formats now, so that the first rare file does not wait for it
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there is a worker for every core
     if HEIF_FORMATS:
         import pillow_heif
 
@@ -76,18 +78,18 @@ def _confine(limits: Limits) -> None:
         return
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
-    if sys.platform == "linux":  # elsewhere it is not kept, or not accepted
+    if sys.platform == "linux":  # other systems ignore or reject this limit
         with open("/proc/self/statm") as file:
             own = int(file.read().split()[0]) * resource.getpagesize()
         _limit(resource.RLIMIT_AS, own + memory(limits))
 
 
 def memory(limits: Limits) -> int:
-    """Return the bytes that unpacking may take, beside the process itself.
+    """Return the bytes that decoding may take, in addition to the idle process.
 
-    A pixel takes 10 to 14 bytes in most formats, and 22 in WebP with transparency, which takes most
-    (`benchmarks/hostile.py --plain`); a file is there up to three times, as it came, as a library
-    copied it, and as its metadata.
+    A pixel takes 10 to 14 bytes in most formats, and 22 in WebP with transparency, the most of all
+    (`benchmarks/hostile.py --plain`). A file may be in memory three times: as it came, as a
+    library's copy, and as its metadata.
     """
     return 24 * limits.max_pixels + 3 * limits.max_bytes + 64 * 2**20
 
@@ -99,7 +101,7 @@ def _limit(which: int, value: int) -> None:
 
 
 def _allow_time(limits: Limits) -> None:
-    # The parent's clock ends a job. This ends one whose parent was killed, and nobody waits.
+    # The parent's clock ends a job. This limit ends a job whose parent was killed.
     if sys.platform != "win32":
         used = resource.getrusage(resource.RUSAGE_SELF)
         seconds = math.ceil(used.ru_utime + used.ru_stime + limits.seconds) + 1
@@ -109,7 +111,7 @@ def _allow_time(limits: Limits) -> None:
 
 
 def _hush() -> None:
-    # What a library prints must neither mix with the pixels nor stop this process at a full pipe.
+    # What a library prints must not mix with the pixels, nor block this process on a full pipe.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
@@ -120,9 +122,9 @@ def _serve(results: BinaryIO, job: Mapping[str, Any], photo: bytes, limits: Limi
     try:
         pixels = _JOBS[job["job"]](decode(photo, limits, job["side"]), job["side"])
     except BadImage as error:
-        _send(results, {"refused": str(error), "kind": error.kind})
+        _send(results, {"refused": error.kind, "numbers": error.numbers})
     except MemoryError:
-        _send(results, {"refused": TOO_MUCH_MEMORY, "kind": "too large"})
+        _send(results, {"refused": "too much memory", "numbers": {}})
     else:
         _send(results, {"shape": pixels.shape}, pixels.tobytes())
 

@@ -34,17 +34,34 @@ async def test_a_photo_is_answered_with_its_caption() -> None:
     assert (answer.text, answer.caption, answer.problem) == ("A dog runs.", SURE, None)
 
 
-@pytest.mark.parametrize("kind", ["damaged", "too large", "unsupported"])
-async def test_a_bad_photo_is_answered_with_what_is_wrong(kind: str) -> None:
-    answer = await answers(failing(BadImage("It is cut off.", kind))).first(b"")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (BadImage("empty"), "damaged"),
+        (BadImage("damaged"), "damaged"),
+        (BadImage("unsupported"), "unsupported"),
+        (BadImage("unsupported HEIC"), "unsupported"),
+        (BadImage("too many bytes", size=9, limit=8), "too large"),
+        (BadImage("too many pixels", width=9, height=8, max_pixels=7, max_side=6), "too large"),
+        (BadImage("far too many pixels"), "too large"),
+        (BadImage("too slow"), "too large"),
+        (BadImage("too much memory"), "too large"),
+    ],
+)
+async def test_a_bad_photo_is_answered_with_what_is_wrong(error: BadImage, problem: str) -> None:
+    answer = await answers(failing(error)).first(b"")
 
-    assert (answer.text, answer.problem, answer.caption) == ("It is cut off.", kind, None)
+    assert (answer.text, answer.problem, answer.caption) == (
+        replies.bad_image(error),
+        problem,
+        None,
+    )
 
 
 async def test_a_full_queue_is_answered_with_when_to_try_again() -> None:
     answer = await answers(failing(Busy("full", retry_after=6.2))).first(b"")
 
-    assert answer.text == replies.busy(6.2)
+    assert answer.text == replies.busy(Busy("full", 6.2))
     assert (answer.problem, answer.retry_after) == ("busy", 6.2)
 
 
@@ -170,7 +187,7 @@ async def test_answers_are_counted_by_platform_and_kind() -> None:
 
     before = count("captioner_errors_total", platform="test", kind="damaged")
     refused = count("captioner_photos_total", platform="test", outcome="refused")
-    await answers(failing(BadImage("cut off"))).first(b"")
+    await answers(failing(BadImage("damaged"))).first(b"")
 
     assert count("captioner_errors_total", platform="test", kind="damaged") == before + 1
     assert count("captioner_photos_total", platform="test", outcome="refused") == refused + 1
@@ -200,7 +217,7 @@ async def test_each_photo_is_one_event_with_what_it_took(caplog: pytest.LogCaptu
         return replace(SURE, seconds={"decode": 0.0123456, "wait": 0.5})
 
     await answers(caption).first(b"")
-    await answers(failing(BadImage("cut off", "damaged"))).first(b"")
+    await answers(failing(BadImage("damaged"))).first(b"")
 
     told = [vars(record) for record in caplog.records if record.message == "answered"]
     assert [(one["levelname"], one["platform"]) for one in told] == [("INFO", "test")] * 2

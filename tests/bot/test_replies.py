@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from bot import replies
-from captioner import Caption
+from captioner import BadImage, Busy, Caption
+from captioner.errors import NUMBERS, BadImageKind
 
 
 def caption(text: str, confidence: float) -> Caption:
@@ -50,7 +52,28 @@ def test_an_album_is_numbered_and_names_what_is_left_out() -> None:
     ("seconds", "said"), [(0.2, "a second"), (1.0, "a second"), (1.1, "2 seconds"), (60, "60")]
 )
 def test_busy_says_when_to_try_again(seconds: float, said: str) -> None:
-    assert said in replies.busy(seconds)
+    assert said in replies.busy(Busy("full", seconds))
+
+
+def test_busy_says_when_the_bot_is_being_stopped() -> None:
+    assert replies.busy(Busy("stopping")) == "I am being stopped; try again in 60 seconds."
+
+
+@pytest.mark.parametrize("kind", get_args(BadImageKind))
+def test_every_bad_image_has_a_sentence_of_the_bots_own(kind: BadImageKind) -> None:
+    error = BadImage(kind, **dict.fromkeys(NUMBERS[kind], 2**26))
+
+    said = replies.bad_image(error)
+    assert said.endswith(".")
+    assert kind == "empty" or said != str(error)
+
+
+def test_a_bad_image_is_worded_with_its_limits() -> None:
+    large = BadImage("too many bytes", size=2**25, limit=20 * 2**20)
+    assert replies.bad_image(large) == replies.too_large(20)
+    pixels = BadImage("too many pixels", width=9, height=8, max_pixels=50_000_000, max_side=65_535)
+    assert "9 x 8 pixels" in replies.bad_image(pixels)
+    assert "50 million pixels, 65535 on a side" in replies.bad_image(pixels)
 
 
 def test_the_shipped_model_comes_with_the_notice_of_its_licence() -> None:

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from captioner.errors import BadImage
 from captioner.files import replacing
 from captioner.model import Encoder
-from captioner.photo.decode import BadImage, decode
+from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
 from train.data.datasets import DatasetError, Record
 from train.data.loader import Augmentation, names_a_side

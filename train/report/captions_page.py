@@ -12,7 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from captioner.photo.decode import BadImage, decode
+from captioner.errors import BadImage
+from captioner.photo.decode import decode
 from captioner.photo.preprocessing import shrink
 from train.report import html
 from train.scoring.scores import Scores

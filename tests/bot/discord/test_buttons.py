@@ -48,11 +48,11 @@ async def test_a_busy_model_leaves_the_caption_as_it_is(world: World) -> None:
     fake = world.fake
     async with world.running():
         message = await world.captioned()
-        world.model.problem = Busy("later", 3.0)
+        world.model.problem = Busy("full", 3.0)
         pressed = await fake.press(message, "another:1")
         reply = await fake.followed_up(pressed)
 
-    assert reply.body["content"] == replies.busy(3)
+    assert reply.body["content"] == replies.busy(Busy("full", 3.0))
     assert not fake.requests("PATCH", ".*")
 
 

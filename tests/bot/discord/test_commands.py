@@ -3,6 +3,7 @@
 import pytest
 
 from bot import replies
+from captioner import BadImage
 from tests.bot.discord.fake_payloads import (
     ADMINISTRATOR,
     CHANNEL,
@@ -56,7 +57,7 @@ async def test_the_slash_command_takes_pictures_only(world: World) -> None:
         refused = await world.fake.edited(broken)
 
     assert answer["content"] == replies.NEEDS_ATTACHMENT
-    assert refused["content"] == "This file is damaged."
+    assert refused["content"] == replies.bad_image(BadImage("damaged"))
     assert not {"embeds", "components"} & {*answer, *refused}
 
 

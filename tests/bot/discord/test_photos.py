@@ -3,6 +3,7 @@
 import pytest
 
 from bot import replies
+from captioner import BadImage
 from tests.bot.discord.fake_payloads import PRIVATE
 from tests.bot.discord.world import BROKEN, LONG, PHOTOS, World
 
@@ -98,7 +99,7 @@ async def test_a_failed_download_and_a_damaged_photo_get_different_answers(world
         await world.fake.say(channel_id=PRIVATE, attachments=photos)
         reply = await world.fake.sent()
 
-    lines = [replies.UNREACHABLE, "This file is damaged.", "A dog runs."]
+    lines = [replies.UNREACHABLE, replies.bad_image(BadImage("damaged")), "A dog runs."]
     assert reply["content"] == replies.album(lines)
 
 

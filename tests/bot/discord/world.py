@@ -65,7 +65,7 @@ class Model:
         if self.problem is not None:
             raise self.problem
         if photo == BROKEN:
-            raise BadImage("This file is damaged.", "damaged")
+            raise BadImage("damaged")
         if photo == LONG:
             return sentence("long " * 300)
         text = SENTENCES[PHOTOS.index(photo)]

@@ -56,7 +56,7 @@ async def open_store(folder: Path, **fields: Any) -> AsyncIterator[Store]:
 
 async def caption_photo(photo: bytes, options: Options) -> Caption:
     if photo not in PHOTOS:
-        raise BadImage("The picture is damaged.")
+        raise BadImage("damaged")
     text = f"Photo {PHOTOS[photo]}." if not options.sample else f"Turn {options.seed}."
     return Caption(text, -0.1, 0.9, (Word("photo", -0.1, LOOK if options.attention else None),))
 

@@ -161,7 +161,9 @@ async def test_a_problem_with_a_button_is_shown_and_the_caption_stays(
         await fake.press("look", shown)
         await fake.nth("answerCallbackQuery", 2)
 
-    assert {answer["text"] for answer in fake.of("answerCallbackQuery")} == {replies.busy(3)}
+    assert {answer["text"] for answer in fake.of("answerCallbackQuery")} == {
+        replies.busy(Busy("full", 3))
+    }
     assert (shown["text"], turns(shown)) == ("Photo 0.", "another:1")
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from bot import replies
 from bot.telegram import sending
+from captioner import BadImage
 from tests.bot.telegram.chat import (
     CAR,
     CAT,
@@ -102,7 +103,7 @@ async def test_a_file_that_cannot_be_captioned_gets_a_sentence_and_no_buttons(
         ({"document": fake.file(b"%PDF", mime_type="application/pdf")}, replies.NEEDS_ATTACHMENT),
         ({"photo": [fake.photo(DOG, file_size=2**22)]}, replies.too_large(2)),
         ({"document": fake.file(bytes(2**22), mime_type="image/png")}, replies.too_large(2)),
-        ({"photo": [fake.photo(b"noise")]}, "The picture is damaged."),
+        ({"photo": [fake.photo(b"noise")]}, replies.bad_image(BadImage("damaged"))),
     ]
 
     async with running(telegram(fake, store, max_photo_mb=2)):

@@ -315,8 +315,8 @@ async def test_where_there_is_no_room_a_body_is_not_waited_for() -> None:
 @pytest.mark.parametrize(
     ("error", "status", "sentence", "retry_after"),
     [
-        (Busy("full", 6.2), 503, replies.busy(6.2), "7"),
-        (BadImage("Cut off.", "damaged"), 400, "Cut off.", None),
+        (Busy("full", 6.2), 503, replies.busy(Busy("full", 6.2)), "7"),
+        (BadImage("damaged"), 400, replies.bad_image(BadImage("damaged")), None),
         (RuntimeError("a bug"), 500, replies.FAILED, None),
     ],
 )

@@ -19,7 +19,7 @@ TOKEN = "a token"
 async def sees_a_picture_in_any_bytes(photo: bytes, options: Options) -> Caption:
     """Take what the schema calls a photo: it cannot say which bytes are pictures."""
     if not photo:
-        raise BadImage("It is empty.", "damaged")
+        raise BadImage("empty")
     return replace(SURE, alternatives=SURE.alternatives[: options.alternatives])
 
 

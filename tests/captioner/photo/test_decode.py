@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import re
 import struct
 import subprocess
 import sys
@@ -19,7 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional
 
-from captioner.photo.decode import FORMATS, BadImage, Limits, decode
+from captioner.errors import NUMBERS, BadImage
+from captioner.photo.decode import FORMATS, Limits, decode
 from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
 from tests.pictures import (
     BLACK,
@@ -64,13 +64,11 @@ def assert_halves(photo: Pixels, left: Any, right: Any, tolerance: int = 0) -> N
         assert found == pytest.approx(list(wanted), abs=tolerance)
 
 
-def complaint(data: Any, limits: Limits = Limits()) -> str:
+def refusal(data: Any, limits: Limits = Limits()) -> BadImage:
     with pytest.raises(BadImage) as caught:
         decode(data, limits)
-    message = str(caught.value)
-    assert re.fullmatch(r"[A-Z][^<>_\n]{10,150}\.", message)
-    assert not re.search("object|PIL|Error|0x|bytes", message)
-    return message
+    assert set(caught.value.numbers) == set(NUMBERS[caught.value.kind])
+    return caught.value
 
 
 # A photo is read
@@ -309,7 +307,7 @@ def test_a_gif_frame_larger_than_its_screen_is_read() -> None:
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
 def test_other_kinds_of_bytes_are_read_alike(kind: Callable[[bytes], Any]) -> None:
     assert_halves(decode(kind(saved(halves(), "PNG"))), LEFT, RIGHT)
-    assert "not a picture" in complaint(kind(b"hello"))
+    assert refusal(kind(b"hello")).kind == "unsupported"
 
 
 def test_photos_are_read_in_several_threads_at_once() -> None:
@@ -324,63 +322,63 @@ def test_photos_are_read_in_several_threads_at_once() -> None:
 
 
 SMALL = halves()
-DAMAGED, NOT_A_PICTURE = "damaged", "not a picture that I can read"
 JPEG, PNG, GIF, TIFF = (saved(halves(), format_) for format_ in ("JPEG", "PNG", "GIF", "TIFF"))
 
 BROKEN_FILES: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "empty"),
-    "one byte": (b"\xff", NOT_A_PICTURE),
-    "zeros": (bytes(1000), NOT_A_PICTURE),
-    "text": ("Ein Hund läuft über die Wiese.".encode(), NOT_A_PICTURE),
-    "a web page": (b"<!DOCTYPE html><html><body>404</body></html>", NOT_A_PICTURE),
-    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', NOT_A_PICTURE),
-    "PDF": (saved(SMALL, "PDF"), NOT_A_PICTURE),
-    "EPS": (saved(SMALL, "EPS"), NOT_A_PICTURE),
-    "ICO": (saved(SMALL, "ICO"), NOT_A_PICTURE),
-    "PPM": (saved(SMALL, "PPM"), NOT_A_PICTURE),
-    "PSD": (struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, 1, 1, 8, 3) + bytes(17), NOT_A_PICTURE),
-    "a ZIP": (b"PK\x03\x04" + bytes(100), NOT_A_PICTURE),
-    "a film": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100), NOT_A_PICTURE),
-    "a sound": (b"RIFF\x24\0\0\0WAVEfmt " + bytes(28), NOT_A_PICTURE),
-    "JPEG without its header": (JPEG[20:], NOT_A_PICTURE),
-    "JPEG, three bytes": (JPEG[:3], DAMAGED),
-    "JPEG without pixels": (JPEG[: JPEG.index(b"\xff\xda")], DAMAGED),
-    "JPEG without tables": (JPEG.replace(b"\xff\xdb", b"\xff\xfe"), DAMAGED),
-    "PNG, its signature": (PNG[:8], DAMAGED),
-    "PNG without width": (png(0, 1, 8, 0, b""), DAMAGED),
-    "PNG of an unknown depth": (png(1, 1, 7, 0, b"\0\0"), DAMAGED),
-    "PNG without pixels": (png(9, 9, 8, 0, b""), DAMAGED),
-    "PNG with a wrong checksum": (PNG[:29] + b"\0\0\0\0" + PNG[33:], DAMAGED),
-    "PNG with garbage pixels": (PNG.replace(b"IDATx", b"IDATy"), DAMAGED),
-    "PNG without a palette": (png(1, 1, 8, 3, b"\0\0"), DAMAGED),
+    "no bytes": (b"", "empty"),
+    "one byte": (b"\xff", "unsupported"),
+    "zeros": (bytes(1000), "unsupported"),
+    "text": ("Ein Hund läuft über die Wiese.".encode(), "unsupported"),
+    "a web page": (b"<!DOCTYPE html><html><body>404</body></html>", "unsupported"),
+    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "unsupported"),
+    "PDF": (saved(SMALL, "PDF"), "unsupported"),
+    "EPS": (saved(SMALL, "EPS"), "unsupported"),
+    "ICO": (saved(SMALL, "ICO"), "unsupported"),
+    "PPM": (saved(SMALL, "PPM"), "unsupported"),
+    "PSD": (struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, 1, 1, 8, 3) + bytes(17), "unsupported"),
+    "a ZIP": (b"PK\x03\x04" + bytes(100), "unsupported"),
+    "a film": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100), "unsupported"),
+    "a sound": (b"RIFF\x24\0\0\0WAVEfmt " + bytes(28), "unsupported"),
+    "JPEG without its header": (JPEG[20:], "unsupported"),
+    "JPEG, three bytes": (JPEG[:3], "damaged"),
+    "JPEG without pixels": (JPEG[: JPEG.index(b"\xff\xda")], "damaged"),
+    "JPEG without tables": (JPEG.replace(b"\xff\xdb", b"\xff\xfe"), "damaged"),
+    "PNG, its signature": (PNG[:8], "damaged"),
+    "PNG without width": (png(0, 1, 8, 0, b""), "damaged"),
+    "PNG of an unknown depth": (png(1, 1, 7, 0, b"\0\0"), "damaged"),
+    "PNG without pixels": (png(9, 9, 8, 0, b""), "damaged"),
+    "PNG with a wrong checksum": (PNG[:29] + b"\0\0\0\0" + PNG[33:], "damaged"),
+    "PNG with garbage pixels": (PNG.replace(b"IDATx", b"IDATy"), "damaged"),
+    "PNG without a palette": (png(1, 1, 8, 3, b"\0\0"), "damaged"),
     "PNG with a text bomb": (
         png(1, 1, 8, 0, b"\0\0", zTXt=b"a\0\0" + zlib.compress(bytes(5_000_000))),
-        DAMAGED,
+        "damaged",
     ),
-    "GIF without a frame": (GIF[:13] + b";", DAMAGED),
-    "GIF without a size": (GIF[:6] + bytes(4) + GIF[10:13] + b";", DAMAGED),
-    "BMP with an unknown header": (b"BM" + bytes(12) + b"\7\0\0\0" + bytes(50), DAMAGED),
-    "WebP without pixels": (b"RIFF\x16\0\0\0WEBPVP8 \x0a\0\0\0" + bytes(10), DAMAGED),
-    "TIFF, its signature": (TIFF[:4], DAMAGED),
-    "TIFF with its directory outside": (b"II*\0\xff\xff\xff\x7f", DAMAGED),
-    "TIFF without tags": (b"II*\0\x08\0\0\0\0\0\0\0\0\0", DAMAGED),
-    "TIFF with an unknown compression": (with_tiff_tag(TIFF, 259, 60000), DAMAGED),
-    "TIFF with a billion samples a pixel": (with_tiff_tag(TIFF, 277, 10**9), DAMAGED),
-    "TIFF with a billion strips": (with_tiff_tag(TIFF, 273, 8, count=10**9), DAMAGED),
-    "TIFF with pixels outside of the file": (with_tiff_tag(TIFF, 273, 2**31), DAMAGED),
-    "TIFF with a text for its width": (with_tiff_tag(TIFF, 256, 0, kind=2), DAMAGED),
+    "GIF without a frame": (GIF[:13] + b";", "damaged"),
+    "GIF without a size": (GIF[:6] + bytes(4) + GIF[10:13] + b";", "damaged"),
+    "BMP with an unknown header": (b"BM" + bytes(12) + b"\7\0\0\0" + bytes(50), "damaged"),
+    "WebP without pixels": (b"RIFF\x16\0\0\0WEBPVP8 \x0a\0\0\0" + bytes(10), "damaged"),
+    "TIFF, its signature": (TIFF[:4], "damaged"),
+    "TIFF with its directory outside": (b"II*\0\xff\xff\xff\x7f", "damaged"),
+    "TIFF without tags": (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "damaged"),
+    "TIFF with an unknown compression": (with_tiff_tag(TIFF, 259, 60000), "damaged"),
+    "TIFF with a billion samples a pixel": (with_tiff_tag(TIFF, 277, 10**9), "damaged"),
+    "TIFF with a billion strips": (with_tiff_tag(TIFF, 273, 8, count=10**9), "damaged"),
+    "TIFF with pixels outside of the file": (with_tiff_tag(TIFF, 273, 2**31), "damaged"),
+    "TIFF with a text for its width": (with_tiff_tag(TIFF, 256, 0, kind=2), "damaged"),
 }
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", BROKEN_FILES)
 def test_a_broken_file_is_refused_with_a_reason(name: str) -> None:
-    data, reason = BROKEN_FILES[name]
-    assert reason in complaint(data)
+    data, kind = BROKEN_FILES[name]
+    assert refusal(data).kind == kind
 
 
-def test_a_refusal_names_the_formats_that_are_read() -> None:
-    assert "send it as JPEG, PNG, WebP, GIF, BMP, TIFF" in complaint(b"hello")
+@pytest.mark.skipif("HEIF" in FORMATS, reason="pillow-heif is installed")
+def test_a_heic_photo_that_cannot_be_read_is_called_by_its_name() -> None:
+    assert refusal(b"\0\0\0\x18ftypheic" + bytes(100)).kind == "unsupported HEIC"
 
 
 @pytest.mark.parametrize("format_", each_format())
@@ -388,12 +386,12 @@ def test_a_truncated_photo_is_refused(format_: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     data = saved(Image.fromarray(noise), format_)
     for share in (0.1, 0.5, 0.9):
-        assert "damaged" in complaint(data[: int(share * len(data))])
+        assert refusal(data[: int(share * len(data))]).kind == "damaged"
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_warning_that_is_made_an_error_does_not_escape() -> None:
-    assert DAMAGED in complaint(with_tiff_tag(TIFF, 273, 8, count=10**9))
+    assert refusal(with_tiff_tag(TIFF, 273, 8, count=10**9)).kind == "damaged"
 
 
 # A photo that would cost too much is refused before its pixels are decoded
@@ -406,7 +404,14 @@ def pixel_buffers() -> int:
 @pytest.mark.parametrize("format_", each_format())
 def test_a_photo_of_too_many_pixels_is_refused_before_they_are_decoded(format_: str) -> None:
     data, before = claiming(format_, 9000), pixel_buffers()
-    assert "9000 x 9000 pixels, and I take at most 50 million" in complaint(data)
+    refused = refusal(data)
+    assert refused.kind == "too many pixels"
+    assert refused.numbers == {
+        "width": 9000,
+        "height": 9000,
+        "max_pixels": Limits.max_pixels,
+        "max_side": Limits.max_side,
+    }
     assert pixel_buffers() == before
 
 
@@ -414,28 +419,33 @@ def test_a_photo_of_too_many_pixels_is_refused_before_they_are_decoded(format_: 
 def test_a_bomb_is_refused_before_its_pixels_are_decoded(format_: str) -> None:
     data, before = claiming(format_, 60_000), pixel_buffers()
     # The AVIF library takes such a header for nonsense.
-    assert ("damaged" if format_ == "AVIF" else "far too many pixels") in complaint(data)
+    assert refusal(data).kind == ("damaged" if format_ == "AVIF" else "far too many pixels")
     assert pixel_buffers() == before
 
 
 def test_a_photo_at_the_limits_is_read_and_one_above_is_refused() -> None:
     data = saved(halves(), "PNG")
     decode(data, Limits(max_bytes=len(data), max_pixels=64 * 32, max_side=64))
-    assert "file is too large" in complaint(data, Limits(max_bytes=len(data) - 1))
-    assert "64 x 32 pixels" in complaint(data, Limits(max_pixels=64 * 32 - 1))
-    assert "63 on a side" in complaint(data, Limits(max_side=63))
+    large = refusal(data, Limits(max_bytes=len(data) - 1))
+    assert (large.kind, large.numbers) == (
+        "too many bytes",
+        {"size": len(data), "limit": len(data) - 1},
+    )
+    assert refusal(data, Limits(max_pixels=64 * 32 - 1)).numbers["max_pixels"] == 64 * 32 - 1
+    assert refusal(data, Limits(max_side=63)).numbers["max_side"] == 63
 
 
 @needs_heif
 def test_a_crop_does_not_hide_the_size_of_the_photo_behind_it() -> None:
     data = saved(halves(), "HEIF")  # 64 x 32 cut from the 64 x 64 that the encoder works on
-    assert "64 x 64 pixels" in complaint(data, Limits(max_pixels=64 * 32))
+    numbers = refusal(data, Limits(max_pixels=64 * 32)).numbers
+    assert (numbers["width"], numbers["height"]) == (64, 64)
 
 
 def test_a_progressive_photo_of_endless_scans_is_refused() -> None:
     data = saved(halves(), "JPEG", progressive=True)
     scan = data[data.rindex(b"\xff\xda") : -2]
-    assert "too long to unpack" in complaint(data[:-2] + 1000 * scan + data[-2:])
+    assert refusal(data[:-2] + 1000 * scan + data[-2:]).kind == "too slow"
 
 
 def test_a_photo_with_another_file_behind_it_is_read() -> None:
@@ -446,14 +456,15 @@ def test_a_photo_with_another_file_behind_it_is_read() -> None:
 
 WITH_LITTLE_MEMORY = """
 import resource, sys
-from captioner.photo.decode import BadImage, Limits, decode
+from captioner.errors import BadImage
+from captioner.photo.decode import Limits, decode
 data = sys.stdin.buffer.read()
 pages = int(open("/proc/self/statm").read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**26,) * 2)
 try:
     decode(data, Limits(max_pixels=10**9))
 except BadImage as error:
-    print(error)
+    print(error.kind)
 """
 
 
@@ -462,7 +473,7 @@ def test_a_photo_that_memory_cannot_hold_is_refused() -> None:
     # In a process of its own: memory that earlier tests gave back would do here.
     command = [sys.executable, "-c", WITH_LITTLE_MEMORY]
     done = subprocess.run(command, input=claiming("PNG", 9000), capture_output=True)
-    assert b"more memory than I have" in done.stdout, done.stderr.decode()
+    assert done.stdout == b"too much memory\n", done.stderr.decode()
 
 
 # A photo that was mutated
@@ -563,22 +574,6 @@ def test_normalizing_takes_the_mean_and_divides_by_the_deviation() -> None:
     wanted = torch.tensor([1.0, 0.0, 0.2]).view(1, 3, 1, 1).expand(4, 3, 2, 2)
     torch.testing.assert_close(seen, wanted)
     torch.testing.assert_close(preprocessing.normalize(photos.float()), wanted)
-
-
-@pytest.mark.parametrize(
-    ("data", "limits", "kind"),
-    [
-        (b"", Limits(), "damaged"),
-        (JPEG[:200], Limits(), "damaged"),
-        (b"hello", Limits(), "unsupported"),
-        (JPEG, Limits(max_bytes=10), "too large"),
-        (JPEG, Limits(max_pixels=10), "too large"),
-    ],
-)
-def test_a_refusal_tells_programs_its_kind(data: bytes, limits: Limits, kind: str) -> None:
-    with pytest.raises(BadImage) as refused:
-        decode(data, limits)
-    assert refused.value.kind == kind
 
 
 def test_a_large_jpeg_is_decoded_no_larger_than_it_is_needed() -> None:

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from captioner.photo.decode import BadImage, Limits
+from captioner.errors import BadImage
+from captioner.photo.decode import Limits
 from captioner.photo.sandbox import Sandbox
 from tests.captioner.photo.hostile import HOSTILE, READABLE
 from tests.captioner.photo.mutants import mutants

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from captioner.photo.decode import BadImage, Limits, decode
+from captioner.errors import BadImage, BadImageKind
+from captioner.photo.decode import Limits, decode
 from captioner.photo.preprocessing import Preprocessing, shrink
 from captioner.photo.sandbox import Sandbox
-from captioner.photo.worker import memory
+from captioner.photo.worker import LENGTHS, memory
 from tests.captioner.photo.hostile import HOSTILE
 from tests.conftest import photo_bytes
 
@@ -78,20 +79,27 @@ async def test_a_thumbnail_is_the_whole_photo_in_its_proportions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("photo", "kind", "message"),
+    ("photo", "kind", "numbers"),
     [
-        (b"", "damaged", "empty"),
-        (b"hello", "unsupported", "not a picture"),
-        (PHOTOS[0][:200], "damaged", "cut off"),
-        (bytes(20_000), "too large", "file is too large"),
-        (photo_bytes(0, "PNG"), "too large", "96 x 80 pixels"),
+        (b"", "empty", {}),
+        (b"hello", "unsupported", {}),
+        (PHOTOS[0][:200], "damaged", {}),
+        (bytes(20_000), "too many bytes", {"size": 20_000, "limit": 10_000}),
+        (
+            photo_bytes(0, "PNG"),
+            "too many pixels",
+            {"width": 96, "height": 80, "max_pixels": 7000, "max_side": 5000},
+        ),
     ],
 )
-async def test_a_refusal_arrives_as_it_was_raised(photo: bytes, kind: str, message: str) -> None:
-    async with Sandbox(Limits(max_bytes=10_000, max_pixels=7000), workers=1) as sandbox:
-        with pytest.raises(BadImage, match=message) as refused:
+async def test_a_refusal_arrives_as_it_was_raised(
+    photo: bytes, kind: BadImageKind, numbers: dict[str, int]
+) -> None:
+    limits = Limits(max_bytes=10_000, max_pixels=7000, max_side=5000)
+    async with Sandbox(limits, workers=1) as sandbox:
+        with pytest.raises(BadImage) as refused:
             await sandbox.squeeze(photo, SIDE)
-    assert refused.value.kind == kind
+    assert (refused.value.kind, refused.value.numbers) == (kind, numbers)
 
 
 async def test_a_photo_that_takes_too_long_is_refused_and_holds_up_nobody(slow: bytes) -> None:
@@ -100,9 +108,9 @@ async def test_a_photo_that_takes_too_long_is_refused_and_holds_up_nobody(slow: 
         for photo in PHOTOS:
             await assert_read(sandbox, photo)
         assert not late.done()
-        with pytest.raises(BadImage, match="too long to unpack") as refused:
+        with pytest.raises(BadImage) as refused:
             await late
-        assert refused.value.kind == "too large"
+        assert refused.value.kind == "too slow"
         for photo in PHOTOS:
             await assert_read(sandbox, photo)
 
@@ -115,8 +123,9 @@ async def test_a_worker_that_dies_fails_its_photo_alone(slow: bytes) -> None:
         waiting = asyncio.create_task(assert_read(sandbox, PHOTOS[0]))
         await at_work(process.pid)
         os.kill(process.pid, signal.SIGSEGV)
-        with pytest.raises(BadImage, match="damaged"):
+        with pytest.raises(BadImage) as refused:
             await lost
+        assert refused.value.kind == "damaged"
         await waiting
 
 
@@ -294,16 +303,33 @@ async def test_a_worker_that_cannot_start_is_an_error_of_the_machine(
             await assert_read(sandbox, PHOTOS[0])
 
 
+def message(text: str, behind: int = 0, body: str = "") -> str:
+    """Return a worker's message, as `printf` writes it."""
+    head = "".join(f"\\{byte:03o}" for byte in LENGTHS.pack(len(text), behind))
+    return head + text + body
+
+
 @pytest.mark.parametrize(
     "reply",
     [
-        r"\0\0\0\2\0\0\0\3{}abc",
-        r"\0\0\0\2\377\377\377\377{}",
-        r"\377\377\377\377\0\0\0\0",
-        r"\0\0\0\3\0\0\0\0{x}",
-        r'\0\0\0\17\0\0\0\0{"shape":[9,9]}',
-        r'\0\0\0\21\0\0\0\14{"shape":[1,4,3]}123456789012',
-        r'\0\0\0\32\0\0\0\0{"refused":1,"kind":"odd"}',
+        message("{}", 3, "abc"),
+        message("{}", 2**32 - 1),
+        message("", 0).replace(r"\000", r"\377", 4),
+        message("{x}"),
+        message('{"shape":[9,9]}'),
+        message('{"shape":[1,4,3]}', 12, "123456789012"),
+        message('{"refused":"my own text","numbers":{}}'),
+        message('{"refused":1,"numbers":{}}'),
+        message('{"refused":["empty"],"numbers":{}}'),
+        message('{"refused":"empty"}'),
+        message('{"refused":"empty","numbers":"my own text"}'),
+        message('{"refused":"empty","numbers":{"text":1}}'),
+        message('{"refused":"too many bytes","numbers":{"size":"my own text","limit":1}}'),
+        message('{"refused":"too many bytes","numbers":{"size":true,"limit":1}}'),
+        message('{"refused":"too many bytes","numbers":{"size":1.5,"limit":1}}'),
+        message('{"refused":"too many bytes","numbers":{"size":-1,"limit":1}}'),
+        message('{"refused":"too many bytes","numbers":{"size":%s,"limit":1}}' % (400 * "9")),
+        message('{"refused":"too many bytes","numbers":{"size":1}}'),
     ],
 )
 async def test_a_worker_that_answers_nonsense_is_not_believed(
@@ -313,8 +339,9 @@ async def test_a_worker_that_answers_nonsense_is_not_believed(
     monkeypatch.setattr(sys, "executable", program(tmp_path, lying))
     async with Sandbox(workers=1) as sandbox:
         started = time.perf_counter()
-        with pytest.raises(BadImage, match="damaged"):
+        with pytest.raises(BadImage) as refused:
             await sandbox.squeeze(PHOTOS[0], SIDE)
+        assert refused.value.kind == "damaged"
         assert time.perf_counter() - started < 5
 
 

@@ -1,0 +1,90 @@
+"""The two errors that a person may meet, and how the command line words them.
+
+An error carries its kind and its numbers. Whoever shows it elsewhere, or in another language,
+writes a sentence of their own from these.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+BadImageKind = Literal[
+    "empty",
+    "too many bytes",
+    "too many pixels",
+    "far too many pixels",  # more than Pillow opens, whatever the limits are
+    "too slow",
+    "too much memory",
+    "damaged",
+    "unsupported",
+    "unsupported HEIC",  # the optional extra `heif` reads it
+]
+BusyKind = Literal["full", "stopping"]
+
+# The names of each kind's numbers, all of them whole and none below zero.
+NUMBERS: Mapping[BadImageKind, tuple[str, ...]] = {
+    "empty": (),
+    "too many bytes": ("size", "limit"),
+    "too many pixels": ("width", "height", "max_pixels", "max_side"),
+    "far too many pixels": (),
+    "too slow": (),
+    "too much memory": (),
+    "damaged": (),
+    "unsupported": (),
+    "unsupported HEIC": (),
+}
+
+# All that are read everywhere. Pillow reads a camera's MPO with its JPEG reader.
+FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
+
+_BAD_IMAGE: Mapping[BadImageKind, str] = {
+    "empty": "The file is empty.",
+    "far too many pixels": "The picture has far too many pixels.",
+    "too slow": "The picture takes too long to decode; save it as a plain JPEG.",
+    "too much memory": "The picture needs too much memory to decode.",
+    "damaged": "The picture is damaged or cut off.",
+    "unsupported": f"This is not a picture in a known format; save it as {FORMATS}.",
+    "unsupported HEIC": f"HEIC needs the package pillow-heif; or save it as {FORMATS}.",
+}
+_BUSY: Mapping[BusyKind, str] = {
+    "full": "Too many photos are waiting; try again in {seconds:.0f} s.",
+    "stopping": "The captioner is stopping; try again in {seconds:.0f} s.",
+}
+RESTART_SECONDS = 60.0  # by then a service manager has usually started a new process
+
+
+class BadImage(ValueError):
+    """A photo that cannot be captioned."""
+
+    def __init__(self, kind: BadImageKind, **numbers: int) -> None:
+        """Keep what is wrong, and the numbers that `NUMBERS` names for this kind."""
+        super().__init__(kind)
+        self.kind = kind
+        self.numbers = numbers
+
+    def __str__(self) -> str:
+        """Return a sentence for the command line."""
+        numbers = self.numbers
+        if self.kind == "too many bytes":
+            size, limit = numbers["size"] / 2**20, numbers["limit"] / 2**20
+            return f"The file is too large: {size:.1f} MB; the limit is {limit:.1f} MB."
+        if self.kind == "too many pixels":
+            return (
+                f"The picture is too large: {numbers['width']} x {numbers['height']} pixels; "
+                f"the limits are {numbers['max_pixels'] / 1e6:g} million pixels in all and "
+                f"{numbers['max_side']} on a side."
+            )
+        return _BAD_IMAGE[self.kind]
+
+
+class Busy(RuntimeError):
+    """No more can be accepted now; trying again after `retry_after` seconds may succeed."""
+
+    def __init__(self, kind: BusyKind, retry_after: float = RESTART_SECONDS) -> None:
+        """Keep the reason, and the seconds after which there may be room again."""
+        super().__init__(kind, retry_after)
+        self.kind = kind
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        """Return a sentence for the command line."""
+        return _BUSY[self.kind].format(seconds=self.retry_after)

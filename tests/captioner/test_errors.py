@@ -1,0 +1,42 @@
+"""An error carries its kind and its numbers; the command line words every one of them."""
+
+import pickle
+import re
+from typing import get_args
+
+import pytest
+
+from captioner.errors import NUMBERS, RESTART_SECONDS, BadImage, BadImageKind, Busy, BusyKind
+
+
+@pytest.mark.parametrize("kind", get_args(BadImageKind))
+def test_every_bad_image_is_one_plain_sentence(kind: BadImageKind) -> None:
+    error = BadImage(kind, **dict.fromkeys(NUMBERS[kind], 2**26))
+
+    assert re.fullmatch(r"[A-Z][^<>_\n]{10,150}\.", str(error))
+    assert not re.search(r"object|PIL|Error|0x|bytes|\{", str(error))
+
+
+def test_a_sentence_shows_the_numbers_in_units_that_people_use() -> None:
+    assert str(BadImage("too many bytes", size=22_020_096, limit=20 * 2**20)) == (
+        "The file is too large: 21.0 MB; the limit is 20.0 MB."
+    )
+    pixels = BadImage("too many pixels", width=9, height=8, max_pixels=50_000_000, max_side=65_535)
+    assert str(pixels) == (
+        "The picture is too large: 9 x 8 pixels; the limits are 50 million pixels in all and "
+        "65535 on a side."
+    )
+
+
+@pytest.mark.parametrize("kind", get_args(BusyKind))
+def test_busy_says_when_to_try_again(kind: BusyKind) -> None:
+    assert str(Busy(kind, 6.4)).endswith("try again in 6 s.")
+    assert Busy(kind).retry_after == RESTART_SECONDS
+
+
+def test_errors_keep_their_fields_in_another_process() -> None:
+    bad = pickle.loads(pickle.dumps(BadImage("too many bytes", size=2, limit=1)))
+    busy = pickle.loads(pickle.dumps(Busy("full", 3.5)))
+
+    assert (bad.kind, bad.numbers) == ("too many bytes", {"size": 2, "limit": 1})
+    assert (busy.kind, busy.retry_after) == ("full", 3.5)
