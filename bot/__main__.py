@@ -1,37 +1,39 @@
 """The bot: settings, then the captioner, then every platform that is configured.
 
-python -m bot            # serve until SIGTERM or Ctrl-C; a second one leaves at once
-python -m bot --check    # verify settings, checkpoint and tokens, and say what would run
-python -m bot inbox      # what was given up: list, retry, forget
+python -m bot            # serve until SIGTERM or Ctrl-C; a second signal stops at once
+python -m bot --check    # check settings, checkpoint and tokens, and print what would run
+python -m bot --version
+python -m bot inbox      # the messages that were given up: list, retry, forget
 """
 
 import argparse
 import asyncio
 import io
-import logging
 import signal
 import sys
 import time
 from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import Protocol
 
 try:
+    import structlog
     from aiohttp import web
 
     from bot import logs, metrics, replies, settings
     from bot.access import Access
     from bot.answers import Answers
     from bot.discord.adapter import Discord
-    from bot.errors import PlatformError
+    from bot.platforms import DISCORD, TELEGRAM, TITLES, WEB, Platform
     from bot.services import Services
-    from bot.settings import Settings, SettingsError
+    from bot.settings import SettingProblem, Settings, SettingsError
     from bot.stats import Stats
     from bot.store import inbox_command
     from bot.store.chat_settings import ChatSettings
     from bot.store.database import DatabaseError
     from bot.store.inbox import Inbox
-    from bot.supervision import keep_running
+    from bot.supervision import PlatformError, keep_running
     from bot.telegram.adapter import Telegram
     from bot.web.adapter import WebChat
 except ModuleNotFoundError as error:
@@ -45,29 +47,33 @@ from captioner.explain import PHOTO_SIDE
 from captioner.photo.decode import Limits
 from captioner.shipped import ships
 
-log = logging.getLogger("bot")
+log = structlog.stdlib.get_logger("bot")
 
 
-class Platform(Protocol):
-    """What every adapter is."""
+class Adapter(Protocol):
+    """What the adapter of every platform can do."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set, then finish what is in hand."""
+        """Serve until `stop` is set, then finish the work in hand."""
 
     async def check(self) -> str:
-        """Say what would run; raise `PlatformError` where it could not."""
+        """Describe what would run; raise `PlatformError` if it cannot run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the bot, or check it; return 0, or 1 after saying what is wrong."""
+    """Run or check the bot; return 0, or 1 after printing what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="verify everything, and leave")
+    parser.add_argument("--check", action="store_true", help="check everything, and exit")
+    parser.add_argument("--version", action="store_true", help="print the version, and exit")
     parser.add_argument("command", nargs="?", choices=["inbox"], help="see `inbox --help`")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if given[:1] == ["inbox"]:
             return inbox_command.main(given[1:], _inbox(settings.load()))
         args = parser.parse_args(given)
+        if args.version:
+            print(version("photo-captioner"))
+            return 0
         config = settings.load()
         secrets = [
             token.get_secret_value()
@@ -76,12 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
         logs.set_up(config.log_level, config.log_format, secrets)
         for line in settings.warnings():
-            log.warning("%s", line)
+            log.warning(line)
         captioner = _captioner(config)
         return asyncio.run(_check(config, captioner) if args.check else _serve(config, captioner))
-    except (DatabaseError, SettingsError) as error:
+    except SettingsError as error:
+        for key, message in error.problems:
+            print(f"error: {key}: {message}", file=sys.stderr)
+    except DatabaseError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+    return 1
 
 
 def _captioner(config: Settings) -> Captioner:
@@ -97,10 +106,10 @@ def _captioner(config: Settings) -> Captioner:
             observe=metrics.observe,
         )
     except CheckpointError as error:
-        raise SettingsError(f"CAPTIONER_CHECKPOINT: {error}") from error
+        raise SettingsError(SettingProblem("CAPTIONER_CHECKPOINT", str(error))) from error
     except ValueError as error:
         wrong = str(error).partition(" ")[0]  # "device", or "runtime"
-        raise SettingsError(f"CAPTIONER_{wrong.upper()}: {error}") from error
+        raise SettingsError(SettingProblem(f"CAPTIONER_{wrong.upper()}", str(error))) from error
 
 
 async def _serve(config: Settings, captioner: Captioner) -> int:
@@ -111,8 +120,8 @@ async def _serve(config: Settings, captioner: Captioner) -> int:
     async with captioner, _chat_settings(config) as chat_settings, _inbox(config) as inbox:
         tending = asyncio.create_task(inbox.tend())
         async with asyncio.TaskGroup() as group:
-            for name, platform in _platforms(config, captioner, chat_settings, inbox).items():
-                group.create_task(keep_running(name, platform.run, stop, config.stop_seconds))
+            for platform, adapter in _adapters(config, captioner, chat_settings, inbox).items():
+                group.create_task(keep_running(platform, adapter.run, stop, config.stop_seconds))
         tending.cancel()
     log.info("stopped")
     return 0
@@ -127,23 +136,31 @@ async def _check(config: Settings, captioner: Captioner) -> int:
         await captioner.caption(_test_photo())
         print(f"Captioner: {network}; a test photo took {time.monotonic() - started:.1f} s")
         states = await inbox.counts()
-        waits = f"{states.get('open', 0)} messages open, {states.get('given up', 0)} given up"
-        print(f"Data: {config.data_dir.resolve()}; {waits}")
-        print(
-            f"Let in: {len(config.allowed) or 'all'}, but {len(config.blocked)} blocked; "
-            f"{config.photos_per_person} a person, {config.photos_per_chat} a chat, "
-            f"{config.photos_per_address} a web address; {len(config.operators)} operators"
-        )
-        for platform in _platforms(config, captioner, chat_settings, inbox).values():
+        rows = f"{states.get('open', 0)} messages open, {states.get('given up', 0)} given up"
+        print(f"Data: {config.data_dir.resolve()}; {rows}")
+        print(_access_line(config))
+        for adapter in _adapters(config, captioner, chat_settings, inbox).values():
             try:
-                print(await platform.check())
+                print(await adapter.check())
             except PlatformError as error:
                 failed = True
                 print(f"error: {error}", file=sys.stderr)
-    for name in ("Telegram", "Discord"):
-        if getattr(config, f"{name.lower()}_bot_token") is None:
-            print(f"{name}: off; {name.upper()}_BOT_TOKEN is not set")
+    for platform, token in (
+        (TELEGRAM, config.telegram_bot_token),
+        (DISCORD, config.discord_bot_token),
+    ):
+        if token is None:
+            print(f"{TITLES[platform]}: off; {platform.upper()}_BOT_TOKEN is not set")
     return int(failed)
+
+
+def _access_line(config: Settings) -> str:
+    allowed = f"{len(config.allowed)} allowed" if config.allowed else "everyone"
+    return (
+        f"Access: {allowed}; {len(config.blocked)} blocked; {len(config.operators)} operators; "
+        f"photos: {config.photos_per_person} per person, {config.photos_per_chat} per chat, "
+        f"{config.photos_per_address} per web address"
+    )
 
 
 def _test_photo() -> bytes:
@@ -152,9 +169,9 @@ def _test_photo() -> bytes:
     return file.getvalue()
 
 
-def _platforms(
+def _adapters(
     config: Settings, captioner: Captioner, chat_settings: ChatSettings, inbox: Inbox
-) -> dict[str, Platform]:
+) -> dict[Platform, Adapter]:
     stats = Stats(inbox, lambda: captioner.waiting).text
     access_for = partial(
         Access, allowed=config.allowed, blocked=config.blocked, operators=config.operators
@@ -172,20 +189,20 @@ def _platforms(
     shipped = ships(config.captioner_checkpoint)
     about = replies.about(_network(captioner), captioner.checkpoint.scores, shipped=shipped)
 
-    def services(platform: str) -> Services:
+    def services(platform: Platform) -> Services:
         return Services(config, answers(platform), chat_settings, inbox, access, about, stats)
 
-    platforms: dict[str, Platform] = {}
+    adapters: dict[Platform, Adapter] = {}
     routes = []
     if config.telegram_bot_token:
-        telegram = Telegram(services("telegram"))
-        platforms["Telegram"] = telegram
+        telegram = Telegram(services(TELEGRAM))
+        adapters[TELEGRAM] = telegram
         if config.telegram_webhook_url:
             routes.append(web.post("/telegram", telegram.webhook))
     if config.discord_bot_token:
-        platforms["Discord"] = Discord(services("discord"))
-    chat = WebChat(config, answers("web"), about, lambda: captioner.waiting, web_access, routes)
-    return {"Web chat": chat, **platforms}
+        adapters[DISCORD] = Discord(services(DISCORD))
+    chat = WebChat(config, answers(WEB), about, lambda: captioner.waiting, web_access, routes)
+    return {WEB: chat, **adapters}
 
 
 def _network(captioner: Captioner) -> str:
@@ -207,7 +224,7 @@ def _stop(stop: asyncio.Event) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)
-    log.info("stopping: what is in hand is finished; once more to leave at once")
+    log.info("stopping after the work in hand; a second signal stops at once")
 
 
 if __name__ == "__main__":

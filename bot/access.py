@@ -10,6 +10,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from bot import metrics, replies
+from bot.platforms import Platform
 
 TOLD = RateLimitItemPerMinute(1)  # a chat that sends too much is not answered each time
 
@@ -18,7 +19,7 @@ TOLD = RateLimitItemPerMinute(1)  # a chat that sends too much is not answered e
 class Visitor:
     """Who asks, and where; the numbers are the platform's own."""
 
-    platform: str
+    platform: Platform
     person: int | str
     chat: int | str
     server: int | None = None  # of a Discord channel

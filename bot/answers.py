@@ -11,6 +11,7 @@ import numpy as np
 import structlog
 
 from bot import metrics, replies
+from bot.platforms import Platform
 from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
 from captioner.explain import draw_attention
@@ -63,7 +64,7 @@ class Answers:
 
     caption: CaptionPhoto
     pixels: DecodePhoto  # to draw on
-    platform: str
+    platform: Platform
     options: Options = Options()
     deadline: float = 60.0  # seconds a photo
     check_room: CheckRoom = lambda: None  # raises Busy where there is none for a photo

@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from bot.platforms import Platform
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 PHOTOS = Counter("captioner_photos", "Photos that were answered", ["platform", "outcome"])
@@ -32,7 +34,7 @@ def observe(name: str, value: float) -> None:
         STAGE_SECONDS.labels(name.removesuffix("_seconds")).observe(value)
 
 
-def refused(platform: str, kind: str) -> None:
+def refused(platform: Platform, kind: str) -> None:
     """Count a photo that was not captioned, and why."""
     PHOTOS.labels(platform, "refused").inc()
     ERRORS.labels(platform, kind).inc()

@@ -1,31 +1,40 @@
-"""Keep one platform running beside the others, until the process is to stop."""
+"""Keeps one platform running beside the others, until the process is to stop."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import structlog
+
 from bot import metrics
-from bot.errors import PlatformError
+from bot.platforms import Platform
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
-FIRST_PAUSE = 2.0  # seconds; each further one is twice as long
+FIRST_PAUSE = 2.0  # seconds; each further pause is twice as long
 LONGEST_PAUSE = 300.0
-HEALTHY = 60.0  # seconds; what ran for so long starts with a short pause again
+HEALTHY = 60.0  # seconds; after running this long, a platform starts with a short pause again
 
 Run = Callable[[asyncio.Event], Awaitable[None]]
 
 
+class PlatformError(RuntimeError):
+    """A platform that cannot run now; the message names it, the reason, and what helps."""
+
+
 async def keep_running(
-    name: str, run: Run, stop: asyncio.Event, stop_seconds: float, pause: float = FIRST_PAUSE
+    platform: Platform,
+    run: Run,
+    stop: asyncio.Event,
+    stop_seconds: float,
+    pause: float = FIRST_PAUSE,
 ) -> None:
     """Run a platform, again after growing pauses when it fails; return when `stop` is set.
 
     Args:
-        name: of the platform, as a person writes it.
-        run: serves until `stop` is set, then finishes what is in hand.
+        platform: its name for logs and metrics.
+        run: serves until `stop` is set, then finishes the work in hand.
         stop: set when the process is to stop.
         stop_seconds: how long finishing may take.
         pause: seconds before the first retry.
@@ -34,29 +43,29 @@ async def keep_running(
     while not stop.is_set():
         started = loop.time()
         try:
-            await _run_once(name, run, stop, stop_seconds)
+            await _run_once(platform, run, stop, stop_seconds)
             if stop.is_set():
                 return
-            reason = f"{name}: ended by itself"
+            reason = "it ended by itself"
         except PlatformError as error:
             reason = str(error)
         except Exception:
-            log.exception("%s: failed unexpectedly", name)
-            reason = f"{name}: down"
-        metrics.PLATFORM_UP.labels(name.lower().removesuffix(" chat")).set(0)
+            log.exception("a platform failed unexpectedly", platform=platform)
+            reason = "an unexpected error"
+        metrics.PLATFORM_UP.labels(platform).set(0)
         if loop.time() - started > HEALTHY:
             pause = first
         if stop.is_set():
-            log.error("%s", reason)
+            log.error("a platform failed while it stopped", platform=platform, reason=reason)
             return
-        log.error("%s; trying again in %.0f s", reason, pause)
+        log.error("a platform is down", platform=platform, reason=reason, retry_seconds=pause)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
 async def until_stopped(running: asyncio.Future[Any], stop: asyncio.Event) -> None:
-    """Wait until something that runs is done, or `stop` is set; it is left as it is."""
+    """Wait until a future is done or `stop` is set; the future is left as it is."""
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -64,14 +73,16 @@ async def until_stopped(running: asyncio.Future[Any], stop: asyncio.Event) -> No
         stopping.cancel()
 
 
-async def _run_once(name: str, run: Run, stop: asyncio.Event, stop_seconds: float) -> None:
+async def _run_once(platform: Platform, run: Run, stop: asyncio.Event, stop_seconds: float) -> None:
     running = asyncio.ensure_future(run(stop))
     try:
         await until_stopped(running, stop)
         if not running.done():
             await asyncio.wait({running}, timeout=stop_seconds)
         if not running.done():
-            log.warning("%s: did not finish within %.0f s; leaving", name, stop_seconds)
+            log.warning(
+                "a platform did not finish in time", platform=platform, seconds=stop_seconds
+            )
     finally:
         if not running.done():
             running.cancel()

@@ -9,8 +9,8 @@ import structlog
 
 from bot import metrics
 from bot.discord.identity import PLATFORM
-from bot.errors import PlatformError
 from bot.store.inbox import Hopeless, NotYet
+from bot.supervision import PlatformError
 
 log = structlog.stdlib.get_logger(__name__)
 

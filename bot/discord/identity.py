@@ -6,8 +6,9 @@ from typing import Any
 import discord
 
 from bot.access import Visitor
+from bot.platforms import DISCORD
 
-PLATFORM = "discord"
+PLATFORM = DISCORD
 
 
 @dataclass(frozen=True)

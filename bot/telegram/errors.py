@@ -20,8 +20,8 @@ from telegram.error import (
 )
 
 from bot import metrics
-from bot.errors import PlatformError
 from bot.store.inbox import Hopeless, NotYet
+from bot.supervision import PlatformError
 from bot.telegram.identity import PLATFORM
 
 log = structlog.stdlib.get_logger(__name__)

@@ -4,8 +4,9 @@ from telegram import CallbackQuery, Message, MessageEntity
 from telegram.constants import ChatType
 
 from bot.access import Visitor
+from bot.platforms import TELEGRAM
 
-PLATFORM = "telegram"
+PLATFORM = TELEGRAM
 MENTIONS: list[str | None] = [
     MessageEntity.MENTION,
     MessageEntity.TEXT_MENTION,

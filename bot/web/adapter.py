@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import hashlib
-import logging
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,20 +13,21 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bot import metrics, replies
 from bot.access import Access
 from bot.answers import Answers
-from bot.errors import PlatformError
 from bot.settings import Settings
+from bot.supervision import PlatformError
 from bot.web import tls
 from bot.web.api import CaptionApi
 from bot.web.auth import API, METRICS, Gate, Handler
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 CONTENT_TYPES = {
@@ -81,7 +81,7 @@ class WebChat:
         """
         connections = Connections()
         async with self._listening(stop, connections) as server:
-            log.info("the web chat is at %s", self.url)
+            log.info("the web chat is ready", url=self.url)
             up = metrics.PLATFORM_UP.labels(self.answers.platform)
             up.set(1)
             try:

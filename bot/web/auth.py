@@ -1,7 +1,6 @@
 """Who may use the web chat's API and read its metrics; whoever may not is told so in JSON."""
 
 import hmac
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,14 +8,16 @@ from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
+import structlog
 from aiohttp import web
 
 from bot import logs, replies
 from bot.access import Access, Visitor
+from bot.platforms import WEB
 from bot.settings import Settings
 from bot.web.api import failure
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 API = "/api/"
 METRICS = "/metrics"
@@ -55,7 +56,7 @@ class Gate:
                 answer.headers["Allow"] = error.headers["Allow"]
             return answer
         except Exception:
-            log.exception("a request could not be answered")
+            log.exception("a request failed unexpectedly")
             return failure(HTTPStatus.INTERNAL_SERVER_ERROR, replies.FAILED)
 
     def _misdirected(self, request: web.Request) -> web.Response | None:
@@ -114,8 +115,8 @@ class Gate:
             address = _address(passed.strip()) or address
         if isinstance(address, IPv6Address) and not address.is_loopback:
             network = IPv6Network((int(address), NETWORK_BITS), strict=False)
-            return Visitor("web", str(network), str(address))
-        return Visitor("web", str(address), str(address))
+            return Visitor(WEB, str(network), str(address))
+        return Visitor(WEB, str(address), str(address))
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,10 +9,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 HEAD_SECONDS = 10.0
 UNREAD_SECONDS = 60.0  # for which an answer waits for a client that does not read it
@@ -60,9 +61,7 @@ class Connections:
         self._turned_away += 1
         now = time.monotonic()
         if now - self._warned >= WARN_SECONDS:
-            log.warning(
-                "%d connections were closed at once: %d are open", self._turned_away, self._open
-            )
+            log.warning("too many connections", closed_at_once=self._turned_away, open=self._open)
             self._turned_away, self._warned = 0, now
         return False
 

@@ -4,8 +4,8 @@ import ssl
 from pathlib import Path
 from typing import NoReturn
 
-from bot.errors import PlatformError
 from bot.settings import Settings
+from bot.supervision import PlatformError
 
 
 def context(settings: Settings) -> ssl.SSLContext | None:

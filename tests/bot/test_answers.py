@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 
 from bot import replies
 from bot.answers import Answers, CaptionPhoto
+from bot.platforms import WEB
 from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.checkpoint import Checkpoint
 from captioner.result import Word
@@ -21,7 +22,7 @@ SURE = Caption("A dog runs.", -0.1, 0.9, (Word("a", -0.1, None),))
 
 
 def answers(caption: CaptionPhoto, deadline: float = 10) -> Answers:
-    return Answers(caption, pixels, "test", deadline=deadline)
+    return Answers(caption, pixels, WEB, deadline=deadline)
 
 
 async def test_a_photo_is_answered_with_its_caption() -> None:
@@ -162,7 +163,7 @@ async def test_nothing_new_to_say_is_said() -> None:
 async def test_where_it_looked_is_a_picture(tiny: Checkpoint) -> None:
     async with Captioner(tiny, "cpu") as captioner:
         drawn_on = partial(captioner.pixels, max_side=100)
-        asked = Answers(captioner.caption, drawn_on, "test", options=Options(beam=2))
+        asked = Answers(captioner.caption, drawn_on, WEB, options=Options(beam=2))
         answer = await asked.looked(photo_bytes(1))
 
     assert (answer.text, answer.problem) == (replies.LOOKED, None)
@@ -185,19 +186,19 @@ async def test_answers_are_counted_by_platform_and_kind() -> None:
     def count(name: str, **labels: str) -> float:
         return REGISTRY.get_sample_value(name, labels) or 0
 
-    before = count("captioner_errors_total", platform="test", kind="damaged")
-    refused = count("captioner_photos_total", platform="test", outcome="refused")
+    before = count("captioner_errors_total", platform="web", kind="damaged")
+    refused = count("captioner_photos_total", platform="web", outcome="refused")
     await answers(failing(BadImage("damaged"))).first(b"")
 
-    assert count("captioner_errors_total", platform="test", kind="damaged") == before + 1
-    assert count("captioner_photos_total", platform="test", outcome="refused") == refused + 1
+    assert count("captioner_errors_total", platform="web", kind="damaged") == before + 1
+    assert count("captioner_photos_total", platform="web", outcome="refused") == refused + 1
 
 
 async def test_photos_of_which_it_can_only_guess_are_counted_apart(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def count(outcome: str) -> float:
-        labels = {"platform": "test", "outcome": outcome}
+        labels = {"platform": "web", "outcome": outcome}
         return REGISTRY.get_sample_value("captioner_photos_total", labels) or 0
 
     async def caption(photo: bytes, options: Options) -> Caption:
@@ -220,7 +221,7 @@ async def test_each_photo_is_one_event_with_what_it_took(caplog: pytest.LogCaptu
     await answers(failing(BadImage("damaged"))).first(b"")
 
     told = [vars(record) for record in caplog.records if record.message == "answered"]
-    assert [(one["levelname"], one["platform"]) for one in told] == [("INFO", "test")] * 2
+    assert [(one["levelname"], one["platform"]) for one in told] == [("INFO", "web")] * 2
     assert [one["outcome"] for one in told] == ["captioned", "damaged"]
     assert (told[0]["decode"], told[0]["wait"]) == (0.012, 0.5)
     assert all(0 <= one["seconds"] < 10 for one in told)

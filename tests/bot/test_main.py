@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -174,8 +175,8 @@ async def test_one_platform_that_cannot_be_reached_leaves_the_others_running(
     }
     async with start(LOG_FORMAT="json", **tokens) as bot:
         address = (await bot.until(rf"http://(?!{nowhere})127\.0\.0\.1:\d+"))[0]
-        await bot.until(r"Telegram: .*trying again")
-        await bot.until(r"Discord.*trying again")
+        await bot.until(r"a platform is down.*Telegram: ")
+        await bot.until(r"a platform is down.*Discord")
         status, _ = await caption(address, photo_bytes(1))
         bot.process.send_signal(signal.SIGTERM)
 
@@ -197,8 +198,43 @@ def test_check_says_what_would_run(
         r"^Captioner: ResNet-18 with an attention LSTM, \w+, .* took ", said, re.MULTILINE
     )
     assert re.search(r"^Web chat: http://127\.0\.0\.1", said, re.MULTILINE)
+    assert (
+        "Access: everyone; 0 blocked; 0 operators; photos: 20/minute per person, "
+        "60/minute per chat, 6000/minute per web address\n"
+    ) in said
     assert "Telegram: off; TELEGRAM_BOT_TOKEN is not set" in said
     assert "Discord: off; DISCORD_BOT_TOKEN is not set" in said
+
+
+def test_check_counts_who_is_allowed(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.setenv("ALLOWED", "telegram:7,discord:42")
+    settings.setenv("OPERATORS", "telegram:7")
+
+    assert main(["--check"]) == 0
+    assert "Access: 2 allowed; 0 blocked; 1 operators; " in capsys.readouterr().out
+
+
+def test_the_version_is_that_of_the_installed_package(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.setenv("WEB_PORT", "x")  # no setting is read for it
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{version('photo-captioner')}\n"
+
+
+def test_each_wrong_setting_is_an_error_of_its_own(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.setenv("WEB_PORT", "x")
+    settings.setenv("BEAM", "0")
+
+    assert main([]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[2].partition(": ")[0] for line in lines] == ["WEB_PORT", "BEAM"]
+    assert all(line.startswith("error: ") for line in lines)
 
 
 def test_check_fails_where_a_platform_would(
@@ -241,7 +277,10 @@ def test_a_key_that_is_mistyped_is_named(
     Path(".env").write_text("TELEGRAM_TOKEN=1\n")
 
     assert main(["--check"]) == 0
-    assert ".env: TELEGRAM_TOKEN is no key; TELEGRAM_BOT_TOKEN?" in capsys.readouterr().err
+    assert (
+        ".env: TELEGRAM_TOKEN is not a setting; did you mean TELEGRAM_BOT_TOKEN?"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_inbox_is_shown_without_a_model(

@@ -27,11 +27,11 @@ def test_batches_are_told_by_their_size() -> None:
 
 
 def test_a_refused_photo_counts_among_the_photos_and_as_an_error_of_its_kind() -> None:
-    photos = value("captioner_photos_total", platform="test", outcome="refused")
-    errors = value("captioner_errors_total", platform="test", kind="odd")
-    metrics.refused("test", "odd")
-    assert value("captioner_photos_total", platform="test", outcome="refused") == photos + 1
-    assert value("captioner_errors_total", platform="test", kind="odd") == errors + 1
+    photos = value("captioner_photos_total", platform="web", outcome="refused")
+    errors = value("captioner_errors_total", platform="web", kind="odd")
+    metrics.refused("web", "odd")
+    assert value("captioner_photos_total", platform="web", outcome="refused") == photos + 1
+    assert value("captioner_errors_total", platform="web", kind="odd") == errors + 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="is read from /proc")

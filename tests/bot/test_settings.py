@@ -92,23 +92,25 @@ def test_a_wrong_value_names_its_key_and_what_is_allowed(
 
     with pytest.raises(SettingsError) as error:
         settings.load()
-    assert str(error.value).startswith(f"{key}: ")
-    assert said in str(error.value)
-    assert str(error.value).endswith(f", not {value!r}")
+    (problem,) = error.value.problems
+    assert problem.key == key
+    assert said in problem.message
+    assert problem.message.endswith(f", not {value!r}")
 
 
 def test_every_wrong_key_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEB_PORT", "x")
     monkeypatch.setenv("BEAM", "0")
 
-    with pytest.raises(SettingsError, match=r"(?s)WEB_PORT: .*\nBEAM: "):
+    with pytest.raises(SettingsError, match=r"(?s)WEB_PORT: .*\nBEAM: ") as error:
         settings.load()
+    assert [problem.key for problem in error.value.problems] == ["WEB_PORT", "BEAM"]
 
 
 def test_a_file_that_is_no_text_is_named(clean: Path) -> None:
     (clean / ".env").write_bytes(b"WEB_PORT=\xff\xfe")
 
-    with pytest.raises(SettingsError, match=re.escape(".env is not a text file")):
+    with pytest.raises(SettingsError, match=re.escape(".env: this is not a text file in UTF-8")):
         settings.load()
 
 
@@ -132,8 +134,8 @@ def test_a_mistyped_key_is_named_with_the_one_that_was_meant(clean: Path) -> Non
     (clean / ".env").chmod(0o600)
 
     assert settings.warnings() == [
-        ".env: TELEGRAM_TOKEN is no key; TELEGRAM_BOT_TOKEN?",
-        ".env: ZZZ is no key",
+        ".env: TELEGRAM_TOKEN is not a setting; did you mean TELEGRAM_BOT_TOKEN?",
+        ".env: ZZZ is not a setting",
     ]
 
 
@@ -144,7 +146,7 @@ def test_tokens_that_others_may_read_or_change_are_warned_of(clean: Path, mode: 
     (clean / ".env").chmod(mode)
 
     (warning,) = settings.warnings()
-    assert warning.startswith(".env holds TELEGRAM_BOT_TOKEN, and others")
+    assert warning.startswith(".env holds TELEGRAM_BOT_TOKEN, and other users")
     assert warning.endswith("chmod 600 .env")
     assert "secret" not in warning
 

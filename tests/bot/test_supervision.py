@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from bot.errors import PlatformError
-from bot.supervision import keep_running
+from bot.platforms import DISCORD, TELEGRAM, WEB
+from bot.supervision import PlatformError, keep_running
 
 
 class Flaky:
@@ -33,11 +33,15 @@ async def test_a_platform_that_fails_is_tried_again_after_growing_pauses(
     flaky = Flaky(*[PlatformError("Telegram: the token is wrong")] * 3)
 
     started = asyncio.get_running_loop().time()
-    await asyncio.wait_for(keep_running("Telegram", flaky.run, asyncio.Event(), 1, pause=0.01), 5)
+    await asyncio.wait_for(keep_running(TELEGRAM, flaky.run, asyncio.Event(), 1, pause=0.01), 5)
 
     assert flaky.tries == 4
     assert asyncio.get_running_loop().time() - started >= 0.01 + 0.02 + 0.04
-    assert caplog.text.count("Telegram: the token is wrong; trying again") == 3
+    told = [vars(record) for record in caplog.records if record.message == "a platform is down"]
+    assert {(one["platform"], one["reason"]) for one in told} == {
+        ("telegram", "Telegram: the token is wrong")
+    }
+    assert [one["retry_seconds"] for one in told] == [0.01, 0.02, 0.04]
 
 
 async def test_the_unexpected_is_logged_with_its_trace_and_tried_again(
@@ -45,7 +49,7 @@ async def test_the_unexpected_is_logged_with_its_trace_and_tried_again(
 ) -> None:
     flaky = Flaky(ZeroDivisionError())
 
-    await asyncio.wait_for(keep_running("Discord", flaky.run, asyncio.Event(), 1, pause=0.01), 5)
+    await asyncio.wait_for(keep_running(DISCORD, flaky.run, asyncio.Event(), 1, pause=0.01), 5)
 
     assert flaky.tries == 2
     assert "Traceback" in caplog.text
@@ -54,10 +58,11 @@ async def test_the_unexpected_is_logged_with_its_trace_and_tried_again(
 async def test_one_that_ends_by_itself_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
     flaky = Flaky(None)
 
-    await asyncio.wait_for(keep_running("Discord", flaky.run, asyncio.Event(), 1, pause=0.01), 5)
+    await asyncio.wait_for(keep_running(DISCORD, flaky.run, asyncio.Event(), 1, pause=0.01), 5)
 
     assert flaky.tries == 2
-    assert "Discord: ended by itself" in caplog.text
+    (down,) = (record for record in caplog.records if record.message == "a platform is down")
+    assert vars(down)["reason"] == "it ended by itself"
 
 
 async def test_stopping_lets_a_platform_finish_what_is_in_hand() -> None:
@@ -68,7 +73,7 @@ async def test_stopping_lets_a_platform_finish_what_is_in_hand() -> None:
         await asyncio.sleep(0.02)
         finished.set()
 
-    running = asyncio.create_task(keep_running("Web chat", run, stop, 5))
+    running = asyncio.create_task(keep_running(WEB, run, stop, 5))
     await asyncio.sleep(0)
     stop.set()
     await asyncio.wait_for(running, 5)
@@ -85,13 +90,13 @@ async def test_what_does_not_finish_in_time_is_left(caplog: pytest.LogCaptureFix
         finally:
             cancelled.set()
 
-    running = asyncio.create_task(keep_running("Discord", run, stop, 0.01))
+    running = asyncio.create_task(keep_running(DISCORD, run, stop, 0.01))
     await asyncio.sleep(0)
     stop.set()
     await asyncio.wait_for(running, 5)
 
     assert cancelled.is_set()
-    assert "did not finish" in caplog.text
+    assert "a platform did not finish in time" in caplog.text
 
 
 async def test_stopping_ends_a_pause_at_once() -> None:
@@ -101,7 +106,7 @@ async def test_stopping_ends_a_pause_at_once() -> None:
         failed.set()
         raise PlatformError("down")
 
-    running = asyncio.create_task(keep_running("Telegram", run, stop, 1, pause=300))
+    running = asyncio.create_task(keep_running(TELEGRAM, run, stop, 1, pause=300))
     await failed.wait()
     stop.set()
     await asyncio.wait_for(running, 5)
@@ -121,6 +126,6 @@ async def test_one_platform_that_fails_leaves_the_others_running(
 
     with caplog.at_level(logging.CRITICAL):
         async with asyncio.TaskGroup() as group:
-            group.create_task(keep_running("Web chat", until_stopped, stop, 1))
-            group.create_task(keep_running("Telegram", broken, stop, 1, pause=0.01))
+            group.create_task(keep_running(WEB, until_stopped, stop, 1))
+            group.create_task(keep_running(TELEGRAM, broken, stop, 1, pause=0.01))
     assert failures == 3

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from bot.discord import adapter
-from bot.errors import PlatformError
+from bot.supervision import PlatformError
 from tests.bot.discord.fake_discord import SECONDS, FakeDiscord
 from tests.bot.discord.fake_payloads import CHANNEL, PRIVATE
 from tests.bot.discord.world import (

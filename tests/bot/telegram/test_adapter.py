@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import REGISTRY
 
-from bot.errors import PlatformError
+from bot.supervision import PlatformError
 from bot.telegram import adapter
 from bot.telegram.adapter import Telegram
 from captioner import Caption, Options

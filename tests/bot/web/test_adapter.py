@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from bot import replies
-from bot.errors import PlatformError
+from bot.supervision import PlatformError
 from captioner import Caption, Options
 from tests.bot.web.server import (
     OPENAPI,

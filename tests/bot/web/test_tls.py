@@ -10,7 +10,7 @@ import trustme
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives import serialization
 
-from bot.errors import PlatformError
+from bot.supervision import PlatformError
 from bot.web import adapter as module
 from bot.web import tls
 from tests.bot.web.server import PHOTO, connect, documented, ended, serving, web_chat
