@@ -1,40 +1,28 @@
-"""The web chat: one page, its API, health and metrics, on one aiohttp server."""
+"""The web chat's server: its page, its API, health and metrics."""
 
 import asyncio
 import errno
-import hashlib
-import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from html import escape
-from pathlib import Path
-from string import Template
 
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bot import metrics, replies
+from bot import metrics
 from bot.access import Access
 from bot.answers import Answers
 from bot.settings import Settings
 from bot.supervision import PlatformError
-from bot.web import tls
+from bot.web import page, tls
 from bot.web.api import CaptionApi
-from bot.web.auth import API, METRICS, Gate, Handler
+from bot.web.auth import API, METRICS, Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
 
 log = structlog.stdlib.get_logger(__name__)
-
-STATIC = Path(__file__).parent / "static"
-CONTENT_TYPES = {
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".json": "application/json",
-}
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -52,32 +40,32 @@ HEADERS = {
     "Server": "photo-captioner",
 }
 
-# Requests are awaited before the connections are closed: this is for their last bytes.
+# For the last bytes of answers: the requests themselves are awaited before.
 LAST_SECONDS = 1.0
 IDLE_SECONDS = 75.0
-MAX_LINE = 2**16  # bytes; `shown` of 4000 characters, each of 4 bytes, each byte as %XX
+MAX_LINE = 2**16  # bytes; `shown` may be 4000 characters of 4 bytes, each byte written as %XX
 MAX_FIELD = 2**13
 MAX_FIELDS = 100
-HSTS = "max-age=31536000"  # a year of https alone
+HSTS = "max-age=31536000"  # a year in which browsers use only https
 
 
 @dataclass
 class WebChat:
-    """The adapter of the web chat; other adapters' routes may live on its server."""
+    """The adapter of the web chat; its server also serves the routes of other adapters."""
 
     settings: Settings
     answers: Answers
     about: str
-    waiting: Callable[[], int]  # photos that wait for their batch
+    waiting: Callable[[], int]  # how many photos wait for their batch
     access: Access = field(default_factory=Access)
     routes: Sequence[web.AbstractRouteDef] = ()
-    url: str = field(default="", init=False)  # where it listens, once it does
+    url: str = field(default="", init=False)  # its address, once it listens
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set, then answer what was asked before.
+        """Serve until `stop` is set, then finish the requests in hand.
 
         Raises:
-            PlatformError: the address cannot be listened on.
+            PlatformError: it cannot listen on the address.
         """
         connections = Connections()
         async with self._listening(stop, connections) as server:
@@ -92,10 +80,10 @@ class WebChat:
                 up.set(0)
 
     async def check(self) -> str:
-        """Say where it would listen.
+        """Return a line with the address that it would listen on.
 
         Raises:
-            PlatformError: the address cannot be listened on.
+            PlatformError: it cannot listen on the address.
         """
         async with self._listening(asyncio.Event(), Connections()):
             return f"Web chat: {self.url}"
@@ -105,11 +93,7 @@ class WebChat:
         api = CaptionApi(self.settings, self.answers, stop)
         app = web.Application(middlewares=[connections.count, gate.guard])
         app.on_response_prepare.append(_add_headers)
-        app.router.add_get("/", partial(_page, self._page_text()))
-        for file in STATIC.iterdir():
-            if file.suffix in (".css", ".js"):
-                app.router.add_get(f"/static/{file.name}", _file(file))
-        app.router.add_get("/openapi.json", _file(STATIC / "openapi.json"))
+        app.add_routes(page.routes(self.about))
         app.router.add_post(f"{API}caption", api.caption)
         app.router.add_get("/healthz", _health)
         app.router.add_get("/readyz", partial(_ready, stop))
@@ -126,7 +110,7 @@ class WebChat:
             self._application(stop, connections),
             access_log=None,
             logger=server_log,
-            handler_cancellation=True,  # who goes away leaves the queue
+            handler_cancellation=True,  # a client that goes away leaves the queue
             keepalive_timeout=IDLE_SECONDS,
             shutdown_timeout=LAST_SECONDS,
             max_line_size=MAX_LINE,
@@ -164,22 +148,10 @@ class WebChat:
         host, port = self.settings.web_host, self.settings.web_port
         start = f"Web chat: cannot listen on {host}, port {port}"
         if error.errno == errno.EADDRINUSE:
-            return f"{start}: another program does already. Set WEB_PORT to another port"
+            return f"{start}: another program uses that port. Set WEB_PORT to another port"
         if error.errno == errno.EACCES:
-            return f"{start}: that needs more rights. Set WEB_PORT to 1024 or more"
+            return f"{start}: the port needs more rights. Set WEB_PORT to 1024 or more"
         return f"{start}: {error.strerror or error}. WEB_HOST must be an address of this machine"
-
-    def _page_text(self) -> str:
-        return Template((STATIC / "index.html").read_text("utf-8")).substitute(
-            hint=escape(replies.HINT),
-            about=_paragraphs(self.about),
-            privacy=_paragraphs(replies.PRIVACY),
-            needs_token=escape(replies.NEEDS_TOKEN),
-            another=escape(replies.ANOTHER),
-            look=escape(replies.LOOK),
-            alt_text=escape(replies.ALT_TEXT),
-            no_attention=escape(replies.NO_ATTENTION),
-        )
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -187,29 +159,6 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
     response.headers.setdefault("Cache-Control", "no-store")
     if request.secure:
         response.headers["Strict-Transport-Security"] = HSTS
-
-
-async def _page(text: str, request: web.Request) -> web.Response:
-    return web.Response(text=text, content_type="text/html")
-
-
-def _file(path: Path) -> Handler:
-    # Read once, so that nothing of a request becomes a path, and that a client which does not read
-    # on is noticed: of files that the kernel sends `Connection` does not hear.
-    body = path.read_bytes()
-    tag = hashlib.sha256(body).hexdigest()
-    headers = {
-        "Content-Type": f"{CONTENT_TYPES[path.suffix]}; charset=utf-8",
-        "Cache-Control": "no-cache",
-        "ETag": f'"{tag}"',
-    }
-
-    async def send(request: web.Request) -> web.Response:
-        if any(known.value == tag for known in request.if_none_match or ()):
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=body, headers=headers)
-
-    return send
 
 
 async def _health(request: web.Request) -> web.Response:
@@ -228,10 +177,6 @@ async def _metrics(waiting: Callable[[], int], request: web.Request) -> web.Resp
 
 
 def _reachable(host: str) -> str:
-    # A wildcard is no address to open; this machine is one that it stands for.
+    # A browser cannot open a wildcard; it stands for every address of this machine.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{host}]" if ":" in host else host
-
-
-def _paragraphs(text: str) -> str:
-    return re.sub(r"\n+", "</p><p>", f"<p>{escape(text)}</p>")

@@ -1,4 +1,4 @@
-"""What the bot says: the same plain sentences everywhere."""
+"""The bot's sentences, the same on every platform."""
 
 import math
 from dataclasses import replace
@@ -16,12 +16,12 @@ def caption(text: str, confidence: float) -> Caption:
 
 
 @pytest.mark.parametrize("confidence", [0.34, replies.UNSURE, 1.0])
-def test_a_sure_caption_is_said_as_it_is(confidence: float) -> None:
+def test_a_sure_caption_is_shown_as_it_is(confidence: float) -> None:
     assert replies.captioned(caption("A dog runs.", confidence)) == "A dog runs."
 
 
 @pytest.mark.parametrize("confidence", [0.33, math.nextafter(replies.UNSURE, 0), 0.0])
-def test_a_caption_likelier_wrong_than_right_by_two_to_one_is_said_with_doubt(
+def test_a_caption_twice_as_likely_wrong_as_right_is_worded_with_doubt(
     confidence: float,
 ) -> None:
     said = replies.captioned(caption("A dog runs.", confidence))
@@ -31,7 +31,7 @@ def test_a_caption_likelier_wrong_than_right_by_two_to_one_is_said_with_doubt(
 
 
 @pytest.mark.parametrize("confidence", [0.0, 1.0])
-def test_the_caption_of_an_unfamiliar_photo_is_a_guess_however_sure_it_is(
+def test_a_caption_out_of_distribution_is_a_guess_however_sure_it_is(
     confidence: float,
 ) -> None:
     said = replies.captioned(replace(caption("A dog runs.", confidence), unfamiliar=True))
@@ -42,10 +42,12 @@ def test_the_caption_of_an_unfamiliar_photo_is_a_guess_however_sure_it_is(
     assert replies.without_doubt(said) == "A dog runs."
 
 
-def test_an_album_is_numbered_and_names_what_is_left_out() -> None:
+def test_an_album_is_numbered_and_counts_the_pictures_left_out() -> None:
     assert replies.album(["A dog.", "A cat."]) == "1. A dog.\n2. A cat."
-    assert replies.album(["A dog."], 1).endswith("I look at 1 at once; 1 more picture is left out.")
-    assert replies.album(["A."], 3).endswith("3 more pictures are left out.")
+    assert replies.album(["A dog."], 1).endswith(
+        "I caption up to 1 at once; 1 more picture was left out."
+    )
+    assert replies.album(["A."], 3).endswith("3 more pictures were left out.")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_busy_says_when_to_try_again(seconds: float, said: str) -> None:
 
 
 def test_busy_says_when_the_bot_is_being_stopped() -> None:
-    assert replies.busy(Busy("stopping")) == "I am being stopped; try again in 60 seconds."
+    assert replies.busy(Busy("stopping")) == "I am about to stop. Please try again in 60 seconds."
 
 
 @pytest.mark.parametrize("kind", get_args(BadImageKind))
@@ -85,13 +87,13 @@ def test_the_shipped_model_comes_with_the_notice_of_its_licence() -> None:
     assert "https://github.com/uber-research/permute-quantize-finetune" in said
 
 
-def test_another_model_owes_no_notice_and_may_have_no_scores() -> None:
+def test_another_model_needs_no_notice_and_may_have_no_scores() -> None:
     assert replies.about("ResNet-18 with a GRU", {}, shipped=False) == (
-        "I am a ResNet-18 with a GRU that was trained to say what is in photos."
+        "I am a ResNet-18 with a GRU, trained to caption photos."
     )
 
 
-def test_settings_say_what_holds_in_this_chat() -> None:
+def test_settings_list_those_of_the_chat() -> None:
     group = replies.settings(auto=True, private=False, max_mb=20, max_photos=10)
     assert replies.AUTO_ON in group
     assert "20 MB" in group
@@ -100,7 +102,7 @@ def test_settings_say_what_holds_in_this_chat() -> None:
     )
 
 
-def test_no_reply_is_longer_than_the_platforms_take() -> None:
+def test_no_reply_is_longer_than_the_platforms_allow() -> None:
     texts = [value for name, value in vars(replies).items() if name.isupper()]
     texts = [text for text in texts if isinstance(text, str)]
     texts += [replies.help_text(replies.TELEGRAM_GROUP_HELP)]

@@ -1,10 +1,9 @@
-// Asks the server, two photos at once at the most, in the order in which they came.
+// Sends photos to the server, at most two at once, in the order in which they came.
 
+import { say } from "./say.js";
 import * as token from "./token.js";
 
 const AT_ONCE = 2;
-const UNREACHABLE = "I cannot be reached right now. Check that the program still runs.";
-const UNREADABLE = "This file cannot be read; perhaps it is a folder, or was moved.";
 
 let inFlight = 0;
 const line = [];
@@ -16,7 +15,7 @@ export class Trouble extends Error {
   }
 }
 
-// Answers with the API's JSON, and throws Trouble with a sentence for the person, or AbortError.
+// Returns the API's JSON; throws Trouble with a sentence for the person, or AbortError.
 export async function ask(photo, query, signal, started) {
   signal.throwIfAborted();
   const since = performance.now();
@@ -51,7 +50,7 @@ async function send(photo, query, signal, since) {
   try {
     await photo.slice(0, 1).arrayBuffer();
   } catch {
-    throw new Trouble(UNREADABLE);
+    throw new Trouble(say("unreadable"));
   }
   for (;;) {
     const shown = token.held();
@@ -61,7 +60,7 @@ async function send(photo, query, signal, since) {
     if (answer.ok && said.caption) return said;
     if (answer.status !== 401 || !(await token.replaced(shown, said.error, since))) {
       const seconds = Number(answer.headers.get("Retry-After"));
-      throw new Trouble(said.error ?? UNREACHABLE, seconds > 0 ? seconds : null);
+      throw new Trouble(said.error ?? say("unreachable"), seconds > 0 ? seconds : null);
     }
   }
 }
@@ -72,11 +71,11 @@ async function post(photo, query, shown, signal) {
   try {
     return await fetch(address, { method: "POST", body: photo, headers, signal });
   } catch (error) {
-    throw signal.aborted ? error : new Trouble(UNREACHABLE);
+    throw signal.aborted ? error : new Trouble(say("unreachable"));
   }
 }
 
-// A header holds bytes; each becomes the character of the same number.
+// A header holds bytes: each byte of the UTF-8 text becomes the character with its number.
 function inBytes(text) {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }

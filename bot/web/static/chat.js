@@ -2,12 +2,13 @@
 
 import { Entry } from "./entry.js";
 import * as keep from "./keep.js";
+import { say } from "./say.js";
 
 const part = (id) => document.getElementById(id);
 const [thread, status, choose] = [part("thread"), part("status"), part("choose")];
 let entries = [];
 let lastId = 0;
-let atEnd = true; // of the thread, where it stays as photos and captions come
+let atEnd = true; // whether the page follows the end of the thread as it grows
 
 function add(record) {
   lastId = Math.max(lastId, record.id);
@@ -34,7 +35,7 @@ function clear() {
   keep.empty();
   tidy();
   choose.focus();
-  status.textContent = "The thread is empty.";
+  status.textContent = say("cleared");
 }
 
 function tidy() {
@@ -61,7 +62,7 @@ function stayAtTheEnd() {
   let last = 0;
   addEventListener("scroll", () => {
     const near = page.scrollTop + page.clientHeight > page.scrollHeight - 100;
-    // Away from the end only who scrolls up goes; a photo that loads moves the end itself.
+    // Only scrolling up leaves the end; a photo that loads moves the end itself.
     atEnd = near || (atEnd && page.scrollTop >= last);
     last = page.scrollTop;
   });
@@ -95,5 +96,5 @@ part("about").addEventListener("click", () => part("about-dialog").showModal());
 part("about-close").addEventListener("click", () => part("about-dialog").close());
 
 const kept = await keep.all();
-const here = new Set(entries.map((entry) => entry.id)); // what came in the meantime
+const here = new Set(entries.map((entry) => entry.id)); // photos that came meanwhile
 for (const record of kept) if (!here.has(record.id)) add(record);

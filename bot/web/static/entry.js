@@ -1,15 +1,16 @@
-// One photo in the thread, and what was said about it.
+// One photo in the thread, with its caption and buttons.
 
 import { ask, Trouble } from "./api.js";
 import { fillGlass } from "./glass.js";
+import { say } from "./say.js";
 
 const ASK = { explain: 1, alternatives: 2 };
 const AUTOMATIC_RETRIES = 5;
-const REMEMBERED = 8; // captions that another one must differ from
+const REMEMBERED = 8; // captions that the next one must differ from
 const CONSIDERED = 6;
 const NOTE_STAYS = 8000; // milliseconds
 
-// A record is what is kept: { id, name, photo, answer, trouble, turn, said }.
+// A record is what the browser stores: { id, name, photo, answer, trouble, turn, said }.
 export class Entry {
   element;
   #record;
@@ -17,7 +18,7 @@ export class Entry {
   #leaving = new AbortController();
   #working = false;
   #glass = null;
-  #hurry = null; // ends the wait for the next trial
+  #hurry = null; // ends the wait for the next attempt
   #url;
   #noteTimer = 0;
 
@@ -26,13 +27,13 @@ export class Entry {
     this.#save = () => save(record);
     const template = document.getElementById("entry").content;
     this.element = template.cloneNode(true).firstElementChild;
-    this.element.setAttribute("aria-label", record.name || "Photo");
+    this.element.setAttribute("aria-label", record.name || say("photo"));
     this.#showPhoto();
     const on = (name, act) => this.#part(name).addEventListener("click", act);
     on(".another", () => this.#another());
     on(".look", () => this.#toggleGlass());
-    on(".alt-text", () => this.#copy(this.#record.answer.caption, "Alt text copied"));
-    on(".copy", () => this.#copy(this.#record.answer.text, "Copied"));
+    on(".alt-text", () => this.#copy(this.#record.answer.caption, "alt_text_copied"));
+    on(".copy", () => this.#copy(this.#record.answer.text, "copied"));
     on(".retry", () => this.#retry());
     if (record.answer || record.trouble) this.#show();
     else this.#first();
@@ -42,7 +43,7 @@ export class Entry {
     return this.#record.id;
   }
 
-  // Stops whatever runs for this photo; the element may go.
+  // Stops all work for this photo; the element can be removed then.
   leave() {
     this.#leaving.abort();
     this.#closeGlass();
@@ -59,14 +60,14 @@ export class Entry {
     image.addEventListener("error", () => {
       image.hidden = true;
       this.#part(".no-preview").hidden = false;
-      this.#part(".no-preview b").textContent = this.#record.name || "Photo";
+      this.#part(".no-preview b").textContent = this.#record.name || say("photo");
     });
     image.src = this.#url;
-    image.alt = `Your photo ${this.#record.name}`;
+    image.alt = say("your_photo", { name: this.#record.name });
   }
 
   async #first() {
-    const answer = await this.#ask(ASK, "Looking…");
+    const answer = await this.#ask(ASK, "working");
     if (!answer) return;
     this.#record.answer = answer;
     this.#record.said = [answer.caption];
@@ -78,7 +79,7 @@ export class Entry {
     const record = this.#record;
     const query = { ...ASK, another: record.turn + 1, shown: record.said.join("\n") };
     this.element.classList.add("again");
-    const answer = await this.#ask(query, "Looking again…");
+    const answer = await this.#ask(query, "working_again");
     this.element.classList.remove("again");
     if (!answer) return;
     record.turn += 1;
@@ -106,9 +107,9 @@ export class Entry {
     if (this.#glass) this.#openGlass();
   }
 
-  // Answers with what the server says, or null when it refused or the photo is gone.
+  // Returns the server's answer, or null if it refused or the photo was removed.
   async #ask(query, doing) {
-    this.#busy("Waiting for its turn…");
+    this.#busy("waiting");
     try {
       for (let retries = 0; ; retries += 1) {
         try {
@@ -120,7 +121,7 @@ export class Entry {
       }
     } catch (trouble) {
       if (this.#leaving.signal.aborted) return null;
-      const message = trouble instanceof Trouble ? trouble.message : `This page failed: ${trouble}`;
+      const message = trouble instanceof Trouble ? trouble.message : say("page_failed", { error: trouble });
       if (this.#record.answer) {
         this.#note(message);
       } else {
@@ -141,12 +142,12 @@ export class Entry {
     this.element.classList.remove("bad");
     this.element.setAttribute("aria-busy", "true");
     this.#part(".another").setAttribute("aria-disabled", "true");
-    this.#part(".doing").textContent = doing;
+    this.#part(".doing").textContent = say(doing);
     if (!this.#record.answer) this.#part(".said").textContent = "";
     this.#note("");
   }
 
-  // Counts down to the next trial; Retry does not wait for it.
+  // Counts down to the next attempt; the button Retry ends the wait.
   async #wait(trouble) {
     const countdown = this.#part(".countdown");
     this.element.setAttribute("aria-busy", "false");
@@ -163,12 +164,12 @@ export class Entry {
       signal.addEventListener("abort", this.#hurry, { once: true });
     });
     for (let left = Math.ceil(trouble.retryAfter); left > 0 && !over; left -= 1) {
-      countdown.textContent = `I will try again by myself in ${left} s.`;
+      countdown.textContent = say("countdown", { seconds: left });
       await Promise.race([new Promise((resolve) => setTimeout(resolve, 1000)), hurried]);
     }
     countdown.textContent = "";
     signal.throwIfAborted();
-    this.#busy("Waiting for its turn…");
+    this.#busy("waiting");
   }
 
   #show() {
@@ -205,9 +206,9 @@ export class Entry {
     this.#part(".look").setAttribute("aria-expanded", "false");
   }
 
-  async #copy(text, said) {
+  async #copy(text, sentence) {
     const done = await copied(text);
-    this.#note(done ? `${said}: “${text}”` : `This browser does not let me copy: “${text}”`);
+    this.#note(say(done ? sentence : "not_copied", { text }));
   }
 
   #note(text) {
@@ -224,7 +225,7 @@ function sentence({ caption, confidence }) {
   return { caption, confidence };
 }
 
-// What was said and what was not, each sentence once, the likelier first.
+// The caption and its alternatives, each sentence once, the likelier first.
 function considered(answer) {
   const others = new Map(answer.alternatives.map((other) => [other.caption, other]));
   others.delete(answer.caption);
@@ -241,7 +242,7 @@ async function copied(text) {
   }
 }
 
-// Outside https and localhost browsers have no clipboard for pages, but this still works.
+// Browsers offer pages a clipboard only on https and localhost, but this works everywhere.
 function copiedTheOldWay(text) {
   const focused = document.activeElement;
   const area = document.createElement("textarea");

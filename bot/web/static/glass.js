@@ -1,11 +1,12 @@
-// The glass box: the words of a caption, where the model looked at each, and what it dropped.
+// The glass box: a caption word by word with its attention, and the captions that were considered.
 
 import { Heat, whereabouts } from "./heat.js";
+import { say } from "./say.js";
 
 const STEP = 900; // milliseconds a word
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-// Fills a box with what the server explained; returns how to play it and how to stop it.
+// Fills a box with the server's explanation; returns functions that play it and stop it.
 export async function fillGlass(box, photo, answer, considered) {
   const parts = document.getElementById("glass").content.cloneNode(true);
   const find = (selector) => parts.querySelector(selector);
@@ -25,21 +26,23 @@ export async function fillGlass(box, photo, answer, considered) {
       word.setAttribute("aria-current", at === index);
     });
     const { text, probability, attention } = answer.words[index];
-    const looking = attention ? `, looking at ${whereabouts(attention)}` : "";
-    now.textContent = `“${text}”: ${percent(probability)} likely${looking}`;
+    const values = { word: text, likely: percent(probability) };
+    now.textContent = attention
+      ? say("word_at", { ...values, place: say(whereabouts(attention)) })
+      : say("word", values);
     if (!attention) return;
-    canvas.setAttribute("aria-label", `The photo, bright where I looked for “${text}”`);
+    canvas.setAttribute("aria-label", say("looked_for", values));
     heat.show(attention, !calm.matches);
   };
   const stop = () => {
     clearInterval(timer);
     timer = 0;
-    play.textContent = "Play";
+    play.textContent = say("play");
   };
   const start = () => {
     stop();
     show(current < answer.words.length - 1 ? current : 0);
-    play.textContent = "Pause";
+    play.textContent = say("pause");
     timer = setInterval(() => {
       show(current + 1);
       if (current === answer.words.length - 1) stop();
@@ -90,7 +93,7 @@ async function loaded(photo) {
   }
 }
 
-// The words as they stand in the sentence, with its capital letter and full stop.
+// The words as the sentence spells them, with its capital letter and full stop.
 function spelled({ caption, words }) {
   let from = 0;
   return words.map(({ text }, index) => {
@@ -108,7 +111,7 @@ function wordButton({ text, glued }, { probability }) {
   button.type = "button";
   button.className = glued ? "word glued" : "word";
   button.textContent = text;
-  button.setAttribute("aria-label", `${text} ${percent(probability)} likely`);
+  button.setAttribute("aria-label", say("word_button", { word: text, likely: percent(probability) }));
   button.style.setProperty("--likely", probability);
   return button;
 }
@@ -119,7 +122,7 @@ function sentenceLine({ caption, confidence, chosen }, all) {
   text.textContent = caption;
   if (chosen) {
     text.className = "chosen";
-    text.append(Object.assign(document.createElement("small"), { textContent: "said" }));
+    text.append(Object.assign(document.createElement("small"), { textContent: say("chosen") }));
   }
   likely.textContent = percent(confidence);
   likely.className = "percent";
@@ -133,5 +136,5 @@ function sentenceLine({ caption, confidence, chosen }, all) {
 
 function percent(part) {
   const whole = Math.round(part * 100);
-  return part > 0 && whole === 0 ? "under 1 %" : `${whole} %`;
+  return part > 0 && whole === 0 ? say("under_one_percent") : say("percent", { percent: whole });
 }

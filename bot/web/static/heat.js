@@ -1,10 +1,10 @@
-// Lights a photo up where the model looked: what `captioner.explain` draws, in the browser.
+// Brightens a photo where the attention is high, as `captioner.explain` does on the server.
 
 const WARM = [255, 176, 64];
 const LUMA = [0.299, 0.587, 0.114]; // ITU-R BT.601
 const DARKEST = 0.28;
 const WARMTH = 0.16;
-const MOST_PIXELS = 400_000; // few enough for a new picture in every frame
+const MOST_PIXELS = 400_000; // few enough to draw again in every frame
 const FADE = 240; // milliseconds
 
 export class Heat {
@@ -14,7 +14,7 @@ export class Heat {
   #shown = null;
   #frame = 0;
 
-  // The image may be null: then a grey ground stands for the photo.
+  // The image may be null: a grey area takes the place of the photo then.
   constructor(canvas, image) {
     const [width, height] = image ? [image.naturalWidth, image.naturalHeight] : [4, 3];
     const scale = Math.min(image ? 1 : Infinity, Math.sqrt(MOST_PIXELS / (width * height)));
@@ -28,7 +28,7 @@ export class Heat {
     this.#photo = this.#context.getImageData(0, 0, canvas.width, canvas.height).data;
   }
 
-  // Shows one map (rows of columns), fading over from the last one if so wished.
+  // Shows one map (rows of columns), fading from the previous one if `fade` is true.
   show(map, fade) {
     cancelAnimationFrame(this.#frame);
     const goal = scaled(map);
@@ -65,17 +65,15 @@ export class Heat {
   }
 }
 
-// In words: which part of the photo a map is brightest in.
+// Returns the name of the sentence for the part of the photo in which a map is brightest.
 export function whereabouts(map) {
   const cells = map.flat();
   const peak = Math.max(...cells);
-  if (peak < 2 / cells.length) return "all over the photo";
+  if (peak < 2 / cells.length) return "everywhere";
   const at = cells.indexOf(peak);
-  const across = third(at % map[0].length, map[0].length, ["left", "", "right"]);
-  const down = third(Math.floor(at / map[0].length), map.length, ["upper", "", "lower"]);
-  if (!across && !down) return "the middle";
-  if (!across) return `the ${down} middle`;
-  return down ? `the ${down} ${across}` : `the ${across}`;
+  const columns = map[0].length;
+  const down = third(Math.floor(at / columns), map.length, ["upper", "middle", "lower"]);
+  return `${down}_${third(at % columns, columns, ["left", "middle", "right"])}`;
 }
 
 function third(index, size, names) {

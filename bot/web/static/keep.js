@@ -1,4 +1,4 @@
-// Keeps the last photos and their captions in this browser. Where it cannot, the page works without.
+// Stores the last photos and their captions in this browser; without a store the page works too.
 
 const MOST = 20;
 let opened;
@@ -26,7 +26,7 @@ async function work(mode, use, otherwise) {
   }
 }
 
-// The records, the oldest first.
+// Returns the records, oldest first.
 export const all = () => work("readonly", (thread) => thread.getAll(), []);
 
 export const empty = () => work("readwrite", (thread) => thread.clear());

@@ -1,16 +1,16 @@
-// The token that the server may want: asked for when it does, kept until the tab is closed.
+// The access token: asked for when the server wants one, and kept until the tab is closed.
 
 const NAME = "token";
 const part = (id) => document.getElementById(id);
 const [dialog, field, trouble] = [part("token-dialog"), part("token"), part("token-trouble")];
 let kept = read();
 let asking = null; // while the dialog is open: the promise of whether there is another token
-let declined = 0; // when it was last closed without one
+let declined = 0; // when the dialog was last closed without a token
 
 export const held = () => kept;
 
-// Answers whether there is another token than the one that was refused, asking for it if need be;
-// but not for a photo that was there already when the person last said no.
+// Returns whether there is a token other than the refused one, and asks for one if not. It does
+// not ask for a photo that came before the person last declined.
 export async function replaced(refused, sentence, since) {
   if (kept !== refused) return true;
   if (declined > since) return false;
@@ -41,7 +41,7 @@ function read() {
   try {
     return sessionStorage.getItem(NAME) ?? "";
   } catch {
-    return ""; // this browser keeps nothing for pages: the token lasts until the next reload
+    return ""; // this browser stores nothing: the token lasts until the next reload
   }
 }
 

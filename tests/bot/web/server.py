@@ -1,4 +1,4 @@
-"""What the tests of the web chat share: a server that runs, and what its answers must be."""
+"""Shared by the tests of the web chat: a running server, and checks of its answers."""
 
 import asyncio
 import json
@@ -14,7 +14,8 @@ from openapi_schema_validator import OAS31Validator
 from bot.access import Access
 from bot.answers import Answers, CaptionPhoto, CheckRoom
 from bot.settings import Settings
-from bot.web.adapter import STATIC, WebChat
+from bot.web.adapter import WebChat
+from bot.web.page import STATIC
 from captioner import Caption, Options
 from captioner.photo.decode import Limits, decode
 from captioner.result import Word
@@ -37,13 +38,13 @@ OPEN = Access("10000/second", "10000/second")
 OPENAPI = json.loads((STATIC / "openapi.json").read_text("utf-8"))
 
 
-async def says_sure(photo: bytes, options: Options) -> Caption:
+async def captions_dog(photo: bytes, options: Options) -> Caption:
     decode(photo, Limits(max_pixels=100_000))
     return replace(SURE, alternatives=SURE.alternatives[: options.alternatives])
 
 
 def web_chat(
-    caption: CaptionPhoto = says_sure,
+    caption: CaptionPhoto = captions_dog,
     *,
     check_room: CheckRoom = lambda: None,
     deadline: float = 10,
@@ -64,7 +65,7 @@ async def until(true: Callable[[], object]) -> None:
 
 @asynccontextmanager
 async def serving(chat: WebChat) -> AsyncIterator[str]:
-    """Run a web chat; its address while it listens."""
+    """Run a web chat, and give its address."""
     stop = asyncio.Event()
     chat.url = ""
     running = asyncio.create_task(chat.run(stop))
@@ -104,7 +105,7 @@ async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
-    """Return what still comes until the other side ends the connection."""
+    """Return everything that comes until the other side closes the connection."""
     said = bytearray()
     with suppress(ConnectionError):
         while part := await asyncio.wait_for(reader.read(2**16), 10):

@@ -1,15 +1,19 @@
 """The web chat's server: its page, health and metrics, and how it starts and stops."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from html.parser import HTMLParser
+from string import Template
 
 import pytest
 from aiohttp import ClientSession, web
 
 from bot import replies
 from bot.supervision import PlatformError
+from bot.web.page import STATIC
+from bot.web.sentences import SENTENCES
 from captioner import Caption, Options
 from tests.bot.web.server import (
     OPENAPI,
@@ -40,7 +44,7 @@ async def url() -> AsyncIterator[str]:
 @pytest.mark.parametrize(
     "path", ["/", "/static/chat.js", "/api/caption", "/api/none", "/none", "/healthz", "/metrics"]
 )
-async def test_every_answer_tells_the_browser_to_be_strict(
+async def test_every_answer_makes_the_browser_strict(
     path: str, url: str, client: ClientSession
 ) -> None:
     async with client.get(f"{url}{path}") as answer:
@@ -70,8 +74,11 @@ async def test_health_readiness_metrics_and_openapi_are_served(
         assert await documented(answer, "/openapi.json") == OPENAPI
 
 
+DOWN, ACROSS = ("upper", "middle", "lower"), ("left", "middle", "right")
+
+
 class References(HTMLParser):
-    """What a page loads, and what it would run or style inline."""
+    """What a page loads, and its inline scripts and styles."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +94,7 @@ class References(HTMLParser):
             self.loaded.append(target)
 
 
-async def test_the_page_loads_only_what_the_server_has(url: str, client: ClientSession) -> None:
+async def test_the_page_loads_only_from_its_own_server(url: str, client: ClientSession) -> None:
     page = References()
     async with client.get(url) as answer:
         page.feed(await answer.text())
@@ -102,7 +109,7 @@ async def test_the_page_loads_only_what_the_server_has(url: str, client: ClientS
             assert answer.content_type in ("text/javascript", "text/css")
 
 
-async def test_a_file_that_the_browser_has_is_not_sent_again(
+async def test_a_file_that_the_browser_has_cached_is_not_sent_again(
     url: str, client: ClientSession
 ) -> None:
     for path in ("/static/chat.css", "/openapi.json"):
@@ -140,7 +147,7 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(
         "\u2025/web_chat.py",
     ],
 )
-async def test_no_request_becomes_a_path(start: str, target: str, url: str) -> None:
+async def test_no_part_of_a_request_becomes_a_path(start: str, target: str, url: str) -> None:
     reader, writer = await connect(url)
     line = f"GET {start}{target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     writer.write(line.encode())
@@ -152,7 +159,7 @@ async def test_no_request_becomes_a_path(start: str, target: str, url: str) -> N
         assert content not in said
 
 
-async def test_the_page_speaks_as_the_bot_does_everywhere(url: str, client: ClientSession) -> None:
+async def test_the_page_uses_the_bots_own_sentences(url: str, client: ClientSession) -> None:
     async with client.get(url) as answer:
         text = await answer.text()
 
@@ -162,7 +169,24 @@ async def test_the_page_speaks_as_the_bot_does_everywhere(url: str, client: Clie
     assert "Its notice." in text
 
 
-async def test_routes_of_others_are_served(client: ClientSession) -> None:
+async def test_every_sentence_of_the_page_is_used_and_has_a_name(
+    url: str, client: ClientSession
+) -> None:
+    used = set(Template((STATIC / "index.html").read_text("utf-8")).get_identifiers())
+    for script in STATIC.glob("*.js"):
+        # Names are written as strings; those of nine places are put together from two words.
+        used |= set(re.findall(r'"([a-z_]+)"', script.read_text("utf-8")))
+    used |= {f"{down}_{across}" for down in DOWN for across in ACROSS}
+    asked = "".join(script.read_text("utf-8") for script in STATIC.glob("*.js"))
+
+    assert set(SENTENCES) <= used
+    assert set(re.findall(r'say\("([a-z_]+)"', asked)) <= set(SENTENCES)
+    async with client.get(f"{url}/static/sentences.js") as answer:
+        assert answer.content_type == "text/javascript"
+        assert SENTENCES["unreachable"] in await answer.text()
+
+
+async def test_routes_of_other_adapters_are_served(client: ClientSession) -> None:
     async def hook(request: web.Request) -> web.Response:
         return web.Response(text=await request.text())
 
@@ -185,7 +209,7 @@ async def test_a_host_that_is_not_this_machine_is_named() -> None:
         await web_chat(web_host="192.0.2.1").check()
 
 
-async def test_the_check_tells_the_address_and_leaves_it_free() -> None:
+async def test_the_check_prints_the_address_and_leaves_it_free() -> None:
     chat = web_chat()
     line = await chat.check()
     port = int(line.rpartition(":")[2])
@@ -197,7 +221,7 @@ async def test_the_check_tells_the_address_and_leaves_it_free() -> None:
 @pytest.mark.parametrize(
     ("host", "shown"), [("0.0.0.0", "http://127.0.0.1:"), ("::1", "http://[::1]:")]
 )
-async def test_the_address_is_one_that_a_browser_opens(host: str, shown: str) -> None:
+async def test_a_browser_can_open_the_address(host: str, shown: str) -> None:
     try:
         line = await web_chat(web_host=host).check()
     except PlatformError:
@@ -209,7 +233,7 @@ READY = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
 ANOTHER = head(f"Content-Length: {len(PHOTO)}") + PHOTO
 
 
-async def test_stopping_finishes_what_is_in_hand_and_takes_no_more(
+async def test_stopping_finishes_the_work_in_hand_and_accepts_no_more(
     client: ClientSession,
 ) -> None:
     working, go = asyncio.Event(), asyncio.Event()

@@ -1,7 +1,7 @@
 """The web chat's page in a real Chromium, against the real server over loopback.
 
-SCREENSHOTS=docs pytest tests/test_web_page.py -k readme    # the README's picture
-SCREENSHOTS=/tmp/page pytest tests/test_web_page.py         # also one of every state and width
+SCREENSHOTS=docs pytest tests/bot/web/test_page.py -k readme    # the README's picture
+SCREENSHOTS=/tmp/page pytest tests/bot/web/test_page.py         # also one of every state and width
 """
 
 import asyncio
@@ -33,6 +33,7 @@ from pydantic import SecretStr
 from bot import replies
 from bot.access import Access
 from bot.answers import CaptionPhoto
+from bot.web.sentences import SENTENCES
 from captioner import Busy, Caption, Captioner, Options
 from captioner.photo.decode import decode
 from captioner.result import Word
@@ -78,7 +79,7 @@ DOG = sentence(
 TAKES = ("", "A dog plays, take one.", "Its owner waits beside two benches.")  # by turn
 
 
-async def says_dog(photo: bytes, options: Options) -> Caption:
+async def captions_dog(photo: bytes, options: Options) -> Caption:
     decode(photo)
     if options.sample:
         return sentence(TAKES[options.seed], 0.4)
@@ -98,14 +99,14 @@ async def browser() -> AsyncIterator[Browser]:
 @asynccontextmanager
 async def opened(
     browser: Browser,
-    caption: CaptionPhoto = says_dog,
+    caption: CaptionPhoto = captions_dog,
     *,
     allowed: str = "",
     access: Access = OPEN,
     token: str | None = None,
     **options: Any,
 ) -> AsyncIterator[Page]:
-    """Open the page, and see that it stays at home and complains of nothing but `allowed`."""
+    """Open the page; check that it loads only from its server, and logs nothing but `allowed`."""
     secret = SecretStr(token) if token else None
     async with serving(web_chat(caption, access=access, max_photo_mb=2, web_token=secret)) as url:
         context = await browser.new_context(**{"reduced_motion": "reduce", **options})
@@ -141,7 +142,7 @@ async def choose(page: Page, *photos: FilePayload | Path) -> None:
 
 
 async def shot(page: Page, name: str) -> None:
-    """Look at the page as a person may; and no page is wider than its window."""
+    """Check that the page is no wider than its window, and take a picture if asked for."""
     wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0
     if SCREENSHOTS:
@@ -236,20 +237,22 @@ async def until_seen(seen: list[bytes], number: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_what_is_no_picture_is_refused_in_the_servers_words(browser: Browser) -> None:
+async def test_a_file_that_is_not_a_picture_is_refused_by_the_server(
+    browser: Browser,
+) -> None:
     letter: FilePayload = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"Dear Sir"}
     async with opened(browser, allowed="415") as page:
         await choose(page, letter)
         entry = page.get_by_role("article", name="a.txt")
         await expect(entry.locator(".said")).to_contain_text("This is not a picture")
-        await expect(entry.get_by_text("This browser shows no preview of it.")).to_be_visible()
+        await expect(entry.get_by_text(SENTENCES["no_preview"])).to_be_visible()
         await expect(entry.locator("img")).to_be_hidden()
         await expect(entry.get_by_role("button", name="Retry")).to_be_visible()
         await expect(entry.get_by_role("button", name=replies.ANOTHER)).to_be_hidden()
         await shot(page, "refused")
 
 
-async def test_a_file_that_is_too_large_is_refused_in_the_servers_words(browser: Browser) -> None:
+async def test_a_file_that_is_too_large_is_refused_by_the_server(browser: Browser) -> None:
     large: FilePayload = {**photo(1), "buffer": bytes(3 * 2**20)}
     async with opened(browser, allowed="413") as page:
         await choose(page, large)
@@ -263,7 +266,7 @@ async def test_retry_asks_again_when_the_server_was_away(browser: Browser) -> No
     async with opened(browser, allowed="ERR_FAILED") as page:
         await page.route("**/api/caption*", cut)
         await choose(page, photo(1))
-        await expect(page.locator(".said")).to_contain_text("I cannot be reached")
+        await expect(page.locator(".said")).to_contain_text(SENTENCES["unreachable"])
         await page.unroute("**/api/caption*")
         await page.get_by_role("button", name="Retry").focus()
         await page.keyboard.press("Enter")
@@ -282,7 +285,7 @@ async def test_a_busy_server_is_asked_again_after_a_countdown(browser: Browser) 
 
     async with opened(browser, caption, allowed="503") as page:
         await choose(page, photo(1))
-        await expect(page.locator(".countdown")).to_have_text("I will try again by myself in 1 s.")
+        await expect(page.locator(".countdown")).to_have_text("Trying again in 1 s.")
         await expect(page.locator(".countdown")).to_contain_text(re.compile("in (600|599) s"))
         await expect(page.locator(".said")).to_have_text(replies.busy(Busy("full", 600)))
         await shot(page, "busy")
@@ -291,15 +294,15 @@ async def test_a_busy_server_is_asked_again_after_a_countdown(browser: Browser) 
         await expect(page.locator(".countdown")).to_be_hidden()
 
 
-async def test_a_photo_too_many_is_sent_again_when_it_may_be(browser: Browser) -> None:
+async def test_a_photo_above_the_rate_is_sent_again_when_allowed(browser: Browser) -> None:
     async with opened(browser, access=Access("1/second"), allowed="429") as page:
         await choose(page, photo(1), photo(2))
-        await expect(page.locator(".said", has_text="more photos than I may take")).to_be_visible()
-        await expect(page.get_by_text("I will try again by myself in")).to_be_visible()
+        await expect(page.locator(".said", has_text="too many photos")).to_be_visible()
+        await expect(page.get_by_text("Trying again in")).to_be_visible()
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
 
 
-async def test_a_stranger_is_told_so(browser: Browser) -> None:
+async def test_an_address_that_is_not_allowed_is_refused(browser: Browser) -> None:
     async with opened(browser, access=Access(allowed={"web:192.0.2.1"}), allowed="403") as page:
         await choose(page, photo(1))
         await expect(page.locator(".said")).to_have_text(replies.NOT_ALLOWED)
@@ -318,7 +321,7 @@ async def enter(page: Page, token: str) -> None:
 async def test_a_token_is_asked_for_and_the_photo_that_waited_is_sent(browser: Browser) -> None:
     async with opened(browser, token=TOKEN, allowed="401") as page:
         await choose(page, photo(1), photo(2), photo(3))
-        dialog = page.get_by_role("dialog", name="A token, please")
+        dialog = page.get_by_role("dialog", name=SENTENCES["token_title"])
         await expect(dialog).to_contain_text(replies.NEEDS_TOKEN)
         await expect(dialog.locator(".wrong")).to_be_hidden()
         await enter(page, f" {TOKEN} ")
@@ -330,7 +333,7 @@ async def test_a_token_is_asked_for_and_the_photo_that_waited_is_sent(browser: B
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(4)
 
 
-async def test_a_wrong_token_is_told_and_asked_for_again(browser: Browser) -> None:
+async def test_a_wrong_token_is_reported_and_asked_for_again(browser: Browser) -> None:
     async with opened(browser, token=TOKEN, allowed="401") as page:
         await choose(page, photo(1))
         await enter(page, "wrong")
@@ -364,7 +367,7 @@ async def test_a_refusal_that_comes_after_the_token_asks_for_nothing(browser: Br
 
 
 @pytest.mark.parametrize("leave", ["Escape", "Not now"])
-async def test_who_has_no_token_now_may_try_again_later(leave: str, browser: Browser) -> None:
+async def test_a_person_without_a_token_can_try_again_later(leave: str, browser: Browser) -> None:
     async with opened(browser, token=TOKEN, allowed="401") as page:
         await choose(page, *[photo(seed) for seed in range(4)])
         await expect(page.get_by_role("dialog")).to_be_visible()
@@ -379,7 +382,7 @@ async def test_who_has_no_token_now_may_try_again_later(leave: str, browser: Bro
         await expect(page.locator(".said").first).to_have_text(DOG.text)
 
 
-async def test_a_token_works_where_the_browser_keeps_nothing(browser: Browser) -> None:
+async def test_a_token_works_in_a_browser_that_stores_nothing(browser: Browser) -> None:
     async with opened(browser, token=TOKEN, allowed="401") as page:
         await page.add_init_script(
             "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error(); } })"
@@ -409,7 +412,7 @@ async def test_the_token_field_fits_phones_and_desks_by_day_and_night(
         await shot(page, f"token-wrong-{scheme}-{width}")
 
 
-async def test_another_says_it_differently_each_time(browser: Browser) -> None:
+async def test_another_gives_a_different_caption_each_time(browser: Browser) -> None:
     async with opened(browser) as page:
         await choose(page, photo(1))
         said = page.locator(".said")
@@ -420,11 +423,11 @@ async def test_another_says_it_differently_each_time(browser: Browser) -> None:
             await expect(said).to_have_text(TAKES[turn])
         await page.get_by_role("button", name=replies.LOOK).click()
         considered = page.locator(".considered li")
-        await expect(considered.filter(has_text=TAKES[2])).to_contain_text("said")
+        await expect(considered.filter(has_text=TAKES[2])).to_contain_text(SENTENCES["chosen"])
         await expect(considered.filter(has_text=DOG.text)).to_have_count(1)
 
 
-async def test_another_says_so_when_there_is_none(browser: Browser) -> None:
+async def test_another_says_when_there_is_no_other_caption(browser: Browser) -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return replace(DOG, alternatives=())
 
@@ -435,7 +438,7 @@ async def test_another_says_so_when_there_is_none(browser: Browser) -> None:
         await expect(page.locator(".said")).to_have_text(DOG.text)
 
 
-async def test_the_glass_box_opens_and_is_walked_with_the_keyboard(browser: Browser) -> None:
+async def test_the_glass_box_is_used_with_the_keyboard(browser: Browser) -> None:
     async with opened(browser) as page:
         await choose(page, photo(1))
         look = page.get_by_role("button", name=replies.LOOK)
@@ -487,7 +490,7 @@ async def test_the_photo_is_bright_where_the_model_looked(
         assert sums[bright] > 1.2 * sums[dark]
 
 
-async def test_what_else_was_considered_is_listed_with_how_likely(browser: Browser) -> None:
+async def test_other_captions_are_listed_with_their_confidence(browser: Browser) -> None:
     async with opened(browser) as page:
         await choose(page, photo(1))
         await page.get_by_role("button", name=replies.LOOK).click()
@@ -507,7 +510,7 @@ async def test_play_walks_through_the_words_and_pause_holds(browser: Browser) ->
         await choose(page, photo(1))
         await page.get_by_role("button", name=replies.LOOK).click()
         play = page.locator(".play")
-        await expect(play).to_have_text("Play")  # nothing moves by itself where motion is unwanted
+        await expect(play).to_have_text("Play")  # with reduced motion nothing plays by itself
         await play.click()
         await expect(play).to_have_text("Pause")
         await expect(page.locator(".word").nth(1)).to_have_attribute("aria-current", "true")
@@ -515,7 +518,7 @@ async def test_play_walks_through_the_words_and_pause_holds(browser: Browser) ->
         await expect(play).to_have_text("Play")
 
 
-async def test_the_glass_box_plays_by_itself_where_motion_is_welcome(browser: Browser) -> None:
+async def test_the_glass_box_plays_by_itself_unless_motion_is_unwanted(browser: Browser) -> None:
     async with opened(browser, reduced_motion="no-preference") as page:
         await choose(page, photo(1))
         await page.get_by_role("button", name=replies.LOOK).click()
@@ -553,7 +556,7 @@ async def test_alt_text_and_caption_are_copied(browser: Browser) -> None:
             assert await page.evaluate("navigator.clipboard.readText()") == text
 
 
-async def test_copying_works_without_the_clipboard_interface(browser: Browser) -> None:
+async def test_copying_works_without_the_clipboard_api(browser: Browser) -> None:
     async with opened(browser) as page:
         await choose(page, photo(1))
         await page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
@@ -568,7 +571,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
 
     async def caption(photo: bytes, options: Options) -> Caption:
         calls.append(photo)
-        return await says_dog(photo, options)
+        return await captions_dog(photo, options)
 
     async with opened(browser, caption, allowed="415") as page:
         await choose(page, photo(1), {"name": "b", "mimeType": "image/png", "buffer": b"b"})
@@ -584,7 +587,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
         assert await page.locator("img").first.evaluate("image => image.decode()") is None
         await page.get_by_role("button", name=replies.LOOK).click()
         await expect(page.locator(".word").first).to_be_visible()
-        assert len(calls) == 3  # the reload asked nothing
+        assert len(calls) == 3  # the reload sent no photo
         await page.get_by_role("button", name=replies.ANOTHER).click()
         await expect(entries.first.locator(".said")).to_have_text(TAKES[2])
 
@@ -597,7 +600,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
         await expect(entries).to_have_count(0)
 
 
-async def test_a_photo_that_was_underway_is_asked_for_after_a_reload(browser: Browser) -> None:
+async def test_a_photo_without_an_answer_is_sent_again_after_a_reload(browser: Browser) -> None:
     go = asyncio.Event()
 
     async def caption(photo: bytes, options: Options) -> Caption:
@@ -632,7 +635,7 @@ async def test_everything_works_without_a_store(browser: Browser) -> None:
         await expect(page.locator("#empty")).to_be_visible()
 
 
-async def test_about_tells_which_model_answers_and_what_is_kept(browser: Browser) -> None:
+async def test_about_describes_the_model_and_what_is_kept(browser: Browser) -> None:
     async with opened(browser) as page:
         await page.get_by_role("button", name="About").click()
         dialog = page.get_by_role("dialog", name="About")
