@@ -1,4 +1,4 @@
-"""Who is let in: by name, and by how many photos they send."""
+"""Who may use the bot, and how many photos they may send."""
 
 import time
 from collections.abc import Set
@@ -12,36 +12,36 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from bot import metrics, replies
 from bot.platforms import Platform
 
-TOLD = RateLimitItemPerMinute(1)  # a chat that sends too much is not answered each time
+EXPLAINED = RateLimitItemPerMinute(1)  # a chat is told once a minute why it is refused
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks, and where; the numbers are the platform's own."""
+    """Who asks, and where; the ids are the platform's own."""
 
     platform: Platform
     person: int | str
     chat: int | str
-    server: int | None = None  # of a Discord channel
+    server: int | None = None  # the Discord server of the chat
 
     @property
     def names(self) -> set[str]:
-        """Return what stands for them in the settings."""
-        numbers = (self.person, self.chat, self.server)
-        return {f"{self.platform}:{number}" for number in numbers if number is not None}
+        """Return the names under which the settings may list them, as "telegram:7"."""
+        ids = (self.person, self.chat, self.server)
+        return {f"{self.platform}:{id_}" for id_ in ids if id_ is not None}
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why nothing is done."""
+    """Why a request is refused."""
 
     kind: Literal["blocked", "not allowed", "too many"]
-    text: str | None = None  # what is said; None where nothing is to be said, or was just now
-    retry_after: float | None = None  # seconds, of "too many"
+    text: str | None = None  # the reply; None if there is none, or the chat just got one
+    retry_after: float | None = None  # seconds, for "too many"
 
 
 class Access:
-    """Knows who may come in; nothing is kept across restarts."""
+    """Decides who may use the bot; counts are not kept across restarts."""
 
     def __init__(
         self,
@@ -52,23 +52,26 @@ class Access:
         blocked: Set[str] = frozenset(),
         operators: Set[str] = frozenset(),
     ) -> None:
-        """Take the rates, as "20/minute", and names, as "telegram:7"; no one allowed is all."""
+        """Take rates such as "20/minute", and names such as "telegram:7".
+
+        If `allowed` is empty, everyone is allowed.
+        """
         self.per_person, self.per_chat = parse(per_person), parse(per_chat)
         self.allowed, self.blocked, self.operators = allowed, blocked, operators
-        # Of the library's strategies the one whose memory forgets people who do not come back.
+        # This strategy of the library is the one that forgets people who do not come back.
         self._rates = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def is_operator(self, visitor: Visitor) -> bool:
-        """Say whether a person may use the operators' commands."""
+        """Return whether a person may use the operators' commands."""
         return f"{visitor.platform}:{visitor.person}" in self.operators
 
     def admits(self, visitor: Visitor) -> bool:
-        """Say whether someone may come in at all."""
-        welcome = not self.allowed or visitor.names & (self.allowed | self.operators)
-        return bool(welcome) and not visitor.names & self.blocked
+        """Return whether a visitor may use the bot at all."""
+        allowed = not self.allowed or visitor.names & (self.allowed | self.operators)
+        return bool(allowed) and not visitor.names & self.blocked
 
     def refuse(self, visitor: Visitor, photos: int = 0) -> Refusal | None:
-        """Let someone in, who brings so many photos, or say why not."""
+        """Count a visitor's photos and return None, or return why they are refused."""
         refusal = self._refusal(visitor, photos)
         if refusal:
             metrics.REFUSALS.labels(visitor.platform, refusal.kind).inc()
@@ -88,17 +91,17 @@ class Access:
         full = [
             self._rates.get_window_stats(rate, visitor.platform, name).reset_time
             for rate, name in rates
-            # An album larger than the rate takes all that there is.
+            # An album larger than the rate uses up the whole rate.
             if not self._rates.test(rate, visitor.platform, name, cost=min(photos, rate.amount))
         ]
         if full:
             seconds = max(1.0, max(full) - time.time())
-            said = self._once(visitor, replies.too_many(seconds))
-            return Refusal("too many", said, seconds)
+            text = self._once(visitor, replies.too_many(seconds))
+            return Refusal("too many", text, seconds)
         for rate, name in rates:
             self._rates.hit(rate, visitor.platform, name, cost=min(photos, rate.amount))
         return None
 
     def _once(self, visitor: Visitor, text: str) -> str | None:
-        told = self._rates.hit(TOLD, visitor.platform, f"told {visitor.chat}")
-        return text if told else None
+        first = self._rates.hit(EXPLAINED, visitor.platform, f"explained {visitor.chat}")
+        return text if first else None

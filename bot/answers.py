@@ -1,4 +1,4 @@
-"""A photo's bytes become what the bot answers, whatever happens: adapters only send it."""
+"""Turns a photo's bytes into the bot's answer, whatever happens; adapters only send it."""
 
 import asyncio
 import io
@@ -27,7 +27,7 @@ DecodePhoto = Callable[[bytes], Awaitable[Pixels]]
 CheckRoom = Callable[[], None]
 Problem = Literal["damaged", "too large", "unsupported", "busy", "late", "failed"]
 
-# Logs, metrics and the API's status codes need no finer kinds than these.
+# The coarser kinds that logs, metrics and the API's status codes use.
 PROBLEMS: Mapping[BadImageKind, Problem] = {
     "empty": "damaged",
     "too many bytes": "too large",
@@ -43,55 +43,55 @@ PROBLEMS: Mapping[BadImageKind, Problem] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What the bot says to one photo."""
+    """The bot's answer to one photo."""
 
     text: str  # for the person who sent it, also when something went wrong
-    caption: Caption | None = None  # what the model said; None if something went wrong
+    caption: Caption | None = None  # None if something went wrong
     problem: Problem | None = None
-    retry_after: float | None = None  # seconds, of "busy"
-    picture: bytes | None = None  # a JPEG that goes with the text
+    retry_after: float | None = None  # seconds, for "busy"
+    picture: bytes | None = None  # a JPEG that is sent with the text
 
     @property
     def outcome(self) -> str:
-        """What became of the photo, in a word for logs and metrics."""
+        """The outcome, as one word for logs and metrics."""
         guessed = self.caption is not None and self.caption.unfamiliar
         return self.problem or ("guessed" if guessed else "captioned")
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers the photos of one platform; nothing but cancellation is ever raised."""
+    """Answers the photos of one platform; raises nothing but cancellation."""
 
     caption: CaptionPhoto
     pixels: DecodePhoto  # to draw on
     platform: Platform
     options: Options = Options()
-    deadline: float = 60.0  # seconds a photo
-    check_room: CheckRoom = lambda: None  # raises Busy where there is none for a photo
+    deadline: float = 60.0  # seconds for each photo
+    check_room: CheckRoom = lambda: None  # raises Busy if there is no room for a photo
 
     def no_room(self) -> Answer | None:
-        """Say so if a photo would be refused, so that nobody sends one in vain."""
+        """Return the answer to a photo that would be refused now, before it is sent; else None."""
         try:
             self.check_room()
         except Busy as error:
             answer = _busy(error)
-            self._tell(answer, 0.0)
+            self._record(answer, 0.0)
             return answer
         return None
 
     async def first(self, photo: bytes, options: Options | None = None) -> Answer:
-        """Say what is in a photo."""
+        """Caption a photo."""
         return await self._answer(photo, options or self.options, _plain)
 
     async def another(self, photo: bytes, turn: int, shown: str) -> Answer:
-        """Say it differently.
+        """Give a different caption.
 
         Args:
             photo: the same photo again.
-            turn: which time it is asked; each draws other sentences.
-            shown: what stands there now.
+            turn: how often this was asked; each turn samples other sentences.
+            shown: the text that is shown now.
         """
-        # Words of the doubt are no news in a caption.
+        # The prefix of a doubtful caption says nothing about the photo.
         known = set(tokenize(replies.without_doubt(shown)))
 
         async def choose(photo: bytes, caption: Caption) -> Answer:
@@ -106,7 +106,7 @@ class Answers:
         return await self._answer(photo, options, choose)
 
     async def looked(self, photo: bytes) -> Answer:
-        """Show where the model looked; the picture is a sheet with one map a word."""
+        """Show the attention; the picture is a sheet with one map for each word."""
 
         async def draw(photo: bytes, caption: Caption) -> Answer:
             looks = [word.attention for word in caption.words if word.attention is not None]
@@ -136,12 +136,12 @@ class Answers:
         except TimeoutError:
             answer = Answer(replies.LATE, problem="late")
         except Exception:
-            log.exception("a photo could not be captioned", platform=self.platform)
+            log.exception("a photo failed unexpectedly", platform=self.platform)
             answer = Answer(replies.FAILED, problem="failed")
-        self._tell(answer, time.perf_counter() - started)
+        self._record(answer, time.perf_counter() - started)
         return answer
 
-    def _tell(self, answer: Answer, seconds: float) -> None:
+    def _record(self, answer: Answer, seconds: float) -> None:
         metrics.ANSWER_SECONDS.labels(self.platform).observe(seconds)
         if answer.problem:
             metrics.refused(self.platform, answer.problem)

@@ -1,6 +1,6 @@
-"""What the operator reads: one line an event, without tokens, and without who wrote what.
+"""Logs for the operator: one line for each event, without tokens, and without who wrote what.
 
-Everything goes through `logging`, so that what the libraries say is told like our own events.
+Everything passes through `logging`, so that events of the libraries look like our own.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from urllib.parse import quote, quote_plus
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-# They log each request or file with its address, and with it the token, or what a photo's file
-# holds beside the photo: the place where it was taken.
+# These libraries log the address of each request, which holds the token, or the metadata of a
+# photo's file, such as the place where it was taken.
 TALKATIVE = ("httpx", "httpcore", "telegram", "aiohttp.access", "PIL")
 FIRST = ("time", "level", "logger", "event")
 
@@ -29,11 +29,11 @@ _key = token_bytes(32)
 
 
 def set_up(level: str, log_format: str = "auto", secrets: Sequence[str] = ()) -> None:
-    """Log to standard error, also what nobody catches.
+    """Log to standard error, uncaught exceptions included.
 
     Args:
-        level: below which nothing is logged.
-        log_format: "json" is one object a line, "text" is for people; "auto" is text on a
+        level: the lowest level that is logged.
+        log_format: "json" is one object on each line, "text" is for people; "auto" is text on a
             terminal and JSON elsewhere.
         secrets: masked wherever they occur, in tracebacks too; the key of `pseudonym` is derived
             from them.
@@ -46,15 +46,15 @@ def set_up(level: str, log_format: str = "auto", secrets: Sequence[str] = ()) ->
     handler.setFormatter(_Masking(secrets, _as_text(terminal) if text else _as_json()))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    sys.excepthook = _say_uncaught
-    threading.excepthook = _say_uncaught_in_thread
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
     _key = _derived(secrets) if secrets else token_bytes(32)
     connect()
     hush()
 
 
 def connect() -> None:
-    """Have the loggers of structlog pass their events, with all fields, to those of `logging`."""
+    """Make the loggers of structlog pass their events, with all fields, to those of `logging`."""
     structlog.configure(
         processors=[structlog.stdlib.render_to_log_args_and_kwargs],
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -63,21 +63,21 @@ def connect() -> None:
 
 
 def hush() -> None:
-    """Have the libraries that log addresses tell of trouble alone."""
+    """Make the libraries that log addresses log only warnings and errors."""
     for name in TALKATIVE:
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))
 
 
 def pseudonym(platform: str, chat: str | int) -> str:
-    """Return what stands for a chat: the same after a restart with the same secrets."""
-    # Numbers of chats are few enough to be tried one by one, so the hash has a key.
+    """Return a pseudonym for a chat: the same after a restart with the same secrets."""
+    # Chat ids are few enough to be tried one by one, so the hash has a key.
     return hashlib.blake2b(f"{platform}:{chat}".encode(), digest_size=4, key=_key).hexdigest()
 
 
 @contextmanager
 def about(platform: str, chat: str | int) -> Iterator[None]:
-    """Have every event within name its platform and, by its pseudonym, its chat."""
+    """Add a platform, and the pseudonym of a chat, to every event within."""
     with structlog.contextvars.bound_contextvars(platform=platform, chat=pseudonym(platform, chat)):
         yield
 
@@ -95,7 +95,7 @@ class _Masking(structlog.stdlib.ProcessorFormatter):
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *processors],
         )
         parts = sorted({part for secret in secrets for part in _parts(secret)}, key=len)
-        # The longest first: it may hold a shorter one.
+        # Longest first, because a long secret may contain a short one.
         patterns = "|".join(map(_pattern, reversed(parts)))
         self._secrets = re.compile(patterns or "(?!)", re.IGNORECASE)
 
@@ -103,18 +103,18 @@ class _Masking(structlog.stdlib.ProcessorFormatter):
         try:
             line = super().format(record)
         except Exception:  # `logging` would show the arguments, unmasked
-            record.msg, record.args = f"an event that cannot be shown: {record.msg!r}", None
+            record.msg, record.args = f"an event with wrong arguments: {record.msg!r}", None
             line = super().format(record)
         return self._secrets.sub("[token]", line)
 
 
 def _parts(secret: str) -> tuple[str, ...]:
-    halves = re.fullmatch(r"\d+:(.+)", secret)  # Telegram's; what comes first is the bot's number
+    halves = re.fullmatch(r"\d+:(.+)", secret)  # Telegram's; the first half is the bot's id
     return (secret, halves[1]) if halves else (secret,)
 
 
 def _pattern(secret: str) -> str:
-    """Match it also as it stands in addresses, JSON, and what `repr` makes of either."""
+    """Match a secret also as addresses, JSON, and `repr` of either write it."""
     return "".join(map(_character, secret))
 
 
@@ -157,13 +157,13 @@ def _derived(secrets: Sequence[str]) -> bytes:
     return hashlib.blake2b("\0".join(secrets).encode(), digest_size=32, person=b"logs").digest()
 
 
-def _say_uncaught(
+def _log_uncaught(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    log.critical("ended by what nobody caught", exc_info=(kind, error, trace))
+    log.critical("uncaught exception", exc_info=(kind, error, trace))
 
 
-def _say_uncaught_in_thread(failure: threading.ExceptHookArgs) -> None:
+def _log_uncaught_in_thread(failure: threading.ExceptHookArgs) -> None:
     if failure.exc_value is not None and failure.exc_type is not SystemExit:
         trouble = (failure.exc_type, failure.exc_value, failure.exc_traceback)
-        log.critical("a thread ended by what nobody caught", exc_info=trouble)
+        log.critical("uncaught exception in a thread", exc_info=trouble)

@@ -1,4 +1,4 @@
-"""What every adapter is given: one set for each platform."""
+"""What every adapter needs: one set for each platform."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from bot.store.inbox import Inbox
 
 @dataclass(frozen=True)
 class Services:
-    """What an adapter answers with, and what it keeps."""
+    """What an adapter uses to answer, and where it keeps its state."""
 
     settings: Settings
     answers: Answers  # of this platform

@@ -1,4 +1,4 @@
-"""What an operator is told in a chat about how the bot is doing."""
+"""The answer to /stats: how the bot is doing, for operators."""
 
 import time
 from collections.abc import Callable
@@ -15,11 +15,11 @@ class Stats:
     """Counts since the start of the process."""
 
     inbox: Inbox
-    waiting: Callable[[], int]  # photos that wait for their batch
+    waiting: Callable[[], int]  # how many photos wait for their batch
     started: float = field(default_factory=time.monotonic)
 
     async def text(self) -> str:
-        """Say it in a few lines."""
+        """Return the statistics in a few lines."""
         hours = (time.monotonic() - self.started) / 3600
         states = await self.inbox.counts()
         lines = [f"I have been running for {hours:.1f} hours."]

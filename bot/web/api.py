@@ -1,6 +1,6 @@
 """`POST /api/caption`: one photo in, JSON out; `static/openapi.json` describes it.
 
-The photo is read into memory, never onto a disk, and no further than the limit.
+The photo is kept in memory, never written to a disk, and read only up to the limit.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from bot.settings import Settings
 from captioner import Busy, Caption
 
 CHUNK = 2**16
-FORM_ROOM = 2**14  # bytes of a form beside its photo: boundaries and headers
+FORM_ROOM = 2**14  # bytes of a form besides its photo: boundaries and headers
 LATE_RETRY = 10  # seconds
 
 STATUS: dict[Problem, HTTPStatus] = {
@@ -32,17 +32,19 @@ STATUS: dict[Problem, HTTPStatus] = {
 
 
 class Query(BaseModel):
-    """What may be asked for beside the caption."""
+    """The options of a request."""
 
     alternatives: int = Field(default=2, ge=0, le=8)
     explain: Literal["0", "1"] = "0"
-    another: int | None = Field(default=None, ge=0, lt=2**63)  # the turn; each draws anew
-    shown: str = Field(default="", max_length=4000)  # what must not be said again
+    another: int | None = Field(
+        default=None, ge=0, lt=2**63
+    )  # the turn; each samples other captions
+    shown: str = Field(default="", max_length=4000)  # what must not be repeated
 
 
 @dataclass(frozen=True)
 class CaptionApi:
-    """Answers one request; `stop` is set when no more are taken."""
+    """Answers requests until `stop` is set."""
 
     settings: Settings
     answers: Answers
@@ -58,7 +60,7 @@ class CaptionApi:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             return failure(HTTPStatus.BAD_REQUEST, f"{first['loc'][0]}: {first['msg']}")
-        # Reading a body first would take longest where there is least time.
+        # Before the body: reading it would take the most time when there is the least.
         if refused := self.answers.no_room():
             return _refusal(refused)
         photo = await self._read(request)
@@ -94,17 +96,17 @@ class CaptionApi:
             return failure(HTTPStatus.BAD_REQUEST, replies.NEEDS_FIELD)
         except TimeoutError:
             return failure(HTTPStatus.REQUEST_TIMEOUT, replies.SLOW_UPLOAD)
-        # A body that is not what its headers say raises whatever its parser meets.
+        # A body that contradicts its headers can raise anything in its parser.
         except Exception:
             return failure(HTTPStatus.BAD_REQUEST, replies.BROKEN_UPLOAD)
 
 
 class _TooLarge(Exception):
-    """More bytes came than are allowed."""
+    """A body with more bytes than allowed."""
 
 
 class _NoField(Exception):
-    """A form without its one photo, or with more."""
+    """A form that does not hold exactly one photo."""
 
 
 async def _read_body(request: web.Request, limit: int) -> bytes:
@@ -167,6 +169,6 @@ def _refusal(answer: Answer) -> web.Response:
 
 
 def failure(status: int, sentence: str, retry_after: float | None = None) -> web.Response:
-    """Say what is wrong, and after how many seconds trying again may help."""
+    """Return an error as JSON; `retry_after` is in seconds, if trying again may help."""
     headers = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
     return web.json_response({"error": sentence}, status=status, headers=headers)

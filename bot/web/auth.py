@@ -1,4 +1,4 @@
-"""Who may use the web chat's API and read its metrics; whoever may not is told so in JSON."""
+"""Who may use the web chat's API and read its metrics; others get an error in JSON."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -22,21 +22,21 @@ log = structlog.stdlib.get_logger(__name__)
 API = "/api/"
 METRICS = "/metrics"
 REALM = 'Bearer realm="photo-captioner"'
-NETWORK_BITS = 64  # of an IPv6 address; the rest its owner chooses, as often as it likes
+NETWORK_BITS = 64  # of an IPv6 address; its owner can change the rest at any time
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Refuses requests by their heads alone: no body is read before."""
+    """Refuses requests by their headers, before any body is read."""
 
     settings: Settings
     access: Access
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Keep strangers and floods out, and let the API fail in JSON alone."""
+        """Refuse strangers and floods, and make every error of the API JSON."""
         api = request.path.startswith(API)
         if not api and request.path != METRICS:
             return await handler(request)
@@ -50,7 +50,7 @@ class Gate:
         try:
             with logs.about(visitor.platform, visitor.chat):
                 return await handler(request)
-        except web.HTTPException as error:  # of the router: no such address, or another method
+        except web.HTTPException as error:  # from the router: no such address, or another method
             answer = failure(error.status, replies.NOT_HERE)
             if "Allow" in error.headers:
                 answer.headers["Allow"] = error.headers["Allow"]
@@ -60,8 +60,8 @@ class Gate:
             return failure(HTTPStatus.INTERNAL_SERVER_ERROR, replies.FAILED)
 
     def _misdirected(self, request: web.Request) -> web.Response | None:
-        # A page of elsewhere may have its own name resolved to this machine, and is then of the
-        # same origin for a browser; but the name stays in Host.
+        # DNS rebinding: another site can resolve its own name to this machine, so that its page
+        # has the same origin for a browser; but Host still holds that name.
         if self.settings.web_behind_proxy or not _is_loopback(self.settings.web_host):
             return None
         if _is_loopback(_hostname(request.headers.get("Host", ""))):
@@ -71,8 +71,8 @@ class Gate:
     def _foreign(self, request: web.Request) -> web.Response | None:
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return None
-        # Pages cannot forge Sec-Fetch-Site, and it holds where a proxy changes Host. Browsers leave
-        # it out on plain http beyond loopback, and other programs send neither header.
+        # Pages cannot forge Sec-Fetch-Site, and it is right even if a proxy changes Host. Browsers
+        # omit it on plain http beyond loopback; other programs send neither header.
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
         if site is not None:
             foreign = site not in ("same-origin", "none")
@@ -91,7 +91,7 @@ class Gate:
         token = self.settings.web_token.get_secret_value()
         if hmac.compare_digest(_bytes(given.strip()), _bytes(token)):
             return None
-        # A wrong one counts as a photo, so that nobody tries many.
+        # A wrong token counts as a photo, so that nobody can try many.
         if refused := self._refused(request, photos=1):
             return refused
         refusal = failure(HTTPStatus.UNAUTHORIZED, replies.WRONG_TOKEN)
@@ -110,7 +110,7 @@ class Gate:
     def _visitor(self, request: web.Request) -> Visitor:
         address = _address(request.remote or "")
         if self.settings.web_behind_proxy:
-            # The proxy adds what it sees at the end; what stands before, the client may have sent.
+            # The proxy appends the address that it sees; the client may have sent the others.
             passed = ",".join(request.headers.getall("X-Forwarded-For", [])).rpartition(",")[2]
             address = _address(passed.strip()) or address
         if isinstance(address, IPv6Address) and not address.is_loopback:
@@ -125,7 +125,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    # Some proxies tell the port too.
+    # Some proxies add the port.
     for host in (text, _hostname(text)):
         with suppress(ValueError):
             address = ip_address(host)

@@ -1,7 +1,7 @@
-"""The web chat's connections: how many there are, and how long each may keep its place.
+"""The web chat's connections: how many there may be, and how long each may stay open.
 
-aiohttp bounds the time between requests alone; who sends a request's head byte by byte, or does
-not read the answers, would keep a connection for as long as it likes.
+aiohttp limits only the time between requests. A client that sends a request's head byte by byte,
+or does not read the answers, could keep its connection forever.
 """
 
 import asyncio
@@ -16,18 +16,18 @@ from aiohttp.http_exceptions import HttpProcessingError
 log = structlog.stdlib.get_logger(__name__)
 
 HEAD_SECONDS = 10.0
-UNREAD_SECONDS = 60.0  # for which an answer waits for a client that does not read it
-MAX_CONNECTIONS = 512  # half of the files that a process may usually open
+UNREAD_SECONDS = 60.0  # how long an answer waits for a client that does not read it
+MAX_CONNECTIONS = 512  # half of the usual limit on open files
 WARN_SECONDS = 60.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Connections:
-    """Who is connected, and what is being answered."""
+    """Counts the open connections and the requests in hand."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start with none."""
         self.answered = asyncio.Event()  # set while no request is in hand
         self.answered.set()
         self._requests = 0
@@ -37,7 +37,7 @@ class Connections:
 
     @web.middleware
     async def count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Count a request, whose head has come, until it is answered."""
+        """Count a request from the end of its head until it is answered."""
         protocol = request.transport.get_protocol() if request.transport else None
         connection = protocol if isinstance(protocol, Connection) else None
         self._requests += 1
@@ -54,7 +54,7 @@ class Connections:
                 self.answered.set()
 
     def enter(self) -> bool:
-        """Count a connection until it leaves; say whether there is room for it."""
+        """Count a new connection; return whether there is room for it."""
         if self._open < MAX_CONNECTIONS:
             self._open += 1
             return True
@@ -66,15 +66,15 @@ class Connections:
         return False
 
     def leave(self) -> None:
-        """Give a connection's place to the next."""
+        """Free the place of a connection that was closed."""
         self._open -= 1
 
 
 class Connection(asyncio.Protocol):
-    """Passes on what comes to the HTTP server's own protocol, and cuts off who is too slow."""
+    """Passes data to the HTTP server's own protocol, and cuts off clients that are too slow."""
 
     def __init__(self, connections: Connections, make: Callable[[], asyncio.Protocol]) -> None:
-        """Take what makes the server's protocol, which is done if there is room."""
+        """Take the factory of the server's protocol; it is called if there is room."""
         self.waits_for_head = True
         self._connections = connections
         self._make = make
@@ -83,7 +83,7 @@ class Connection(asyncio.Protocol):
         self._clocks: dict[str, asyncio.TimerHandle] = {}
 
     def head_came(self) -> None:
-        """Stop the clock: a whole head was read."""
+        """Stop the clock: the whole head was read."""
         self.waits_for_head = False
         self._stop("head")
 
@@ -107,18 +107,18 @@ class Connection(asyncio.Protocol):
             self._http.connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        """Start the clock with a head's first byte."""
+        """Start the clock at the first byte of a head."""
         if self._http:
             if self.waits_for_head and "head" not in self._clocks:
                 self._start("head", HEAD_SECONDS)
             self._http.data_received(data)
 
     def eof_received(self) -> bool | None:
-        """Pass on that nothing more comes."""
+        """Pass on the end of the data."""
         return self._http.eof_received() if self._http else None
 
     def pause_writing(self) -> None:
-        """Start the clock: answers are not read as fast as they come."""
+        """Start the clock: the client does not read as fast as answers are sent."""
         if self._http:
             self._start("unread", UNREAD_SECONDS)
             self._http.pause_writing()
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
 
 
 def _ours(record: logging.LogRecord) -> bool:
-    # Who sends what is no HTTP is told so, and fills no log with tracebacks and pieces of it.
+    # A client that does not send HTTP gets an error; it must not fill the log with tracebacks.
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 

@@ -9,28 +9,28 @@ from bot.supervision import PlatformError
 
 
 def context(settings: Settings) -> ssl.SSLContext | None:
-    """Return what https is served with; None if it is not.
+    """Return the context for https, or None for http.
 
     Raises:
-        PlatformError: one of the two files is not set, cannot be read, or is not what it must be.
+        PlatformError: one of the two files is not set, cannot be read, or has the wrong content.
     """
     certificate, key = settings.web_tls_certificate, settings.web_tls_key
     if certificate is None and key is None:
         return None
     if certificate is None or key is None:
         names = ("WEB_TLS_CERTIFICATE", "WEB_TLS_KEY")
-        there, missing = names[::-1] if certificate is None else names
-        raise _trouble(f"{there} is set, and {missing} is not. Set both for https, or neither")
+        present, missing = names[::-1] if certificate is None else names
+        raise _trouble(f"{present} is set, but {missing} is not. Set both for https, or neither")
     _read("WEB_TLS_CERTIFICATE", certificate)
     _read("WEB_TLS_KEY", key)
     made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.set_alpn_protocols(["http/1.1"])
     try:
-        # The same check comes below, but would not tell which of the two files is wrong.
+        # `load_cert_chain` checks this too, but does not say which of the two files is wrong.
         ssl.create_default_context().load_verify_locations(certificate)
     except ssl.SSLError as error:
-        text = f"WEB_TLS_CERTIFICATE: {certificate} is no certificate. Set a PEM file"
+        text = f"WEB_TLS_CERTIFICATE: {certificate} is not a certificate. Set a PEM file"
         raise _trouble(text) from error
     try:
         made.load_cert_chain(certificate, key, _no_password)
@@ -40,7 +40,7 @@ def context(settings: Settings) -> ssl.SSLContext | None:
                 f"WEB_TLS_KEY: {key} belongs to another certificate. Set the key of {certificate}"
             )
         else:
-            text = f"WEB_TLS_KEY: {key} is no private key. Set a PEM file"
+            text = f"WEB_TLS_KEY: {key} is not a private key. Set a PEM file"
         raise _trouble(text) from error
     return made
 
@@ -49,7 +49,7 @@ def _read(name: str, path: Path) -> None:
     try:
         path.read_bytes()
     except OSError as error:
-        text = f"{name}: {path} cannot be read ({error.strerror}). Set a PEM file that is there"
+        text = f"{name}: {path} cannot be read ({error.strerror}). Set an existing PEM file"
         raise _trouble(text) from error
 
 

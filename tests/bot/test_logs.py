@@ -147,7 +147,7 @@ def test_an_event_that_does_not_fit_its_arguments_shows_none_of_them(capsys: Out
     logging.getLogger("theirs").info("%d photos", TOKEN)
 
     (line,) = lines(capsys)
-    assert line["event"] == "an event that cannot be shown: '%d photos'"
+    assert line["event"] == "an event with wrong arguments: '%d photos'"
 
 
 def test_what_nobody_catches_is_logged_and_masked(capsys: Output) -> None:

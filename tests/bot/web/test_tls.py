@@ -88,9 +88,9 @@ def wrong(folder: Path, files: dict[str, Any], case: str) -> tuple[dict[str, Any
     certificate, key = files["web_tls_certificate"], files["web_tls_key"]
     match case:
         case "no key":
-            return {"web_tls_certificate": certificate}, "WEB_TLS_CERTIFICATE is set, and WEB_TLS_K"
+            return {"web_tls_certificate": certificate}, "WEB_TLS_CERTIFICATE is set, but WEB_TLS_K"
         case "no certificate":
-            return {"web_tls_key": key}, "WEB_TLS_KEY is set, and WEB_TLS_CERTIFICATE is not"
+            return {"web_tls_key": key}, "WEB_TLS_KEY is set, but WEB_TLS_CERTIFICATE is not"
         case "certificate is not there":
             missing = folder / "none.pem"
             return files | {"web_tls_certificate": missing}, f"WEB_TLS_CERTIFICATE: {missing}"
@@ -101,7 +101,7 @@ def wrong(folder: Path, files: dict[str, Any], case: str) -> tuple[dict[str, Any
             return files, f"WEB_TLS_CERTIFICATE: {certificate}"
         case "key is a letter":
             key.write_text("Dear Sir")
-            return files, f"WEB_TLS_KEY: {key} is no private key"
+            return files, f"WEB_TLS_KEY: {key} is not a private key"
         case "swapped":
             return {"web_tls_certificate": key, "web_tls_key": certificate}, "WEB_TLS_CERTIFICATE:"
         case "another's key":
