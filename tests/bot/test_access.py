@@ -1,4 +1,4 @@
-"""Who is let in, and how often."""
+"""Who may use the bot, and how often."""
 
 import pytest
 
@@ -10,12 +10,12 @@ GROUP = Visitor("telegram", 9, -100)
 SERVER = Visitor("discord", 9, 5, server=3)
 
 
-def test_everyone_may_come_unless_said_otherwise() -> None:
+def test_everyone_is_allowed_by_default() -> None:
     assert Access().refuse(ANN) is None
 
 
 @pytest.mark.parametrize("allowed", ["discord:9", "discord:5", "discord:3"])
-def test_people_chats_and_servers_can_be_let_in(allowed: str) -> None:
+def test_people_chats_and_servers_can_be_allowed(allowed: str) -> None:
     access = Access(allowed={allowed})
 
     assert access.admits(SERVER)
@@ -23,7 +23,7 @@ def test_people_chats_and_servers_can_be_let_in(allowed: str) -> None:
 
 
 @pytest.mark.parametrize("blocked", ["discord:9", "discord:5", "discord:3"])
-def test_who_is_blocked_hears_nothing(blocked: str) -> None:
+def test_a_blocked_visitor_gets_no_reply(blocked: str) -> None:
     access = Access(blocked={blocked}, allowed={"discord:9"})
 
     refusal = access.refuse(SERVER)
@@ -32,7 +32,7 @@ def test_who_is_blocked_hears_nothing(blocked: str) -> None:
     assert not access.admits(SERVER)
 
 
-def test_who_is_not_let_in_is_told_so_once() -> None:
+def test_a_visitor_who_is_not_allowed_is_told_once() -> None:
     access = Access(allowed={"telegram:8"})
 
     first, second = access.refuse(ANN), access.refuse(ANN)
@@ -44,7 +44,7 @@ def test_who_is_not_let_in_is_told_so_once() -> None:
     assert access.refuse(BEN) is None
 
 
-def test_a_person_may_send_so_many_photos_and_is_told_once_when_to_go_on() -> None:
+def test_a_person_above_the_rate_is_told_once_when_to_go_on() -> None:
     access = Access("2/minute", "100/minute")
 
     assert [access.refuse(ANN, 1) for _ in range(2)] == [None, None]
@@ -69,7 +69,7 @@ def test_a_chat_has_a_rate_of_its_own() -> None:
     assert refusals[2] is not None
 
 
-def test_what_is_refused_takes_nothing_from_the_chat() -> None:
+def test_a_refused_photo_does_not_count_for_the_chat() -> None:
     access = Access("1/minute", "2/minute")
     ann, ben = Visitor("telegram", 7, -100), Visitor("telegram", 8, -100)
 
@@ -78,7 +78,7 @@ def test_what_is_refused_takes_nothing_from_the_chat() -> None:
     assert access.refuse(ben, 1) is None
 
 
-def test_an_album_counts_by_its_pictures_and_a_huge_one_still_passes() -> None:
+def test_an_album_counts_each_picture_and_a_huge_album_still_passes() -> None:
     access = Access("5/minute", "50/minute")
 
     assert access.refuse(ANN, 10) is None
@@ -87,7 +87,7 @@ def test_an_album_counts_by_its_pictures_and_a_huge_one_still_passes() -> None:
     assert access.refuse(BEN, 3) is not None
 
 
-def test_operators_are_known_and_never_too_many() -> None:
+def test_operators_are_recognized_and_have_no_rate() -> None:
     access = Access("1/minute", "1/minute", operators={"telegram:7"}, allowed={"telegram:8"})
 
     assert access.is_operator(ANN)

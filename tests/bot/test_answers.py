@@ -1,4 +1,4 @@
-"""A photo's bytes become an answer, whatever happens on the way."""
+"""Every photo gets an answer, whatever happens."""
 
 import asyncio
 import io
@@ -66,7 +66,7 @@ async def test_a_full_queue_is_answered_with_when_to_try_again() -> None:
     assert (answer.problem, answer.retry_after) == ("busy", 6.2)
 
 
-async def test_where_there_is_no_room_it_is_said_before_the_photo_comes() -> None:
+async def test_a_full_queue_is_reported_before_the_photo_comes() -> None:
     def check_room() -> None:
         raise Busy("full", retry_after=6.2)
 
@@ -86,7 +86,7 @@ async def test_a_photo_that_takes_too_long_is_given_up() -> None:
     assert (answer.text, answer.problem) == (replies.LATE, "late")
 
 
-async def test_the_unexpected_is_logged_and_the_person_gets_a_plain_sentence(
+async def test_an_unexpected_error_is_logged_and_answered_with_a_plain_sentence(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.ERROR):
@@ -101,7 +101,7 @@ async def test_cancellation_passes_through() -> None:
         await answers(failing(asyncio.CancelledError())).first(b"")  # type: ignore[arg-type]
 
 
-async def test_another_caption_is_drawn_anew_at_every_turn_and_differs_from_what_is_shown() -> None:
+async def test_another_caption_is_sampled_each_time_and_differs_from_the_shown_one() -> None:
     seen = []
 
     async def caption(photo: bytes, options: Options) -> Caption:
@@ -117,7 +117,7 @@ async def test_another_caption_is_drawn_anew_at_every_turn_and_differs_from_what
     assert seen[0].seed != seen[1].seed
 
 
-async def test_of_several_other_captions_the_surest_is_said() -> None:
+async def test_the_surest_of_several_other_captions_is_chosen() -> None:
     def drawn(text: str, logprob: float, confidence: float) -> Caption:
         return Caption(text, logprob, confidence, SURE.words)
 
@@ -128,7 +128,7 @@ async def test_of_several_other_captions_the_surest_is_said() -> None:
     assert (await answers(caption).another(b"", 1, "A dog runs.")).text == "A cat sits."
 
 
-async def test_another_caption_has_more_news_than_a_word() -> None:
+async def test_another_caption_differs_in_more_than_a_word() -> None:
     def drawn(text: str, confidence: float) -> Caption:
         return Caption(text, -1.0, confidence, SURE.words)
 
@@ -140,7 +140,7 @@ async def test_another_caption_has_more_news_than_a_word() -> None:
     assert (await answers(caption).another(b"", 1, shown)).text == "A cat sits on it."
 
 
-async def test_another_caption_of_an_unfamiliar_photo_is_a_guess_too() -> None:
+async def test_another_caption_out_of_distribution_is_a_guess_too() -> None:
     other = Caption("This is the only cat.", -0.1, 0.9, SURE.words, unfamiliar=True)
 
     async def caption(photo: bytes, options: Options) -> Caption:
@@ -153,14 +153,14 @@ async def test_another_caption_of_an_unfamiliar_photo_is_a_guess_too() -> None:
     assert replies.without_doubt(answer.text) == other.text
 
 
-async def test_nothing_new_to_say_is_said() -> None:
+async def test_another_says_when_there_is_no_other_caption() -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return SURE
 
     assert (await answers(caption).another(b"", 1, "A dog runs.")).text == replies.NOTHING_ELSE
 
 
-async def test_where_it_looked_is_a_picture(tiny: Checkpoint) -> None:
+async def test_attention_is_shown_as_a_picture(tiny: Checkpoint) -> None:
     async with Captioner(tiny, "cpu") as captioner:
         drawn_on = partial(captioner.pixels, max_side=100)
         asked = Answers(captioner.caption, drawn_on, WEB, options=Options(beam=2))
@@ -194,7 +194,7 @@ async def test_answers_are_counted_by_platform_and_kind() -> None:
     assert count("captioner_photos_total", platform="web", outcome="refused") == refused + 1
 
 
-async def test_photos_of_which_it_can_only_guess_are_counted_apart(
+async def test_guesses_are_counted_separately(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def count(outcome: str) -> float:
@@ -213,7 +213,7 @@ async def test_photos_of_which_it_can_only_guess_are_counted_apart(
     assert [one["outcome"] for one in told] == ["guessed", "captioned", "guessed"]
 
 
-async def test_each_photo_is_one_event_with_what_it_took(caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_photo_is_one_event_with_its_durations(caplog: pytest.LogCaptureFixture) -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return replace(SURE, seconds={"decode": 0.0123456, "wait": 0.5})
 

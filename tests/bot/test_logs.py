@@ -1,4 +1,4 @@
-"""One line an event, text or JSON, in which no token stands."""
+"""One line for each event, as text or JSON, without any token."""
 
 import io
 import json
@@ -45,7 +45,7 @@ def test_an_event_is_one_json_object(capsys: Output) -> None:
     }
 
 
-def test_what_libraries_say_is_told_like_our_own_events(capsys: Output) -> None:
+def test_events_of_libraries_look_like_our_own(capsys: Output) -> None:
     logs.set_up("INFO", "json")
     with logs.about("telegram", 7):
         logging.getLogger("discord").warning("shard %d\nis late", 3)
@@ -150,7 +150,7 @@ def test_an_event_that_does_not_fit_its_arguments_shows_none_of_them(capsys: Out
     assert line["event"] == "an event with wrong arguments: '%d photos'"
 
 
-def test_what_nobody_catches_is_logged_and_masked(capsys: Output) -> None:
+def test_uncaught_exceptions_are_logged_and_masked(capsys: Output) -> None:
     logs.set_up("INFO", "json", [TOKEN])
     sys.excepthook(ValueError, ValueError(TOKEN), None)
 
@@ -166,7 +166,7 @@ def test_what_nobody_catches_is_logged_and_masked(capsys: Output) -> None:
         assert line["exception"].endswith("ValueError: [token]")
 
 
-async def test_the_mask_holds_where_a_library_tells_of_its_requests(capsys: Output) -> None:
+async def test_tokens_are_masked_where_a_library_logs_its_requests(capsys: Output) -> None:
     logs.set_up("DEBUG", "json", [TOKEN])
     for name in logs.TALKATIVE:
         logging.getLogger(name).setLevel(logging.DEBUG)
@@ -185,7 +185,7 @@ async def test_the_mask_holds_where_a_library_tells_of_its_requests(capsys: Outp
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "ERROR"])
-def test_libraries_that_log_addresses_tell_of_trouble_alone(capsys: Output, level: str) -> None:
+def test_libraries_that_log_addresses_log_only_trouble(capsys: Output, level: str) -> None:
     logs.set_up(level, "json")
     for name in logs.TALKATIVE:
         logging.getLogger(name).info("GET https://example.org")

@@ -28,14 +28,14 @@ Start = Callable[..., Any]
 
 @dataclass
 class Bot:
-    """A running bot, and what it has logged."""
+    """A running bot, and its log so far."""
 
     process: asyncio.subprocess.Process
     said: str = ""
     address: str = field(default="", init=False)
 
     async def until(self, pattern: str) -> re.Match[str]:
-        """Read its log until it says something."""
+        """Read its log until it matches a pattern."""
         assert self.process.stderr is not None
         async with asyncio.timeout(60):
             while not (found := re.search(pattern, self.said)):
@@ -45,7 +45,7 @@ class Bot:
         return found
 
     async def ended(self) -> int:
-        """Wait for its end, and return its exit status."""
+        """Wait until it ends, and return its exit status."""
         assert self.process.stderr is not None
         async with asyncio.timeout(60):
             self.said += (await self.process.stderr.read()).decode()
@@ -54,7 +54,7 @@ class Bot:
 
 @pytest.fixture
 def start(tmp_path: Path, served_file: Path) -> Start:
-    """Return how to start `python -m bot` in an empty folder, with settings of a test's own."""
+    """Return a function that runs `python -m bot` in an empty folder, with a test's settings."""
     clean = {
         key: value for key, value in os.environ.items() if key.lower() not in Settings.model_fields
     }
@@ -89,7 +89,7 @@ def start(tmp_path: Path, served_file: Path) -> Start:
 def settings(
     tmp_path: Path, served_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.MonkeyPatch]:
-    """Run `main` in this process, in an empty folder; return how to set a key."""
+    """Prepare an empty folder for `main` in this process; the patch returned sets keys."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("CAPTIONER_CHECKPOINT", str(served_file))
@@ -116,7 +116,7 @@ def closed_port() -> int:
         return port
 
 
-async def test_without_tokens_the_web_chat_alone_answers(start: Start) -> None:
+async def test_without_tokens_only_the_web_chat_runs(start: Start) -> None:
     async with start() as bot:
         address = (await bot.until(r"http://127\.0\.0\.1:\d+"))[0]
         status, answer = await caption(address, photo_bytes(1))
@@ -130,7 +130,7 @@ async def test_without_tokens_the_web_chat_alone_answers(start: Start) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_stopping_answers_what_is_in_hand(start: Start, number: signal.Signals) -> None:
+async def test_stopping_finishes_the_work_in_hand(start: Start, number: signal.Signals) -> None:
     async with start() as bot:
         address = (await bot.until(r"http://127\.0\.0\.1:\d+"))[0]
         asked = [asyncio.create_task(caption(address, photo_bytes(seed))) for seed in range(20)]
@@ -144,7 +144,7 @@ async def test_stopping_answers_what_is_in_hand(start: Start, number: signal.Sig
     assert "Traceback" not in bot.said
 
 
-async def test_a_second_signal_leaves_at_once(start: Start) -> None:
+async def test_a_second_signal_stops_at_once(start: Start) -> None:
     async with start() as bot:
         address = (await bot.until(r"http://127\.0\.0\.1:\d+"))[0]
         port = int(address.rpartition(":")[2])
@@ -188,7 +188,7 @@ async def test_one_platform_that_cannot_be_reached_leaves_the_others_running(
     assert "Traceback" not in bot.said
 
 
-def test_check_says_what_would_run(
+def test_check_prints_what_would_run(
     settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--check"]) == 0
@@ -271,7 +271,7 @@ def test_a_wrong_setting_is_one_clear_error(
     assert capsys.readouterr().err.startswith(said)
 
 
-def test_a_key_that_is_mistyped_is_named(
+def test_a_mistyped_key_is_named(
     settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path(".env").write_text("TELEGRAM_TOKEN=1\n")

@@ -1,4 +1,4 @@
-"""What the captioner measures is what `/metrics` shows."""
+"""The captioner's measurements reach `/metrics`."""
 
 import sys
 
@@ -12,13 +12,13 @@ def value(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0
 
 
-def test_seconds_are_told_by_stage() -> None:
+def test_seconds_are_measured_by_stage() -> None:
     before = value("captioner_stage_seconds_sum", stage="encoder")
     metrics.observe("encoder_seconds", 0.25)
     assert value("captioner_stage_seconds_sum", stage="encoder") == before + 0.25
 
 
-def test_batches_are_told_by_their_size() -> None:
+def test_batches_are_measured_by_size() -> None:
     small = value("captioner_batch_photos_bucket", le="4.0")
     large = value("captioner_batch_photos_bucket", le="8.0")
     metrics.observe("batch_photos", 5)
@@ -35,5 +35,5 @@ def test_a_refused_photo_counts_among_the_photos_and_as_an_error_of_its_kind() -
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="is read from /proc")
-def test_the_memory_of_the_process_is_told() -> None:
+def test_the_memory_of_the_process_is_measured() -> None:
     assert value("process_resident_memory_bytes") > 2**20

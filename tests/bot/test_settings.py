@@ -1,4 +1,4 @@
-"""Settings from the environment and `.env`, and what is said of wrong ones."""
+"""Settings from the environment and `.env`, and the errors for wrong ones."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_without_any_key_the_web_chat_alone_runs_on_loopback() -> None:
+def test_without_any_key_only_the_web_chat_runs_on_loopback() -> None:
     config = settings.load()
 
     assert config.telegram_bot_token is None
@@ -53,13 +53,13 @@ def test_any_other_checkpoint_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None
     assert not shipped.ships(path)
 
 
-def test_a_shipped_checkpoint_is_known_by_any_path_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shipped_checkpoint_is_recognized_by_any_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shipped.WEIGHTS)
 
     assert shipped.ships(Path("default.safetensors"))
 
 
-def test_the_environment_goes_before_the_file(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_file(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (clean / ".env").write_text("WEB_PORT=9000\nBEAM=3\n")
     monkeypatch.setenv("WEB_PORT", "9001")
 
@@ -107,7 +107,7 @@ def test_every_wrong_key_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert [problem.key for problem in error.value.problems] == ["WEB_PORT", "BEAM"]
 
 
-def test_a_file_that_is_no_text_is_named(clean: Path) -> None:
+def test_a_file_that_is_not_text_is_named(clean: Path) -> None:
     (clean / ".env").write_bytes(b"WEB_PORT=\xff\xfe")
 
     with pytest.raises(SettingsError, match=re.escape(".env: this is not a text file in UTF-8")):
@@ -128,7 +128,7 @@ def test_addresses_lose_their_last_slash(monkeypatch: pytest.MonkeyPatch) -> Non
     assert settings.load().telegram_api_url == "http://127.0.0.1:8081"
 
 
-def test_a_mistyped_key_is_named_with_the_one_that_was_meant(clean: Path) -> None:
+def test_a_mistyped_key_is_named_with_the_likely_one(clean: Path) -> None:
     (clean / ".env").write_text("TELEGRAM_TOKEN=1\nWEB_PORT=8080\nZZZ=1\n")
 
     (clean / ".env").chmod(0o600)
@@ -141,7 +141,7 @@ def test_a_mistyped_key_is_named_with_the_one_that_was_meant(clean: Path) -> Non
 
 @pytest.mark.skipif(os.name != "posix", reason="needs the modes of files")
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o606, 0o620])
-def test_tokens_that_others_may_read_or_change_are_warned_of(clean: Path, mode: int) -> None:
+def test_tokens_that_others_can_read_or_change_cause_a_warning(clean: Path, mode: int) -> None:
     (clean / ".env").write_text("TELEGRAM_BOT_TOKEN=12345:secret\nDISCORD_BOT_TOKEN=\n")
     (clean / ".env").chmod(mode)
 
@@ -154,7 +154,7 @@ def test_tokens_that_others_may_read_or_change_are_warned_of(clean: Path, mode: 
     assert settings.warnings() == []
 
 
-def test_others_may_read_what_is_no_secret(clean: Path) -> None:
+def test_others_may_read_a_file_without_secrets(clean: Path) -> None:
     assert settings.warnings() == []
 
     (clean / ".env").write_text("WEB_PORT=8080\nTELEGRAM_BOT_TOKEN=\n")

@@ -1,4 +1,4 @@
-"""What an operator is told in a chat."""
+"""The answer to /stats."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Key
 
 
-async def test_an_operator_learns_what_was_answered_and_what_waits(tmp_path: Path) -> None:
+async def test_statistics_count_answers_and_what_is_waiting(tmp_path: Path) -> None:
     async with Inbox(tmp_path / "inbox.sqlite") as inbox:
         await inbox.accept(Key("telegram", "7", "1"), None)
         metrics.PHOTOS.labels("telegram", "captioned").inc()

@@ -1,4 +1,4 @@
-"""A platform that fails is tried again, and one that lingers is left behind."""
+"""A platform that fails is started again; one that does not finish is cancelled."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from bot.supervision import PlatformError, keep_running
 
 
 class Flaky:
-    """A platform that ends as it is told, once each, and then has the process stop."""
+    """A platform that ends in the given ways, one after the other, and then stops the process."""
 
     def __init__(self, *ends: Exception | None) -> None:
         self.ends, self.tries = ends, 0
@@ -44,7 +44,7 @@ async def test_a_platform_that_fails_is_tried_again_after_growing_pauses(
     assert [one["retry_seconds"] for one in told] == [0.01, 0.02, 0.04]
 
 
-async def test_the_unexpected_is_logged_with_its_trace_and_tried_again(
+async def test_an_unexpected_error_is_logged_with_its_traceback_and_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     flaky = Flaky(ZeroDivisionError())
@@ -55,7 +55,9 @@ async def test_the_unexpected_is_logged_with_its_trace_and_tried_again(
     assert "Traceback" in caplog.text
 
 
-async def test_one_that_ends_by_itself_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_platform_that_ends_by_itself_is_started_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     flaky = Flaky(None)
 
     await asyncio.wait_for(keep_running(DISCORD, flaky.run, asyncio.Event(), 1, pause=0.01), 5)
@@ -65,7 +67,7 @@ async def test_one_that_ends_by_itself_is_started_again(caplog: pytest.LogCaptur
     assert vars(down)["reason"] == "it ended by itself"
 
 
-async def test_stopping_lets_a_platform_finish_what_is_in_hand() -> None:
+async def test_stopping_lets_a_platform_finish_its_work() -> None:
     stop, finished = asyncio.Event(), asyncio.Event()
 
     async def run(stop: asyncio.Event) -> None:
@@ -81,7 +83,9 @@ async def test_stopping_lets_a_platform_finish_what_is_in_hand() -> None:
     assert finished.is_set()
 
 
-async def test_what_does_not_finish_in_time_is_left(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_platform_that_does_not_finish_in_time_is_cancelled(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     stop, cancelled = asyncio.Event(), asyncio.Event()
 
     async def run(stop: asyncio.Event) -> None:

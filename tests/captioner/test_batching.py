@@ -9,7 +9,7 @@ from captioner.errors import Busy
 
 
 class Recorder:
-    """Doubles numbers, remembers the batches, and holds a batch until it is let go."""
+    """Doubles numbers, records the batches, and holds a batch until `go` is set."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -36,7 +36,7 @@ async def test_each_caller_gets_the_result_of_its_own_item() -> None:
         assert list(doubled) == list(range(0, 100, 2))
 
 
-async def test_whoever_comes_while_a_batch_runs_shares_the_next_one() -> None:
+async def test_items_that_come_during_a_batch_share_the_next_one() -> None:
     forward = Recorder()
     forward.go.clear()
     async with Batcher(forward, max_batch=8, max_wait=0) as batcher, asyncio.TaskGroup() as group:
@@ -56,12 +56,12 @@ async def test_a_batch_never_exceeds_its_limit() -> None:
     assert sorted(map(len, forward.batches)) == [1, 3, 3, 3]
 
 
-async def test_a_full_batch_does_not_wait_for_more_company() -> None:
+async def test_a_full_batch_does_not_wait() -> None:
     async with Batcher(Recorder(), max_batch=2, max_wait=60) as batcher, asyncio.timeout(5):
         assert [*await asyncio.gather(batcher.submit(1), batcher.submit(2))] == [2, 4]
 
 
-async def test_the_first_item_waits_for_company_only_so_long() -> None:
+async def test_the_first_item_waits_for_others_up_to_a_limit() -> None:
     forward = Recorder()
     async with Batcher(forward, max_batch=8, max_wait=0.2) as batcher, asyncio.timeout(5):
         first = asyncio.create_task(batcher.submit(1))
@@ -153,13 +153,13 @@ async def test_an_error_reaches_every_caller_of_its_batch_and_the_next_batch_run
         assert [*await asyncio.gather(batcher.submit(2), batcher.submit(3))] == [2, 3]
 
 
-async def test_a_forward_that_loses_a_result_is_found_out() -> None:
+async def test_a_forward_that_loses_a_result_is_an_error() -> None:
     async with Batcher[int, int](lambda items: items[1:], max_wait=0) as batcher:
         with pytest.raises(AssertionError, match="a result for each item"):
             await batcher.submit(1)
 
 
-async def test_leaving_finishes_what_was_submitted_and_takes_no_more() -> None:
+async def test_leaving_finishes_what_was_submitted_and_accepts_no_more() -> None:
     forward = Recorder()
     forward.go.clear()
     batcher = Batcher(forward, max_batch=2, max_wait=60)

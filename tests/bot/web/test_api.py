@@ -1,4 +1,4 @@
-"""`POST /api/caption` through the wire; every answer is what the OpenAPI file says."""
+"""`POST /api/caption` over the network; every answer is as the OpenAPI file documents it."""
 
 import asyncio
 import io
@@ -77,7 +77,7 @@ async def test_a_photo_that_is_the_body_is_captioned(
 
 
 @pytest.mark.parametrize("number", [0, 8])
-async def test_as_many_alternatives_come_as_are_asked_for(
+async def test_the_requested_number_of_alternatives_is_returned(
     number: int, url: str, client: ClientSession
 ) -> None:
     query = {"alternatives": str(number)}
@@ -85,7 +85,7 @@ async def test_as_many_alternatives_come_as_are_asked_for(
         assert len((await documented(answer))["alternatives"]) == number
 
 
-async def test_words_come_with_where_the_model_looked(client: ClientSession) -> None:
+async def test_words_come_with_their_attention(client: ClientSession) -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         assert options.attention
         return SURE
@@ -117,7 +117,9 @@ async def test_another_caption_is_a_different_one(client: ClientSession) -> None
     assert said["caption"] == "A cat number 0."
 
 
-async def test_it_says_so_when_there_is_no_other_caption(url: str, client: ClientSession) -> None:
+async def test_the_text_says_when_there_is_no_other_caption(
+    url: str, client: ClientSession
+) -> None:
     query = {"another": "1", "shown": " ".join([SURE.text, *(c.text for c in SURE.alternatives)])}
     async with client.post(f"{url}/api/caption", params=query, data=PHOTO) as answer:
         said = await documented(answer)
@@ -125,7 +127,7 @@ async def test_it_says_so_when_there_is_no_other_caption(url: str, client: Clien
     assert (said["text"], said["caption"]) == (replies.NOTHING_ELSE, "A dog runs.")
 
 
-async def test_doubt_is_worded_and_the_caption_stays_fit_for_alt_text(
+async def test_doubt_is_worded_and_the_caption_remains_plain_alt_text(
     client: ClientSession,
 ) -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
@@ -141,7 +143,7 @@ async def test_doubt_is_worded_and_the_caption_stays_fit_for_alt_text(
     assert said["text"] == "I am not sure, but perhaps: a dog runs."
 
 
-async def test_an_unfamiliar_photo_is_told_and_the_caption_stays_fit_for_alt_text(
+async def test_a_photo_out_of_distribution_is_marked_and_its_caption_remains_plain(
     client: ClientSession,
 ) -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
@@ -253,7 +255,7 @@ async def test_a_body_that_is_not_as_compressed_as_it_says_is_refused(
         assert await documented(answer) == {"error": replies.BROKEN_UPLOAD}
 
 
-async def test_a_file_that_says_it_is_too_large_is_refused_before_it_comes(url: str) -> None:
+async def test_a_file_with_too_large_a_content_length_is_refused_unread(url: str) -> None:
     reader, writer = await connect(url)
     writer.write(head(f"Content-Length: {LIMIT + 1}"))
     line = await asyncio.wait_for(reader.readline(), 5)
@@ -262,7 +264,7 @@ async def test_a_file_that_says_it_is_too_large_is_refused_before_it_comes(url: 
     assert b" 413 " in line
 
 
-async def test_a_file_that_turns_out_too_large_is_refused_before_all_of_it_came(
+async def test_a_file_that_turns_out_too_large_is_refused_before_its_end(
     url: str,
 ) -> None:
     reader, writer = await connect(url)
@@ -288,7 +290,7 @@ async def test_a_form_with_the_largest_photo_is_read(url: str, client: ClientSes
         assert answer.status == 200
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(client: ClientSession) -> None:
+async def test_a_body_that_does_not_come_times_out(client: ClientSession) -> None:
     async with serving(web_chat(photo_seconds=0.05)) as url:
         reader, writer = await connect(url)
         writer.write(head("Content-Length: 100") + b"some")
@@ -298,7 +300,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(client: ClientSession
     assert b" 408 " in line
 
 
-async def test_where_there_is_no_room_a_body_is_not_waited_for() -> None:
+async def test_with_a_full_queue_a_photo_is_refused_before_its_body_comes() -> None:
     def check_room() -> None:
         raise Busy("full", 6.2)
 
@@ -320,7 +322,7 @@ async def test_where_there_is_no_room_a_body_is_not_waited_for() -> None:
         (RuntimeError("a bug"), 500, replies.FAILED, None),
     ],
 )
-async def test_trouble_is_told_with_when_to_try_again(
+async def test_errors_say_when_to_try_again(
     error: Exception, status: int, sentence: str, retry_after: str | None, client: ClientSession
 ) -> None:
     async with (
@@ -345,7 +347,7 @@ async def test_a_photo_that_takes_too_long_is_given_up(client: ClientSession) ->
         assert await documented(answer) == {"error": replies.LATE}
 
 
-async def test_a_bug_of_the_server_fails_in_json_too(client: ClientSession) -> None:
+async def test_a_bug_in_the_server_is_answered_in_json(client: ClientSession) -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return Caption("A dog runs.", -0.3, 0.9, (Word("a", 1e9, None),))  # exp() overflows
 
@@ -359,7 +361,9 @@ async def test_a_bug_of_the_server_fails_in_json_too(client: ClientSession) -> N
         assert await documented(answer) == {"error": replies.FAILED}
 
 
-async def test_wrong_addresses_and_methods_fail_in_json(url: str, client: ClientSession) -> None:
+async def test_wrong_addresses_and_methods_are_answered_in_json(
+    url: str, client: ClientSession
+) -> None:
     async with client.get(f"{url}/api/caption") as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
         assert await answer.json() == {"error": replies.NOT_HERE}
@@ -387,7 +391,7 @@ async def test_pages_of_other_sites_are_refused(
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-async def test_its_own_page_is_served_also_behind_a_proxy(url: str, client: ClientSession) -> None:
+async def test_the_page_may_use_the_api_behind_a_proxy_too(url: str, client: ClientSession) -> None:
     elsewhere = {"Origin": "https://captions.example", "Sec-Fetch-Site": "same-origin"}
     for headers in ({"Origin": url}, {"Sec-Fetch-Site": "same-origin"}, elsewhere):
         async with client.post(f"{url}/api/caption", data=PHOTO, headers=headers) as answer:
@@ -398,7 +402,7 @@ def troubles(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.exc_info or r.levelno >= logging.WARNING]
 
 
-async def test_a_client_that_goes_away_gives_its_place_up(
+async def test_a_client_that_goes_away_leaves_the_queue(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -422,7 +426,7 @@ async def test_a_client_that_goes_away_gives_its_place_up(
     assert not troubles(caplog)
 
 
-async def test_a_client_that_goes_away_amid_its_photo_is_no_trouble(
+async def test_a_client_that_goes_away_during_its_upload_is_not_an_error(
     caplog: pytest.LogCaptureFixture, client: ClientSession
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -449,7 +453,7 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
 
 @pytest.fixture
 def written() -> Iterator[list[str]]:
-    """Tell which files are opened for writing."""
+    """Return the files that are opened for writing."""
     global WRITTEN
     sys.addaudithook(_watch)  # cannot be taken away again: it rests while there is no list
     WRITTEN = []

@@ -1,4 +1,4 @@
-"""Schemathesis asks the API whatever its OpenAPI file allows and forbids."""
+"""Schemathesis sends the API requests that its OpenAPI file allows and forbids."""
 
 import asyncio
 import copy

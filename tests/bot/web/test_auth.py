@@ -43,7 +43,7 @@ async def test_too_many_photos_are_refused_before_they_come() -> None:
         second.close()
 
 
-async def test_too_many_photos_are_told_when_to_go_on(client: ClientSession) -> None:
+async def test_too_many_photos_are_answered_with_when_to_try_again(client: ClientSession) -> None:
     async with serving(web_chat(access=Access("1/minute"))) as url:
         assert await status(client, url) == 200
         for _ in range(2):
@@ -72,7 +72,7 @@ async def test_strangers_are_refused_each_time(
             assert await status(client, url) == expected
 
 
-async def test_the_address_behind_a_proxy_is_the_last_that_it_tells(
+async def test_the_address_behind_a_proxy_is_the_last_forwarded_one(
     client: ClientSession,
 ) -> None:
     async with serving(web_chat(access=Access("1/minute"), web_behind_proxy=True)) as url:
@@ -112,7 +112,7 @@ async def test_an_address_is_blocked_by_itself_and_with_its_network(
         assert await status(client, url, X_Forwarded_For="2001:db8:1:9::7") == 200
 
 
-async def test_without_a_proxy_nobody_chooses_an_address(client: ClientSession) -> None:
+async def test_without_a_proxy_nobody_can_choose_an_address(client: ClientSession) -> None:
     async with serving(web_chat(access=Access("1/minute"))) as url:
         assert await status(client, url, X_Forwarded_For="203.0.113.1") == 200
         assert await status(client, url, X_Forwarded_For="203.0.113.2") == 429
@@ -134,7 +134,7 @@ async def test_without_a_proxy_nobody_chooses_an_address(client: ClientSession) 
         ({"Authorization": f"Bearer {TOKEN[:-1]}"}, replies.WRONG_TOKEN, None),
     ],
 )
-async def test_without_the_token_there_are_neither_captions_nor_metrics(
+async def test_captions_and_metrics_need_the_token(
     headers: dict[str, str], sentence: str, challenge: str | None, client: ClientSession
 ) -> None:
     async with serving(web_chat(web_token=SecretStr(TOKEN))) as url:
@@ -145,7 +145,7 @@ async def test_without_the_token_there_are_neither_captions_nor_metrics(
                 assert answer.headers["WWW-Authenticate"] == challenge or challenge is None
 
 
-async def test_with_the_token_there_are(client: ClientSession) -> None:
+async def test_the_token_opens_captions_and_metrics(client: ClientSession) -> None:
     async with serving(web_chat(web_token=SecretStr(TOKEN))) as url:
         for headers in (BEARER, {"Authorization": f"bearer  {TOKEN}"}):
             assert await status(client, url, **headers) == 200
@@ -164,7 +164,7 @@ async def test_the_page_and_health_need_neither_a_token_nor_a_name(
         assert answer.status == 200
 
 
-async def test_tokens_are_not_guessed_faster_than_photos_are_sent(client: ClientSession) -> None:
+async def test_guessing_tokens_is_limited_like_sending_photos(client: ClientSession) -> None:
     chat = web_chat(web_token=SecretStr(TOKEN), access=Access("2/minute"))
     async with serving(chat) as url:
         said = [await status(client, url, Authorization=f"Bearer {n}") for n in range(3)]
@@ -194,7 +194,7 @@ async def test_tokens_are_not_guessed_faster_than_photos_are_sent(client: Client
         "GET http://localhost/metrics",
     ],
 )
-async def test_no_way_to_write_an_address_leads_past_the_token(request_line: str) -> None:
+async def test_no_spelling_of_an_address_avoids_the_token(request_line: str) -> None:
     async with serving(web_chat(web_token=SecretStr(TOKEN))) as url:
         reader, writer = await connect(url)
         length = f"Content-Length: {len(PHOTO)}\r\n"
@@ -242,7 +242,7 @@ async def answered(host: str, **fields: Any) -> int:
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "127.0.0.2", "[::1]:8080"]
 )
-async def test_this_machine_is_asked_by_its_own_names(host: str) -> None:
+async def test_the_names_of_this_machine_are_accepted(host: str) -> None:
     assert await answered(host) == 200
 
 
@@ -260,16 +260,18 @@ async def test_this_machine_is_asked_by_its_own_names(host: str) -> None:
         "",
     ],
 )
-async def test_names_of_elsewhere_that_lead_to_this_machine_are_refused(host: str) -> None:
+async def test_other_names_that_resolve_to_this_machine_are_refused(host: str) -> None:
     assert await answered(host) == 421
 
 
 @pytest.mark.parametrize("fields", [{"web_behind_proxy": True}, {"web_host": "0.0.0.0"}])
-async def test_where_the_names_are_not_known_all_are_taken(fields: dict[str, Any]) -> None:
+async def test_all_names_are_accepted_where_the_right_ones_are_unknown(
+    fields: dict[str, Any],
+) -> None:
     assert await answered("captions.example", **fields) == 200
 
 
-async def test_a_refused_name_is_told_as_the_openapi_file_says(client: ClientSession) -> None:
+async def test_a_refused_name_is_answered_as_documented(client: ClientSession) -> None:
     host = {"Host": "elsewhere.example"}
     async with serving(web_chat()) as url:
         assert await status(client, url, **host) == 421

@@ -1,4 +1,4 @@
-"""Slow clients, too many of them, and what is no HTTP."""
+"""Slow clients, too many clients, and clients that do not send HTTP."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ def short_heads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
-    """Send a byte now and then until the other side has had enough."""
+    """Send a byte now and then until the other side closes the connection."""
     while not writer.is_closing():
         writer.write(b"a")
         await asyncio.sleep(SHORT / 10)
@@ -50,7 +50,7 @@ async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @pytest.mark.usefixtures("short_heads")
 @pytest.mark.parametrize("start", [b"", b"GET /readyz HTTP/1.1\r\nHost: "])
-async def test_who_sends_no_head_or_half_of_one_is_cut_off(start: bytes, url: str) -> None:
+async def test_a_client_that_sends_no_complete_head_is_cut_off(start: bytes, url: str) -> None:
     reader, writer = await connect(url)
     writer.write(start)
     assert await ended(reader) == b""
@@ -59,7 +59,7 @@ async def test_who_sends_no_head_or_half_of_one_is_cut_off(start: bytes, url: st
 
 @pytest.mark.usefixtures("short_heads")
 @pytest.mark.parametrize("before", [0, 1])
-async def test_who_sends_a_head_byte_by_byte_is_cut_off(before: int, url: str) -> None:
+async def test_a_client_that_sends_its_head_byte_by_byte_is_cut_off(before: int, url: str) -> None:
     reader, writer = await connect(url)
     for _ in range(before):
         await ready(reader, writer)
@@ -71,7 +71,7 @@ async def test_who_sends_a_head_byte_by_byte_is_cut_off(before: int, url: str) -
 
 
 @pytest.mark.usefixtures("short_heads")
-async def test_who_waits_between_requests_is_not_cut_off(url: str) -> None:
+async def test_a_client_that_waits_between_requests_is_not_cut_off(url: str) -> None:
     reader, writer = await connect(url)
     for _ in range(2):
         await ready(reader, writer)
@@ -95,7 +95,7 @@ async def test_a_photo_and_its_caption_may_take_longer_than_a_head(client: Clien
         writer.close()
 
 
-async def test_a_photo_that_comes_byte_by_byte_is_not_waited_for() -> None:
+async def test_a_photo_that_comes_byte_by_byte_times_out() -> None:
     async with serving(web_chat(photo_seconds=2 * SHORT)) as url:
         reader, writer = await connect(url)
         writer.write(head("Content-Length: 10000"))
@@ -107,7 +107,7 @@ async def test_a_photo_that_comes_byte_by_byte_is_not_waited_for() -> None:
     assert b" 408 " in line
 
 
-async def test_who_does_not_read_the_answers_is_cut_off(
+async def test_a_client_that_does_not_read_the_answers_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setattr(connections, "UNREAD_SECONDS", SHORT)
@@ -130,7 +130,7 @@ async def test_who_does_not_read_the_answers_is_cut_off(
     writer.transport.abort()
 
 
-async def test_more_connections_than_there_is_room_for_are_closed_at_once(
+async def test_connections_above_the_limit_are_closed_at_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, url: str
 ) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
@@ -154,7 +154,7 @@ async def test_more_connections_than_there_is_room_for_are_closed_at_once(
     assert (vars(warning)["closed_at_once"], vars(warning)["open"]) == (1, 2)
 
 
-async def test_who_was_turned_away_is_counted_once_a_minute(
+async def test_refused_connections_are_logged_once_a_minute(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 0)
@@ -201,7 +201,7 @@ async def test_a_head_has_its_limits(
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_the_longest_text_that_may_be_sent_fits_into_the_line(
+async def test_the_longest_allowed_text_fits_into_the_request_line(
     url: str, client: ClientSession
 ) -> None:
     query = {"another": "1", "shown": "\N{DOG FACE}" * 4000}
@@ -223,7 +223,7 @@ async def test_the_longest_text_that_may_be_sent_fits_into_the_line(
         READY[:-2] + b"A : b\r\n\r\n",
     ],
 )
-async def test_what_is_no_http_is_no_trouble(
+async def test_data_that_is_not_http_is_not_logged_as_an_error(
     sent: bytes, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await connect(url)

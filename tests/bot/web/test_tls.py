@@ -55,19 +55,19 @@ async def test_with_a_certificate_and_its_key_the_site_is_https(
     assert (await web_chat(**files).check()).startswith("Web chat: https://127.0.0.1:")
 
 
-async def test_without_them_browsers_are_not_told_to_come_by_https() -> None:
+async def test_without_a_certificate_browsers_are_not_sent_to_https() -> None:
     async with serving(web_chat()) as url, ClientSession() as client, client.get(url) as answer:
         assert "Strict-Transport-Security" not in answer.headers
 
 
-async def test_old_versions_of_tls_are_not_spoken(files: dict[str, Any]) -> None:
+async def test_old_versions_of_tls_are_refused(files: dict[str, Any]) -> None:
     context = tls.context(web_chat(**files).settings)
     assert context is not None
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"])
-async def test_who_does_not_speak_tls_is_cut_off(
+async def test_a_client_that_does_not_use_tls_is_cut_off(
     sent: bytes,
     files: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -84,7 +84,7 @@ async def test_who_does_not_speak_tls_is_cut_off(
 
 
 def wrong(folder: Path, files: dict[str, Any], case: str) -> tuple[dict[str, Any], str]:
-    """Return what is set, and how the trouble begins."""
+    """Return the settings, and how the error message starts."""
     certificate, key = files["web_tls_certificate"], files["web_tls_key"]
     match case:
         case "no key":
@@ -132,7 +132,7 @@ def wrong(folder: Path, files: dict[str, Any], case: str) -> tuple[dict[str, Any
         "key with a password",
     ],
 )
-async def test_what_is_wrong_is_named_by_its_key(
+async def test_a_wrong_file_is_named_by_its_key(
     case: str, tmp_path: Path, files: dict[str, Any]
 ) -> None:
     fields, start = wrong(tmp_path, files, case)

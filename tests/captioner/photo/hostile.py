@@ -1,4 +1,4 @@
-"""Files made to hurt whoever opens them: Pillow's known troublemakers, in every allowed format.
+"""Files made to harm their readers: Pillow's known troublemakers, in every allowed format.
 
 Each comes out of the sandbox as pixels or as `BadImage`, within the deadline. They are made when
 they are asked for, since some have megabytes.

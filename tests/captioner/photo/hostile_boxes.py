@@ -1,4 +1,4 @@
-"""AVIF and HEIC files made to hurt whoever opens them; see `tests.captioner.photo.hostile`.
+"""AVIF and HEIC files made to harm their readers; see `tests.captioner.photo.hostile`.
 
 Both are boxes: a length, four letters, and what is in it, often boxes again (ISO/IEC 14496-12).
 """

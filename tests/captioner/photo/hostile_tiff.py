@@ -1,4 +1,4 @@
-"""TIFF files made to hurt whoever opens them; see `tests.captioner.photo.hostile`."""
+"""TIFF files made to harm their readers; see `tests.captioner.photo.hostile`."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Valid files of every format, broken by chance: flipped bits, cuts, splices, and wrong lengths."""
+"""Valid files of every format, damaged at random: flipped bits, cuts, splices, wrong lengths."""
 
 import random
 from collections.abc import Iterator

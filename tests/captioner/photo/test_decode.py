@@ -1,4 +1,4 @@
-"""Photos of every format and mode, broken files of every kind, and what the network sees."""
+"""Photos of every format and mode, broken files of every kind, and the network's input."""
 
 import io
 import itertools
@@ -151,13 +151,13 @@ def test_a_dark_16_bit_photo_stays_dark() -> None:
     assert_halves(decode(saved(wide_halves(0, 200, "<u2"), "PNG")), BLACK, (1, 1, 1))
 
 
-def test_the_deepest_numbers_are_brought_to_their_peak() -> None:
+def test_the_widest_numbers_are_scaled_to_their_peak() -> None:
     data = saved(wide_halves(10**9, 2 * 10**9, "<i4"), "TIFF")
     assert_halves(decode(data), (128, 128, 128), WHITE)
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf, -3e38])
-def test_numbers_that_no_screen_can_show_are_black(broken: float) -> None:
+def test_values_outside_of_any_range_are_black(broken: float) -> None:
     data = saved(wide_halves(broken, 1, "<f4"), "TIFF")
     assert_halves(decode(data), BLACK, WHITE)
 
@@ -301,7 +301,7 @@ def test_a_gif_frame_larger_than_its_screen_is_read() -> None:
     assert_halves(decode(bytes(data)), LEFT, RIGHT)
 
 
-# What else may be handed in
+# Other types of input
 
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
@@ -377,7 +377,7 @@ def test_a_broken_file_is_refused_with_a_reason(name: str) -> None:
 
 
 @pytest.mark.skipif("HEIF" in FORMATS, reason="pillow-heif is installed")
-def test_a_heic_photo_that_cannot_be_read_is_called_by_its_name() -> None:
+def test_a_heic_photo_that_cannot_be_read_is_recognized() -> None:
     assert refusal(b"\0\0\0\x18ftypheic" + bytes(100)).kind == "unsupported HEIC"
 
 
@@ -390,7 +390,7 @@ def test_a_truncated_photo_is_refused(format_: str) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_warning_that_is_made_an_error_does_not_escape() -> None:
+def test_a_warning_turned_into_an_error_does_not_escape() -> None:
     assert refusal(with_tiff_tag(TIFF, 273, 8, count=10**9)).kind == "damaged"
 
 
@@ -423,7 +423,7 @@ def test_a_bomb_is_refused_before_its_pixels_are_decoded(format_: str) -> None:
     assert pixel_buffers() == before
 
 
-def test_a_photo_at_the_limits_is_read_and_one_above_is_refused() -> None:
+def test_a_photo_at_the_limits_is_read_and_a_larger_one_is_refused() -> None:
     data = saved(halves(), "PNG")
     decode(data, Limits(max_bytes=len(data), max_pixels=64 * 32, max_side=64))
     large = refusal(data, Limits(max_bytes=len(data) - 1))
@@ -436,7 +436,7 @@ def test_a_photo_at_the_limits_is_read_and_one_above_is_refused() -> None:
 
 
 @needs_heif
-def test_a_crop_does_not_hide_the_size_of_the_photo_behind_it() -> None:
+def test_a_crop_does_not_hide_the_size_of_the_whole_photo() -> None:
     data = saved(halves(), "HEIF")  # 64 x 32 cut from the 64 x 64 that the encoder works on
     numbers = refusal(data, Limits(max_pixels=64 * 32)).numbers
     assert (numbers["width"], numbers["height"]) == (64, 64)
@@ -448,7 +448,7 @@ def test_a_progressive_photo_of_endless_scans_is_refused() -> None:
     assert refusal(data[:-2] + 1000 * scan + data[-2:]).kind == "too slow"
 
 
-def test_a_photo_with_another_file_behind_it_is_read() -> None:
+def test_a_photo_followed_by_another_file_is_read() -> None:
     film = b"\0\0\0\x20ftypisom" + 1000 * b"\xff\xda\0\2"
     data = saved(halves(), "JPEG", quality=95, progressive=True)
     assert_halves(decode(data + film), LEFT, RIGHT, 3)
@@ -469,7 +469,7 @@ except BadImage as error:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is a Linux one")
-def test_a_photo_that_memory_cannot_hold_is_refused() -> None:
+def test_a_photo_that_does_not_fit_in_memory_is_refused() -> None:
     # In a process of its own: memory that earlier tests gave back would do here.
     command = [sys.executable, "-c", WITH_LITTLE_MEMORY]
     done = subprocess.run(command, input=claiming("PNG", 9000), capture_output=True)
@@ -515,7 +515,7 @@ def test_a_mutated_photo_is_read_or_refused(data: bytes) -> None:
     assert photo.size > 0
 
 
-# What the network sees
+# The network's input
 
 
 def noise(height: int, width: int) -> Pixels:
@@ -576,7 +576,7 @@ def test_normalizing_takes_the_mean_and_divides_by_the_deviation() -> None:
     torch.testing.assert_close(preprocessing.normalize(photos.float()), wanted)
 
 
-def test_a_large_jpeg_is_decoded_no_larger_than_it_is_needed() -> None:
+def test_a_large_jpeg_is_decoded_no_larger_than_needed() -> None:
     file = io.BytesIO()
     Image.linear_gradient("L").resize((1600, 1200)).convert("RGB").save(file, "JPEG", quality=95)
     whole, enough = decode(file.getvalue()), decode(file.getvalue(), side=224)

@@ -1,4 +1,4 @@
-"""Photos are unpacked in processes that may be killed, and nobody else notices."""
+"""Photos are decoded in processes that can be killed without harm to others."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's"
 
 @pytest.fixture(scope="session")
 def slow() -> bytes:
-    """Return a photo that takes minutes, and little memory."""
+    """Return a photo that takes minutes to decode, and little memory."""
     return HOSTILE["JPEG, a million EXIF segments"]()
 
 
@@ -40,7 +40,7 @@ async def assert_read(sandbox: Sandbox, photo: bytes) -> None:
 
 
 async def worker(sandbox: Sandbox) -> Process:
-    """Return the process of a sandbox that has one worker, which idles."""
+    """Return the process of a sandbox with a single, idle worker."""
     return await asyncio.shield(sandbox._workers[0])
 
 
@@ -63,7 +63,7 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def test_a_squeezed_photo_is_what_the_same_function_gives_here() -> None:
+async def test_a_squeezed_photo_equals_one_squeezed_in_this_process() -> None:
     async with Sandbox(workers=1) as sandbox:
         await assert_read(sandbox, PHOTOS[0])
         found = await sandbox.squeeze(PHOTOS[0], SIDE)
@@ -71,7 +71,7 @@ async def test_a_squeezed_photo_is_what_the_same_function_gives_here() -> None:
     assert found.pixels.flags.writeable  # as PyTorch wants it
 
 
-async def test_a_thumbnail_is_the_whole_photo_in_its_proportions() -> None:
+async def test_a_thumbnail_is_the_whole_photo_with_its_proportions() -> None:
     async with Sandbox(workers=1) as sandbox:
         small = (await sandbox.thumbnail(PHOTOS[0], 48)).pixels
     assert small.shape == (40, 48, 3)
@@ -130,7 +130,7 @@ async def test_a_worker_that_dies_fails_its_photo_alone(slow: bytes) -> None:
 
 
 @on_linux
-async def test_a_worker_that_was_killed_as_it_idled_costs_no_photo() -> None:
+async def test_an_idle_worker_that_was_killed_costs_no_photo() -> None:
     async with Sandbox(workers=1) as sandbox:
         process = await worker(sandbox)
         process.kill()
@@ -151,7 +151,7 @@ async def test_after_a_caller_went_away_the_next_gets_its_own_pixels(slow: bytes
         assert (await worker(sandbox)).pid != process.pid
 
 
-async def test_callers_that_go_away_as_they_wait_leave_the_worker_to_others() -> None:
+async def test_callers_that_go_away_while_waiting_leave_the_worker_to_others() -> None:
     async with Sandbox(workers=1) as sandbox:
         starting = sandbox._workers[0]
         gone = [asyncio.create_task(sandbox.squeeze(photo, SIDE)) for photo in PHOTOS]
@@ -162,7 +162,7 @@ async def test_callers_that_go_away_as_they_wait_leave_the_worker_to_others() ->
         assert sandbox._workers[0] is starting
 
 
-async def test_photos_are_unpacked_in_the_order_in_which_they_came() -> None:
+async def test_photos_are_decoded_in_the_order_in_which_they_came() -> None:
     order: list[int] = []
 
     async def ask(number: int) -> None:
@@ -174,7 +174,7 @@ async def test_photos_are_unpacked_in_the_order_in_which_they_came() -> None:
     assert order == list(range(len(PHOTOS)))
 
 
-async def test_leaving_finishes_what_was_asked_and_ends_the_workers() -> None:
+async def test_leaving_finishes_the_work_and_ends_the_workers() -> None:
     async with Sandbox(workers=1) as sandbox:
         process = await worker(sandbox)
         asked = [asyncio.create_task(assert_read(sandbox, photo)) for photo in PHOTOS]
@@ -184,7 +184,7 @@ async def test_leaving_finishes_what_was_asked_and_ends_the_workers() -> None:
 
 
 @on_linux
-async def test_leaving_right_after_a_worker_was_given_up_leaves_none_behind(slow: bytes) -> None:
+async def test_leaving_right_after_a_worker_was_killed_leaves_none_behind(slow: bytes) -> None:
     async with Sandbox(Limits(seconds=SECONDS), workers=1) as sandbox:
         process = await worker(sandbox)
         with pytest.raises(BadImage):
@@ -192,7 +192,7 @@ async def test_leaving_right_after_a_worker_was_given_up_leaves_none_behind(slow
     assert process.returncode == -signal.SIGKILL
 
 
-async def test_leaving_as_the_workers_start_leaves_none_behind() -> None:
+async def test_leaving_while_the_workers_start_leaves_none_behind() -> None:
     async with Sandbox(workers=2) as sandbox:
         starting = list(sandbox._workers)
         await asyncio.sleep(0.05)
@@ -232,7 +232,7 @@ async def test_a_photo_that_needs_more_memory_than_its_pixels_should_is_refused(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_what_stops_the_parent_does_not_stop_a_worker(number: signal.Signals) -> None:
+async def test_signals_that_stop_the_parent_do_not_stop_a_worker(number: signal.Signals) -> None:
     async with Sandbox(workers=1) as sandbox:
         process = await worker(sandbox)
         process.send_signal(number)
@@ -291,7 +291,7 @@ async def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path, slow: b
     assert len(workers) == 2
 
 
-async def test_a_worker_that_cannot_start_is_an_error_of_the_machine(
+async def test_a_worker_that_cannot_start_is_a_runtime_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with monkeypatch.context() as broken:
@@ -346,7 +346,7 @@ async def test_a_worker_that_answers_nonsense_is_not_believed(
 
 
 def program(folder: Path, commands: str) -> str:
-    """Return a program that is run in the place of Python."""
+    """Return a program that runs instead of Python."""
     file = folder / "program"
     file.write_text(f"#!/bin/sh\n{commands}\n")
     file.chmod(0o755)
