@@ -1,18 +1,13 @@
 """Every dependency is pinned, in the range that `pyproject.toml` gives."""
 
 import re
-import tomllib
-from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-ROOT = Path(__file__).parents[1]
-NAME = "photo-captioner"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+from tests.dependencies import EXTRAS, ROOT, installed, required
+
 LINES = (ROOT / "constraints.txt").read_text().splitlines()
 
 
@@ -31,34 +26,8 @@ def pinned() -> dict[NormalizedName, Version]:
     return pins
 
 
-def required() -> list[Requirement]:
-    """Return what the project asks for, with all extras."""
-    lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
-    asked = [Requirement(line) for lines in lists for line in lines]
-    return [requirement for requirement in asked if requirement.name != NAME]
-
-
-def needed(requirement: Requirement, seen: set[tuple[str, str]]) -> Iterator[NormalizedName]:
-    """Walk over what is installed because of a requirement."""
-    for extra in ("", *requirement.extras):
-        key = canonicalize_name(requirement.name), extra
-        if key in seen:
-            continue
-        seen.add(key)
-        try:
-            found = distribution(requirement.name)
-        except PackageNotFoundError:  # of another system or an extra that is not installed
-            continue
-        yield key[0]
-        for line in found.requires or ():
-            further = Requirement(line)
-            if further.marker is None or further.marker.evaluate({"extra": extra}):
-                yield from needed(further, seen)
-
-
 def test_all_that_is_installed_for_the_project_is_pinned() -> None:
-    seen: set[tuple[str, str]] = set()
-    names = {name for requirement in required() for name in needed(requirement, seen)}
+    names = installed(required(EXTRAS))
 
     assert {"aiohttp", "idna", "torch", "pytest"} <= names
     assert names <= pinned().keys()
@@ -67,7 +36,7 @@ def test_all_that_is_installed_for_the_project_is_pinned() -> None:
 def test_every_pin_is_one_that_the_project_allows() -> None:
     pins = pinned()
 
-    for requirement in required():
+    for requirement in required(EXTRAS):
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
 
 
