@@ -2,16 +2,41 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test constraints clean
+# 1 installs PyTorch too, 0 does not; by default the loader decides: it finds the library of an
+# NVIDIA driver, or there is none.
+ifndef GPU
+GPU := $(shell $(PYTHON) -c 'import ctypes; ctypes.CDLL("libcuda.so.1")' 2>/dev/null && echo 1 || echo 0)
+endif
+ifeq ($(filter 0 1,$(GPU)),)
+$(error GPU is $(GPU); allowed are 0 and 1)
+endif
 
-run: $(VENV)/run.stamp  ## the web chat, and each platform whose token is in .env
+SERVING := $(VENV)/$(if $(filter 1,$(GPU)),gpu,run).stamp
+PIP_INSTALL := $(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable
+# pip would compile on one core, and take twice as long. A file that is not for this Python, such as
+# a template, is no reason to stop.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --cov
+
+.PHONY: run install test test-all lint constraints clean help
+
+run: $(SERVING)  ## the web chat, and each platform whose token is in .env; GPU=0 or GPU=1 decides by hand
 	exec $(BIN)/python -m bot
 
-test: $(VENV)/dev.stamp  ## lint, types and tests, as CI runs them
+install: $(SERVING)  ## what `make run` installs, without starting anything
+
+test: lint  ## lint, types and tests, as CI runs them
+	$(PYTEST)
+
+test-all: lint  ## the same, with the long versions of the tests and a real installation
+	TEST_ALL=1 $(PYTEST)
+
+lint: $(VENV)/dev.stamp  ## style, spelling, dependencies and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/typos
+	$(BIN)/deptry .
 	$(BIN)/mypy
-	$(BIN)/pytest --cov
 
 constraints: | $(BIN)/python  ## pin the newest versions of all that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv
@@ -21,7 +46,10 @@ constraints: | $(BIN)/python  ## pin the newest versions of all that pyproject.t
 	@mv $(VENV)/constraints.txt constraints.txt
 
 clean:  ## remove the environment and whatever tools left
-	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -29,10 +57,23 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo 'On Debian and Ubuntu: apt install python3-venv'; exit 1; }
 
+# The sizes are those of Python 3.11 on Linux: of the wheels, and of .venv with them.
 $(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bot]'
+	@echo 'Installing the bot with ONNX Runtime: 60 MB to download, 270 MB in $(VENV).'
+	$(PIP_INSTALL) '.[bot]'
+	@$(COMPILE)
 	@touch $@
 
-$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+$(VENV)/gpu.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'Installing the bot with PyTorch for CUDA: 2.8 GB to download, 5 GB in $(VENV).'
+	@echo 'GPU=0 installs 270 MB, and leaves the GPU alone.'
+	$(PIP_INSTALL) '.[bot,gpu]'
+	@$(COMPILE)
 	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'Installing the bot, PyTorch and the development tools: 0.4 GB to download and 1.4 GB in'
+	@echo '$(VENV) with a CPU build of PyTorch, 3 GB and 6 GB with CUDA.'
+	$(PIP_INSTALL) '.[dev]'
+	@$(COMPILE)
+	@touch $@ $(VENV)/gpu.stamp $(VENV)/run.stamp
