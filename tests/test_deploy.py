@@ -91,7 +91,8 @@ def test_queries_ask_for_kinds_and_states_that_there_are() -> None:
 
 
 def test_the_adapters_count_the_kinds_that_only_they_know() -> None:
-    adapters = "".join(path.read_text() for path in (ROOT / "bot").glob("*_*.py"))
+    rooms = (ROOT / "bot" / "telegram", ROOT / "bot" / "discord")
+    adapters = "".join(path.read_text() for room in rooms for path in room.glob("*.py"))
 
     assert '"unreachable"' in adapters
     assert '"undelivered"' in adapters
@@ -182,6 +183,37 @@ def test_a_container_can_do_little_and_is_reached_from_its_machine_alone() -> No
     assert re.findall(r"^USER (.*)$", CONTAINERFILE, re.MULTILINE) == ["bot"]
 
 
+def files_of(path: Path) -> Iterator[Path]:
+    """Yield what COPY copies of a file or a folder."""
+    yield from (path,) if path.is_file() else path.rglob("*")
+
+
+@pytest.mark.parametrize(("gpu", "extras"), [("0", "bot"), ("1", "bot,gpu"), (None, "bot")])
+def test_the_image_holds_pytorch_only_for_a_gpu(
+    gpu: str | None, extras: str, tmp_path: Path
+) -> None:
+    (default,) = re.findall(r"^ARG GPU=(.*)$", CONTAINERFILE, re.MULTILINE)
+    runs = re.findall(r"^RUN ((?:.*\\\n)*.*)$", CONTAINERFILE, re.MULTILINE)
+    (install,) = (run for run in runs if "--constraint" in run)
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o700)
+
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "GPU": gpu or default}
+    done = subprocess.run(
+        ["sh", "-ec", install], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.endswith(f" --constraint constraints.txt .[{extras}]\n")
+
+
+def test_a_gpu_is_given_to_the_container_that_was_built_for_one() -> None:
+    service = yaml.safe_load((DEPLOY / "compose.gpu.yaml").read_text())["services"]["bot"]
+
+    assert service == {"build": {"args": {"GPU": "1"}}, "gpus": "all"}
+    assert BOT["build"].get("args") is None
+
+
 def test_the_image_is_built_from_files_that_exist_and_holds_every_package() -> None:
     copied = [
         name
@@ -193,7 +225,11 @@ def test_the_image_is_built_from_files_that_exist_and_holds_every_package() -> N
 
     assert all((ROOT / name).exists() for name in copied)
     assert {f"!{name}" for name in copied} == {line for line in ignored if line.startswith("!")}
-    assert set(project["tool"]["setuptools"]["packages"]) <= set(copied)
+    patterns = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert {pattern.removesuffix("*") for pattern in patterns} <= set(copied)
+    assert {project["project"]["readme"], *project["project"]["license-files"]} <= {
+        str(path.relative_to(ROOT)) for name in copied for path in files_of(ROOT / name)
+    }
     assert (DEPLOY / BOT["build"]["context"]).resolve() == ROOT
     assert (ROOT / BOT["build"]["dockerfile"]).is_file()
 
