@@ -66,7 +66,14 @@ class Database:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch(mode=0o600)  # no other user may read it
         self._connection = sqlite3.connect(self.path, check_same_thread=False)
+        try:
+            self._prepare(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        with self._connection:
-            self._connection.executescript(self.schema)
+            connection.execute(f"PRAGMA {pragma}")
+        with connection:
+            connection.executescript(self.schema)
