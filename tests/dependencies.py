@@ -10,7 +10,9 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT: dict[str, Any] = SETTINGS["project"]
+TOOLS: dict[str, Any] = SETTINGS["tool"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 
 

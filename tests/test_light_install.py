@@ -63,14 +63,14 @@ def files(name: str) -> Iterator[tuple[Path, Path]]:
 
 
 def install(python: Path, source: Path) -> None:
-    """Install a copy of the project: building one leaves files beside it."""
+    """Install a copy of the project as `make run` does: it leaves files in the folder."""
     source.mkdir()
     for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE"):
         shutil.copy2(ROOT / name, source)
     for name in PACKAGES:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    options = ("--quiet", "--constraint", "constraints.txt")
-    subprocess.run([python, "-m", "pip", "install", *options, ".[bot]"], cwd=source, check=True)
+    options = ("--quiet", "--constraint", "constraints.txt", "--editable", ".[bot]")
+    subprocess.run([python, "-m", "pip", "install", *options], cwd=source, check=True)
 
 
 def site_packages(python: Path) -> Path:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
-from tests.dependencies import PROJECT, ROOT
+from tests.dependencies import PROJECT, ROOT, TOOLS
 
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))
@@ -30,6 +30,24 @@ def test_the_changelog_has_the_kinds_of_change_that_its_form_knows() -> None:
     kinds = set(re.findall(r"^### (.*)$", CHANGELOG, re.MULTILINE))
 
     assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_an_installed_copy_has_every_file_of_the_packages() -> None:
+    data: dict[str, list[str]] = TOOLS["setuptools"]["package-data"]
+    shipped = {
+        path
+        for package, patterns in data.items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    others = {
+        path
+        for package in ("bot", "captioner", "train")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+
+    assert others == shipped
 
 
 def test_every_python_that_is_promised_runs_the_tests() -> None:
