@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -19,8 +18,8 @@ from bot import metrics
 from bot.answers import Problem
 from bot.settings import Settings
 from bot.store.inbox_rows import State
+from tests.dependencies import PROJECT, ROOT, TOOLS
 
-ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 UNIT = (DEPLOY / "photo-captioner.service").read_text()
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text()
@@ -221,13 +220,12 @@ def test_the_image_is_built_from_files_that_exist_and_holds_every_package() -> N
         for name in line.split()
     ]
     ignored = (DEPLOY / "Containerfile.dockerignore").read_text().splitlines()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
     assert all((ROOT / name).exists() for name in copied)
     assert {f"!{name}" for name in copied} == {line for line in ignored if line.startswith("!")}
-    patterns = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    patterns = TOOLS["setuptools"]["packages"]["find"]["include"]
     assert {pattern.removesuffix("*") for pattern in patterns} <= set(copied)
-    assert {project["project"]["readme"], *project["project"]["license-files"]} <= {
+    assert {PROJECT["readme"], *PROJECT["license-files"]} <= {
         str(path.relative_to(ROOT)) for name in copied for path in files_of(ROOT / name)
     }
     assert (DEPLOY / BOT["build"]["context"]).resolve() == ROOT

@@ -17,8 +17,9 @@ from bot.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
-    *(ROOT / name for name in ("benchmarks/README.md", "captioner/weights/MODEL_CARD.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *(ROOT / f"{name}/README.md" for name in ("benchmarks", "deploy", "examples")),
+    ROOT / "captioner/weights/MODEL_CARD.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 MOST_WORDS = 1000  # of the README
