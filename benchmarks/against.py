@@ -147,8 +147,8 @@ def _network(path: Path, files: Sequence[bytes]) -> Subject:
     # Imported here: as deployed, ours has no PyTorch in memory.
     import torch
 
-    trained = checkpoint.load(path)
-    squeeze, normalize = trained.preprocessing.squeeze, trained.preprocessing.normalize
+    metadata, model = checkpoint.load(path)
+    squeeze, normalize = metadata.preprocessing.squeeze, metadata.preprocessing.normalize
     photos = [
         normalize(torch.from_numpy(squeeze(decode(data))).permute(2, 0, 1)[None]) for data in files
     ]
@@ -156,9 +156,9 @@ def _network(path: Path, files: Sequence[bytes]) -> Subject:
     @torch.inference_mode()
     def caption(beam: int, number: int) -> object:
         options = Options(beam=beam, min_length=WORDS, max_length=WORDS)
-        return generate(trained.model, trained.model.encode(photos[number % len(photos)]), options)
+        return generate(model, model.encode(photos[number % len(photos)]), options)
 
-    return Subject(caption, sum(weight.numel() for weight in trained.model.parameters()))
+    return Subject(caption, sum(weight.numel() for weight in model.parameters()))
 
 
 @contextmanager

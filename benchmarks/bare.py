@@ -7,29 +7,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from captioner.checkpoint import Checkpoint
+from captioner.checkpoint import Metadata
 from captioner.cores import cores
 from captioner.decoding import generate
-from captioner.matching import Matching
 from captioner.options import Options
 from captioner.photo.decode import decode
-from captioner.photo.preprocessing import Preprocessing
 from captioner.reranking import Hypothesis
+from captioner.runtime import select
 from captioner.runtime.protocols import Memory, Runnable, Squares
-from captioner.runtime.select import Runtime, on_device, open_network
+from captioner.runtime.select import Runtime
 
 
 class Bare(NamedTuple):
-    """A network on its device, with its preprocessing and its matching."""
+    """A network on its device, with its metadata."""
 
+    metadata: Metadata
     network: Runnable[Any]
-    preprocessing: Preprocessing
-    matching: Matching | None
 
     def squeeze(self, files: Sequence[bytes]) -> Squares:
         """Decode files, as the bot's worker processes do."""
-        size, squeeze = self.preprocessing.size, self.preprocessing.squeeze
-        return np.stack([squeeze(decode(data, side=size)) for data in files])
+        preprocessing = self.metadata.preprocessing
+        decoded = (decode(data, side=preprocessing.size) for data in files)
+        return np.stack([preprocessing.squeeze(photo) for photo in decoded])
 
     def encode(self, squares: Squares) -> Memory[Any]:
         """Encode squeezed photos, and wait until the device has finished."""
@@ -42,7 +41,7 @@ class Bare(NamedTuple):
 
     def generate(self, memory: Memory[Any], options: Options) -> list[list[Hypothesis]]:
         """Find sentences for encoded photos, the best first."""
-        return generate(self.network, memory, options, self.matching)
+        return generate(self.network, memory, options, self.metadata.matching)
 
     def __str__(self) -> str:
         """Name the encoder, the runtime, the device and the number of threads."""
@@ -52,13 +51,13 @@ class Bare(NamedTuple):
 
             threads = torch.get_num_threads()
         place = f"{self.network.name} on {self.network.device}"
-        return f"{self.network.config.encoder}, {place}, {threads} thread{'s' * (threads > 1)}"
+        return f"{self.metadata.config.encoder}, {place}, {threads} thread{'s' * (threads > 1)}"
 
 
 def open_bare(
     path: Path, device: str = "auto", runtime: Runtime = "auto", threads: int | None = None
 ) -> Bare:
-    """Read a checkpoint or what was exported from it, as `open_network` chooses.
+    """Read a checkpoint or what was exported from it, as `runtime.select.load` chooses.
 
     Args:
         path: the checkpoint.
@@ -72,9 +71,9 @@ def open_bare(
     """
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # `cores` obeys it
-    found = open_network(path, device, runtime)
-    if threads and isinstance(found, Checkpoint):
+    metadata, network = select.load(path, device, runtime)
+    if threads and network.name == "torch":
         import torch
 
         torch.set_num_threads(threads)
-    return Bare(on_device(found, device), found.preprocessing, found.matching)
+    return Bare(metadata, network)

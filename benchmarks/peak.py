@@ -26,9 +26,8 @@ from photos import read_photos
 from quiet import Timings, measure, remark
 from table import markdown
 
-from captioner.checkpoint import read
+from captioner.checkpoint import exported_path, read
 from captioner.cores import cores
-from captioner.runtime.onnx import beside
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 ROWS, INNER, COLUMNS = 1024, 4096, 1024  # of the matrices; larger ones are not faster
@@ -167,7 +166,7 @@ def _run(graph: onnx.GraphProto, shape: Sequence[int], threads: int) -> Callable
 
 def _operations(path: Path) -> Operations:
     """Count the operations of an exported encoder's convolutions and products, for one photo."""
-    _, graphs = read(beside(path), "np")
+    _, graphs = read(exported_path(path), "np")
     model = onnx.load_from_string(graphs["encoder"].tobytes())
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
     graph = onnx.shape_inference.infer_shapes(model).graph

@@ -187,7 +187,7 @@ def _adapters(
         check_room=captioner.check_room,
     )
     shipped = ships(config.captioner_checkpoint)
-    about = replies.about(_network(captioner), captioner.checkpoint.scores, shipped=shipped)
+    about = replies.about(_network(captioner), captioner.metadata.scores, shipped=shipped)
 
     def services(platform: Platform) -> Services:
         return Services(config, answers(platform), chat_settings, inbox, access, about, stats)

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from captioner.batching import Batcher
-from captioner.checkpoint import Checkpoint
+from captioner.checkpoint import Metadata
 from captioner.config import ModelConfig
 from captioner.decoding import generate
 from captioner.errors import Busy
@@ -28,12 +28,10 @@ from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox, Unpacked
 from captioner.reranking import Hypothesis
 from captioner.result import Caption, compose
-from captioner.runtime.protocols import Memory
-from captioner.runtime.select import Runtime, on_device, open_network
+from captioner.runtime import select
+from captioner.runtime.protocols import Memory, Runnable
+from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
-
-if TYPE_CHECKING:
-    from captioner.runtime.onnx import Exported
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +53,8 @@ class Captioner:
 
     def __init__(
         self,
-        model: "Checkpoint | Exported",
-        device: str = "auto",
+        metadata: Metadata,
+        network: Runnable[Any],
         *,
         limits: Limits = Limits(),
         max_batch: int = 16,
@@ -65,12 +63,11 @@ class Captioner:
         decoders: int | None = None,
         observe: Observe | None = None,
     ) -> None:
-        """Move a model to its device.
+        """Serve a network; nothing runs before `async with`.
 
         Args:
-            model: what captions.
-            device: as PyTorch names it; "auto" takes CUDA, then MPS, then the CPU. An exported
-                network runs on the CPU.
+            metadata: of the network.
+            network: on its device; see `runtime.select`.
             limits: what a photo may cost.
             max_batch: photos in a batch at the most.
             max_wait: seconds that the first photo of a batch waits for company.
@@ -79,12 +76,9 @@ class Captioner:
             observe: is told what is measured, from any thread: `batch_photos`, and the seconds
                 `decode_seconds` of a photo's file, `encoder_seconds` and `decoder_seconds` of a
                 batch. A GPU works on while the encoder returns: the decoder's hold both there.
-
-        Raises:
-            ValueError: there is no such device.
         """
-        self.checkpoint = model
-        self._network = on_device(model, device)
+        self.metadata = metadata
+        self._network = network
         self.limits = limits
         self._observe = observe or (lambda name, value: None)
         self._batcher = Batcher(
@@ -110,17 +104,27 @@ class Captioner:
         decoders: int | None = None,
         observe: Observe | None = None,
     ) -> Self:
-        """Read a checkpoint, or what was exported from it; see `Captioner` and `open_network`.
+        """Read a checkpoint, or the network that was exported from it.
 
-        It is a file, or the name of one that ships (`shipped.NAMES`).
+        Args:
+            checkpoint: a file, or the name of one that ships (`shipped.NAMES`).
+            device: as PyTorch names it; "auto" takes CUDA, then MPS, then the CPU.
+            runtime: see `runtime.select.load`.
+            limits: this and the other arguments are those of `Captioner`.
+            max_batch: see there.
+            max_wait: see there.
+            max_queue: see there.
+            decoders: see there.
+            observe: see there.
 
         Raises:
-            CheckpointError: the file is missing, damaged, or no checkpoint of this program.
+            CheckpointError: the file is missing, damaged, or not a checkpoint of this program.
             ValueError: there is no such device, or the runtime cannot be used.
         """
+        metadata, network = select.load(find(checkpoint), device, runtime)
         return cls(
-            open_network(find(checkpoint), device, runtime),
-            device,
+            metadata,
+            network,
             limits=limits,
             max_batch=max_batch,
             max_wait=max_wait,
@@ -150,7 +154,7 @@ class Captioner:
     @property
     def config(self) -> ModelConfig:
         """What the network was built from."""
-        return self._network.config
+        return self.metadata.config
 
     @property
     def device(self) -> str:
@@ -190,7 +194,7 @@ class Captioner:
         """
         arrived = time.perf_counter()
         with self._admitted():
-            square = await self._sandbox.squeeze(photo, self.checkpoint.preprocessing.size)
+            square = await self._sandbox.squeeze(photo, self.metadata.preprocessing.size)
         self._observe("decode_seconds", square.seconds)
         return await self._batcher.submit(_Request(square, options, arrived))
 
@@ -248,20 +252,20 @@ class Captioner:
         for options in dict.fromkeys(request.options for request in requests):
             same = [index for index, request in enumerate(requests) if request.options == options]
             chosen = memory if len(same) == len(requests) else memory.select(np.array(same))
-            said = generate(self._network, chosen, options, self.checkpoint.matching)
+            said = generate(self._network, chosen, options, self.metadata.matching)
             found |= zip(same, said, strict=True)
         # Asked only now, for until it has spoken a GPU is still busy with the photos.
         unfamiliar = self._unfamiliar(memory)
         return [
-            compose(found[index], self.checkpoint, unfamiliar=unfamiliar[index])
+            compose(found[index], self.metadata, unfamiliar=unfamiliar[index])
             for index in range(len(requests))
         ]
 
     def _unfamiliar(self, memory: Memory[Any]) -> list[bool]:
-        familiarity = self.checkpoint.familiarity
-        if familiarity is None:
+        detector = self.metadata.out_of_distribution
+        if detector is None:
             return [False] * len(memory.start[0])
-        return familiarity.unfamiliar(self._network.starts(memory)).tolist()
+        return detector.detect(self._network.start_states(memory)).tolist()
 
 
 def _before(request: _Request, started: float) -> dict[str, float]:

@@ -1,18 +1,19 @@
-"""One `.safetensors` file that holds a trained model and all that goes with it.
+"""One `.safetensors` file that holds a trained model and its `Metadata`.
 
-Tensors are stored in half precision: the weights, and what was fitted to the photos they see.
-Configuration, vocabulary, preprocessing, training arguments, scores and calibration stand in the
-file's metadata as JSON. Nothing is ever unpickled.
+Tensors are stored in half precision: the weights, and what was fitted to the training photos.
+Configuration, vocabulary, preprocessing, training arguments, scores and calibration are JSON in the
+file's header. Nothing is ever unpickled.
 
-PyTorch is imported only where tensors are: an exported network is described in the same way.
+PyTorch is imported only where its tensors are: an exported network carries the same metadata.
 """
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from captioner.confidence import Calibration
 from captioner.config import ModelConfig
 from captioner.files import replacing
 from captioner.matching import Matching
-from captioner.out_of_distribution import Familiarity
+from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import Vocabulary
 
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 
 FORMAT = "photo-captioner-1"
 TIED = ("decoder.output.weight", "decoder.embedding.weight")
-KNOWN = ("familiarity.mean", "familiarity.whitening")
-PLACES = ("matching.weight", "matching.bias", "matching.words")
+# Names of tensors in the file, which stay as the first files had them.
+DETECTOR_TENSORS = ("familiarity.mean", "familiarity.whitening")
+MATCHING_TENSORS = ("matching.weight", "matching.bias", "matching.words")
 
 
 class CheckpointError(ValueError):
@@ -42,92 +44,90 @@ class CheckpointError(ValueError):
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A trained model with what is needed to use it and to know it."""
+class Metadata:
+    """What is needed to use a network and to know its quality, whichever runtime computes it."""
 
-    model: "Model"
+    config: ModelConfig
     vocabulary: Vocabulary
     preprocessing: Preprocessing = Preprocessing()
     training: Mapping[str, Any] = field(default_factory=dict)  # the arguments it was trained with
     scores: Mapping[str, Any] = field(default_factory=dict)  # with split, tokenizer, beam width
-    matching: Matching | None = None  # how well sentences go with photos, once it was fitted
-    calibration: Calibration | None = None  # how likely its captions are right, fitted likewise
-    familiarity: Familiarity | None = None  # which photos it knows the like of, fitted likewise
+    # The other three are fitted after training, so a checkpoint may have none of them.
+    matching: Matching | None = None  # how well a sentence matches a photo
+    calibration: Calibration | None = None  # how likely a caption is right
+    out_of_distribution: OutOfDistributionDetector | None = None
 
 
-class Description(NamedTuple):
-    """What goes with the weights, in a checkpoint and in an exported network."""
-
-    config: ModelConfig
-    vocabulary: Vocabulary
-    preprocessing: Preprocessing
-    training: Mapping[str, Any]
-    scores: Mapping[str, Any]
-    matching: Matching | None
-    calibration: Calibration | None
-    familiarity: Familiarity | None
+def exported_path(checkpoint: Path) -> Path:
+    """Return where the network that was exported from a checkpoint is: in the same folder."""
+    return checkpoint.with_suffix(".onnx.safetensors")
 
 
-def save(path: Path, checkpoint: Checkpoint) -> None:
+def digest(checkpoint: Path) -> str:
+    """Return the SHA-256 of a checkpoint's file, by which its exported network knows it."""
+    with open(checkpoint, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save(path: Path, metadata: Metadata, model: "Model") -> None:
     """Write a checkpoint in half precision; the file appears whole or not at all."""
     import torch
     from safetensors.torch import save as serialize
 
+    assert model.config == metadata.config, "the metadata must be of this model"
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
-        for name, tensor in checkpoint.model.state_dict().items()
+        for name, tensor in model.state_dict().items()
     }
-    if checkpoint.model.config.tie_embeddings:
+    if metadata.config.tie_embeddings:
         del tensors[TIED[0]]
-    tensors |= {name: torch.from_numpy(array) for name, array in fitted(checkpoint).items()}
-    metadata = describe(checkpoint, FORMAT)
+    tensors |= {name: torch.from_numpy(array) for name, array in fitted_tensors(metadata).items()}
     with replacing(path) as part:
-        # Written here, for the library's own writing makes files that only their owner may read.
-        part.write_bytes(serialize(tensors, metadata))
+        # Written here, because the library would make a file that only its owner may read.
+        part.write_bytes(serialize(tensors, describe(metadata, FORMAT)))
 
 
-def fitted(checkpoint: Checkpoint) -> dict[str, npt.NDArray[np.float16]]:
-    """Return what a file holds beside the weights, by the names of its tensors."""
+def fitted_tensors(metadata: Metadata) -> dict[str, npt.NDArray[np.float16]]:
+    """Return the metadata that a file holds as tensors, by their names."""
     arrays: dict[str, npt.NDArray[Any]] = {}
-    if checkpoint.matching:
-        matching = checkpoint.matching
-        arrays |= zip(PLACES, (matching.weight, matching.bias, matching.words), strict=True)
-    if checkpoint.familiarity:
-        familiarity = checkpoint.familiarity
-        arrays |= zip(KNOWN, (familiarity.mean, familiarity.whitening), strict=True)
+    if matching := metadata.matching:
+        parts = (matching.weight, matching.bias, matching.words)
+        arrays |= zip(MATCHING_TENSORS, parts, strict=True)
+    if detector := metadata.out_of_distribution:
+        arrays |= zip(DETECTOR_TENSORS, (detector.mean, detector.whitening), strict=True)
     return {name: np.ascontiguousarray(array, np.float16) for name, array in arrays.items()}
 
 
-def describe(checkpoint: Checkpoint, form: str) -> dict[str, str]:
-    """Return a file's metadata: all that goes with the weights, and what form they are in."""
-    described = {
+def describe(metadata: Metadata, form: str) -> dict[str, str]:
+    """Return a file's header: the metadata as JSON, and the name of the file's format."""
+    header = {
         "format": form,
-        "config": json.dumps(dataclasses.asdict(checkpoint.model.config)),
-        "vocabulary": json.dumps(checkpoint.vocabulary.words),
-        "preprocessing": json.dumps(dataclasses.asdict(checkpoint.preprocessing)),
-        "training": json.dumps(checkpoint.training),
-        "scores": json.dumps(checkpoint.scores),
+        "config": json.dumps(dataclasses.asdict(metadata.config)),
+        "vocabulary": json.dumps(metadata.vocabulary.words),
+        "preprocessing": json.dumps(dataclasses.asdict(metadata.preprocessing)),
+        "training": json.dumps(metadata.training),
+        "scores": json.dumps(metadata.scores),
     }
-    if checkpoint.calibration:
-        described["calibration"] = json.dumps(dataclasses.asdict(checkpoint.calibration))
-    if checkpoint.familiarity:
-        described["familiarity"] = json.dumps({"most": checkpoint.familiarity.most})
-    return described
+    if metadata.calibration:
+        header["calibration"] = json.dumps(dataclasses.asdict(metadata.calibration))
+    if metadata.out_of_distribution:
+        header["familiarity"] = json.dumps({"most": metadata.out_of_distribution.threshold})
+    return header
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: Path) -> "tuple[Metadata, Model]":
     """Read a checkpoint; its model is in evaluation mode, in single precision, on the CPU.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or no checkpoint of this program.
+        CheckpointError: the file is missing, damaged, or not a checkpoint of this program.
     """
-    metadata, tensors = read(path, "pt")
-    about = description(path, metadata, tensors, FORMAT)
-    return Checkpoint(_model(path, about.config, tensors), *about[1:])
+    header, tensors = read(path, "pt")
+    metadata = parse(path, header, tensors, FORMAT)
+    return metadata, _model(path, metadata.config, tensors)
 
 
 def read(path: Path, framework: Literal["pt", "np"]) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return a file's metadata and its tensors.
+    """Return a file's header and its tensors.
 
     Raises:
         CheckpointError: the file is missing or damaged.
@@ -136,81 +136,80 @@ def read(path: Path, framework: Literal["pt", "np"]) -> tuple[dict[str, str], di
         raise CheckpointError(f"{path}: it is a directory, no file")
     try:
         with safe_open(path, framework=framework) as file:
-            metadata = file.metadata() or {}
-            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            header = file.metadata() or {}
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: there is no such file") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: damaged, or no safetensors file ({error})") from error
 
 
-def description(
-    path: Path, metadata: Mapping[str, str], tensors: dict[str, Any], form: str
-) -> Description:
-    """Read what `describe` wrote, and take from the tensors those that were `fitted`.
+def parse(path: Path, header: Mapping[str, str], tensors: dict[str, Any], form: str) -> Metadata:
+    """Read what `describe` wrote, and remove the `fitted_tensors` from the tensors.
 
     Raises:
-        CheckpointError: it is in another form, or unreadable.
+        CheckpointError: the file has another format, or is unreadable.
     """
-    if metadata.get("format") != form:
+    if header.get("format") != form:
         raise CheckpointError(
             f"{path}: no checkpoint of this program (its metadata must name format {form!r})"
         )
     try:
-        config = ModelConfig(**json.loads(metadata["config"]))
-        vocabulary = Vocabulary(json.loads(metadata["vocabulary"]))
-        preprocessing = _preprocessing(json.loads(metadata["preprocessing"]))
-        training, scores = json.loads(metadata["training"]), json.loads(metadata["scores"])
-        matching = _matching(tensors, config)
-        calibration = _calibration(metadata)
-        familiarity = _familiarity(metadata, tensors, config)
+        config = ModelConfig(**json.loads(header["config"]))
+        metadata = Metadata(
+            config=config,
+            vocabulary=Vocabulary(json.loads(header["vocabulary"])),
+            preprocessing=_preprocessing(json.loads(header["preprocessing"])),
+            training=json.loads(header["training"]),
+            scores=json.loads(header["scores"]),
+            matching=_matching(tensors, config),
+            calibration=_calibration(header),
+            out_of_distribution=_detector(header, tensors, config),
+        )
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: unreadable metadata ({error!r})") from error
-    if len(vocabulary) != config.vocabulary_size:
+    if len(metadata.vocabulary) != config.vocabulary_size:
         raise CheckpointError(
-            f"{path}: its vocabulary has {len(vocabulary)} words, "
+            f"{path}: its vocabulary has {len(metadata.vocabulary)} words, "
             f"its model {config.vocabulary_size}"
         )
-    return Description(
-        config, vocabulary, preprocessing, training, scores, matching, calibration, familiarity
-    )
+    return metadata
 
 
 def _matching(tensors: dict[str, Any], config: ModelConfig) -> Matching | None:
-    if not any(name in tensors for name in PLACES):
+    if not any(name in tensors for name in MATCHING_TENSORS):
         return None
-    found = Matching(*(np.asarray(tensors.pop(name), np.float32) for name in PLACES))
-    sizes, expected = (
-        (len(found.weight), len(found.words)),
-        (config.channels, config.vocabulary_size),
-    )
-    if sizes != expected:
+    matching = Matching(*(np.asarray(tensors.pop(name), np.float32) for name in MATCHING_TENSORS))
+    channels, words = len(matching.weight), len(matching.words)
+    if (channels, words) != (config.channels, config.vocabulary_size):
         raise ValueError(
-            f"matching is of {sizes[0]} channels and {sizes[1]} words, its network of "
-            f"{expected[0]} and {expected[1]}"
+            f"matching is of {channels} channels and {words} words, its network of "
+            f"{config.channels} and {config.vocabulary_size}"
         )
-    return found
+    return matching
 
 
-def _calibration(metadata: Mapping[str, str]) -> Calibration | None:
+def _calibration(header: Mapping[str, str]) -> Calibration | None:
     # A model that was not calibrated has none, and files of earlier versions have none either.
-    told = metadata.get("calibration")
-    return None if told is None else Calibration(**json.loads(told))
+    values = header.get("calibration")
+    return None if values is None else Calibration(**json.loads(values))
 
 
-def _familiarity(
-    metadata: Mapping[str, str], tensors: dict[str, Any], config: ModelConfig
-) -> Familiarity | None:
-    told = metadata.get("familiarity")
-    if told is None:
+def _detector(
+    header: Mapping[str, str], tensors: dict[str, Any], config: ModelConfig
+) -> OutOfDistributionDetector | None:
+    if "familiarity" not in header:
         return None
-    mean, whitening = (np.asarray(tensors.pop(name), np.float32) for name in KNOWN)
-    found = Familiarity(mean, whitening, **json.loads(told))
+    values = json.loads(header["familiarity"])
+    if not isinstance(values, dict) or values.keys() != {"most"}:
+        raise ValueError("familiarity must have one key, 'most'")
+    mean, whitening = (np.asarray(tensors.pop(name), np.float32) for name in DETECTOR_TENSORS)
+    detector = OutOfDistributionDetector(mean, whitening, values["most"])
     if len(mean) != config.start_size:
         raise ValueError(
             f"familiarity is of {len(mean)} numbers, its decoder starts from {config.start_size}"
         )
-    return found
+    return detector
 
 
 def _preprocessing(values: dict[str, Any]) -> Preprocessing:

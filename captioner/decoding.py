@@ -54,10 +54,10 @@ def generate(
     else:
         found = _beam_search(network, memory, options, max(options.beam, spare * wanted))
     if matching:
-        places = matching.places(network.seen(memory))
+        places = matching.places(network.pooled_features(memory))
         found = [matched(row, place, matching) for row, place in zip(found, places, strict=True)]
     chosen = [choose(hypotheses, options) for hypotheses in found]
-    if options.attention and network.config.attention:
+    if options.attention:
         chosen = _with_attention(network, memory, chosen)
     return chosen
 
@@ -286,7 +286,8 @@ def _with_attention(
     looks = []
     for step in range(longest):
         _, state, weights = network.step(tokens[:, :, step].ravel(), state, memory)
-        assert weights is not None
+        if weights is None:  # the network has no attention
+            return found
         looks.append(weights.reshape(len(found), rows, -1))
     seen = np.stack(looks, axis=2)
     return [

@@ -42,7 +42,7 @@ class Matching:
         """Place photos: `(photos, size)`, each of length 1.
 
         Args:
-            seen: `(photos, channels)`, see `Network.seen`.
+            seen: `(photos, channels)`, see `Network.pooled_features`.
         """
         centred = seen - seen.mean(-1, keepdims=True)
         spread = np.sqrt(np.square(centred).mean(-1, keepdims=True) + TINY)

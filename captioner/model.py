@@ -121,18 +121,18 @@ class Decoder(nn.Module):
         if config.tie_embeddings:
             self.output.weight = self.embedding.weight
 
-    def remember(self, regions: torch.Tensor, seen: torch.Tensor) -> Memory:
-        """Prepare for many steps: what does not change is done once.
+    def remember(self, regions: torch.Tensor, pooled: torch.Tensor) -> Memory:
+        """Compute once what every step uses.
 
         Args:
             regions: `(batch, regions, hidden)`, as `Encoder.project` returns them.
-            seen: `(batch, channels)`, the mean of the grid that they come from.
+            pooled: `(batch, channels)`, the mean of the grid that they come from.
         """
-        pooled = regions.mean(1)
-        start = torch.tanh(self.start(pooled)).split(self.cell.hidden_size, dim=-1)
+        mean = regions.mean(1)
+        start = torch.tanh(self.start(mean)).split(self.cell.hidden_size, dim=-1)
         if self.attention is None:
-            return Memory(pooled.unsqueeze(1), regions[:, :0], start, seen)
-        return Memory(regions, self.attention.key(regions), start, seen)
+            return Memory(mean.unsqueeze(1), regions[:, :0], start, pooled)
+        return Memory(regions, self.attention.key(regions), start, pooled)
 
     def begin(self, memory: Memory, rows: int) -> State:
         """Return the state before the first word: each tensor `(batch * rows, hidden)`."""
@@ -191,9 +191,9 @@ class Model(nn.Module):
         """Keep what `Encoder.grid` saw: `(batch, regions, channels)`."""
         return self.decoder.remember(self.encoder.project(grid), grid.mean(1))
 
-    def seen(self, memory: Memory) -> Floats:
-        """Return what the encoder saw of each photo, as `protocols.Network` has it."""
-        return memory.seen.float().cpu().numpy()
+    def pooled_features(self, memory: Memory) -> Floats:
+        """Return the encoder's features of each photo; see `protocols.Network`."""
+        return memory.pooled.float().cpu().numpy()
 
     @torch.inference_mode()
     def step(

@@ -3,15 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from captioner.checkpoint import Metadata
 from captioner.confidence import Features, confidence
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Floats
-
-if TYPE_CHECKING:
-    from captioner.checkpoint import Checkpoint
-    from captioner.runtime.onnx import Exported
 
 
 @dataclass(frozen=True)
@@ -34,22 +30,20 @@ class Caption:
     confidence: float
     words: tuple[Word, ...]
     alternatives: tuple["Caption", ...] = ()  # as many as were asked for, if so many differ
-    # The photo is unlike all that the model learned from, see `Familiarity`: what it says is a
-    # guess, however confident it is. Never so where the checkpoint does not hold what tells it.
+    # The photo is unlike all training photos, see `OutOfDistributionDetector`: the caption is a
+    # guess, however confident it is. Always False where the checkpoint has no detector.
     unfamiliar: bool = False
     # What the photo took: "decode" its file, "wait" for a worker and for its batch, and what the
     # whole batch took, "encoder" and "decoder". A GPU works on while the encoder returns.
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
 
 
-def compose(
-    hypotheses: Sequence[Hypothesis], model: "Checkpoint | Exported", *, unfamiliar: bool
-) -> Caption:
+def compose(hypotheses: Sequence[Hypothesis], metadata: Metadata, *, unfamiliar: bool) -> Caption:
     """Put into words what a model said of a photo.
 
     Args:
         hypotheses: the sentence, and then its alternatives.
-        model: whose vocabulary they are in, and which knows how likely they are right.
+        metadata: of the model, with its vocabulary and its calibration.
         unfamiliar: whether the photo is unlike all that the model learned from.
     """
     best, *others = hypotheses
@@ -57,15 +51,15 @@ def compose(
     words = tuple(
         Word(text, logprob, None if look is None else look.reshape(_rows(look), -1))
         for text, logprob, look in zip(
-            model.vocabulary.spell(best.tokens), best.logprobs, looks, strict=False
+            metadata.vocabulary.spell(best.tokens), best.logprobs, looks, strict=False
         )
     )
     return Caption(
-        model.vocabulary.decode(best.tokens),
+        metadata.vocabulary.decode(best.tokens),
         best.logprob,
-        confidence(Features.of(best), model.calibration),
+        confidence(Features.of(best), metadata.calibration),
         words,
-        tuple(compose([other], model, unfamiliar=unfamiliar) for other in others),
+        tuple(compose([other], metadata, unfamiliar=unfamiliar) for other in others),
         unfamiliar,
     )
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint
-from tests.conftest import photo_bytes
+from tests.conftest import Trained, photo_bytes
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -22,14 +21,14 @@ def photos(folder: Path) -> Path:
     return folder
 
 
-def exported(model: Checkpoint, folder: Path) -> Path:
+def exported(model: Trained, folder: Path) -> Path:
     """Write a checkpoint with its exported network beside it, and return its path."""
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     from captioner.export.command import main
 
     path = folder / "exported.safetensors"
-    checkpoint.save(path, model)
+    checkpoint.save(path, *model)
     assert main(["--checkpoint", str(path), "--photos", str(photos(folder))]) == 0
     return path
 

@@ -6,8 +6,9 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from PIL import Image
 from bot import logs
 from bot.answers import CaptionPhoto
 from captioner import Caption, Options, checkpoint
-from captioner.checkpoint import Checkpoint
+from captioner.checkpoint import Metadata, digest, exported_path
 from captioner.config import ModelConfig
 from captioner.explain import PHOTO_SIDE
 from captioner.export.command import export
@@ -25,7 +26,7 @@ from captioner.matching import Matching
 from captioner.model import Model
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
-from captioner.runtime.onnx import beside, digest
+from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.vocabulary import Vocabulary
 from tests.bot import leaks
 
@@ -81,6 +82,28 @@ def tiny_matching(words: int = len(VOCABULARY), channels: int = 512) -> Matching
     )
 
 
+class Trained(NamedTuple):
+    """A checkpoint in memory, as `checkpoint.load` returns it and `checkpoint.save` takes it."""
+
+    metadata: Metadata
+    model: Model
+
+    def having(self, **fields: Any) -> "Trained":
+        """Return the same with other metadata."""
+        return Trained(replace(self.metadata, **fields), self.model)
+
+
+def trained(model: Model, **fields: Any) -> Trained:
+    """Return a model with its metadata; `fields` are those of `Metadata`."""
+    return Trained(Metadata(model.config, VOCABULARY, **fields), model)
+
+
+def on_cpu(trained: Trained) -> tuple[Metadata, PyTorchNetwork]:
+    """Return a network as `select.load` does, and as `Captioner` takes it."""
+    metadata, model = trained
+    return metadata, PyTorchNetwork(model, metadata.preprocessing, "cpu")
+
+
 async def pixels(photo: bytes) -> Pixels:
     """Decode a photo to draw on, as `Captioner.pixels` does, but here."""
     return shrink(decode(photo), PHOTO_SIDE)
@@ -110,30 +133,32 @@ def log_holds_no_token(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Checkpoint:
+def tiny() -> Trained:
     """Return a model for photos of 64 x 64 pixels, in which it tells 2 x 2 regions apart."""
     training, scores = {"seed": 4}, {"CIDEr": 0.5, "split": "test"}
-    return Checkpoint(tiny_model(), VOCABULARY, Preprocessing(size=64), training, scores)
+    return trained(
+        tiny_model(), preprocessing=Preprocessing(size=64), training=training, scores=scores
+    )
 
 
 @pytest.fixture(scope="session")
-def tiny_file(tiny: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_file(tiny: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the file in which `tiny` is saved."""
     path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
-    checkpoint.save(path, tiny)
+    checkpoint.save(path, *tiny)
     return path
 
 
 @pytest.fixture(scope="session")
-def served_file(tiny: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def served_file(tiny: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the file of `tiny` with its exported network beside it: it needs no PyTorch.
 
     For tests that start whole processes, which would take four seconds to import PyTorch.
     """
     path = tmp_path_factory.mktemp("served") / "tiny.safetensors"
-    checkpoint.save(path, tiny)
+    checkpoint.save(path, *tiny)
     photos = np.random.default_rng(0).integers(256, size=(4, 64, 64, 3), dtype=np.uint8)
-    export(tiny, digest(path), photos, beside(path))
+    export(*tiny, digest(path), photos, exported_path(path))
     return path
 
 

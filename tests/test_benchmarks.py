@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from captioner.checkpoint import Checkpoint
 from captioner.options import Options
 from tests.benchmark import exported, photos, rows, run
+from tests.conftest import Trained
 
 AT_ONCE = ("--patience", 0)  # the machine may be as busy as it likes
 
 
 @pytest.fixture(scope="module")
-def exported_file(tiny: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported_file(tiny: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return exported(tiny, tmp_path_factory.mktemp("exported"))
 
 

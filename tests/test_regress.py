@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from captioner.checkpoint import Checkpoint
 from tests.benchmark import BENCHMARKS, ROOT, exported, photos
+from tests.conftest import Trained
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="revisions are git's")
 
@@ -88,7 +88,7 @@ def test_the_exit_status_tells_whether_the_new_revision_is_slower(
     assert_nothing_is_left(repository)
 
 
-def test_this_captioner_is_timed_from_its_own_revision(tiny: Checkpoint, tmp_path: Path) -> None:
+def test_this_captioner_is_timed_from_its_own_revision(tiny: Trained, tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     (repository / "captioner").mkdir(parents=True)
     git(repository, "init", "--quiet")

@@ -20,12 +20,12 @@ import numpy as np
 import tyro
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint
+from captioner.checkpoint import Metadata
 from captioner.confidence import Calibration, Features
 from captioner.options import Options
-from captioner.out_of_distribution import Familiarity
+from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.runtime.protocols import Floats, Runnable
-from captioner.runtime.select import on_device
+from captioner.runtime.pytorch import PyTorchNetwork
 from train.captioning import read_photos, read_starts, remember, say
 from train.data.datasets import DatasetError, Record, read
 from train.evaluate import results_folder
@@ -69,20 +69,20 @@ class Said:
     starts: Floats  # (photos, size), what the decoder started from
 
 
-def calibrate(config: CalibrateConfig) -> Checkpoint:
+def calibrate(config: CalibrateConfig) -> Metadata:
     """Look at all splits, caption val and test, fit, and measure; draw and print it all.
 
     Writes `reliability.png`, and the checkpoint where `config.save` says.
 
     Returns:
-        the checkpoint, with what was fitted.
+        the checkpoint's metadata, with what was fitted.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
         DatasetError: the dataset or one of its splits cannot be read, or is too small.
     """
-    trained = checkpoint.load(config.checkpoint)
-    network = on_device(trained, config.device)
+    trained, model = checkpoint.load(config.checkpoint)
+    network = PyTorchNetwork(model, trained.preprocessing, config.device)
     dataset = read(config.data)
     learned_from = dataset.split("train")
     val, test = (_said(trained, network, dataset.split(name), config) for name in ("val", "test"))
@@ -90,7 +90,7 @@ def calibrate(config: CalibrateConfig) -> Checkpoint:
         raise DatasetError("one validation photo is too few to fit anything on")
     fitted = fit(val.features, val.cider, config.right)
     starts = read_starts(network, learned_from, trained.preprocessing)
-    familiar = out_of_distribution.fit(starts, val.starts)
+    detector = out_of_distribution.fit(starts, val.starts)
     held_out = cross_validated(val.features, val.cider, config.right)
     splits = {
         "val, cross-validated": (held_out, val.cider > config.right),
@@ -101,13 +101,13 @@ def calibrate(config: CalibrateConfig) -> Checkpoint:
         print(_line(name, *measured))
     for doubt in DOUBTS:
         print(_set_apart(held_out, val.cider, doubt))
-    print(_unlike(familiar, test.starts))
+    print(_unlike(detector, test.starts))
     png = (config.out or results_folder(config.checkpoint)) / "reliability.png"
     draw_reliability({name: reliability(*measured) for name, measured in splits.items()}, png)
     print(f"plot: {png}")
-    calibrated = dataclasses.replace(trained, calibration=fitted, familiarity=familiar)
+    calibrated = dataclasses.replace(trained, calibration=fitted, out_of_distribution=detector)
     if config.save:
-        checkpoint.save(config.save, calibrated)
+        checkpoint.save(config.save, calibrated, model)
     return calibrated
 
 
@@ -172,7 +172,7 @@ def probabilities(calibration: Calibration, features: Reals) -> Reals:
 
 
 def _said(
-    trained: Checkpoint, network: Runnable[Any], records: Sequence[Record], config: CalibrateConfig
+    trained: Metadata, network: Runnable[Any], records: Sequence[Record], config: CalibrateConfig
 ) -> Said:
     readable, photos = read_photos(records, trained.preprocessing)
     memories = remember(network, photos)
@@ -185,7 +185,7 @@ def _said(
     return Said(
         np.array([Features.of(hypothesis) for hypothesis in best]),
         np.array([cider[name] for name in names]),
-        np.concatenate([network.starts(memory) for memory in memories]),
+        np.concatenate([network.start_states(memory) for memory in memories]),
     )
 
 
@@ -214,9 +214,10 @@ def _set_apart(told: Reals, cider: Reals, doubt: float) -> str:
     )
 
 
-def _unlike(familiar: Familiarity, starts: Floats) -> str:
-    share = familiar.unfamiliar(starts).mean()
+def _unlike(detector: OutOfDistributionDetector, starts: Floats) -> str:
+    share = detector.detect(starts).mean()
     return (
-        f"unfamiliar: distance above {familiar.most:.2f}, the {out_of_distribution.PERCENTILE}th "
-        f"percentile of val; {100 * share:.1f} % of test lie above it"
+        f"unfamiliar: distance above {detector.threshold:.2f}, "
+        f"the {out_of_distribution.PERCENTILE}th percentile of val; "
+        f"{100 * share:.1f} % of test lie above it"
     )

@@ -84,7 +84,7 @@ def read_starts(
     Photos are in memory a batch at a time; those that cannot be read are left out.
 
     Returns:
-        `(photos, size)`, see `Runnable.starts`.
+        `(photos, size)`, see `Runnable.start_states`.
 
     Raises:
         DatasetError: none can be read.
@@ -93,7 +93,7 @@ def read_starts(
     batches = iter(lambda: list(islice(squares, BATCH)), [])
     count = -(-len(records) // BATCH)
     starts = [
-        network.starts(network.encode(np.stack(batch)))
+        network.start_states(network.encode(np.stack(batch)))
         for batch in tqdm(batches, "look", count, unit="batch", leave=False)
     ]
     if not starts:

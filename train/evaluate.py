@@ -18,11 +18,11 @@ import numpy as np
 import tyro
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.checkpoint import CheckpointError, Metadata
 from captioner.confidence import Calibration, Features, confidence
 from captioner.options import ANOTHER, Options
+from captioner.runtime import select
 from captioner.runtime.protocols import Memory, Network
-from captioner.runtime.select import on_device, open_network
 from train.captioning import read_photos, remember, say
 from train.data.datasets import Record, Split, read
 from train.report.captions_page import Entry, write_report
@@ -81,12 +81,11 @@ def evaluate(config: EvaluateConfig) -> Result:
         CheckpointError: the checkpoint cannot be used.
         DatasetError: the dataset or its split cannot be read.
     """
-    trained = _sized(checkpoint.load(config.checkpoint), config)
+    trained, model = checkpoint.load(config.checkpoint)
+    trained = _sized(trained, config)
     split = read(config.data).split(config.split)
     records, photos = read_photos(split, trained.preprocessing)
-    network = on_device(
-        open_network(config.checkpoint, config.device, config.runtime), config.device
-    )
+    _, network = select.load(config.checkpoint, config.device, config.runtime)
     seen = remember(network, photos)
     scorer = Scorer({str(record.photo): record.captions for record in records})
     results = []
@@ -118,11 +117,11 @@ def evaluate(config: EvaluateConfig) -> Result:
     print(f"report: {out / 'report.html'}")
     if config.save:
         scored = dataclasses.replace(trained, scores=best.summary(config.split))
-        checkpoint.save(config.save, scored)
+        checkpoint.save(config.save, scored, model)
     return best
 
 
-def _sized(trained: Checkpoint, config: EvaluateConfig) -> Checkpoint:
+def _sized(trained: Metadata, config: EvaluateConfig) -> Metadata:
     if config.size is None:
         return trained
     if config.runtime == "onnx":
@@ -132,7 +131,7 @@ def _sized(trained: Checkpoint, config: EvaluateConfig) -> Checkpoint:
 
 
 def _others(
-    network: Network[Any], seen: list[Memory[Any]], trained: Checkpoint, records: Sequence[Record]
+    network: Network[Any], seen: list[Memory[Any]], trained: Metadata, records: Sequence[Record]
 ) -> dict[str, list[str]]:
     return {
         str(record.photo): [trained.vocabulary.decode(one.tokens) for one in hypotheses]

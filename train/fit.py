@@ -249,14 +249,14 @@ def _model(config: FitConfig, vocabulary: Vocabulary) -> Model:
 
 
 def _start(path: Path, wanted: ModelConfig, vocabulary: Vocabulary) -> Model:
-    start = checkpoint.load(path)
+    start, model = checkpoint.load(path)
     for name, value in dataclasses.asdict(wanted).items():
-        given = getattr(start.model.config, name)
+        given = getattr(start.config, name)
         if given != value and name not in ("dropout", "encoder"):
             raise CheckpointError(f"{path}: its {name} is {given}, not {value}")
     if start.vocabulary.words != vocabulary.words:
         raise CheckpointError(f"{path}: its vocabulary is not this dataset's")
-    return start.model
+    return model
 
 
 def _epochs(phase: Phase, config: FitConfig) -> tuple[int, int]:

@@ -24,11 +24,12 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint
+from captioner.checkpoint import Metadata
 from captioner.matching import TINY, Matching
+from captioner.model import Model
 from captioner.options import Options
 from captioner.runtime.protocols import Floats
-from captioner.runtime.select import on_device
+from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.vocabulary import PAD, Vocabulary
 from train.captioning import read_photos, remember
 from train.data.datasets import DatasetError, Record, read
@@ -65,31 +66,33 @@ class MatchConfig:
     device: str = "auto"  # of the encoder; what is fitted is too small for a GPU
 
 
-def match(config: MatchConfig) -> Checkpoint:
+def match(config: MatchConfig) -> Metadata:
     """Look at the training photos, fit, and measure on the validation split.
 
     Returns:
-        the checkpoint, with what was fitted; without calibration, which was of other captions.
+        the checkpoint's metadata, with what was fitted; without calibration, which was of other
+            captions.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
         DatasetError: the dataset or one of its splits cannot be read, or is too small.
     """
-    trained = checkpoint.load(config.checkpoint)
-    network = on_device(trained, config.device)
+    trained, model = checkpoint.load(config.checkpoint)
+    network = PyTorchNetwork(model, trained.preprocessing, config.device)
     dataset = read(config.data)
     if len(dataset.split("train")) < 2:
         raise DatasetError("one training photo is too few: there is none to tell it from")
     val, squares = read_photos(dataset.split("val"), trained.preprocessing)
-    seen = np.concatenate([network.seen(memory) for memory in remember(network, squares)])
+    memories = remember(network, squares)
+    seen = np.concatenate([network.pooled_features(memory) for memory in memories])
     cache = config.cache or results_folder(config.checkpoint) / "cache"
     data = compute(dataset.split("train"), None, cache / "train", "cpu", trained.preprocessing)
-    views = _views(trained, data, cache / "train", network.device, config)
+    views = _views(trained, model, data, cache / "train", network.device, config)
     found = fit(views, _sentences(data.records, trained.vocabulary), trained.vocabulary, config)
     print(_recall(found, seen, val, trained.vocabulary))
     matched = dataclasses.replace(trained, matching=found, calibration=None)
     if config.save:
-        checkpoint.save(config.save, matched)
+        checkpoint.save(config.save, matched, model)
     return matched
 
 
@@ -102,7 +105,7 @@ def fit(
     """Fit the places of photos and words.
 
     Args:
-        views: `(photos, channels)` each, what was seen of the photos; see `Network.seen`.
+        views: `(photos, channels)` each, see `Network.pooled_features`.
         sentences: `(photos, sentences, words)`, word ids and `PAD` to the end.
         vocabulary: of the sentences.
         config: how to fit.
@@ -176,10 +179,15 @@ class _Space(nn.Module):
 
 
 def _views(
-    trained: Checkpoint, data: Data, folder: Path, device: str, config: MatchConfig
+    trained: Metadata,
+    model: Model,
+    data: Data,
+    folder: Path,
+    device: str,
+    config: MatchConfig,
 ) -> list[Floats]:
     """Return what the encoder sees of each photo as a whole, in each of its views."""
-    changes, encoder = Augmentation(config.crop), trained.model.encoder
+    changes, encoder = Augmentation(config.crop), model.encoder
     grids = compute_views(
         data, encoder, folder, device, changes, config.views, trained.preprocessing
     )

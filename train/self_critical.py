@@ -84,8 +84,8 @@ def self_critical(config: SelfCriticalConfig) -> Path:
         DatasetError: nothing can be read from the dataset.
         RunError: the run's folder holds another run, or there is nothing to resume.
     """
-    start = checkpoint.load(config.start_from)
-    model, vocabulary = start.model, start.vocabulary
+    start, model = checkpoint.load(config.start_from)
+    vocabulary = start.vocabulary
     dataset = read(config.data)
     accelerator = Accelerator()
     device = str(accelerator.device)

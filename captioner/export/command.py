@@ -28,7 +28,7 @@ from safetensors.numpy import save as serialize
 from torch import nn
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.checkpoint import CheckpointError, Metadata, digest, exported_path
 from captioner.decoding import generate
 from captioner.errors import BadImage
 from captioner.export import networks
@@ -37,9 +37,10 @@ from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing
-from captioner.runtime.onnx import FORMAT, Exported, beside, digest
+from captioner.runtime import onnx as exported
+from captioner.runtime.onnx import FORMAT, OnnxNetwork
 from captioner.runtime.protocols import Squares
-from captioner.runtime.pytorch import Eager
+from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 CALIBRATION = 200  # photos; a range is the mean of so many peaks
@@ -57,16 +58,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--output", type=Path, help="beside the checkpoint if not given")
     args = parser.parse_args(arguments)
     try:
-        trained = checkpoint.load(args.checkpoint)
-        measured, compared = _photos(args.photos, trained.preprocessing)
+        metadata, model = checkpoint.load(args.checkpoint)
+        measured, compared = _photos(args.photos, metadata.preprocessing)
     except (CheckpointError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    output = args.output or beside(args.checkpoint)
-    export(trained, digest(args.checkpoint), measured, output)
+    output = args.output or exported_path(args.checkpoint)
+    export(metadata, model, digest(args.checkpoint), measured, output)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
-    print(compare(trained, Exported(output), compared))
-    if output == beside(args.checkpoint):
+    _, network = exported.load(output)
+    print(compare(metadata, model, network, compared))
+    if output == exported_path(args.checkpoint):
         print(f"what it costs: python -m train evaluate {args.checkpoint} --runtime onnx")
     return 0
 
@@ -93,25 +95,26 @@ def _square(path: Path, preprocessing: Preprocessing) -> Pixels:
     return preprocessing.squeeze(decode(path.read_bytes(), side=preprocessing.size))
 
 
-def export(trained: Checkpoint, made_from: str, photos: Squares, output: Path) -> None:
+def export(metadata: Metadata, model: Model, made_from: str, photos: Squares, output: Path) -> None:
     """Write a checkpoint's network; the file appears whole or not at all.
 
     Args:
-        trained: what is exported.
+        metadata: of the checkpoint.
+        model: of the checkpoint.
         made_from: the `digest` of its file.
         photos: of the kind that it was trained on, to measure ranges on.
         output: the file.
     """
-    encoder = networks.encoder_graph(trained.model, trained.preprocessing)
-    decoder = networks.decoder_graph(trained.model, networks.linear_8_bit)
+    encoder = networks.encoder_graph(model, metadata.preprocessing)
+    decoder = networks.decoder_graph(model, networks.linear_8_bit)
     tensors: dict[str, npt.NDArray[Any]] = {
-        "encoder": np.frombuffer(_quantized(encoder, photos, _precise(trained.model)), np.uint8),
+        "encoder": np.frombuffer(_quantized(encoder, photos, _precise(model)), np.uint8),
         "decoder": np.frombuffer(decoder.SerializeToString(), np.uint8),
-        **checkpoint.fitted(trained),
+        **checkpoint.fitted_tensors(metadata),
     }
-    metadata = checkpoint.describe(trained, FORMAT) | {"checkpoint": made_from}
+    header = checkpoint.describe(metadata, FORMAT) | {"checkpoint": made_from}
     with replacing(output) as part:
-        part.write_bytes(serialize(tensors, metadata))
+        part.write_bytes(serialize(tensors, header))
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -158,16 +161,16 @@ def _no_advice(record: logging.LogRecord) -> bool:
     return "pre-processing before quantization" not in record.getMessage()
 
 
-def compare(trained: Checkpoint, exported: Exported, photos: Squares) -> str:
+def compare(metadata: Metadata, model: Model, network: OnnxNetwork, photos: Squares) -> str:
     """Caption photos by both networks and say how much they agree."""
     options = Options()
-    precise = Eager(trained, "cpu")
+    precise = PyTorchNetwork(model, metadata.preprocessing, "cpu")
     same, difference = 0, 0.0
     for photo in photos:
         square = photo[None]
         (first, *_), (second, *_) = (
-            generate(precise, precise.encode(square), options, trained.matching)[0],
-            generate(exported, exported.encode(square), options, exported.matching)[0],
+            generate(precise, precise.encode(square), options, metadata.matching)[0],
+            generate(network, network.encode(square), options, metadata.matching)[0],
         )
         same += first.tokens == second.tokens
         difference += abs(first.logprob - second.logprob)

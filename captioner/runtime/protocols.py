@@ -1,7 +1,7 @@
-"""What decoding asks of a network, in whichever runtime it is.
+"""The interface of a network, whichever runtime computes it.
 
-A network keeps its own arrays between two calls, on its own device; words go in and their
-log-probabilities come out as NumPy's.
+A network keeps its own arrays between two calls, on its own device; word ids go in and their
+log-probabilities come out as NumPy arrays.
 """
 
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -9,56 +9,50 @@ from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from captioner.config import ModelConfig
-
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Squares = npt.NDArray[np.uint8]  # squeezed photos, (batch, size, size, 3), RGB
 
 
 class Rows(Protocol):
-    """An array of any runtime, of which rows can be taken."""
+    """An array of any runtime whose rows can be selected."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Rows first."""
 
     def __getitem__(self, index: Any, /) -> Self:
-        """Take the rows whose indices are given, in that order."""
+        """Select rows by their indices, in that order."""
 
 
 Array = TypeVar("Array", bound=Rows)
 
 
 class Memory(NamedTuple, Generic[Array]):
-    """What the decoder keeps of a batch of photos while it speaks; each array has a row a photo."""
+    """A batch of encoded photos, as the decoder uses it; each array has one row per photo."""
 
-    # The projected grid; `(batch, regions, hidden)` in PyTorch. Its mean alone without attention.
+    # The projected grid; `(batch, regions, hidden)` in PyTorch. Only its mean without attention.
     regions: Array
-    keys: Array  # what attention compares with; empty without attention
+    keys: Array  # the attention's; empty without attention
     start: tuple[Array, ...]  # the state before the first word, each `(batch, hidden)`
-    seen: Array  # `(batch, channels)`, the mean of the encoder's last grid
+    pooled: Array  # `(batch, channels)`, the mean of the encoder's last grid
 
     def select(self, photos: Ids) -> "Memory[Array]":
-        """Keep the photos whose indices are given, in that order."""
+        """Return the photos with these indices, in that order."""
         start = tuple(part[photos] for part in self.start)
-        return Memory(self.regions[photos], self.keys[photos], start, self.seen[photos])
+        return Memory(self.regions[photos], self.keys[photos], start, self.pooled[photos])
 
 
 class Network(Protocol[Array]):
-    """What can be decoded from."""
-
-    @property
-    def config(self) -> ModelConfig:
-        """What it was built from."""
+    """The decoder of a network, and what the encoder has computed."""
 
     def step(
         self, tokens: Ids, state: tuple[Array, ...], memory: Memory[Array]
     ) -> tuple[Floats, tuple[Array, ...], Floats | None]:
-        """Say the next word of every row: beams, or samples, the same number for each photo.
+        """Predict the next word of every row: beams or samples, the same number for each photo.
 
         Args:
-            tokens: `(batch * rows,)`, the word said last.
+            tokens: `(batch * rows,)`, the last word of each row.
             state: each array `(batch * rows, hidden)`.
             memory: of `batch` photos.
 
@@ -67,8 +61,8 @@ class Network(Protocol[Array]):
             `(batch * rows, regions)`, None without attention.
         """
 
-    def seen(self, memory: Memory[Array]) -> Floats:
-        """Return what the encoder saw of each photo as a whole: `(batch, channels)`."""
+    def pooled_features(self, memory: Memory[Array]) -> Floats:
+        """Return the encoder's features of each photo, averaged over it: `(batch, channels)`."""
 
 
 class Runnable(Network[Array], Protocol[Array]):
@@ -87,10 +81,10 @@ class Runnable(Network[Array], Protocol[Array]):
         """What it raises where a batch is too large for its device."""
 
     def encode(self, photos: Squares) -> Memory[Array]:
-        """See squeezed photos."""
+        """Encode squeezed photos."""
 
-    def starts(self, memory: Memory[Array]) -> Floats:
-        """Return what the decoder starts from: `(batch, size)`, the parts of the state in turn."""
+    def start_states(self, memory: Memory[Array]) -> Floats:
+        """Return the decoder's start states: `(batch, size)`, the parts of each in turn."""
 
     def free(self) -> None:
-        """Return memory that is held for later."""
+        """Return unused memory to the device."""

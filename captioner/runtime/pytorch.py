@@ -9,50 +9,44 @@ import logging
 
 import torch
 
-from captioner.checkpoint import Checkpoint
-from captioner.config import ModelConfig
 from captioner.cores import cores
-from captioner.model import Memory
-from captioner.runtime.cuda_graphs import Graphs
+from captioner.model import Memory, Model
+from captioner.photo.preprocessing import Preprocessing
+from captioner.runtime.cuda_graphs import CudaGraphs
 from captioner.runtime.protocols import Floats, Squares
 
 log = logging.getLogger(__name__)
 
 
-class Eager:
-    """A checkpoint's model on its device."""
+class PyTorchNetwork:
+    """A model on its device."""
 
     name = "torch"
     out_of_memory = torch.OutOfMemoryError
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
-        """Move the model.
+    def __init__(self, model: Model, preprocessing: Preprocessing, device: str = "auto") -> None:
+        """Move the model to a device; "auto" is the fastest.
 
         Raises:
             ValueError: there is no such device.
         """
         self.device = pick_device() if device == "auto" else device
-        self._preprocessing = checkpoint.preprocessing
+        self._preprocessing = preprocessing
         on_cuda = self.device.startswith("cuda")
         self._precision = torch.float16 if on_cuda else torch.float32
         try:
-            self._model = checkpoint.model.to(self.device, self._precision).eval()
+            self._model = model.to(self.device, self._precision).eval()
         except (RuntimeError, AssertionError) as error:  # PyTorch has no class of its own for it
             reason = str(error).split(". ")[0]
             raise ValueError(f"device {self.device!r} cannot be used: {reason}") from error
         if torch.get_num_threads() > cores():
-            torch.set_num_threads(cores())  # a container's limit is unknown to PyTorch
-        self.step, self.seen = self._model.step, self._model.seen
-        self._graphs = Graphs(self._see, self.device) if on_cuda else None
-
-    @property
-    def config(self) -> ModelConfig:
-        """What the model was built from."""
-        return self._model.config
+            torch.set_num_threads(cores())  # PyTorch does not know a container's limit
+        self.step, self.pooled_features = self._model.step, self._model.pooled_features
+        self._graphs = CudaGraphs(self._encode, self.device) if on_cuda else None
 
     @torch.inference_mode()
     def encode(self, photos: Squares) -> Memory:
-        """See photos."""
+        """Encode photos; see `protocols.Runnable`."""
         if self._graphs:
             try:
                 return self._graphs(photos)
@@ -61,20 +55,20 @@ class Eager:
             except RuntimeError as error:  # of a driver or a library that cannot capture
                 log.warning("the encoder runs without a graph: %s", error)
                 self._graphs = None
-        return self._see(torch.from_numpy(photos).permute(0, 3, 1, 2).to(self.device))
+        return self._encode(torch.from_numpy(photos).permute(0, 3, 1, 2).to(self.device))
 
-    def starts(self, memory: Memory) -> Floats:
-        """Return what the decoder starts from, as `network.Runnable` has it."""
+    def start_states(self, memory: Memory) -> Floats:
+        """Return the decoder's start states; see `protocols.Runnable`."""
         return torch.cat(memory.start, dim=-1).float().cpu().numpy()
 
     def free(self) -> None:
-        """Return memory that is held for later."""
+        """Return unused memory to the device."""
         if self._graphs:
             self._graphs.forget()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _see(self, photos: torch.Tensor) -> Memory:
+    def _encode(self, photos: torch.Tensor) -> Memory:
         return self._model.encode(self._preprocessing.normalize(photos).to(self._precision))
 
 

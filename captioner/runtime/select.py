@@ -6,32 +6,29 @@ import sys
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from captioner import checkpoint
+from captioner.checkpoint import CheckpointError, Metadata, exported_path
 from captioner.runtime.protocols import Runnable
-
-if TYPE_CHECKING:
-    from captioner.checkpoint import Checkpoint
-    from captioner.runtime.onnx import Exported
 
 log = logging.getLogger(__name__)
 
 Runtime = Literal["auto", "torch", "onnx"]
 
 
-def open_network(path: Path, device: str, runtime: Runtime) -> "Checkpoint | Exported":
-    """Read a checkpoint, or the network that was exported from it.
+def load(path: Path, device: str, runtime: Runtime) -> tuple[Metadata, Runnable[Any]]:
+    """Read a checkpoint, or the network that was exported from it, onto its device.
 
     Args:
         path: of the checkpoint.
         device: as PyTorch names it, or "auto".
-        runtime: "auto" takes the exported network where it lies beside the checkpoint, was made
-            from it, and would run where the device is: on the CPU of a machine without CUDA.
+        runtime: "auto" takes ONNX Runtime where PyTorch would run on the CPU and a network that was
+            exported from this checkpoint is in its folder.
 
     Raises:
         CheckpointError: a file is missing, damaged, or not what it should be.
-        ValueError: the runtime cannot be used.
+        ValueError: there is no such device, or the runtime cannot be used.
     """
     if runtime not in get_args(Runtime):
         raise ValueError(f"runtime is {runtime!r}; allowed are {', '.join(get_args(Runtime))}")
@@ -40,26 +37,26 @@ def open_network(path: Path, device: str, runtime: Runtime) -> "Checkpoint | Exp
             raise ValueError(f"runtime 'onnx' is for the CPU, not for device {device!r}")
         if not _installed():
             raise ValueError("runtime 'onnx' needs: pip install -e '.[fast]'")
-        return _exported(path)
+        return _load_onnx(path)
     if runtime == "auto" and _would_serve(path, device):
         try:
-            return _exported(path)
-        except checkpoint.CheckpointError as error:
-            log.warning("%s; PyTorch is used in its place", error)
-    return checkpoint.load(path)
+            return _load_onnx(path)
+        except CheckpointError as error:
+            log.warning("%s; PyTorch is used instead", error)
+    return _load_torch(path, device)
 
 
-def on_device(model: "Checkpoint | Exported", device: str) -> Runnable[Any]:
-    """Return what computes, on its device.
+def _load_onnx(path: Path) -> tuple[Metadata, Runnable[Any]]:
+    from captioner.runtime import onnx
 
-    Raises:
-        ValueError: there is no such device.
-    """
-    if not isinstance(model, checkpoint.Checkpoint):
-        return model
-    from captioner.runtime.pytorch import Eager
+    return onnx.load(exported_path(path), checkpoint=path)
 
-    return Eager(model, device)
+
+def _load_torch(path: Path, device: str) -> tuple[Metadata, Runnable[Any]]:
+    from captioner.runtime.pytorch import PyTorchNetwork
+
+    metadata, model = checkpoint.load(path)
+    return metadata, PyTorchNetwork(model, metadata.preprocessing, device)
 
 
 def _installed() -> bool:
@@ -67,19 +64,8 @@ def _installed() -> bool:
 
 
 def _would_serve(path: Path, device: str) -> bool:
-    from_cpu = device == "cpu" or (device == "auto" and not _has_cuda())
-    return from_cpu and _installed() and path.with_suffix(".onnx.safetensors").exists()
-
-
-def _exported(path: Path) -> "Exported":
-    from captioner.runtime.onnx import Exported, beside, digest
-
-    found = Exported(beside(path))
-    if not path.is_file() or found.made_from != digest(path):
-        raise checkpoint.CheckpointError(
-            f"{beside(path)}: it was made from another checkpoint; run python -m captioner export"
-        )
-    return found
+    on_cpu = device == "cpu" or (device == "auto" and not _has_cuda())
+    return on_cpu and _installed() and exported_path(path).exists()
 
 
 def _has_cuda() -> bool:

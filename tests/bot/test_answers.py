@@ -14,9 +14,8 @@ from bot import replies
 from bot.answers import Answers, CaptionPhoto
 from bot.platforms import WEB
 from captioner import BadImage, Busy, Caption, Captioner, Options
-from captioner.checkpoint import Checkpoint
 from captioner.result import Word
-from tests.conftest import failing, photo_bytes, pixels
+from tests.conftest import Trained, failing, on_cpu, photo_bytes, pixels
 
 SURE = Caption("A dog runs.", -0.1, 0.9, (Word("a", -0.1, None),))
 
@@ -160,8 +159,8 @@ async def test_another_says_when_there_is_no_other_caption() -> None:
     assert (await answers(caption).another(b"", 1, "A dog runs.")).text == replies.NOTHING_ELSE
 
 
-async def test_attention_is_shown_as_a_picture(tiny: Checkpoint) -> None:
-    async with Captioner(tiny, "cpu") as captioner:
+async def test_attention_is_shown_as_a_picture(tiny: Trained) -> None:
+    async with Captioner(*on_cpu(tiny)) as captioner:
         drawn_on = partial(captioner.pixels, max_side=100)
         asked = Answers(captioner.caption, drawn_on, WEB, options=Options(beam=2))
         answer = await asked.looked(photo_bytes(1))

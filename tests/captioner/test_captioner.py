@@ -2,7 +2,6 @@ import asyncio
 import math
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +9,12 @@ import torch
 
 from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.captioner import _Request
-from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration, Features
 from captioner.photo.decode import Limits
-from captioner.runtime.pytorch import pick_device
+from captioner.runtime.pytorch import PyTorchNetwork, pick_device
 from tests.captioner.photo.hostile import HOSTILE
-from tests.conftest import photo_bytes
+from tests.conftest import Trained, on_cpu, photo_bytes
 
 PHOTOS = [photo_bytes(seed) for seed in range(6)]
 
@@ -33,8 +32,8 @@ class Held(Captioner):
 
 
 @pytest.fixture
-def held(tiny: Checkpoint) -> Held:
-    captioner = Held(tiny, "cpu", max_batch=1, max_wait=0, max_queue=2)
+def held(tiny: Trained) -> Held:
+    captioner = Held(*on_cpu(tiny), max_batch=1, max_wait=0, max_queue=2)
     captioner.began, captioner.go = threading.Event(), threading.Event()
     return captioner
 
@@ -51,10 +50,10 @@ async def test_a_photo_becomes_a_sentence(tiny_file: Path) -> None:
     assert caption.alternatives == ()
 
 
-async def test_confidence_is_told_by_the_calibration_for_each_sentence(tiny: Checkpoint) -> None:
+async def test_confidence_is_told_by_the_calibration_for_each_sentence(tiny: Trained) -> None:
     calibration = Calibration(right=50, intercept=3.0, mean=2.0, length=-0.1)
     options = [Options(alternatives=2), Options(sample=True, seed=3, alternatives=2)]
-    async with Captioner(replace(tiny, calibration=calibration), "cpu") as captioner:
+    async with Captioner(*on_cpu(tiny.having(calibration=calibration))) as captioner:
         captions = [await captioner.caption(PHOTOS[0], one) for one in options]
     sentences = [one for caption in captions for one in (caption, *caption.alternatives)]
     for one in sentences:
@@ -65,22 +64,22 @@ async def test_confidence_is_told_by_the_calibration_for_each_sentence(tiny: Che
 
 
 async def test_a_model_that_was_not_calibrated_tells_the_mean_probability_of_a_word(
-    tiny: Checkpoint,
+    tiny: Trained,
 ) -> None:
-    async with Captioner(tiny, "cpu") as captioner:
+    async with Captioner(*on_cpu(tiny)) as captioner:
         caption = await captioner.caption(PHOTOS[0])
     expected = math.exp(caption.logprob / (len(caption.words) + 1))
     assert caption.confidence == pytest.approx(expected)
 
 
-async def test_alternatives_differ_from_the_caption_and_from_each_other(tiny: Checkpoint) -> None:
-    async with Captioner(tiny, "cpu") as captioner:
+async def test_alternatives_differ_from_the_caption_and_from_each_other(tiny: Trained) -> None:
+    async with Captioner(*on_cpu(tiny)) as captioner:
         caption = await captioner.caption(PHOTOS[0], Options(alternatives=3))
     assert len({caption.text, *(other.text for other in caption.alternatives)}) == 4
 
 
-async def test_attention_covers_the_photo_word_by_word(tiny: Checkpoint) -> None:
-    async with Captioner(tiny, "cpu") as captioner:
+async def test_attention_covers_the_photo_word_by_word(tiny: Trained) -> None:
+    async with Captioner(*on_cpu(tiny)) as captioner:
         caption = await captioner.caption(PHOTOS[0], Options(attention=True))
     for word in caption.words:
         assert word.attention is not None
@@ -88,11 +87,11 @@ async def test_attention_covers_the_photo_word_by_word(tiny: Checkpoint) -> None
         assert word.attention.sum() == pytest.approx(1)
 
 
-async def test_photos_of_a_batch_get_the_captions_that_they_get_alone(tiny: Checkpoint) -> None:
+async def test_photos_of_a_batch_get_the_captions_that_they_get_alone(tiny: Trained) -> None:
     asked = [Options(), Options(beam=1), Options(sample=True, seed=3)] * 2
-    async with Captioner(tiny, "cpu", max_wait=1, max_batch=6) as captioner:
+    async with Captioner(*on_cpu(tiny), max_wait=1, max_batch=6) as captioner:
         together = await asyncio.gather(*map(captioner.caption, PHOTOS, asked))
-    async with Captioner(tiny, "cpu", max_wait=0, max_batch=1) as captioner:
+    async with Captioner(*on_cpu(tiny), max_wait=0, max_batch=1) as captioner:
         alone = [
             await captioner.caption(photo, options)
             for photo, options in zip(PHOTOS, asked, strict=True)
@@ -101,9 +100,9 @@ async def test_photos_of_a_batch_get_the_captions_that_they_get_alone(tiny: Chec
     assert len({caption.text for caption in together}) > 1
 
 
-async def test_a_truncated_photo_fails_alone(tiny: Checkpoint) -> None:
+async def test_a_truncated_photo_fails_alone(tiny: Trained) -> None:
     broken = PHOTOS[1][: len(PHOTOS[1]) // 2]
-    async with Captioner(tiny, "cpu", max_wait=0.2) as captioner:
+    async with Captioner(*on_cpu(tiny), max_wait=0.2) as captioner:
         first, second, third = await asyncio.gather(
             *map(captioner.caption, [PHOTOS[0], broken, PHOTOS[2]]), return_exceptions=True
         )
@@ -112,14 +111,14 @@ async def test_a_truncated_photo_fails_alone(tiny: Checkpoint) -> None:
     assert isinstance(third, Caption)
 
 
-async def test_limits_are_those_that_were_given(tiny: Checkpoint) -> None:
-    async with Captioner(tiny, "cpu", limits=Limits(max_bytes=10)) as captioner:
+async def test_limits_are_those_that_were_given(tiny: Trained) -> None:
+    async with Captioner(*on_cpu(tiny), limits=Limits(max_bytes=10)) as captioner:
         with pytest.raises(BadImage, match="too large"):
             await captioner.caption(PHOTOS[0])
 
 
-async def test_a_caption_tells_what_its_photo_took(tiny: Checkpoint) -> None:
-    async with Captioner(tiny, "cpu", max_wait=0.05) as captioner:
+async def test_a_caption_tells_what_its_photo_took(tiny: Trained) -> None:
+    async with Captioner(*on_cpu(tiny), max_wait=0.05) as captioner:
         started = time.perf_counter()
         first, second = await asyncio.gather(*map(captioner.caption, [PHOTOS[0], PHOTOS[0]]))
         took = time.perf_counter() - started
@@ -132,8 +131,8 @@ async def test_a_caption_tells_what_its_photo_took(tiny: Checkpoint) -> None:
     assert "seconds" not in repr(first)
 
 
-async def test_pixels_are_the_photo_scaled_down(tiny: Checkpoint) -> None:
-    async with Captioner(tiny, "cpu", decoders=1) as captioner:
+async def test_pixels_are_the_photo_scaled_down(tiny: Trained) -> None:
+    async with Captioner(*on_cpu(tiny), decoders=1) as captioner:
         pixels = await captioner.pixels(PHOTOS[0], 48)
         with pytest.raises(BadImage):
             await captioner.pixels(b"", 48)
@@ -142,9 +141,9 @@ async def test_pixels_are_the_photo_scaled_down(tiny: Checkpoint) -> None:
         await captioner.pixels(PHOTOS[0], 48)
 
 
-async def test_a_photo_that_takes_too_long_fails_alone(tiny: Checkpoint) -> None:
+async def test_a_photo_that_takes_too_long_fails_alone(tiny: Trained) -> None:
     slow = HOSTILE["JPEG, a million EXIF segments"]()
-    async with Captioner(tiny, "cpu", limits=Limits(seconds=1), decoders=2) as captioner:
+    async with Captioner(*on_cpu(tiny), limits=Limits(seconds=1), decoders=2) as captioner:
         late = asyncio.create_task(captioner.caption(slow))
         assert (await captioner.caption(PHOTOS[0])).text
         assert not late.done()
@@ -152,13 +151,13 @@ async def test_a_photo_that_takes_too_long_fails_alone(tiny: Checkpoint) -> None
             await late
 
 
-async def test_what_is_measured_is_told(tiny: Checkpoint) -> None:
+async def test_what_is_measured_is_told(tiny: Trained) -> None:
     measured: dict[str, list[float]] = {}
 
     def observe(name: str, value: float) -> None:
         measured.setdefault(name, []).append(value)
 
-    async with Captioner(tiny, "cpu", max_wait=1, max_batch=3, observe=observe) as captioner:
+    async with Captioner(*on_cpu(tiny), max_wait=1, max_batch=3, observe=observe) as captioner:
         await asyncio.gather(*(captioner.caption(photo_bytes(seed)) for seed in range(3)))
         assert captioner.waiting == 0
 
@@ -203,7 +202,7 @@ async def test_leaving_answers_what_was_accepted_and_accepts_no_more(held: Held)
 
 
 async def test_a_full_device_halves_the_batch_and_goes_on(
-    tiny: Checkpoint, caplog: pytest.LogCaptureFixture
+    tiny: Trained, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Small(Captioner):
         sizes: list[int]
@@ -214,7 +213,7 @@ async def test_a_full_device_halves_the_batch_and_goes_on(
                 raise torch.OutOfMemoryError("out of memory")
             return super()._caption_batch(requests)
 
-    async with Small(tiny, "cpu", max_batch=6, max_wait=1) as captioner:
+    async with Small(*on_cpu(tiny), max_batch=6, max_wait=1) as captioner:
         captioner.sizes = []
         captions = await asyncio.gather(*map(captioner.caption, PHOTOS))
         captioner._batcher.max_wait = 0
@@ -225,12 +224,12 @@ async def test_a_full_device_halves_the_batch_and_goes_on(
     assert "halved" in caplog.text
 
 
-async def test_one_photo_that_is_too_much_for_the_device_is_an_error(tiny: Checkpoint) -> None:
+async def test_one_photo_that_is_too_much_for_the_device_is_an_error(tiny: Trained) -> None:
     class Full(Captioner):
         def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
             raise torch.OutOfMemoryError("out of memory")
 
-    async with Full(tiny, "cpu") as captioner:
+    async with Full(*on_cpu(tiny)) as captioner:
         with pytest.raises(torch.OutOfMemoryError):
             await captioner.caption(PHOTOS[0])
 
@@ -243,9 +242,9 @@ def test_auto_takes_the_fastest_device_there_is(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("device", ["toaster", "cuda:99"])
-def test_a_device_that_is_not_there_is_named(tiny: Checkpoint, device: str) -> None:
+def test_a_device_that_is_not_there_is_named(tiny: Trained, device: str) -> None:
     with pytest.raises(ValueError, match=device):
-        Captioner(replace(tiny), device)
+        PyTorchNetwork(tiny.model, tiny.metadata.preprocessing, device)
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:

@@ -14,19 +14,19 @@ from safetensors.torch import load_file, save_file
 
 import captioner
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.checkpoint import CheckpointError, Metadata
 from captioner.confidence import Calibration
 from captioner.decoding import generate
 from captioner.matching import Matching
 from captioner.model import Model
 from captioner.options import Options
-from captioner.out_of_distribution import Familiarity
+from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
 from captioner.reranking import Hypothesis
-from tests.conftest import VOCABULARY, photo_bytes, tiny_matching, tiny_model
+from tests.conftest import VOCABULARY, Trained, photo_bytes, tiny_matching, tiny_model, trained
 
-Metadata = dict[str, str]
+Header = dict[str, str]
 Tensors = dict[str, torch.Tensor]
 
 
@@ -38,13 +38,17 @@ def captions(model: Model, preprocessing: Preprocessing) -> list[list[Hypothesis
     return generate(model, memory, Options(beam=3, min_length=6, max_length=6))
 
 
-def rewrite(path: Path, change: Callable[[Metadata, Tensors], None]) -> None:
+def metadata_of(path: Path) -> Metadata:
+    return checkpoint.load(path)[0]
+
+
+def rewrite(path: Path, change: Callable[[Header, Tensors], None]) -> None:
     """Change what is in a checkpoint, and write a sound safetensors file again."""
     with safe_open(path, "pt") as file:
-        metadata = file.metadata()
+        header = file.metadata()
     tensors = load_file(path)
-    change(metadata, tensors)
-    save_file(tensors, path, metadata)
+    change(header, tensors)
+    save_file(tensors, path, header)
 
 
 @pytest.fixture
@@ -70,68 +74,73 @@ def test_a_saved_model_says_the_same_again(fields: dict[str, Any], tmp_path: Pat
     model, preprocessing = tiny_model(**fields), Preprocessing(64, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
     training, scores = {"epochs": 3, "rates": [0.1, 0.2]}, {"CIDEr": 57.5, "split": "test"}
     path = tmp_path / "model.safetensors"
-    checkpoint.save(path, Checkpoint(model, VOCABULARY, preprocessing, training, scores))
-    loaded = checkpoint.load(path)
+    checkpoint.save(
+        path, Metadata(model.config, VOCABULARY, preprocessing, training, scores), model
+    )
+    loaded, again = checkpoint.load(path)
 
-    assert loaded.model.config == model.config
+    assert loaded.config == again.config == model.config
     assert loaded.vocabulary.words == VOCABULARY.words
     assert (loaded.preprocessing, loaded.training, loaded.scores) == (
         preprocessing,
         training,
         scores,
     )
-    assert not loaded.model.training
-    before, after = model.state_dict(), loaded.model.state_dict()
+    assert not again.training
+    before, after = model.state_dict(), again.state_dict()
     assert before.keys() == after.keys()
     for name, tensor in before.items():
         assert after[name].dtype == tensor.dtype, name
         # Half precision keeps 11 bits, and of the smallest numbers steps of 2 ** -24.
         torch.testing.assert_close(after[name], tensor, rtol=2**-11, atol=2**-24)
     if fields.get("tie_embeddings"):
-        decoder = loaded.model.decoder
+        decoder = again.decoder
         assert decoder.output.weight.data_ptr() == decoder.embedding.weight.data_ptr()
 
-    said, again = captions(model, preprocessing), captions(loaded.model, preprocessing)
-    for (first,), (second,) in zip(said, again, strict=True):
+    before_it, after_it = captions(model, preprocessing), captions(again, preprocessing)
+    for (first,), (second,) in zip(before_it, after_it, strict=True):
         assert first.tokens == second.tokens
         assert first.logprobs == pytest.approx(second.logprobs, abs=0.1)
-    assert len({row[0].tokens for row in said}) > 1
+    assert len({row[0].tokens for row in before_it}) > 1
 
 
 def test_a_calibration_is_kept_and_a_file_without_one_has_none(
-    tiny_file: Path, tiny: Checkpoint, tmp_path: Path
+    tiny_file: Path, tiny: Trained, tmp_path: Path
 ) -> None:
     path = tmp_path / "calibrated.safetensors"
     calibration = Calibration(right=50, intercept=4.37, mean=4.31, length=-0.063)
-    checkpoint.save(path, dataclasses.replace(tiny, calibration=calibration))
-    assert checkpoint.load(path).calibration == calibration
+    checkpoint.save(path, *tiny.having(calibration=calibration))
+    assert metadata_of(path).calibration == calibration
     with safe_open(tiny_file, "pt") as file:
         assert "calibration" not in file.metadata()
-    assert checkpoint.load(tiny_file).calibration is None
+    assert metadata_of(tiny_file).calibration is None
 
 
-def known(mean: float = 0.25, size: int = 64) -> Familiarity:
-    """Return what is known of training photos; half precision holds it but for the threshold."""
+def detector_of(mean: float = 0.25, size: int = 64) -> OutOfDistributionDetector:
+    """Return a detector that half precision holds exactly."""
     whitening = np.random.default_rng(3).normal(size=(size, size)).astype(np.float16)
-    return Familiarity(np.full(size, mean, np.float32), whitening.astype(np.float32), most=0.6875)
+    return OutOfDistributionDetector(
+        np.full(size, mean, np.float32), whitening.astype(np.float32), threshold=0.6875
+    )
 
 
 @pytest.mark.parametrize(("cell", "size"), [("lstm", 64), ("gru", 32)])
 def test_what_is_known_of_training_photos_is_kept_in_half_precision(
     cell: str, size: int, tmp_path: Path
 ) -> None:
-    path, familiarity = tmp_path / "knowing.safetensors", known(size=size)
+    path, detector = tmp_path / "fitted.safetensors", detector_of(size=size)
     model = tiny_model(cell=cell)
-    checkpoint.save(path, Checkpoint(model, VOCABULARY, familiarity=familiarity))
+    checkpoint.save(path, *trained(model, out_of_distribution=detector))
     stored = load_file(path)
     assert stored["familiarity.mean"].dtype == stored["familiarity.whitening"].dtype == torch.half
-    loaded = checkpoint.load(path)
-    assert loaded.familiarity is not None
-    np.testing.assert_array_equal(loaded.familiarity.mean, familiarity.mean)
-    np.testing.assert_array_equal(loaded.familiarity.whitening, familiarity.whitening)
-    assert loaded.familiarity.whitening.dtype == np.float32
-    assert loaded.familiarity.most == familiarity.most
-    assert loaded.model.state_dict().keys() == model.state_dict().keys()
+    metadata, loaded = checkpoint.load(path)
+    kept = metadata.out_of_distribution
+    assert kept is not None
+    np.testing.assert_array_equal(kept.mean, detector.mean)
+    np.testing.assert_array_equal(kept.whitening, detector.whitening)
+    assert kept.whitening.dtype == np.float32
+    assert kept.threshold == detector.threshold
+    assert loaded.state_dict().keys() == model.state_dict().keys()
 
 
 def test_a_file_in_which_nothing_is_known_of_training_photos_has_no_trace_of_it(
@@ -140,20 +149,20 @@ def test_a_file_in_which_nothing_is_known_of_training_photos_has_no_trace_of_it(
     with safe_open(tiny_file, "pt") as file:
         assert "familiarity" not in file.metadata()
         assert not any("familiarity" in name for name in file.keys())  # noqa: SIM118
-    assert checkpoint.load(tiny_file).familiarity is None
+    assert metadata_of(tiny_file).out_of_distribution is None
 
 
-def put(name: str, tensor: torch.Tensor) -> Callable[[Metadata, Tensors], None]:
-    return lambda metadata, tensors: tensors.update({name: tensor})
+def put(name: str, tensor: torch.Tensor) -> Callable[[Header, Tensors], None]:
+    return lambda header, tensors: tensors.update({name: tensor})
 
 
 def test_how_sentences_go_with_photos_is_kept_in_half_precision(
-    tiny_file: Path, tiny: Checkpoint, tmp_path: Path
+    tiny_file: Path, tiny: Trained, tmp_path: Path
 ) -> None:
     path, matching = tmp_path / "matching.safetensors", tiny_matching()
-    checkpoint.save(path, dataclasses.replace(tiny, matching=matching))
+    checkpoint.save(path, *tiny.having(matching=matching))
     assert load_file(path)["matching.words"].dtype == torch.half
-    loaded = checkpoint.load(path).matching
+    loaded = metadata_of(path).matching
     assert loaded is not None
     for field in dataclasses.fields(matching):
         array = getattr(loaded, field.name)
@@ -161,7 +170,7 @@ def test_how_sentences_go_with_photos_is_kept_in_half_precision(
         assert array.dtype == np.float32
     with safe_open(tiny_file, "pt") as file:
         assert not any("matching" in name for name in file.keys())  # noqa: SIM118
-    assert checkpoint.load(tiny_file).matching is None
+    assert metadata_of(tiny_file).matching is None
 
 
 @pytest.mark.parametrize(
@@ -172,24 +181,24 @@ def test_how_sentences_go_with_photos_is_kept_in_half_precision(
     ],
 )
 def test_places_of_another_network_are_refused(
-    matching: Matching, reason: str, copied: Path, tiny: Checkpoint
+    matching: Matching, reason: str, copied: Path, tiny: Trained
 ) -> None:
-    checkpoint.save(copied, dataclasses.replace(tiny, matching=matching))
+    checkpoint.save(copied, *tiny.having(matching=matching))
     assert re.match(f"unreadable metadata .*{reason}", refused(copied))
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda metadata, tensors: tensors.pop("matching.bias"), "matching.bias"),
+        (lambda header, tensors: tensors.pop("matching.bias"), "matching.bias"),
         (put("matching.bias", torch.zeros(4)), "have the shapes"),
         (put("matching.bias", torch.full((16,), torch.nan)), "bias must be of finite numbers"),
     ],
 )
 def test_damaged_places_are_refused(
-    copied: Path, tiny: Checkpoint, change: Callable[[Metadata, Tensors], None], reason: str
+    copied: Path, tiny: Trained, change: Callable[[Header, Tensors], None], reason: str
 ) -> None:
-    checkpoint.save(copied, dataclasses.replace(tiny, matching=tiny_matching()))
+    checkpoint.save(copied, *tiny.having(matching=tiny_matching()))
     rewrite(copied, change)
     assert re.match(f"unreadable metadata .*{reason}", refused(copied))
 
@@ -197,17 +206,17 @@ def test_damaged_places_are_refused(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        *((lambda metadata, tensors, damaged=damaged: metadata.update(familiarity=damaged),
+        *((lambda header, tensors, damaged=damaged: header.update(familiarity=damaged),
            "unreadable metadata") for damaged in
           ("", "{", "7", "null", "[]", "{}", '{"most": 1, "more": 2}')),
-        *((lambda metadata, tensors, damaged=damaged: metadata.update(familiarity=damaged),
-           "unreadable metadata .*most is ") for damaged in
+        *((lambda header, tensors, damaged=damaged: header.update(familiarity=damaged),
+           "unreadable metadata .*threshold is ") for damaged in
           ('{"most": NaN}', '{"most": Infinity}', '{"most": "1"}', '{"most": null}')),
-        (lambda metadata, tensors: metadata.update(familiarity=f'{{"most": 1{"0" * 400}}}'),
+        (lambda header, tensors: header.update(familiarity=f'{{"most": 1{"0" * 400}}}'),
          "unreadable metadata"),
-        (lambda metadata, tensors: metadata.pop("familiarity"),
+        (lambda header, tensors: header.pop("familiarity"),
          "its tensors do not fit its configuration"),
-        *((lambda metadata, tensors, name=name: tensors.pop(name), f"unreadable metadata .*{name}")
+        *((lambda header, tensors, name=name: tensors.pop(name), f"unreadable metadata .*{name}")
           for name in ("familiarity.mean", "familiarity.whitening")),
         (put("familiarity.mean", torch.zeros(32)), "unreadable metadata .*mean has the shape"),
         (put("familiarity.mean", torch.zeros(())), "unreadable metadata .*mean has the shape"),
@@ -215,22 +224,22 @@ def test_damaged_places_are_refused(
         (put("familiarity.whitening", torch.zeros(64, 32)), "unreadable metadata .*whitening"),
         (put("familiarity.whitening", torch.full((64, 64), torch.nan)),
          "unreadable metadata .*whitening must be of finite numbers"),
-        (lambda metadata, tensors: tensors.update(
+        (lambda header, tensors: tensors.update(
             {"familiarity.mean": torch.zeros(9), "familiarity.whitening": torch.zeros(9, 9)}),
          "unreadable metadata .*familiarity is of 9 numbers, its decoder starts from 64"),
     ],
 )  # fmt: skip
 def test_what_is_known_of_training_photos_is_refused_if_damaged(
-    copied: Path, tiny: Checkpoint, change: Callable[[Metadata, Tensors], None], reason: str
+    copied: Path, tiny: Trained, change: Callable[[Header, Tensors], None], reason: str
 ) -> None:
-    checkpoint.save(copied, dataclasses.replace(tiny, familiarity=known()))
+    checkpoint.save(copied, *tiny.having(out_of_distribution=detector_of()))
     rewrite(copied, change)
     assert re.match(reason, refused(copied))
 
 
 def test_saving_what_was_loaded_writes_the_same_weights(tiny_file: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.safetensors"
-    checkpoint.save(again, checkpoint.load(tiny_file))
+    checkpoint.save(again, *checkpoint.load(tiny_file))
     first, second = load_file(tiny_file), load_file(again)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -242,34 +251,34 @@ def test_weights_are_stored_in_half_precision_and_tied_ones_once(
     untied = load_file(tiny_file)
     assert {tensor.dtype for tensor in untied.values()} == {torch.float16, torch.int64}
     path = tmp_path / "tied.safetensors"
-    checkpoint.save(path, Checkpoint(tiny_model(tie_embeddings=True), VOCABULARY))
+    checkpoint.save(path, *trained(tiny_model(tie_embeddings=True)))
     assert untied.keys() - load_file(path).keys() == {"decoder.output.weight"}
 
 
 def test_saving_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     model = tiny_model(tie_embeddings=True)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    checkpoint.save(tmp_path / "model.safetensors", Checkpoint(model, VOCABULARY))
+    checkpoint.save(tmp_path / "model.safetensors", *trained(model))
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name])
     assert model.decoder.output.weight is model.decoder.embedding.weight
 
 
-def test_a_checkpoint_is_replaced_whole(copied: Path, tiny: Checkpoint) -> None:
-    checkpoint.save(copied, dataclasses.replace(tiny, scores={"CIDEr": 1.0}))
-    assert checkpoint.load(copied).scores == {"CIDEr": 1.0}
+def test_a_checkpoint_is_replaced_whole(copied: Path, tiny: Trained) -> None:
+    checkpoint.save(copied, *tiny.having(scores={"CIDEr": 1.0}))
+    assert metadata_of(copied).scores == {"CIDEr": 1.0}
     assert [path.name for path in copied.parent.iterdir()] == [copied.name]
 
 
-def test_a_failing_save_leaves_the_old_file(copied: Path, tiny: Checkpoint) -> None:
+def test_a_failing_save_leaves_the_old_file(copied: Path, tiny: Trained) -> None:
     old = copied.read_bytes()
     with pytest.raises(TypeError):
-        checkpoint.save(copied, dataclasses.replace(tiny, training={"folder": Path("x")}))
+        checkpoint.save(copied, *tiny.having(training={"folder": Path("x")}))
     assert copied.read_bytes() == old
     # The new file cannot be written where a folder is.
     (copied.parent / f"{copied.name}.part").mkdir()
     with pytest.raises(Exception, match="directory"):
-        checkpoint.save(copied, tiny)
+        checkpoint.save(copied, *tiny)
     assert copied.read_bytes() == old
 
 
@@ -340,20 +349,20 @@ def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
     assert refused(path).startswith("no checkpoint of this program")
 
 
-def changed_config(**fields: Any) -> Callable[[Metadata, Tensors], None]:
-    def change(metadata: Metadata, tensors: Tensors) -> None:
-        metadata["config"] = json.dumps({**json.loads(metadata["config"]), **fields})
+def changed_config(**fields: Any) -> Callable[[Header, Tensors], None]:
+    def change(header: Header, tensors: Tensors) -> None:
+        header["config"] = json.dumps({**json.loads(header["config"]), **fields})
 
     return change
 
 
-def set_metadata(**values: str) -> Callable[[Metadata, Tensors], None]:
-    return lambda metadata, tensors: metadata.update(values)
+def set_header(**values: str) -> Callable[[Header, Tensors], None]:
+    return lambda header, tensors: header.update(values)
 
 
-def without_metadata(key: str) -> Callable[[Metadata, Tensors], None]:
-    def change(metadata: Metadata, tensors: Tensors) -> None:
-        del metadata[key]
+def without_key(key: str) -> Callable[[Header, Tensors], None]:
+    def change(header: Header, tensors: Tensors) -> None:
+        del header[key]
 
     return change
 
@@ -361,30 +370,30 @@ def without_metadata(key: str) -> Callable[[Metadata, Tensors], None]:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        *((without_metadata(key), f"unreadable metadata .*{key}") for key in
+        *((without_key(key), f"unreadable metadata .*{key}") for key in
           ("config", "vocabulary", "preprocessing", "training", "scores")),
-        *((set_metadata(**{key: "{"}), "unreadable metadata") for key in
+        *((set_header(**{key: "{"}), "unreadable metadata") for key in
           ("config", "vocabulary", "preprocessing", "training", "scores")),
-        *((set_metadata(**{key: "7"}), "unreadable metadata") for key in
+        *((set_header(**{key: "7"}), "unreadable metadata") for key in
           ("config", "vocabulary", "preprocessing")),
-        (set_metadata(config="{}"), "unreadable metadata .*vocabulary_size"),
-        (set_metadata(config="[" * 100_000), "unreadable metadata .*RecursionError"),
-        (set_metadata(vocabulary='["a", "dog"]'), "unreadable metadata .*<pad>"),
-        (set_metadata(preprocessing='{"size": 0, "mean": [0, 0, 0], "std": [1, 1, 1]}'),
+        (set_header(config="{}"), "unreadable metadata .*vocabulary_size"),
+        (set_header(config="[" * 100_000), "unreadable metadata .*RecursionError"),
+        (set_header(vocabulary='["a", "dog"]'), "unreadable metadata .*<pad>"),
+        (set_header(preprocessing='{"size": 0, "mean": [0, 0, 0], "std": [1, 1, 1]}'),
          "unreadable metadata .*size"),
-        (set_metadata(preprocessing='{"size": "64", "mean": [0, 0, 0], "std": [1, 1, 1]}'),
+        (set_header(preprocessing='{"size": "64", "mean": [0, 0, 0], "std": [1, 1, 1]}'),
          "unreadable metadata .*size"),
-        (set_metadata(preprocessing='{"size": 64, "mean": [0, 0], "std": [1, 1, 1]}'),
+        (set_header(preprocessing='{"size": 64, "mean": [0, 0], "std": [1, 1, 1]}'),
          "unreadable metadata .*means"),
-        (set_metadata(preprocessing='{"size": 64, "mean": [0, 0, 0], "std": [1, 0, 1]}'),
+        (set_header(preprocessing='{"size": 64, "mean": [0, 0, 0], "std": [1, 0, 1]}'),
          "unreadable metadata .*deviations"),
-        *((set_metadata(calibration=damaged), "unreadable metadata") for damaged in
+        *((set_header(calibration=damaged), "unreadable metadata") for damaged in
           ("", "{", "7", "null", "[]", "{}", '{"right": 50, "intercept": 1, "mean": 1}')),
-        (set_metadata(calibration='{"right": 50, "intercept": NaN, "mean": 1, "length": 1}'),
+        (set_header(calibration='{"right": 50, "intercept": NaN, "mean": 1, "length": 1}'),
          "unreadable metadata .*intercept is nan"),
-        (set_metadata(calibration='{"right": 50, "intercept": "1", "mean": 1, "length": 1}'),
+        (set_header(calibration='{"right": 50, "intercept": "1", "mean": 1, "length": 1}'),
          "unreadable metadata .*intercept is '1'"),
-        (set_metadata(calibration=f'{{"right": 50, "intercept": 1{"0" * 400}, "mean": 1, '
+        (set_header(calibration=f'{{"right": 50, "intercept": 1{"0" * 400}, "mean": 1, '
                                   '"length": 1}'),
          "unreadable metadata"),
         (changed_config(colour="red"), "unreadable metadata .*colour"),
@@ -395,17 +404,17 @@ def without_metadata(key: str) -> Callable[[Metadata, Tensors], None]:
         (changed_config(hidden_size=64), "its tensors do not fit its configuration"),
         (changed_config(encoder="resnet34"), "its tensors do not fit its configuration"),
         (changed_config(vocabulary_size=30), "its vocabulary has 29 words, its model 30"),
-        (lambda metadata, tensors: tensors.pop("decoder.output.bias"),
+        (lambda header, tensors: tensors.pop("decoder.output.bias"),
          "its tensors do not fit its configuration"),
-        (lambda metadata, tensors: tensors.update({"decoder.output.bias": torch.zeros(3)}),
+        (lambda header, tensors: tensors.update({"decoder.output.bias": torch.zeros(3)}),
          "its tensors do not fit its configuration"),
-        (lambda metadata, tensors: tensors.update({"extra": torch.zeros(3)}),
+        (lambda header, tensors: tensors.update({"extra": torch.zeros(3)}),
          "its tensors do not fit its configuration"),
-        (lambda metadata, tensors: tensors.clear(), "its tensors do not fit its configuration"),
+        (lambda header, tensors: tensors.clear(), "its tensors do not fit its configuration"),
     ],
 )  # fmt: skip
 def test_a_file_that_contradicts_itself_is_refused(
-    copied: Path, change: Callable[[Metadata, Tensors], None], reason: str
+    copied: Path, change: Callable[[Header, Tensors], None], reason: str
 ) -> None:
     rewrite(copied, change)
     assert re.match(reason, refused(copied))

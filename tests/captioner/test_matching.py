@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from captioner import Captioner, Options
-from captioner.checkpoint import Checkpoint
 from captioner.matching import Matching
-from tests.conftest import photo_bytes, tiny_matching
+from tests.conftest import Trained, on_cpu, photo_bytes, tiny_matching
 
 DOG, RUNS, CAT = 4, 5, 6
 WORDS = np.eye(7, 3, -4, np.float32)  # each of the three has an axis of its own
@@ -66,11 +65,11 @@ def test_what_does_not_fit_together_is_named(
         replace(LEVEL, **change)
 
 
-async def test_a_captioner_says_what_goes_with_the_photo(tiny: Checkpoint) -> None:
+async def test_a_captioner_says_what_goes_with_the_photo(tiny: Trained) -> None:
     options = Options(beam=6, matching=100)
     photos = [photo_bytes(seed) for seed in range(6)]
     said = []
-    for model in (tiny, replace(tiny, matching=tiny_matching())):
-        async with Captioner(model, "cpu") as captioner:
+    for model in (tiny, tiny.having(matching=tiny_matching())):
+        async with Captioner(*on_cpu(model)) as captioner:
             said.append([await captioner.caption(photo, options) for photo in photos])
     assert any(one.text != other.text for one, other in zip(*said, strict=True))

@@ -81,7 +81,7 @@ def test_a_photo_becomes_a_grid_of_regions(encoder: Any, channels: int) -> None:
         assert model.encoder.grid(photo).shape == (2, 7 * 7, channels)
         memory = model.encode(photo)
         assert memory.regions.shape == (2, 7 * 7, HIDDEN)
-        assert memory.seen.shape == (2, channels)
+        assert memory.pooled.shape == (2, channels)
 
 
 def test_regions_run_along_the_rows_of_the_photo() -> None:

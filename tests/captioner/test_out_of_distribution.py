@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from captioner import Captioner, Options
-from captioner.checkpoint import Checkpoint
-from captioner.out_of_distribution import Familiarity
+from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.photo.decode import decode
 from captioner.runtime.protocols import Floats
-from captioner.runtime.pytorch import Eager
-from tests.conftest import photo_bytes
+from tests.conftest import Trained, on_cpu, photo_bytes
 from tests.pictures import WHITE, halves, saved
 from train.data.datasets import DatasetError
 from train.fitting.out_of_distribution import PERCENTILE, fit
@@ -37,20 +35,20 @@ def test_the_mean_of_the_training_photos_is_nearest() -> None:
     mean = TRAINING.mean(0, keepdims=True)
     assert FITTED.distance(mean)[0] == pytest.approx(0, abs=1e-2)
     assert FITTED.distance(TRAINING).min() > 0.1
-    assert not FITTED.unfamiliar(mean)[0]
+    assert not FITTED.detect(mean)[0]
 
 
 def test_the_farther_from_the_mean_the_larger_is_the_distance_in_proportion() -> None:
     step = photos(1, seed=3) - FITTED.mean
     near, far = (FITTED.distance(FITTED.mean + factor * step)[0] for factor in (1, 10))
     assert far == pytest.approx(10 * near, rel=1e-4)
-    assert FITTED.unfamiliar(FITTED.mean + 10 * step)[0]
+    assert FITTED.detect(FITTED.mean + 10 * step)[0]
 
 
 def test_one_photo_in_a_hundred_of_the_kind_is_unfamiliar_and_all_of_another_kind() -> None:
     assert PERCENTILE == 99
-    assert FITTED.unfamiliar(photos(5000, seed=4)).mean() == pytest.approx(0.01, abs=0.005)
-    assert FITTED.unfamiliar(photos(50, seed=5, spread=4)).all()
+    assert FITTED.detect(photos(5000, seed=4)).mean() == pytest.approx(0.01, abs=0.005)
+    assert FITTED.detect(photos(50, seed=5, spread=4)).all()
 
 
 def test_the_distance_counts_in_how_many_spreads_a_photo_lies_apart() -> None:
@@ -89,49 +87,55 @@ def test_training_photos_that_are_all_alike_are_refused(count: int) -> None:
         ({"whitening": np.zeros((2, 3), np.float32)}, "whitening"),
         ({"mean": np.array([0, np.nan], np.float32)}, "mean must be of finite numbers"),
         ({"whitening": np.full((2, 2), np.inf, np.float32)}, "whitening must be of finite"),
-        ({"most": np.nan}, "most is nan"),
-        ({"most": "1"}, "most is '1'"),
+        ({"threshold": np.nan}, "threshold is nan"),
+        ({"threshold": "1"}, "threshold is '1'"),
     ],
 )
 def test_what_does_not_fit_together_is_named(fields: dict[str, Any], reason: str) -> None:
-    right = {"mean": np.zeros(2, np.float32), "whitening": np.eye(2, dtype=np.float32), "most": 1.0}
-    Familiarity(**right)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=f"^familiarity: .*{reason}"):
-        Familiarity(**{**right, **fields})
+    right = {
+        "mean": np.zeros(2, np.float32),
+        "whitening": np.eye(2, dtype=np.float32),
+        "threshold": 1.0,
+    }
+    OutOfDistributionDetector(**right)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"^out of distribution: .*{reason}"):
+        OutOfDistributionDetector(**{**right, **fields})
 
 
 BLANK = saved(halves(WHITE, WHITE), "PNG")
 
 
-def knowing(tiny: Checkpoint, seeds: range, most: float | None = None) -> Checkpoint:
-    """Return a model that knows some photos, by what it sees in them."""
-    network = Eager(tiny, "cpu")
-    squeeze = tiny.preprocessing.squeeze
-    seen = np.stack([squeeze(decode(photo_bytes(seed))) for seed in seeds])
-    starts = network.starts(network.encode(seen))
-    fitted = fit(starts, starts)
-    return replace(tiny, familiarity=fitted if most is None else replace(fitted, most=most))
+def fitted_to(tiny: Trained, seeds: range, threshold: float | None = None) -> Trained:
+    """Return a model whose detector is fitted to some photos."""
+    network = on_cpu(tiny)[1]
+    squeeze = tiny.metadata.preprocessing.squeeze
+    squares = np.stack([squeeze(decode(photo_bytes(seed))) for seed in seeds])
+    start_states = network.start_states(network.encode(squares))
+    detector = fit(start_states, start_states)
+    if threshold is not None:
+        detector = replace(detector, threshold=threshold)
+    return tiny.having(out_of_distribution=detector)
 
 
 async def test_a_caption_and_its_alternatives_tell_that_the_photo_is_unfamiliar(
-    tiny: Checkpoint,
+    tiny: Trained,
 ) -> None:
-    for most, unfamiliar in ((1e9, False), (0.0, True)):
-        async with Captioner(knowing(tiny, range(4), most), "cpu") as captioner:
+    for threshold, unfamiliar in ((1e9, False), (0.0, True)):
+        async with Captioner(*on_cpu(fitted_to(tiny, range(4), threshold))) as captioner:
             said = await captioner.caption(photo_bytes(9), Options(alternatives=2))
         assert [one.unfamiliar for one in (said, *said.alternatives)] == [unfamiliar] * 3
 
 
-async def test_each_photo_of_a_batch_is_told_by_itself(tiny: Checkpoint) -> None:
-    model = knowing(tiny, range(40))
+async def test_each_photo_of_a_batch_is_told_by_itself(tiny: Trained) -> None:
+    model = fitted_to(tiny, range(40))
     strange = BLANK, photo_bytes(3), BLANK, photo_bytes(5)
     asked = [Options(), Options(beam=1), Options(beam=1), Options()]
-    async with Captioner(model, "cpu", max_wait=1, max_batch=4) as captioner:
+    async with Captioner(*on_cpu(model), max_wait=1, max_batch=4) as captioner:
         said = await asyncio.gather(*map(captioner.caption, strange, asked))
     assert [one.unfamiliar for one in said] == [True, False, True, False]
 
 
-async def test_nothing_is_unfamiliar_to_a_model_that_was_not_fitted(tiny: Checkpoint) -> None:
-    assert tiny.familiarity is None
-    async with Captioner(tiny, "cpu") as captioner:
+async def test_nothing_is_unfamiliar_to_a_model_that_was_not_fitted(tiny: Trained) -> None:
+    assert tiny.metadata.out_of_distribution is None
+    async with Captioner(*on_cpu(tiny)) as captioner:
         assert not (await captioner.caption(BLANK)).unfamiliar

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from captioner import Captioner, checkpoint
-from captioner.checkpoint import Checkpoint
 from captioner.shipped import NAMES, WEIGHTS, find
+from tests.conftest import Trained, on_cpu
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.jpg"))
 CARD = (WEIGHTS / "MODEL_CARD.md").read_text()
@@ -20,8 +20,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def shipped(name: str) -> Checkpoint:
-    return checkpoint.load(find(name))
+def shipped(name: str) -> Trained:
+    return Trained(*checkpoint.load(find(name)))
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +31,22 @@ def card(name: str) -> str:
     return dict(zip(parts[1::2], parts[2::2], strict=True))[name]
 
 
-async def test_every_example_gets_a_sentence_of_its_own(shipped: Checkpoint) -> None:
-    async with Captioner(shipped, "cpu") as captioner:
+async def test_every_example_gets_a_sentence_of_its_own(shipped: Trained) -> None:
+    async with Captioner(*on_cpu(shipped)) as captioner:
         captions = [(await captioner.caption(path.read_bytes())).text for path in EXAMPLES]
     assert all(len(caption.split()) >= 3 and caption.endswith(".") for caption in captions)
     assert len(set(captions)) == len(EXAMPLES) > 0
 
 
-def test_the_card_tells_the_scores_that_the_file_holds(shipped: Checkpoint, card: str) -> None:
-    scores = shipped.scores
+def test_the_card_tells_the_scores_that_the_file_holds(shipped: Trained, card: str) -> None:
+    scores = shipped.metadata.scores
     assert scores["split"] == "test"
     names = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider")
     figures = " | ".join(f"{scores[name]:.1f}" for name in names)
     row = f"| test | {scores['beam']} | {scores['length_penalty']:.1f} | {figures} |"
     assert row in card
     assert f"{scores['distinct_words']} different words" in card
-    assert f"{len(shipped.vocabulary):,} words" in card
+    assert f"{len(shipped.metadata.vocabulary):,} words" in card
 
 
 def test_the_file_is_small_and_its_licence_lies_beside_it(name: str) -> None:
@@ -59,15 +59,15 @@ def test_the_card_says_what_it_was_made_from_and_on_what_terms(card: str) -> Non
     assert "github.com/uber-research/permute-quantize-finetune" in card
 
 
-async def test_the_exported_network_is_that_checkpoint(name: str, shipped: Checkpoint) -> None:
+async def test_the_exported_network_is_that_checkpoint(name: str, shipped: Trained) -> None:
     photos = [path.read_bytes() for path in EXAMPLES]
     async with (
         Captioner.load(name, runtime="onnx") as exported,
-        Captioner(shipped, "cpu") as captioner,
+        Captioner(*on_cpu(shipped)) as captioner,
     ):
         said = [await exported.caption(photo) for photo in photos]
         meant = [await captioner.caption(photo) for photo in photos]
     same = sum(one.text == other.text for one, other in zip(said, meant, strict=True))
     assert same >= len(photos) / 2
-    assert exported.checkpoint.vocabulary.words == shipped.vocabulary.words
-    assert exported.checkpoint.scores == shipped.scores
+    assert exported.metadata.vocabulary.words == shipped.metadata.vocabulary.words
+    assert exported.metadata.scores == shipped.metadata.scores

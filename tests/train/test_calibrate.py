@@ -8,13 +8,12 @@ import pytest
 from PIL import Image
 
 from captioner import Captioner, checkpoint
-from captioner.checkpoint import Checkpoint
 from captioner.confidence import Calibration, Features
 from captioner.model import Memory
+from captioner.runtime import select
 from captioner.runtime.protocols import Squares
-from captioner.runtime.pytorch import Eager
 from tests import pictures
-from tests.conftest import photo_bytes
+from tests.conftest import Trained, on_cpu, photo_bytes
 from tests.tiny_dataset import write_dataset
 from train.calibrate import CalibrateConfig, calibrate, cross_validated, fit, probabilities
 from train.captioning import read_starts
@@ -102,7 +101,7 @@ def test_a_checkpoint_is_calibrated_measured_and_drawn(
 
     fitted = calibrate(config).calibration
 
-    before, after = checkpoint.load(tiny_file), checkpoint.load(saved)
+    (before, _), (after, _) = checkpoint.load(tiny_file), checkpoint.load(saved)
     assert after.calibration == fitted
     assert before.calibration is None
     assert (after.scores, after.training) == (before.scores, before.training)
@@ -113,9 +112,10 @@ def test_a_checkpoint_is_calibrated_measured_and_drawn(
     measured = [line for line in said.splitlines() if "calibration error" in line]
     assert [line.split("  ")[0] for line in measured] == ["val, cross-validated", "test"]
     assert "below 0.33" in said
-    assert after.familiarity is not None
+    assert after.out_of_distribution is not None
     (told,) = [line for line in said.splitlines() if line.startswith("unfamiliar: ")]
-    assert f"distance above {after.familiarity.most:.2f}, the 99th percentile of val; " in told
+    threshold = after.out_of_distribution.threshold
+    assert f"distance above {threshold:.2f}, the 99th percentile of val; " in told
 
     # Evaluation finds the same error on test, without fitting anything.
     best = evaluate(EvaluateConfig(saved, data, out=out, device="cpu"))
@@ -148,10 +148,10 @@ async def test_a_checkpoint_learns_which_photos_it_knows_the_like_of(
     fitted = calibrate(CalibrateConfig(tiny_file, data, out=tmp_path, save=saved, device="cpu"))
 
     async with Captioner.load(saved, "cpu") as captioner:
-        assert fitted.familiarity is not None
-        kept = captioner.checkpoint.familiarity
+        assert fitted.out_of_distribution is not None
+        kept = captioner.metadata.out_of_distribution
         assert kept is not None
-        np.testing.assert_array_equal(kept.whitening, fitted.familiarity.whitening)
+        np.testing.assert_array_equal(kept.whitening, fitted.out_of_distribution.whitening)
         learned_from = [record.photo.read_bytes() for record in read(data).split("train")]
         known = [(await captioner.caption(photo)).unfamiliar for photo in learned_from]
         strange = [(await captioner.caption(noise(seed))).unfamiliar for seed in range(4)]
@@ -165,21 +165,21 @@ def test_the_share_of_test_that_is_unfamiliar_is_told(
 ) -> None:
     fitted = calibrate(CalibrateConfig(tiny_file, data, out=tmp_path, device="cpu"))
 
-    assert fitted.familiarity is not None
-    network = Eager(fitted, "cpu")
+    assert fitted.out_of_distribution is not None
+    _, network = select.load(tiny_file, "cpu", "torch")
     starts = read_starts(network, read(data).split("test"), fitted.preprocessing)
     assert len(starts) == 8
-    share = 100 * fitted.familiarity.unfamiliar(starts).mean()
+    share = 100 * fitted.out_of_distribution.detect(starts).mean()
     assert f"; {share:.1f} % of test lie above it" in capsys.readouterr().out
 
 
 def test_training_photos_are_seen_a_batch_at_a_time_and_unreadable_ones_left_out(
-    tiny: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = write_dataset(tmp_path / "data")
     records = read(data).split("train")
-    network = Eager(tiny, "cpu")
-    together = read_starts(network, records, tiny.preprocessing)
+    network = on_cpu(tiny)[1]
+    together = read_starts(network, records, tiny.metadata.preprocessing)
     monkeypatch.setattr("train.captioning.BATCH", 2)
     # The first two and the last one, so that whole batches would be empty.
     for record in (*records[:2], records[-1]):
@@ -192,11 +192,11 @@ def test_training_photos_are_seen_a_batch_at_a_time_and_unreadable_ones_left_out
         return see(photos)
 
     monkeypatch.setattr(network, "encode", encode)
-    starts = read_starts(network, records, tiny.preprocessing)
+    starts = read_starts(network, records, tiny.metadata.preprocessing)
     assert sizes == [2, 2, 2, 2, 1]
     np.testing.assert_allclose(starts, together[2:-1], atol=1e-5)
     with pytest.raises(DatasetError, match="none of the 2 photos can be read"):
-        read_starts(network, records[:2], tiny.preprocessing)
+        read_starts(network, records[:2], tiny.metadata.preprocessing)
 
 
 def test_nothing_is_written_into_a_checkpoint_unasked(

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration
 from captioner.options import Options
-from tests.conftest import tiny_matching
+from tests.conftest import Trained, tiny_matching
 from tests.tiny_dataset import write_dataset
 from train.data.datasets import DatasetError
 from train.evaluate import EvaluateConfig, evaluate
@@ -43,11 +43,11 @@ def test_a_split_is_captioned_scored_and_reported(
 
 
 def test_a_calibrated_checkpoint_is_told_how_far_its_confidences_are_off(
-    tiny: Checkpoint, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Trained, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calibrated = tmp_path / "calibrated.safetensors"
     certain = Calibration(right=1000.0, intercept=50.0, mean=0.0, length=0.0)
-    checkpoint.save(calibrated, replace(tiny, calibration=certain))
+    checkpoint.save(calibrated, *tiny.having(calibration=certain))
     best = evaluate(EvaluateConfig(calibrated, data, out=tmp_path, device="cpu"))
     # It is certain of captions of which none reaches so much.
     assert best.calibration_error == pytest.approx(1)
@@ -60,8 +60,8 @@ def test_photos_may_be_seen_in_another_size_and_the_checkpoint_saved_for_it(
 ) -> None:
     larger = tmp_path / "larger.safetensors"
     evaluate(EvaluateConfig(tiny_file, data, out=tmp_path, size=96, save=larger, device="cpu"))
-    assert checkpoint.load(tiny_file).preprocessing.size == 64
-    assert checkpoint.load(larger).preprocessing.size == 96
+    assert checkpoint.load(tiny_file)[0].preprocessing.size == 64
+    assert checkpoint.load(larger)[0].preprocessing.size == 96
     with pytest.raises(CheckpointError, match="one size"):
         evaluate(EvaluateConfig(tiny_file, data, runtime="onnx", size=96))
 
@@ -91,9 +91,9 @@ def test_the_best_of_several_ways_of_decoding_is_kept(
 def test_a_checkpoint_is_saved_with_its_scores(tiny_file: Path, data: Path, tmp_path: Path) -> None:
     saved = tmp_path / "scored.safetensors"
     best = evaluate(EvaluateConfig(tiny_file, data, out=tmp_path, save=saved, device="cpu"))
-    scored = checkpoint.load(saved)
+    scored, _ = checkpoint.load(saved)
     assert scored.scores["cider"] == pytest.approx(best.scores.cider)
-    assert scored.vocabulary.words == checkpoint.load(tiny_file).vocabulary.words
+    assert scored.vocabulary.words == checkpoint.load(tiny_file)[0].vocabulary.words
 
 
 def test_results_go_to_the_run_that_the_checkpoint_lies_in(
@@ -140,17 +140,17 @@ def test_a_wrong_checkpoint_or_dataset_is_named(
 
 
 def test_the_weight_of_matching_is_compared(
-    tiny: Checkpoint, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Trained, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     matched = tmp_path / "matched.safetensors"
-    checkpoint.save(matched, replace(tiny, matching=tiny_matching()))
+    checkpoint.save(matched, *tiny.having(matching=tiny_matching()))
     config = EvaluateConfig(matched, data, out=tmp_path, device="cpu")
     said = {}
     for weight in (0.0, 100.0):
         said[weight] = evaluate(replace(config, matching=(weight,))).captions
     assert said[0.0] != said[100.0]
     plain = tmp_path / "plain.safetensors"
-    checkpoint.save(plain, tiny)
+    checkpoint.save(plain, *tiny)
     assert evaluate(replace(config, checkpoint=plain)).captions == said[0.0]
     capsys.readouterr()
     best = evaluate(replace(config, matching=(0.0, 100.0)))

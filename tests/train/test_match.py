@@ -72,24 +72,23 @@ def test_a_checkpoint_is_fitted_and_measured(
     tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calibrated, saved = tmp_path / "calibrated.safetensors", tmp_path / "matched.safetensors"
-    before = dataclasses.replace(
-        checkpoint.load(tiny_file), calibration=Calibration(50, 1.0, 1.0, 0.0)
-    )
-    checkpoint.save(calibrated, before)
+    loaded, model = checkpoint.load(tiny_file)
+    before = dataclasses.replace(loaded, calibration=Calibration(50, 1.0, 1.0, 0.0))
+    checkpoint.save(calibrated, before, model)
     command = ["match", str(calibrated), "--data", str(data), "--save", str(saved)]
     options = ["--epochs", "2", "--size", "8", "--device", "cpu", "--cache", str(tmp_path / "kept")]
 
     assert main([*command, *options]) == 0
 
-    after = checkpoint.load(saved)
+    after, same = checkpoint.load(saved)
     assert after.matching is not None
     assert after.matching.weight.shape == (512, 8)
     assert len(after.matching.words) == len(before.vocabulary)
     # Other captions are chosen now, whose confidence has to be fitted anew.
     assert after.calibration is None
     assert (after.scores, after.training) == (before.scores, before.training)
-    for name, tensor in before.model.state_dict().items():
-        assert torch.equal(after.model.state_dict()[name].half(), tensor.half()), name
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(same.state_dict()[name].half(), tensor.half()), name
     said = capsys.readouterr().out
     assert "validation captions found among 4 by their photo: " in said
     assert "100.0 % at 5, 100.0 % at 10" in said

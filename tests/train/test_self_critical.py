@@ -82,10 +82,10 @@ def test_captions_are_worth_more_from_epoch_to_epoch(finished: Path) -> None:
 def test_the_best_epoch_is_a_checkpoint_that_knows_how_it_was_trained(
     finished: Path, start: SelfCriticalConfig
 ) -> None:
-    best = checkpoint.load(finished / run_folder.BEST)
+    best, _ = checkpoint.load(finished / run_folder.BEST)
     assert best.training["samples"] == start.samples
     assert best.training["before"]["learning_rate"] == 1e-2
-    assert best.preprocessing == checkpoint.load(start.start_from).preprocessing
+    assert best.preprocessing == checkpoint.load(start.start_from)[0].preprocessing
     assert best.scores["cider"] == max(float(row["val_cider"]) for row in metrics(finished))
 
 

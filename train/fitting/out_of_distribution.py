@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from captioner.out_of_distribution import Familiarity
+from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.runtime.protocols import Floats
 from train.data.datasets import DatasetError
 
@@ -12,7 +12,7 @@ SHRINKAGE = 0.3
 ALIKE = 1e-8  # a variance that rounding alone may bring about
 
 
-def fit(training: Floats, others: Floats) -> Familiarity:
+def fit(training: Floats, others: Floats) -> OutOfDistributionDetector:
     """Fit the distance to the training photos, and above which one a photo is unfamiliar.
 
     The covariance is shrunk towards a multiple of the identity (O. Ledoit and M. Wolf, *A
@@ -20,7 +20,7 @@ def fit(training: Floats, others: Floats) -> Familiarity:
     returned is rounded as a checkpoint keeps it.
 
     Args:
-        training: `(photos, size)`, what the decoder starts from; see `Runnable.starts`.
+        training: `(photos, size)`, what the decoder starts from; see `Runnable.start_states`.
         others: `(photos, size)`, of photos of the same kind that the network was not fitted to;
             at least one. The 99th percentile of their distances is the threshold.
 
@@ -36,8 +36,8 @@ def fit(training: Floats, others: Floats) -> Familiarity:
     shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * variance * np.eye(size)
     mean = _rounded(training.mean(0, dtype=np.float64))
     whitening = _rounded(np.linalg.cholesky(np.linalg.inv(shrunk)))
-    distances = Familiarity(mean, whitening, 0).distance(others)
-    return Familiarity(mean, whitening, float(np.percentile(distances, PERCENTILE)))
+    distances = OutOfDistributionDetector(mean, whitening, 0).distance(others)
+    return OutOfDistributionDetector(mean, whitening, float(np.percentile(distances, PERCENTILE)))
 
 
 def _rounded(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Floats:

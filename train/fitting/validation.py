@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint
+from captioner.checkpoint import Metadata
 from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
@@ -103,10 +103,10 @@ class Judge:
         """Write a model as the best so far."""
         scores = {"split": "val", "beam": self.options.beam, "epoch": metrics.epoch}
         scores |= {"length_penalty": self.options.length_penalty, **asdict(verdict.scores)}
-        checkpoint.save(
-            self.run / run_folder.BEST,
-            Checkpoint(model, self.vocabulary, self.preprocessing, self.arguments, scores),
+        metadata = Metadata(
+            model.config, self.vocabulary, self.preprocessing, self.arguments, scores
         )
+        checkpoint.save(self.run / run_folder.BEST, metadata, model)
 
     def report(self, metrics: Metrics, verdict: Verdict) -> None:
         """Write an epoch down: CSV, TensorBoard, curves, and captions of some photos."""

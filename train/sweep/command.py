@@ -198,21 +198,21 @@ def _describe(
 ) -> Trained:
     first, last = steps[0], steps[-1]
     assert isinstance(first, FitConfig)
-    trained = candidate.trained
-    model = trained.model.config
+    metadata, model = candidate.trained
+    config = metadata.config
     epochs = [metrics for step in steps for metrics in read_metrics(step.run / "metrics.csv")]
     return Trained(
         variant=variant.name,
         dataset=dataset.name,
-        encoder=model.encoder,
+        encoder=config.encoder,
         encoder_weights=Path(first.encoder_weights).name,
-        cell=model.cell,
-        attention=model.attention_score if model.attention else "none",
+        cell=config.cell,
+        attention=config.attention_score if config.attention else "none",
         epochs=first.epochs,
         fine_tuned_epochs=first.fine_tune,
         self_critical_epochs=last.epochs if isinstance(last, SelfCriticalConfig) else 0,
-        best_epoch=trained.scores["epoch"],
-        parameters=round(sum(p.numel() for p in trained.model.parameters()) / 1e6, 2),
+        best_epoch=metadata.scores["epoch"],
+        parameters=round(sum(p.numel() for p in model.parameters()) / 1e6, 2),
         training_seconds=round(sum(metrics.seconds for metrics in epochs), 1),
         machine="; then ".join(dict.fromkeys(machines(step.run) for step in steps)),
         checkpoint=digest,

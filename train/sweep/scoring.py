@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint
+from captioner.checkpoint import Metadata
+from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.protocols import Memory, Runnable
-from captioner.runtime.select import on_device
+from captioner.runtime.pytorch import PyTorchNetwork
 from train.captioning import Array, read_photos, remember, say
 from train.data.datasets import Dataset, Record, Split
 from train.scoring.scores import Scorer, Scores
@@ -72,8 +73,8 @@ class Candidate:
         self._seen: dict[Split, list[Memory[Any]]] = {}
 
     @cached_property
-    def trained(self) -> Checkpoint:
-        """The checkpoint.
+    def trained(self) -> tuple[Metadata, Model]:
+        """The checkpoint, as `checkpoint.load` reads it.
 
         Raises:
             CheckpointError: it cannot be read.
@@ -82,7 +83,8 @@ class Candidate:
 
     @cached_property
     def _network(self) -> Runnable[Any]:
-        return on_device(self.trained, self._device)
+        metadata, model = self.trained
+        return PyTorchNetwork(model, metadata.preprocessing, self._device)
 
     def scores(self, split: Split, decoding: Decoding, *, meteor: bool) -> Scores:
         """Caption the photos of a split, and score what is said."""
@@ -90,8 +92,9 @@ class Candidate:
         if split not in self._seen:
             self._seen[split] = remember(self._network, exam.photos)
         found = say(self._network, self._seen[split], decoding.options())
+        metadata, _ = self.trained
         captions = {
-            str(record.photo): self.trained.vocabulary.decode(hypotheses[0].tokens)
+            str(record.photo): metadata.vocabulary.decode(hypotheses[0].tokens)
             for record, hypotheses in zip(exam.records, found, strict=True)
         }
         return exam.scorer.scores(captions, meteor=meteor)

@@ -11,12 +11,11 @@ import pytest
 from bot import replies
 from bot.telegram import adapter
 from captioner import Captioner, Options
-from captioner.checkpoint import Checkpoint
 from captioner.result import Caption
 from tests.bot.telegram.chat import open_store, running, telegram
 from tests.bot.telegram.fake_telegram import DROP, FakeTelegram, failure
 from tests.bot.web.server import serving, web_chat
-from tests.conftest import photo_bytes
+from tests.conftest import Trained, on_cpu, photo_bytes
 
 # The library warns about its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
@@ -27,7 +26,7 @@ CALLERS, CALLS = 64, 6
 
 
 async def test_each_photo_of_a_flood_on_telegram_gets_one_answer(
-    tmp_path: Path, tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "UPDATES_AT_ONCE", 64)
     chance = random.Random(4)
@@ -35,7 +34,7 @@ async def test_each_photo_of_a_flood_on_telegram_gets_one_answer(
     async with (
         FakeTelegram().serve() as server,
         open_store(tmp_path) as store,
-        Captioner(tiny, "cpu", max_queue=4) as captioner,
+        Captioner(*on_cpu(tiny), max_queue=4) as captioner,
     ):
         server.failures["sendMessage"] = [
             chance.choice(trouble) if chance.random() < 0.1 else None for _ in range(PEOPLE * EACH)
@@ -67,10 +66,10 @@ async def test_each_photo_of_a_flood_on_telegram_gets_one_answer(
 
 
 async def test_each_photo_of_a_flood_on_the_web_gets_a_caption_or_a_time_to_retry(
-    tiny: Checkpoint,
+    tiny: Trained,
 ) -> None:
     statuses: Counter[int] = Counter()
-    async with Captioner(tiny, "cpu", max_queue=8) as captioner:
+    async with Captioner(*on_cpu(tiny), max_queue=8) as captioner:
 
         async def caption(photo: bytes, options: Options) -> Caption:
             return await captioner.caption(photo, options)

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from captioner.checkpoint import Checkpoint
 from captioner.model import Memory
 from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.cuda_graphs import rounded_up
 from captioner.runtime.protocols import Squares
-from captioner.runtime.pytorch import Eager
-from tests.conftest import VOCABULARY, tiny_model
+from captioner.runtime.pytorch import PyTorchNetwork
+from tests.conftest import tiny_model
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 
@@ -19,8 +18,8 @@ def squares(count: int, seed: int = 0) -> Squares:
     return np.random.default_rng(seed).integers(0, 256, (count, 64, 64, 3), np.uint8)
 
 
-def eager(device: str) -> Eager:
-    return Eager(Checkpoint(tiny_model(), VOCABULARY, Preprocessing(size=64)), device)
+def network(device: str) -> PyTorchNetwork:
+    return PyTorchNetwork(tiny_model(), Preprocessing(size=64), device)
 
 
 @pytest.mark.parametrize(
@@ -39,10 +38,10 @@ def test_what_cannot_be_captured_is_seen_without_a_graph(
         tried.append(len(photos))
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    seen = eager("cpu")
+    seen = network("cpu")
     monkeypatch.setattr(seen, "_graphs", refuse)
     found = [seen.encode(squares(2)).regions for _ in range(2)]
-    assert torch.equal(found[0], eager("cpu").encode(squares(2)).regions)
+    assert torch.equal(found[0], network("cpu").encode(squares(2)).regions)
     assert torch.equal(found[0], found[1])
     assert tried == [2]
     assert "without a graph" in caplog.text
@@ -52,7 +51,7 @@ def test_want_of_memory_is_not_taken_for_want_of_graphs(monkeypatch: pytest.Monk
     def refuse(photos: Squares) -> Memory:
         raise torch.OutOfMemoryError
 
-    seen = eager("cpu")
+    seen = network("cpu")
     monkeypatch.setattr(seen, "_graphs", refuse)
     with pytest.raises(torch.OutOfMemoryError):
         seen.encode(squares(2))
@@ -61,10 +60,10 @@ def test_want_of_memory_is_not_taken_for_want_of_graphs(monkeypatch: pytest.Monk
 @needs_cuda
 @pytest.mark.parametrize("count", [1, 3, 4, 8])
 def test_a_graph_sees_what_the_cpu_sees(count: int) -> None:
-    on_cuda, on_cpu = eager("cuda"), eager("cpu")
+    on_cuda, on_cpu = network("cuda"), network("cpu")
     for seed in range(3):  # captured, then replayed
         memory, same = on_cuda.encode(squares(count, seed)), on_cpu.encode(squares(count, seed))
-        assert np.allclose(on_cuda.seen(memory), on_cpu.seen(same), atol=0.1)
+        assert np.allclose(on_cuda.pooled_features(memory), on_cpu.pooled_features(same), atol=0.1)
         seen, expected = memory.regions.float().cpu(), same.regions
         assert seen.shape == expected.shape
         assert torch.allclose(seen, expected, atol=0.1)
@@ -72,7 +71,7 @@ def test_a_graph_sees_what_the_cpu_sees(count: int) -> None:
 
 @needs_cuda
 def test_what_was_seen_stays_when_the_graph_runs_again() -> None:
-    on_cuda = eager("cuda")
+    on_cuda = network("cuda")
     before = on_cuda.encode(squares(2, seed=0)).regions
     kept = before.clone()
     on_cuda.encode(squares(2, seed=1))

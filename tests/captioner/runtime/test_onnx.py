@@ -14,16 +14,15 @@ from safetensors import safe_open
 
 from captioner import Captioner, Options, checkpoint
 from captioner.__main__ import main
-from captioner.checkpoint import Checkpoint, CheckpointError
+from captioner.checkpoint import CheckpointError, digest, exported_path
 from captioner.confidence import Calibration
 from captioner.cores import cores
 from captioner.decoding import generate
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.protocols import Memory, Squares
-from captioner.runtime.pytorch import Eager
 from captioner.vocabulary import END
-from tests.conftest import VOCABULARY, photo_bytes, tiny_matching, tiny_model
+from tests.conftest import Trained, on_cpu, photo_bytes, tiny_matching, tiny_model, trained
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
@@ -32,7 +31,7 @@ import onnx
 
 from captioner.export import networks
 from captioner.export.command import compare, export
-from captioner.runtime.onnx import Exported, beside, digest
+from captioner.runtime.onnx import OnnxNetwork, load
 from train.fitting.out_of_distribution import fit
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -48,7 +47,7 @@ STRATEGIES = [
 ]
 
 
-def trained(**fields: Any) -> Checkpoint:
+def built(**fields: Any) -> Trained:
     model = tiny_model(**fields)
     if "batch_norm" in fields:
         norm = model.encoder.norm
@@ -57,12 +56,17 @@ def trained(**fields: Any) -> Checkpoint:
         norm.running_mean.normal_()
     with torch.no_grad():  # as in a file
         model.decoder.embedding.weight.copy_(model.decoder.embedding.weight.half())
-    return Checkpoint(model, VOCABULARY, Preprocessing(size=64))
+    return trained(model, preprocessing=Preprocessing(size=64))
 
 
 def squares(count: int) -> Squares:
     squeeze = Preprocessing(size=64).squeeze
     return np.stack([squeeze(decode(photo_bytes(seed))) for seed in range(count)])
+
+
+def network(checkpoint: Path) -> OnnxNetwork:
+    """Return what was exported from a checkpoint."""
+    return load(exported_path(checkpoint))[1]
 
 
 @pytest.fixture
@@ -74,21 +78,22 @@ def in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def beside_it(tiny: Checkpoint, tmp_path: Path) -> Path:
+def beside_it(tiny: Trained, tmp_path: Path) -> Path:
     """Return a checkpoint with its exported network beside it."""
     path = tmp_path / "tiny.safetensors"
-    checkpoint.save(path, tiny)
-    export(tiny, digest(path), squares(4), beside(path))
+    checkpoint.save(path, *tiny)
+    export(*tiny, digest(path), squares(4), exported_path(path))
     return path
 
 
 @pytest.mark.usefixtures("in_single_precision")
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_network_says_what_it_says_in_pytorch(kind: str, tmp_path: Path) -> None:
-    model = trained(**KINDS[kind])
-    export(model, "", squares(2), tmp_path / "tiny")
-    exported, eager, photos = Exported(tmp_path / "tiny"), Eager(model, "cpu"), squares(5)
-    assert exported.config == model.model.config
+    model = built(**KINDS[kind])
+    export(*model, "", squares(2), tmp_path / "tiny")
+    metadata, exported = load(tmp_path / "tiny")
+    (_, eager), photos = on_cpu(model), squares(5)
+    assert metadata.config == model.metadata.config
     for options in STRATEGIES:
         expected = generate(eager, eager.encode(photos), options)
         found = generate(exported, exported.encode(photos), options)
@@ -105,15 +110,18 @@ def test_every_kind_of_network_says_what_it_says_in_pytorch(kind: str, tmp_path:
 @pytest.mark.usefixtures("in_single_precision")
 @pytest.mark.parametrize("kind", ["lstm-dot", "gru-plain-bottleneck"])
 def test_what_goes_with_a_photo_is_what_goes_with_it_in_pytorch(kind: str, tmp_path: Path) -> None:
-    plain = trained(**KINDS[kind])
-    model = replace(plain, matching=tiny_matching(channels=plain.model.config.channels))
-    export(model, "", squares(2), tmp_path / "tiny")
-    exported, eager, photos = Exported(tmp_path / "tiny"), Eager(model, "cpu"), squares(5)
-    seen, expected = exported.encode(photos), eager.encode(photos)
-    assert exported.seen(seen).shape == (5, model.model.config.channels)
-    np.testing.assert_allclose(exported.seen(seen), eager.seen(expected), rtol=1e-3, atol=1e-3)
-    found = generate(exported, seen, Options(alternatives=2), exported.matching)
-    same = generate(eager, expected, Options(alternatives=2), model.matching)
+    plain = built(**KINDS[kind])
+    channels = plain.metadata.config.channels
+    model = plain.having(matching=tiny_matching(channels=channels))
+    export(*model, "", squares(2), tmp_path / "tiny")
+    metadata, exported = load(tmp_path / "tiny")
+    (_, eager), photos = on_cpu(model), squares(5)
+    memory, expected = exported.encode(photos), eager.encode(photos)
+    pooled = exported.pooled_features(memory)
+    assert pooled.shape == (5, channels)
+    np.testing.assert_allclose(pooled, eager.pooled_features(expected), rtol=1e-3, atol=1e-3)
+    found = generate(exported, memory, Options(alternatives=2), metadata.matching)
+    same = generate(eager, expected, Options(alternatives=2), model.metadata.matching)
     for row, other in zip(found, same, strict=True):
         assert [one.tokens for one in row] == [one.tokens for one in other]
         assert [one.match for one in row] == pytest.approx([one.match for one in other], abs=1e-3)
@@ -123,7 +131,7 @@ def test_what_goes_with_a_photo_is_what_goes_with_it_in_pytorch(kind: str, tmp_p
 def test_stem_and_first_block_stay_in_single_precision(
     encoder: str, whole: int, tmp_path: Path
 ) -> None:
-    export(trained(encoder=encoder), "", squares(2), tmp_path / "tiny")
+    export(*built(encoder=encoder), "", squares(2), tmp_path / "tiny")
     with safe_open(tmp_path / "tiny", "np") as file:
         graph = onnx.load_from_string(file.get_tensor("encoder").tobytes()).graph
     made_by = {name: node.op_type for node in graph.node for name in node.output}
@@ -132,22 +140,22 @@ def test_stem_and_first_block_stay_in_single_precision(
     assert rounded == [False] * whole + [True] * (len(rounded) - whole)
 
 
-def test_eight_bits_cost_little(tiny: Checkpoint, beside_it: Path) -> None:
-    exported, eager, photos = Exported(beside(beside_it)), Eager(tiny, "cpu"), squares(8)
+def test_eight_bits_cost_little(tiny: Trained, beside_it: Path) -> None:
+    exported, eager, photos = network(beside_it), on_cpu(tiny)[1], squares(8)
     seen, expected = exported.encode(photos).regions, eager.encode(photos).regions.numpy()
     assert 0 < np.abs(seen - expected).mean() < 0.1 * np.abs(expected).mean()
     memory = eager.encode(photos)
     start = tuple(part.numpy() for part in memory.start)
     tokens = np.full(8, 5)
-    held = Memory(memory.regions.numpy(), memory.keys.numpy(), start, memory.seen.numpy())
+    held = Memory(memory.regions.numpy(), memory.keys.numpy(), start, memory.pooled.numpy())
     said, _, _ = exported.step(tokens, start, held)
     precise, _, _ = eager.step(tokens, memory.start, memory)
     assert 0 < np.abs(np.exp(said) - np.exp(precise)).max() < 0.1
-    assert f"of {len(photos)} captions are those of PyTorch" in compare(tiny, exported, photos)
+    assert f"of {len(photos)} captions are those of PyTorch" in compare(*tiny, exported, photos)
 
 
 def test_what_is_said_of_a_photo_does_not_depend_on_its_neighbours(beside_it: Path) -> None:
-    exported, photos = Exported(beside(beside_it)), squares(6)
+    exported, photos = network(beside_it), squares(6)
     together = generate(exported, exported.encode(photos), Options())
     for index, row in enumerate(together):
         alone = generate(exported, exported.encode(photos[index : index + 1]), Options())[0]
@@ -168,14 +176,14 @@ async def test_auto_takes_what_was_exported_on_the_cpu(beside_it: Path) -> None:
             assert caption.words[0].attention.shape == (2, 2)
 
 
-async def test_a_calibration_goes_along(tiny: Checkpoint, tmp_path: Path) -> None:
+async def test_a_calibration_goes_along(tiny: Trained, tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
     calibration = Calibration(right=50, intercept=-1.0, mean=0.0, length=0.0)
-    calibrated = replace(tiny, calibration=calibration)
-    checkpoint.save(path, calibrated)
-    export(calibrated, digest(path), squares(4), beside(path))
+    calibrated = tiny.having(calibration=calibration)
+    checkpoint.save(path, *calibrated)
+    export(*calibrated, digest(path), squares(4), exported_path(path))
     async with Captioner.load(path, "cpu", runtime="onnx") as captioner:
-        assert captioner.checkpoint.calibration == calibration
+        assert captioner.metadata.calibration == calibration
         caption = await captioner.caption(photo_bytes(1))
     assert caption.confidence == pytest.approx(1 / (1 + np.e))
 
@@ -183,36 +191,36 @@ async def test_a_calibration_goes_along(tiny: Checkpoint, tmp_path: Path) -> Non
 @pytest.mark.usefixtures("in_single_precision")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_photo_is_as_familiar_as_in_pytorch(kind: str, tmp_path: Path) -> None:
-    model = trained(**KINDS[kind])
-    eager = Eager(model, "cpu")
-    starts = eager.starts(eager.encode(squares(8)))
-    assert starts.shape == (8, model.model.config.start_size)
-    familiarity = fit(starts, starts)
-    export(replace(model, familiarity=familiarity), "", squares(2), tmp_path / "tiny")
-    exported = Exported(tmp_path / "tiny")
-    assert exported.familiarity is not None
-    assert exported.familiarity.most == familiarity.most
-    found = exported.familiarity.distance(exported.starts(exported.encode(squares(12))))
-    expected = familiarity.distance(eager.starts(eager.encode(squares(12))))
+    model = built(**KINDS[kind])
+    _, eager = on_cpu(model)
+    start_states = eager.start_states(eager.encode(squares(8)))
+    assert start_states.shape == (8, model.metadata.config.start_size)
+    detector = fit(start_states, start_states)
+    export(*model.having(out_of_distribution=detector), "", squares(2), tmp_path / "tiny")
+    metadata, exported = load(tmp_path / "tiny")
+    kept = metadata.out_of_distribution
+    assert kept is not None
+    assert kept.threshold == detector.threshold
+    found = kept.distance(exported.start_states(exported.encode(squares(12))))
+    expected = detector.distance(eager.start_states(eager.encode(squares(12))))
     np.testing.assert_allclose(found, expected, rtol=1e-2)
     assert np.ptp(expected) > 0.1
 
 
-async def test_what_is_known_of_training_photos_goes_along(
-    tiny: Checkpoint, tmp_path: Path
-) -> None:
+async def test_what_is_known_of_training_photos_goes_along(tiny: Trained, tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
-    starts = Eager(tiny, "cpu").starts(Eager(tiny, "cpu").encode(squares(8)))
-    for most, unfamiliar in ((0.0, True), (1e9, False)):
-        familiarity = replace(fit(starts, starts), most=most)
-        checkpoint.save(path, replace(tiny, familiarity=familiarity))
-        export(checkpoint.load(path), digest(path), squares(4), beside(path))
+    _, eager = on_cpu(tiny)
+    start_states = eager.start_states(eager.encode(squares(8)))
+    for threshold, unfamiliar in ((0.0, True), (1e9, False)):
+        detector = replace(fit(start_states, start_states), threshold=threshold)
+        checkpoint.save(path, *tiny.having(out_of_distribution=detector))
+        export(*checkpoint.load(path), digest(path), squares(4), exported_path(path))
         async with Captioner.load(path, "cpu", runtime="onnx") as captioner:
             assert (await captioner.caption(photo_bytes(1))).unfamiliar is unfamiliar
 
 
 def test_an_export_of_an_older_checkpoint_knows_nothing_of_photos(beside_it: Path) -> None:
-    assert Exported(beside(beside_it)).familiarity is None
+    assert load(exported_path(beside_it))[0].out_of_distribution is None
 
 
 def test_a_checkpoint_that_changed_since_is_not_spoken_for(
@@ -221,7 +229,7 @@ def test_a_checkpoint_that_changed_since_is_not_spoken_for(
     other = tiny_model(seed=5)
     with torch.no_grad():
         other.decoder.output.bias[END] += 1
-    checkpoint.save(beside_it, Checkpoint(other, VOCABULARY, Preprocessing(size=64)))
+    checkpoint.save(beside_it, *trained(other, preprocessing=Preprocessing(size=64)))
     assert Captioner.load(beside_it, "cpu").runtime == "torch"
     assert "made from another checkpoint" in caplog.text
     with pytest.raises(CheckpointError, match="made from another checkpoint"):
@@ -230,7 +238,7 @@ def test_a_checkpoint_that_changed_since_is_not_spoken_for(
 
 @pytest.mark.parametrize("wrong", [b"", b"{}", "truncated", "checkpoint"])
 def test_a_damaged_export_is_one_clear_error(beside_it: Path, wrong: bytes | str) -> None:
-    path = beside(beside_it)
+    path = exported_path(beside_it)
     if wrong == "checkpoint":
         path.write_bytes(beside_it.read_bytes())
     else:

@@ -12,12 +12,11 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 )
 
 from captioner import checkpoint
-from captioner.checkpoint import Checkpoint
 from captioner.config import ModelConfig
 from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
-from captioner.runtime.pytorch import Eager
+from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.vocabulary import END, START, Vocabulary
 from tests.tiny_dataset import write_dataset
 from train import captioning
@@ -129,8 +128,8 @@ def test_the_best_model_is_kept_with_what_it_scored(
     verdict = judge(model, end_to_end=False)
     judge.keep(model, METRICS, verdict)
 
-    kept = checkpoint.load(judge.run / "best.safetensors")
-    assert kept.model.config == model.config
+    kept, _ = checkpoint.load(judge.run / "best.safetensors")
+    assert kept.config == model.config
     assert kept.vocabulary.words == vocabulary.words
     assert kept.preprocessing == Preprocessing(64)
     assert kept.training == ARGUMENTS
@@ -189,7 +188,7 @@ def test_validation_may_see_in_half_precision_and_what_serves_does_not(
     single = look(model, data.photos, "cpu")
     monkeypatch.setattr(captioning, "half_is_fast", lambda device: True)
     half = look(model, data.photos, "cpu")
-    served = remember(Eager(Checkpoint(model, vocabulary), "cpu"), data.photos)
+    served = remember(PyTorchNetwork(model, Preprocessing(), "cpu"), data.photos)
 
     assert 0 < np.linalg.norm(half - single) < 0.05 * np.linalg.norm(single)
     expected = model.encoder.project(torch.from_numpy(single))

@@ -139,7 +139,7 @@ def test_a_row_says_what_was_trained(swept: SweepConfig) -> None:
     assert [by_name["fine-tuned"][key] for key in epochs] == ["2", "1", "0"]
     assert [by_name["self-critical"][key] for key in epochs] == ["2", "0", "1"]
     base = by_name["base"]
-    model = checkpoint.load(swept.runs / "base" / "best.safetensors").model
+    _, model = checkpoint.load(swept.runs / "base" / "best.safetensors")
     assert float(base["parameters"]) == pytest.approx(
         sum(p.numel() for p in model.parameters()) / 1e6, abs=0.01
     )
