@@ -45,6 +45,7 @@ from captioner import Captioner, Options
 from captioner.checkpoint import CheckpointError
 from captioner.explain import PHOTO_SIDE
 from captioner.photo.decode import Limits
+from captioner.serving import ServingConfig
 from captioner.shipped import ships
 
 log = structlog.stdlib.get_logger("bot")
@@ -101,8 +102,7 @@ def _captioner(config: Settings) -> Captioner:
             config.captioner_checkpoint,
             config.captioner_device,
             runtime=config.captioner_runtime,
-            limits=limits,
-            max_queue=config.max_queue,
+            serving=ServingConfig(limits, max_queue=config.max_queue),
             observe=metrics.observe,
         )
     except CheckpointError as error:

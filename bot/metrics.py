@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from bot.platforms import Platform
+from captioner.serving import Measurement
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -29,12 +30,11 @@ REFUSALS = Counter("captioner_refusals", "Refused requests", ["platform", "kind"
 PLATFORM_UP = Gauge("captioner_platform_up", "1 while a platform is connected", ["platform"])
 
 
-def observe(name: str, value: float) -> None:
-    """Record a measurement of the captioner; see `Captioner`."""
-    if name == "batch_photos":
-        BATCH_PHOTOS.observe(value)
-    else:
-        STAGE_SECONDS.labels(name.removesuffix("_seconds")).observe(value)
+def observe(measurement: Measurement) -> None:
+    """Record a measurement of the captioner."""
+    STAGE_SECONDS.labels(measurement.stage).observe(measurement.seconds)
+    if measurement.stage == "encoder":  # each batch passes it once
+        BATCH_PHOTOS.observe(measurement.photos)
 
 
 def refused(platform: Platform, kind: str) -> None:

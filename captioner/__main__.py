@@ -26,6 +26,7 @@ from captioner.photo.preprocessing import Pixels
 from captioner.profile import profile
 from captioner.result import Caption
 from captioner.runtime.select import Runtime
+from captioner.serving import ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, NAMES, find
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
@@ -52,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             alternatives=args.alternatives,
             attention=args.explain is not None,
         )
-        decoders = min(len(photos), cores())
+        serving = ServingConfig(decoders=min(len(photos), cores()))
         captioner = Captioner.load(
-            args.checkpoint, args.device, runtime=args.runtime, decoders=decoders
+            args.checkpoint, args.device, runtime=args.runtime, serving=serving
         )
     except CheckpointError as error:
         parser.error(str(error))
@@ -149,7 +150,7 @@ async def _caption(
     """Return the photo's bytes with its caption, or with a sentence on what is wrong."""
     data = b""
     try:
-        data = await asyncio.to_thread(_read, name, captioner.limits.max_bytes + 1)
+        data = await asyncio.to_thread(_read, name, captioner.serving.limits.max_bytes + 1)
         return data, await captioner.caption(data, options)
     except BadImage as error:
         return data, str(error)

@@ -8,7 +8,7 @@ async with Captioner.load() as captioner:
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,6 @@ from captioner.config import ModelConfig
 from captioner.decoding import generate
 from captioner.errors import Busy
 from captioner.options import Options
-from captioner.photo.decode import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox, Unpacked
 from captioner.reranking import Hypothesis
@@ -31,11 +30,10 @@ from captioner.result import Caption, compose
 from captioner.runtime import select
 from captioner.runtime.protocols import Memory, Runnable
 from captioner.runtime.select import Runtime
+from captioner.serving import DEFAULT_SERVING, Measurement, Observe, ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 log = logging.getLogger(__name__)
-
-Observe = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,7 @@ class Captioner:
         self,
         metadata: Metadata,
         network: Runnable[Any],
-        *,
-        limits: Limits = Limits(),
-        max_batch: int = 16,
-        max_wait: float = 0.0,
-        max_queue: int = 128,
-        decoders: int | None = None,
+        serving: ServingConfig = DEFAULT_SERVING,
         observe: Observe | None = None,
     ) -> None:
         """Serve a network; nothing runs before `async with`.
@@ -68,23 +61,19 @@ class Captioner:
         Args:
             metadata: of the network.
             network: on its device; see `runtime.select`.
-            limits: what a photo may cost.
-            max_batch: photos in a batch at the most.
-            max_wait: seconds that the first photo of a batch waits for company.
-            max_queue: photos that may wait beside the running batch.
-            decoders: processes that decode photos; one a core if None, and two at least.
-            observe: is told what is measured, from any thread: `batch_photos`, and the seconds
-                `decode_seconds` of a photo's file, `encoder_seconds` and `decoder_seconds` of a
-                batch. A GPU works on while the encoder returns: the decoder's hold both there.
+            serving: how.
+            observe: is called with each measurement, from any thread.
         """
-        self.metadata = metadata
+        self.metadata, self.serving = metadata, serving
         self._network = network
-        self.limits = limits
-        self._observe = observe or (lambda name, value: None)
+        self._observe = observe or (lambda measurement: None)
         self._batcher = Batcher(
-            self._forward, max_batch=max_batch, max_wait=max_wait, max_queue=max_queue
+            self._forward,
+            max_batch=serving.max_batch,
+            max_wait=serving.max_wait,
+            max_queue=serving.max_queue,
         )
-        self._sandbox = Sandbox(limits, decoders)
+        self._sandbox = Sandbox(serving.limits, serving.decoders)
         self._decoding = 0  # photos whose files are being decoded
         self._decoded = asyncio.Event()  # there are none
         self._decoded.set()
@@ -97,11 +86,7 @@ class Captioner:
         device: str = "auto",
         *,
         runtime: Runtime = "auto",
-        limits: Limits = Limits(),
-        max_batch: int = 16,
-        max_wait: float = 0.0,
-        max_queue: int = 128,
-        decoders: int | None = None,
+        serving: ServingConfig = DEFAULT_SERVING,
         observe: Observe | None = None,
     ) -> Self:
         """Read a checkpoint, or the network that was exported from it.
@@ -110,28 +95,15 @@ class Captioner:
             checkpoint: a file, or the name of one that ships (`shipped.NAMES`).
             device: as PyTorch names it; "auto" takes CUDA, then MPS, then the CPU.
             runtime: see `runtime.select.load`.
-            limits: this and the other arguments are those of `Captioner`.
-            max_batch: see there.
-            max_wait: see there.
-            max_queue: see there.
-            decoders: see there.
-            observe: see there.
+            serving: how to serve it.
+            observe: is called with each measurement, from any thread.
 
         Raises:
             CheckpointError: the file is missing, damaged, or not a checkpoint of this program.
             ValueError: there is no such device, or the runtime cannot be used.
         """
         metadata, network = select.load(find(checkpoint), device, runtime)
-        return cls(
-            metadata,
-            network,
-            limits=limits,
-            max_batch=max_batch,
-            max_wait=max_wait,
-            max_queue=max_queue,
-            decoders=decoders,
-            observe=observe,
-        )
+        return cls(metadata, network, serving, observe)
 
     async def __aenter__(self) -> Self:
         """Start the worker thread, and the processes that decode."""
@@ -195,7 +167,7 @@ class Captioner:
         arrived = time.perf_counter()
         with self._admitted():
             square = await self._sandbox.squeeze(photo, self.metadata.preprocessing.size)
-        self._observe("decode_seconds", square.seconds)
+        self._observe(Measurement("decode", square.seconds, photos=1))
         return await self._batcher.submit(_Request(square, options, arrived))
 
     async def pixels(self, photo: bytes, max_side: int) -> Pixels:
@@ -233,21 +205,21 @@ class Captioner:
         return self._forward(requests[:half]) + self._forward(requests[half:])
 
     def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
-        self._observe("batch_photos", len(requests))
         started = time.perf_counter()
         squares = np.stack([request.photo.pixels for request in requests])
         memory = self._network.encode(squares)
-        seen = time.perf_counter()
-        captions = self._speak(requests, memory)
-        took = {"encoder": seen - started, "decoder": time.perf_counter() - seen}
-        for stage, seconds in took.items():
-            self._observe(f"{stage}_seconds", seconds)
+        encoded = time.perf_counter()
+        captions = self._decode(requests, memory)
+        encoder, decoder = encoded - started, time.perf_counter() - encoded
+        self._observe(Measurement("encoder", encoder, len(requests)))
+        self._observe(Measurement("decoder", decoder, len(requests)))
+        batch = {"encoder": encoder, "decoder": decoder}
         return [
-            replace(caption, seconds=_before(request, started) | took)
+            replace(caption, seconds=_before(request, started) | batch)
             for caption, request in zip(captions, requests, strict=True)
         ]
 
-    def _speak(self, requests: list[_Request], memory: Memory[Any]) -> list[Caption]:
+    def _decode(self, requests: list[_Request], memory: Memory[Any]) -> list[Caption]:
         found: dict[int, list[Hypothesis]] = {}
         for options in dict.fromkeys(request.options for request in requests):
             same = [index for index, request in enumerate(requests) if request.options == options]

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from bot import metrics
+from captioner.serving import Measurement, Stage
 
 
 def value(name: str, **labels: str) -> float:
@@ -14,14 +15,16 @@ def value(name: str, **labels: str) -> float:
 
 def test_seconds_are_measured_by_stage() -> None:
     before = value("captioner_stage_seconds_sum", stage="encoder")
-    metrics.observe("encoder_seconds", 0.25)
+    metrics.observe(Measurement("encoder", 0.25, photos=1))
     assert value("captioner_stage_seconds_sum", stage="encoder") == before + 0.25
 
 
 def test_batches_are_measured_by_size() -> None:
+    stages: tuple[tuple[Stage, int], ...] = (("decode", 1), ("encoder", 5), ("decoder", 5))
     small = value("captioner_batch_photos_bucket", le="4.0")
     large = value("captioner_batch_photos_bucket", le="8.0")
-    metrics.observe("batch_photos", 5)
+    for stage, photos in stages:
+        metrics.observe(Measurement(stage, 0.25, photos))
     assert value("captioner_batch_photos_bucket", le="4.0") == small
     assert value("captioner_batch_photos_bucket", le="8.0") == large + 1
 

@@ -13,6 +13,7 @@ from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration, Features
 from captioner.photo.decode import Limits
 from captioner.runtime.pytorch import PyTorchNetwork, pick_device
+from captioner.serving import Measurement, ServingConfig
 from tests.captioner.photo.hostile import HOSTILE
 from tests.conftest import Trained, on_cpu, photo_bytes
 
@@ -33,7 +34,7 @@ class Held(Captioner):
 
 @pytest.fixture
 def held(tiny: Trained) -> Held:
-    captioner = Held(*on_cpu(tiny), max_batch=1, max_wait=0, max_queue=2)
+    captioner = Held(*on_cpu(tiny), ServingConfig(max_batch=1, max_wait=0, max_queue=2))
     captioner.began, captioner.go = threading.Event(), threading.Event()
     return captioner
 
@@ -89,9 +90,9 @@ async def test_attention_covers_the_photo_word_by_word(tiny: Trained) -> None:
 
 async def test_photos_of_a_batch_get_the_captions_that_they_get_alone(tiny: Trained) -> None:
     asked = [Options(), Options(beam=1), Options(sample=True, seed=3)] * 2
-    async with Captioner(*on_cpu(tiny), max_wait=1, max_batch=6) as captioner:
+    async with Captioner(*on_cpu(tiny), ServingConfig(max_wait=1, max_batch=6)) as captioner:
         together = await asyncio.gather(*map(captioner.caption, PHOTOS, asked))
-    async with Captioner(*on_cpu(tiny), max_wait=0, max_batch=1) as captioner:
+    async with Captioner(*on_cpu(tiny), ServingConfig(max_wait=0, max_batch=1)) as captioner:
         alone = [
             await captioner.caption(photo, options)
             for photo, options in zip(PHOTOS, asked, strict=True)
@@ -102,7 +103,7 @@ async def test_photos_of_a_batch_get_the_captions_that_they_get_alone(tiny: Trai
 
 async def test_a_truncated_photo_fails_alone(tiny: Trained) -> None:
     broken = PHOTOS[1][: len(PHOTOS[1]) // 2]
-    async with Captioner(*on_cpu(tiny), max_wait=0.2) as captioner:
+    async with Captioner(*on_cpu(tiny), ServingConfig(max_wait=0.2)) as captioner:
         first, second, third = await asyncio.gather(
             *map(captioner.caption, [PHOTOS[0], broken, PHOTOS[2]]), return_exceptions=True
         )
@@ -112,13 +113,13 @@ async def test_a_truncated_photo_fails_alone(tiny: Trained) -> None:
 
 
 async def test_limits_are_those_that_were_given(tiny: Trained) -> None:
-    async with Captioner(*on_cpu(tiny), limits=Limits(max_bytes=10)) as captioner:
+    async with Captioner(*on_cpu(tiny), ServingConfig(limits=Limits(max_bytes=10))) as captioner:
         with pytest.raises(BadImage, match="too large"):
             await captioner.caption(PHOTOS[0])
 
 
 async def test_a_caption_tells_what_its_photo_took(tiny: Trained) -> None:
-    async with Captioner(*on_cpu(tiny), max_wait=0.05) as captioner:
+    async with Captioner(*on_cpu(tiny), ServingConfig(max_wait=0.05)) as captioner:
         started = time.perf_counter()
         first, second = await asyncio.gather(*map(captioner.caption, [PHOTOS[0], PHOTOS[0]]))
         took = time.perf_counter() - started
@@ -132,7 +133,7 @@ async def test_a_caption_tells_what_its_photo_took(tiny: Trained) -> None:
 
 
 async def test_pixels_are_the_photo_scaled_down(tiny: Trained) -> None:
-    async with Captioner(*on_cpu(tiny), decoders=1) as captioner:
+    async with Captioner(*on_cpu(tiny), ServingConfig(decoders=1)) as captioner:
         pixels = await captioner.pixels(PHOTOS[0], 48)
         with pytest.raises(BadImage):
             await captioner.pixels(b"", 48)
@@ -143,7 +144,8 @@ async def test_pixels_are_the_photo_scaled_down(tiny: Trained) -> None:
 
 async def test_a_photo_that_takes_too_long_fails_alone(tiny: Trained) -> None:
     slow = HOSTILE["JPEG, a million EXIF segments"]()
-    async with Captioner(*on_cpu(tiny), limits=Limits(seconds=1), decoders=2) as captioner:
+    serving = ServingConfig(limits=Limits(seconds=1), decoders=2)
+    async with Captioner(*on_cpu(tiny), serving) as captioner:
         late = asyncio.create_task(captioner.caption(slow))
         assert (await captioner.caption(PHOTOS[0])).text
         assert not late.done()
@@ -152,19 +154,15 @@ async def test_a_photo_that_takes_too_long_fails_alone(tiny: Trained) -> None:
 
 
 async def test_what_is_measured_is_told(tiny: Trained) -> None:
-    measured: dict[str, list[float]] = {}
-
-    def observe(name: str, value: float) -> None:
-        measured.setdefault(name, []).append(value)
-
-    async with Captioner(*on_cpu(tiny), max_wait=1, max_batch=3, observe=observe) as captioner:
+    measured: list[Measurement] = []
+    serving = ServingConfig(max_wait=1, max_batch=3)
+    async with Captioner(*on_cpu(tiny), serving, measured.append) as captioner:
         await asyncio.gather(*(captioner.caption(photo_bytes(seed)) for seed in range(3)))
         assert captioner.waiting == 0
 
-    assert measured["batch_photos"] == [3]
-    assert len(measured["decode_seconds"]) == 3
-    assert len(measured["encoder_seconds"]) == len(measured["decoder_seconds"]) == 1
-    assert all(value > 0 for values in measured.values() for value in values)
+    stages = [(one.stage, one.photos) for one in measured]
+    assert stages == [("decode", 1)] * 3 + [("encoder", 3), ("decoder", 3)]
+    assert all(one.seconds > 0 for one in measured)
 
 
 async def test_too_many_photos_are_refused_at_once_and_the_others_answered(held: Held) -> None:
@@ -213,7 +211,7 @@ async def test_a_full_device_halves_the_batch_and_goes_on(
                 raise torch.OutOfMemoryError("out of memory")
             return super()._caption_batch(requests)
 
-    async with Small(*on_cpu(tiny), max_batch=6, max_wait=1) as captioner:
+    async with Small(*on_cpu(tiny), ServingConfig(max_batch=6, max_wait=1)) as captioner:
         captioner.sizes = []
         captions = await asyncio.gather(*map(captioner.caption, PHOTOS))
         captioner._batcher.max_wait = 0

@@ -11,6 +11,7 @@ from captioner import Captioner, Options
 from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.photo.decode import decode
 from captioner.runtime.protocols import Floats
+from captioner.serving import ServingConfig
 from tests.conftest import Trained, on_cpu, photo_bytes
 from tests.pictures import WHITE, halves, saved
 from train.data.datasets import DatasetError
@@ -130,7 +131,7 @@ async def test_each_photo_of_a_batch_is_told_by_itself(tiny: Trained) -> None:
     model = fitted_to(tiny, range(40))
     strange = BLANK, photo_bytes(3), BLANK, photo_bytes(5)
     asked = [Options(), Options(beam=1), Options(beam=1), Options()]
-    async with Captioner(*on_cpu(model), max_wait=1, max_batch=4) as captioner:
+    async with Captioner(*on_cpu(model), ServingConfig(max_wait=1, max_batch=4)) as captioner:
         said = await asyncio.gather(*map(captioner.caption, strange, asked))
     assert [one.unfamiliar for one in said] == [True, False, True, False]
 

@@ -12,6 +12,7 @@ from bot import replies
 from bot.telegram import adapter
 from captioner import Captioner, Options
 from captioner.result import Caption
+from captioner.serving import ServingConfig
 from tests.bot.telegram.chat import open_store, running, telegram
 from tests.bot.telegram.fake_telegram import DROP, FakeTelegram, failure
 from tests.bot.web.server import serving, web_chat
@@ -34,7 +35,7 @@ async def test_each_photo_of_a_flood_on_telegram_gets_one_answer(
     async with (
         FakeTelegram().serve() as server,
         open_store(tmp_path) as store,
-        Captioner(*on_cpu(tiny), max_queue=4) as captioner,
+        Captioner(*on_cpu(tiny), ServingConfig(max_queue=4)) as captioner,
     ):
         server.failures["sendMessage"] = [
             chance.choice(trouble) if chance.random() < 0.1 else None for _ in range(PEOPLE * EACH)
@@ -69,7 +70,7 @@ async def test_each_photo_of_a_flood_on_the_web_gets_a_caption_or_a_time_to_retr
     tiny: Trained,
 ) -> None:
     statuses: Counter[int] = Counter()
-    async with Captioner(*on_cpu(tiny), max_queue=8) as captioner:
+    async with Captioner(*on_cpu(tiny), ServingConfig(max_queue=8)) as captioner:
 
         async def caption(photo: bytes, options: Options) -> Caption:
             return await captioner.caption(photo, options)

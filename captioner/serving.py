@@ -1,0 +1,36 @@
+"""How a captioner serves, and what it measures while it does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from captioner.photo.decode import Limits
+
+Stage = Literal["decode", "encoder", "decoder"]  # in the order in which a photo passes them
+
+
+@dataclass(frozen=True)
+class ServingConfig:
+    """How a `Captioner` serves its callers."""
+
+    limits: Limits = Limits()  # what a photo may cost
+    max_batch: int = 16  # photos in a batch, at most
+    max_wait: float = 0.0  # seconds that the first photo of a batch waits for company
+    max_queue: int = 128  # photos that may wait besides the running batch
+    decoders: int | None = None  # processes that decode photos; None: one per core, at least two
+
+
+DEFAULT_SERVING = ServingConfig()
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one stage took for one photo's file, or for one batch."""
+
+    stage: Stage
+    # A GPU still works when the encoder returns, so the decoder's seconds hold both there.
+    seconds: float
+    photos: int  # that the stage worked on: 1 to decode, and those of the batch
+
+
+Observe = Callable[[Measurement], None]  # called from any thread
