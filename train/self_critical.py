@@ -25,10 +25,10 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from captioner import checkpoint
-from captioner.decoding import NEVER_SAID
 from captioner.model import Model
 from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, Vocabulary
+from captioner.word_rules import NEVER_GENERATED
 from train import run_folder
 from train.data.datasets import read
 from train.data.feature_cache import compute, compute_views, half_is_fast
@@ -209,7 +209,7 @@ def draw(
         embedded = decoder.dropout(decoder.embedding(words))
         features, state, _ = decoder.advance(embedded, state, memory)
         logits = decoder.predict(features).float()
-        logits[:, NEVER_SAID] = -torch.inf
+        logits[:, NEVER_GENERATED] = -torch.inf
         said = logits.log_softmax(-1)
         words = torch.multinomial(said.detach().exp(), 1).squeeze(1)
         tokens.append(words.masked_fill(~going, PAD))

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from captioner import checkpoint
-from captioner.decoding import NEVER_SAID
 from captioner.vocabulary import END, PAD
+from captioner.word_rules import NEVER_GENERATED
 from tests.conftest import VOCABULARY, tiny_model
 from tests.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder, self_critical
@@ -147,7 +147,7 @@ def test_what_is_drawn_ends_once_and_is_padded_behind() -> None:
     ended = (tokens == END).cumsum(1)
     assert ((tokens == PAD) == ((ended > 0) & (tokens != END))).all()
     assert ended.max() == 1
-    assert not np.isin(tokens[:, 0], NEVER_SAID).any()
+    assert not np.isin(tokens[:, 0], NEVER_GENERATED).any()
     assert len({tuple(row) for row in tokens.tolist()}) > 6
 
 
@@ -158,7 +158,7 @@ def test_the_probability_of_what_is_drawn_is_the_models_own() -> None:
     tokens, logprobs = draw(model, grids, samples=2, max_length=6)
     start = torch.full((len(tokens), 1), VOCABULARY.encode("a")[0]).fill_(1)
     logits, _ = model(grids, torch.cat((start, tokens), 1))
-    logits[:, NEVER_SAID] = -torch.inf
+    logits[:, NEVER_GENERATED] = -torch.inf
     words = tokens[tokens != PAD]
     expected = logits.log_softmax(-1)[torch.arange(len(words)), words]
     assert torch.allclose(logprobs[tokens != PAD], expected, atol=1e-4)
