@@ -67,7 +67,7 @@ def open_bare(
 
     Raises:
         CheckpointError: a file is missing, damaged, or not of the expected kind.
-        ValueError: the device or the runtime cannot be used.
+        UnusableError: the device or the runtime cannot be used.
     """
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # `cores` obeys it

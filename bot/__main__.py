@@ -45,6 +45,7 @@ from captioner import Captioner, Options
 from captioner.checkpoint import CheckpointError
 from captioner.explain import PHOTO_SIDE
 from captioner.photo.decode import Limits
+from captioner.runtime.errors import UnusableError
 from captioner.serving import ServingConfig
 from captioner.shipped import ships
 
@@ -107,9 +108,9 @@ def _captioner(config: Settings) -> Captioner:
         )
     except CheckpointError as error:
         raise SettingsError(SettingProblem("CAPTIONER_CHECKPOINT", str(error))) from error
-    except ValueError as error:
-        wrong = str(error).partition(" ")[0]  # "device", or "runtime"
-        raise SettingsError(SettingProblem(f"CAPTIONER_{wrong.upper()}", str(error))) from error
+    except UnusableError as error:
+        key = f"CAPTIONER_{error.setting.upper()}"
+        raise SettingsError(SettingProblem(key, str(error))) from error
 
 
 async def _serve(config: Settings, captioner: Captioner) -> int:

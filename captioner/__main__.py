@@ -21,10 +21,11 @@ from captioner.checkpoint import CheckpointError
 from captioner.cores import cores
 from captioner.errors import BadImage
 from captioner.explain import PHOTO_SIDE, draw_attention
-from captioner.options import Options
+from captioner.options import OptionError, Options
 from captioner.photo.preprocessing import Pixels
 from captioner.profile import profile
 from captioner.result import Caption
+from captioner.runtime.errors import UnusableError
 from captioner.runtime.select import Runtime
 from captioner.serving import ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, NAMES, find
@@ -57,10 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         captioner = Captioner.load(
             args.checkpoint, args.device, runtime=args.runtime, serving=serving
         )
+    except OptionError as error:
+        parser.error(f"--{error.field} {error.reason}")
+    except UnusableError as error:
+        parser.error(f"--{error.setting} {error.reason}")
     except CheckpointError as error:
-        parser.error(str(error))
-    except ValueError as error:  # it begins with the name of the flag
-        parser.error(f"--{error}")
+        parser.error(f"--checkpoint: {error}")
     if args.explain and not captioner.config.attention:
         parser.error(f"--explain: {args.checkpoint} has no attention to draw")
     return asyncio.run(_run(captioner, photos, options, args))

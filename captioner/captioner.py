@@ -100,7 +100,7 @@ class Captioner:
 
         Raises:
             CheckpointError: the file is missing, damaged, or not a checkpoint of this program.
-            ValueError: there is no such device, or the runtime cannot be used.
+            UnusableError: there is no such device, or the runtime cannot be used.
         """
         metadata, network = select.load(find(checkpoint), device, runtime)
         return cls(metadata, network, serving, observe)

@@ -40,7 +40,16 @@ MATCHING_TENSORS = ("matching.weight", "matching.bias", "matching.words")
 
 
 class CheckpointError(ValueError):
-    """A checkpoint file that cannot be used; the message names the file and the reason."""
+    """A checkpoint file that cannot be used."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        """Keep the file and the reason."""
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        """Return both."""
+        return f"{self.path}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -133,15 +142,15 @@ def read(path: Path, framework: Literal["pt", "np"]) -> tuple[dict[str, str], di
         CheckpointError: the file is missing or damaged.
     """
     if path.is_dir():
-        raise CheckpointError(f"{path}: it is a directory, no file")
+        raise CheckpointError(path, "it is a directory, not a file")
     try:
         with safe_open(path, framework=framework) as file:
             header = file.metadata() or {}
             return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: there is no such file") from error
+        raise CheckpointError(path, "there is no such file") from error
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: damaged, or no safetensors file ({error})") from error
+        raise CheckpointError(path, f"damaged, or not a safetensors file ({error})") from error
 
 
 def parse(path: Path, header: Mapping[str, str], tensors: dict[str, Any], form: str) -> Metadata:
@@ -152,7 +161,7 @@ def parse(path: Path, header: Mapping[str, str], tensors: dict[str, Any], form: 
     """
     if header.get("format") != form:
         raise CheckpointError(
-            f"{path}: no checkpoint of this program (its metadata must name format {form!r})"
+            path, f"not a checkpoint of this program (its metadata must name format {form!r})"
         )
     try:
         config = ModelConfig(**json.loads(header["config"]))
@@ -167,11 +176,12 @@ def parse(path: Path, header: Mapping[str, str], tensors: dict[str, Any], form: 
             out_of_distribution=_detector(header, tensors, config),
         )
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: unreadable metadata ({error!r})") from error
+        raise CheckpointError(path, f"unreadable metadata ({error!r})") from error
     if len(metadata.vocabulary) != config.vocabulary_size:
         raise CheckpointError(
-            f"{path}: its vocabulary has {len(metadata.vocabulary)} words, "
-            f"its model {config.vocabulary_size}"
+            path,
+            f"its vocabulary has {len(metadata.vocabulary)} words, "
+            f"its model {config.vocabulary_size}",
         )
     return metadata
 
@@ -228,5 +238,5 @@ def _model(path: Path, config: ModelConfig, tensors: "dict[str, torch.Tensor]") 
         model = Model(config)
         model.load_state_dict(tensors)
     except (RuntimeError, TypeError) as error:
-        raise CheckpointError(f"{path}: its tensors do not fit its configuration") from error
+        raise CheckpointError(path, "its tensors do not fit its configuration") from error
     return model.float().eval()

@@ -125,7 +125,8 @@ def _sized(trained: Metadata, config: EvaluateConfig) -> Metadata:
     if config.size is None:
         return trained
     if config.runtime == "onnx":
-        raise CheckpointError("an exported network sees photos of one size: leave --size out")
+        reason = "its exported network takes photos of one size: leave --size out"
+        raise CheckpointError(config.checkpoint, reason)
     squeezing = dataclasses.replace(trained.preprocessing, size=config.size)
     return dataclasses.replace(trained, preprocessing=squeezing)
 

@@ -253,9 +253,9 @@ def _start(path: Path, wanted: ModelConfig, vocabulary: Vocabulary) -> Model:
     for name, value in dataclasses.asdict(wanted).items():
         given = getattr(start.config, name)
         if given != value and name not in ("dropout", "encoder"):
-            raise CheckpointError(f"{path}: its {name} is {given}, not {value}")
+            raise CheckpointError(path, f"its {name} is {given}, not {value}")
     if start.vocabulary.words != vocabulary.words:
-        raise CheckpointError(f"{path}: its vocabulary is not this dataset's")
+        raise CheckpointError(path, "its vocabulary is not this dataset's")
     return model
 
 

@@ -99,12 +99,12 @@ def load(path: Path, checkpoint: Path | None = None) -> tuple[Metadata, OnnxNetw
     metadata = parse(path, header, tensors, FORMAT)
     if checkpoint and not (checkpoint.is_file() and header.get("checkpoint") == digest(checkpoint)):
         raise CheckpointError(
-            f"{path}: it was made from another checkpoint; run python -m captioner export"
+            path, "it was made from another checkpoint; run python -m captioner export"
         )
     try:
         return metadata, OnnxNetwork(tensors["encoder"], tensors["decoder"])
     except (KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: its graphs cannot be used ({error})") from error
+        raise CheckpointError(path, f"its graphs cannot be used ({error})") from error
 
 
 def _session(graph: npt.NDArray[np.uint8], threads: int) -> onnxruntime.InferenceSession:

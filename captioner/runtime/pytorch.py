@@ -13,6 +13,7 @@ from captioner.cores import cores
 from captioner.model import Memory, Model
 from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.cuda_graphs import CudaGraphs
+from captioner.runtime.errors import UnusableError
 from captioner.runtime.protocols import Floats, Squares
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class PyTorchNetwork:
         """Move the model to a device; "auto" is the fastest.
 
         Raises:
-            ValueError: there is no such device.
+            UnusableError: there is no such device.
         """
         self.device = pick_device() if device == "auto" else device
         self._preprocessing = preprocessing
@@ -38,7 +39,7 @@ class PyTorchNetwork:
             self._model = model.to(self.device, self._precision).eval()
         except (RuntimeError, AssertionError) as error:  # PyTorch has no class of its own for it
             reason = str(error).split(". ")[0]
-            raise ValueError(f"device {self.device!r} cannot be used: {reason}") from error
+            raise UnusableError("device", f"{self.device!r} cannot be used: {reason}") from error
         if torch.get_num_threads() > cores():
             torch.set_num_threads(cores())  # PyTorch does not know a container's limit
         self.step, self.pooled_features = self._model.step, self._model.pooled_features

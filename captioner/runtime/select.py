@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError, Metadata, exported_path
+from captioner.runtime.errors import UnusableError
 from captioner.runtime.protocols import Runnable
 
 log = logging.getLogger(__name__)
@@ -28,15 +29,17 @@ def load(path: Path, device: str, runtime: Runtime) -> tuple[Metadata, Runnable[
 
     Raises:
         CheckpointError: a file is missing, damaged, or not what it should be.
-        ValueError: there is no such device, or the runtime cannot be used.
+        UnusableError: there is no such device, or the runtime cannot be used.
     """
     if runtime not in get_args(Runtime):
-        raise ValueError(f"runtime is {runtime!r}; allowed are {', '.join(get_args(Runtime))}")
+        raise UnusableError(
+            "runtime", f"is {runtime!r}; allowed are {', '.join(get_args(Runtime))}"
+        )
     if runtime == "onnx":
         if device not in ("auto", "cpu"):
-            raise ValueError(f"runtime 'onnx' is for the CPU, not for device {device!r}")
+            raise UnusableError("runtime", f"'onnx' is for the CPU, not for device {device!r}")
         if not _installed():
-            raise ValueError("runtime 'onnx' needs: pip install -e '.[fast]'")
+            raise UnusableError("runtime", "'onnx' needs: pip install -e '.[fast]'")
         return _load_onnx(path)
     if runtime == "auto" and _would_serve(path, device):
         try:

@@ -12,6 +12,7 @@ from captioner.captioner import _Request
 from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration, Features
 from captioner.photo.decode import Limits
+from captioner.runtime.errors import UnusableError
 from captioner.runtime.pytorch import PyTorchNetwork, pick_device
 from captioner.serving import Measurement, ServingConfig
 from tests.captioner.photo.hostile import HOSTILE
@@ -241,8 +242,9 @@ def test_auto_takes_the_fastest_device_there_is(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("device", ["toaster", "cuda:99"])
 def test_a_device_that_is_not_there_is_named(tiny: Trained, device: str) -> None:
-    with pytest.raises(ValueError, match=device):
+    with pytest.raises(UnusableError, match=f"^device '{device}' cannot be used: ") as caught:
         PyTorchNetwork(tiny.model, tiny.metadata.preprocessing, device)
+    assert caught.value.setting == "device"
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:

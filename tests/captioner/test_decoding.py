@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from captioner.decoding import generate
 from captioner.model import Memory, Model
-from captioner.options import Options
+from captioner.options import OptionError, Options
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Floats
 from captioner.vocabulary import END, PAD, START, UNKNOWN
@@ -541,5 +541,6 @@ def test_words_are_drawn_as_often_as_they_are_likely(temperature: float, top_p: 
     ],
 )
 def test_options_that_make_no_sense_are_refused_by_their_field(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"^{field} is "):
+    with pytest.raises(OptionError, match=f"^{field} is ") as caught:
         Options(**{field: value})  # type: ignore[arg-type]
+    assert caught.value.field == field

@@ -165,12 +165,12 @@ def test_a_photo_that_cannot_be_read_has_no_profile(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--beam", "0", "x.jpg"], "beam is 0"),
-        (["--alternatives", "-1", "x.jpg"], "alternatives is -1"),
-        (["--device", "toaster", "x.jpg"], "toaster"),
+        (["--beam", "0", "x.jpg"], "--beam is 0; it must be at least 1"),
+        (["--alternatives", "-1", "x.jpg"], "--alternatives is -1"),
+        (["--device", "toaster", "x.jpg"], "--device 'toaster' cannot be used"),
         (["--explain", "out.png", "x.jpg", "y.jpg"], "one photo"),
         (["--profile", "x.jpg", "y.jpg"], "one photo"),
-        (["--checkpoint", "none.safetensors", "x.jpg"], "none.safetensors"),
+        (["--checkpoint", "none.safetensors", "x.jpg"], "--checkpoint: none.safetensors"),
         ([], "PHOTO"),
     ],
 )

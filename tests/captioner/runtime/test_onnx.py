@@ -31,6 +31,7 @@ import onnx
 
 from captioner.export import networks
 from captioner.export.command import compare, export
+from captioner.runtime.errors import UnusableError
 from captioner.runtime.onnx import OnnxNetwork, load
 from train.fitting.out_of_distribution import fit
 
@@ -248,10 +249,11 @@ def test_a_damaged_export_is_one_clear_error(beside_it: Path, wrong: bytes | str
 
 
 def test_a_runtime_that_cannot_be_used_is_named(beside_it: Path) -> None:
-    with pytest.raises(ValueError, match=r"^runtime is 'steam'; allowed are auto, torch, onnx"):
+    with pytest.raises(UnusableError, match=r"^runtime is 'steam'; allowed are auto, torch, onnx"):
         Captioner.load(beside_it, runtime="steam")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"^runtime 'onnx' is for the CPU"):
+    with pytest.raises(UnusableError, match=r"^runtime 'onnx' is for the CPU") as caught:
         Captioner.load(beside_it, "cuda", runtime="onnx")
+    assert caught.value.setting == "runtime"
 
 
 def test_an_exported_network_is_served_without_pytorch(beside_it: Path) -> None:
