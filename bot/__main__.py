@@ -46,6 +46,7 @@ from captioner.checkpoint import CheckpointError
 from captioner.explain import PHOTO_SIDE
 from captioner.photo.decode import Limits
 from captioner.runtime.errors import UnusableError
+from captioner.runtime.select import unused_gpu
 from captioner.serving import ServingConfig
 from captioner.shipped import ships
 
@@ -136,6 +137,8 @@ async def _check(config: Settings, captioner: Captioner) -> int:
         started = time.monotonic()
         await captioner.caption(_test_photo())
         print(f"Captioner: {network}; a test photo took {time.monotonic() - started:.1f} s")
+        if line := unused_gpu(config.captioner_device, config.captioner_runtime):
+            print(line)
         states = await inbox.counts()
         rows = f"{states.get('open', 0)} messages open, {states.get('given up', 0)} given up"
         print(f"Data: {config.data_dir.resolve()}; {rows}")

@@ -1,9 +1,13 @@
-"""A photo becomes a sentence: `Captioner` reads photos, and says what is in them."""
+"""From a photo to a sentence: `Captioner` captions photos."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 __all__ = ["BadImage", "Busy", "Caption", "Captioner", "Options"]
+
+# ONNX Runtime reads it when it is imported; without it, some builds report their use.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from captioner.captioner import Captioner
@@ -20,7 +24,7 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        # A process that unpacks photos imports this package too, and must not pay for PyTorch.
+        # A process that only decodes photos imports this package too, and must stay small.
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -16,7 +16,7 @@ from captioner.cores import cores
 from captioner.runtime import protocols
 from captioner.runtime.protocols import Floats, Ids, Squares
 
-onnxruntime.disable_telemetry_events()  # its builds may report their use to Microsoft
+onnxruntime.disable_telemetry_events()  # some builds report their use to Microsoft
 
 FORMAT = "photo-captioner-onnx-2"
 ATTENTION = "looks"  # what the graph calls the attention weights; files keep their names
@@ -95,9 +95,11 @@ def load(path: Path, checkpoint: Path | None = None) -> tuple[Metadata, OnnxNetw
         CheckpointError: the file is missing, damaged, not an exported network, or exported from
             another checkpoint.
     """
+    if checkpoint and not checkpoint.is_file():
+        raise CheckpointError(checkpoint, "there is no such file")
     header, tensors = read(path, "np")
     metadata = parse(path, header, tensors, FORMAT)
-    if checkpoint and not (checkpoint.is_file() and header.get("checkpoint") == digest(checkpoint)):
+    if checkpoint and header.get("checkpoint") != digest(checkpoint):
         raise CheckpointError(
             path, "it was made from another checkpoint; run python -m captioner export"
         )

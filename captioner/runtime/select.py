@@ -17,6 +17,12 @@ log = logging.getLogger(__name__)
 
 Runtime = Literal["auto", "torch", "onnx"]
 
+GPU_UNUSED = (
+    "An NVIDIA driver is present but PyTorch is not installed; captioning runs on the CPU. "
+    "To use the GPU: pip install -e '.[bot,gpu]'"
+)
+NEEDS_TORCH = "needs PyTorch, which is not installed: pip install -e '.[gpu]'"
+
 
 def load(path: Path, device: str, runtime: Runtime) -> tuple[Metadata, Runnable[Any]]:
     """Read a checkpoint, or the network that was exported from it, onto its device.
@@ -24,29 +30,54 @@ def load(path: Path, device: str, runtime: Runtime) -> tuple[Metadata, Runnable[
     Args:
         path: of the checkpoint.
         device: as PyTorch names it, or "auto".
-        runtime: "auto" takes ONNX Runtime where PyTorch would run on the CPU and a network that was
-            exported from this checkpoint is in its folder.
+        runtime: "auto" takes ONNX Runtime where PyTorch would run on the CPU, or is not installed,
+            and a network that was exported from this checkpoint is in its folder.
 
     Raises:
         CheckpointError: a file is missing, damaged, or not what it should be.
         UnusableError: there is no such device, or the runtime cannot be used.
     """
     if runtime not in get_args(Runtime):
-        raise UnusableError(
-            "runtime", f"is {runtime!r}; allowed are {', '.join(get_args(Runtime))}"
-        )
+        allowed = ", ".join(get_args(Runtime))
+        raise UnusableError("runtime", f"is {runtime!r}; allowed are {allowed}")
     if runtime == "onnx":
         if device not in ("auto", "cpu"):
             raise UnusableError("runtime", f"'onnx' is for the CPU, not for device {device!r}")
-        if not _installed():
-            raise UnusableError("runtime", "'onnx' needs: pip install -e '.[fast]'")
         return _load_onnx(path)
-    if runtime == "auto" and _would_serve(path, device):
+    if not _has_torch():
+        return _load_without_torch(path, device, runtime)
+    if runtime == "auto" and _on_cpu(device) and exported_path(path).exists():
         try:
             return _load_onnx(path)
         except CheckpointError as error:
             log.warning("%s; PyTorch is used instead", error)
     return _load_torch(path, device)
+
+
+def unused_gpu(device: str, runtime: Runtime) -> str | None:
+    """Return what to install where this machine has a GPU that only PyTorch could use, else None.
+
+    Args:
+        device: as `load` takes it; whoever names the CPU has no use for the GPU.
+        runtime: likewise.
+    """
+    chosen = (device, runtime) != ("auto", "auto")
+    return None if chosen or _has_torch() or not _has_driver() else GPU_UNUSED
+
+
+def _load_without_torch(
+    path: Path, device: str, runtime: Runtime
+) -> tuple[Metadata, Runnable[Any]]:
+    if runtime == "torch":
+        raise UnusableError("runtime", f"'torch' {NEEDS_TORCH}")
+    if device not in ("auto", "cpu"):
+        raise UnusableError("device", f"{device!r} {NEEDS_TORCH}")
+    if path.is_file() and not exported_path(path).exists():
+        reason = f"without {exported_path(path).name} in the same folder it {NEEDS_TORCH}"
+        raise CheckpointError(path, reason)
+    if line := unused_gpu(device, runtime):
+        log.warning(line)
+    return _load_onnx(path)
 
 
 def _load_onnx(path: Path) -> tuple[Metadata, Runnable[Any]]:
@@ -62,20 +93,23 @@ def _load_torch(path: Path, device: str) -> tuple[Metadata, Runnable[Any]]:
     return metadata, PyTorchNetwork(model, metadata.preprocessing, device)
 
 
-def _installed() -> bool:
-    return find_spec("onnxruntime") is not None
+def _on_cpu(device: str) -> bool:
+    if device != "auto":
+        return device == "cpu"
+    # PyTorch takes seconds to import, and has no GPU to find on a machine without the driver.
+    if not _has_driver():
+        return True
+    import torch
+
+    return not torch.cuda.is_available()
 
 
-def _would_serve(path: Path, device: str) -> bool:
-    on_cpu = device == "cpu" or (device == "auto" and not _has_cuda())
-    return on_cpu and _installed() and exported_path(path).exists()
+def _has_torch() -> bool:
+    return find_spec("torch") is not None
 
 
-def _has_cuda() -> bool:
-    # PyTorch takes seconds to import, and a machine without the driver has nothing to ask it for.
+def _has_driver() -> bool:
     with suppress(OSError):
         ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-        import torch
-
-        return torch.cuda.is_available()
+        return True
     return False
