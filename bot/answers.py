@@ -54,7 +54,7 @@ class Answer:
     @property
     def outcome(self) -> str:
         """The outcome, as one word for logs and metrics."""
-        guessed = self.caption is not None and self.caption.unfamiliar
+        guessed = self.caption is not None and self.caption.out_of_distribution
         return self.problem or ("guessed" if guessed else "captioned")
 
 

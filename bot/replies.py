@@ -122,7 +122,7 @@ UNSURE = 1 / 3
 
 def captioned(caption: Caption) -> str:
     """Word a caption: as a guess if its photo is out of distribution, with doubt if unsure."""
-    if caption.unfamiliar:
+    if caption.out_of_distribution:
         return _after(GUESS, caption.text)
     return _after(DOUBT, caption.text) if caption.confidence < UNSURE else caption.text
 

@@ -31,11 +31,11 @@ from captioner.serving import ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, NAMES, find
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
-IN_FLIGHT = 32  # photos under way at once: two batches
+IN_FLIGHT = 32  # photos in progress at once: two batches
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Caption what the command line names; return 1 if any photo failed, else 0."""
+    """Caption the photos of the command line; return 1 if any of them failed, else 0."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["export"]:
         return _export(given[1:])
@@ -43,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(given)
     photos = _expand(args.photos)
     if args.explain and len(photos) != 1:
-        parser.error(f"--explain draws one photo; {len(photos)} are given")
+        parser.error(f"--explain draws one photo, not {len(photos)}")
     if args.profile and len(photos) != 1:
-        parser.error(f"--profile times one photo; {len(photos)} are given")
+        parser.error(f"--profile times one photo, not {len(photos)}")
     try:
         options = Options(
             beam=args.beam,
@@ -80,18 +80,18 @@ def _export(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m captioner", description="Say what is in photos, one sentence a line."
+        prog="python -m captioner", description="Caption photos, one sentence a line."
     )
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="file, folder, or - for stdin")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--beam", type=int, default=Options.beam, help="beam width; 1 is greedy")
     parser.add_argument("--alternatives", type=int, default=0, metavar="N", help="more captions")
-    parser.add_argument("--sample", action="store_true", help="draw words by chance")
-    parser.add_argument("--seed", type=int, default=0, help="of --sample")
+    parser.add_argument("--sample", action="store_true", help="sample words")
+    parser.add_argument("--seed", type=int, default=0, help="for --sample")
     parser.add_argument(
-        "--explain", type=Path, metavar="OUT.png", help="draw where the model looked at each word"
+        "--explain", type=Path, metavar="OUT.png", help="draw the attention map of each word"
     )
-    parser.add_argument("--profile", action="store_true", help="say what each stage took")
+    parser.add_argument("--profile", action="store_true", help="print how long each stage took")
     parser.add_argument(
         "--checkpoint", type=find, default=DEFAULT_CHECKPOINT, help=f"file, or {' or '.join(NAMES)}"
     )
@@ -101,12 +101,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _expand(names: Iterable[str]) -> list[str]:
-    """Replace each folder by the pictures in it, at any depth, in order of their names."""
+    """Replace each folder by the pictures in it, at any depth, sorted by name."""
     photos: list[str] = []
     for name in names:
         if name != "-" and Path(name).is_dir():
-            found = [path for path in Path(name).rglob("*") if path.suffix.lower() in SUFFIXES]
-            photos += map(str, sorted(found)) if found else [name]
+            pictures = [path for path in Path(name).rglob("*") if path.suffix.lower() in SUFFIXES]
+            photos += map(str, sorted(pictures)) if pictures else [name]
         else:
             photos.append(name)
     return photos
@@ -116,7 +116,7 @@ async def _run(
     captioner: Captioner, photos: Sequence[str], options: Options, args: argparse.Namespace
 ) -> int:
     failed = False
-    # A bar for one photo would be gone before it is read.
+    # A progress bar for a few photos would be gone before anyone reads it.
     quiet = len(photos) < 10 or not sys.stderr.isatty()
     async with captioner:
         with tqdm(total=len(photos), unit="photo", disable=quiet) as progress:
@@ -138,7 +138,7 @@ async def _run(
 async def _captions(
     captioner: Captioner, photos: Sequence[str], options: Options
 ) -> AsyncIterator[tuple[str, bytes, Caption | str]]:
-    """Caption photos in their order, some ahead of the one that is waited for."""
+    """Caption photos in their order, some of them ahead of the one to be printed."""
     tasks: deque[asyncio.Task[tuple[bytes, Caption | str]]] = deque()
     for index, name in enumerate(photos):
         for ahead in photos[index + len(tasks) : index + IN_FLIGHT]:
@@ -150,7 +150,7 @@ async def _captions(
 async def _caption(
     captioner: Captioner, name: str, options: Options
 ) -> tuple[bytes, Caption | str]:
-    """Return the photo's bytes with its caption, or with a sentence on what is wrong."""
+    """Return the photo's bytes, with its caption or with a sentence on what is wrong."""
     data = b""
     try:
         data = await asyncio.to_thread(_read, name, captioner.serving.limits.max_bytes + 1)
@@ -161,19 +161,19 @@ async def _caption(
         return data, error.strerror or str(error)
 
 
-def _read(name: str, most: int) -> bytes:
+def _read(name: str, limit: int) -> bytes:
     if name == "-":
-        return sys.stdin.buffer.read(most)
+        return sys.stdin.buffer.read(limit)
     if Path(name).is_dir():
-        raise OSError(errno.ENOENT, "There is no picture in this folder.")
+        raise OSError(errno.ENOENT, "This folder has no pictures.")
     with open(name, "rb") as file:
-        return file.read(most)
+        return file.read(limit)
 
 
 def _explain(path: Path, photo: Pixels, caption: Caption) -> Caption | str:
     """Draw the attention; return the caption, or a sentence on what is wrong."""
-    looks = np.stack([word.attention for word in caption.words if word.attention is not None])
-    sheet = draw_attention(photo, [word.text for word in caption.words], looks)
+    maps = np.stack([word.attention for word in caption.words if word.attention is not None])
+    sheet = draw_attention(photo, [word.text for word in caption.words], maps)
     try:
         sheet.save(path)
     except (OSError, ValueError) as error:
@@ -183,8 +183,9 @@ def _explain(path: Path, photo: Pixels, caption: Caption) -> Caption | str:
 
 @contextmanager
 def _ending_with_the_reader() -> Iterator[None]:
-    # Ending a pipe early (`| head`) is no error, and not worth the photos under way. The signal
-    # cannot have its way all the time: a process that decodes may die as a photo is sent to it.
+    # Ending a pipe early (`| head`) is not an error: this program ends too, by the signal that
+    # would have ended it. Python ignores that signal, which must stay so elsewhere: a process that
+    # decodes may die while a photo is sent to it, and that must not end the program.
     try:
         yield
     except BrokenPipeError:
@@ -206,7 +207,7 @@ def _print(name: str, result: Caption | str, *, several: bool, as_json: bool) ->
             "caption": result.text,
             "logprob": round(result.logprob, 4),
             "confidence": round(result.confidence, 4),
-            "unfamiliar": result.unfamiliar,
+            "unfamiliar": result.out_of_distribution,
             "alternatives": alternatives,
         }
         print(json.dumps(line, ensure_ascii=False), flush=True)
@@ -217,10 +218,10 @@ def _print(name: str, result: Caption | str, *, several: bool, as_json: bool) ->
 
 
 if __name__ == "__main__":
-    # A file's name may hold bytes that are no text; it is printed as it is.
+    # A file's name may have bytes that are not text; it is printed as it is.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
-    # Pressing Ctrl-C is no error of this program.
+    # Ctrl-C is not an error of this program.
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The async front: many callers, one model, one worker thread.
+"""The asynchronous front: many callers, one network, one worker thread.
 
 async with Captioner.load() as captioner:
     caption = await captioner.caption(photo)
@@ -40,13 +40,13 @@ log = logging.getLogger(__name__)
 class _Request:
     photo: Unpacked
     options: Options
-    arrived: float  # when its file came, as `time.perf_counter` has it
+    arrived: float  # when its file came, by `time.perf_counter`
 
 
 class Captioner:
     """Captions photos for many callers at once, in batches formed from whatever is waiting.
 
-    Files are decoded in processes of their own: one that hangs or crashes fails alone.
+    Files are decoded in separate processes, so that one that hangs or crashes fails alone.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Captioner:
         )
         self._sandbox = Sandbox(serving.limits, serving.decoders)
         self._decoding = 0  # photos whose files are being decoded
-        self._decoded = asyncio.Event()  # there are none
+        self._decoded = asyncio.Event()  # set while there are none
         self._decoded.set()
         self._leaving = False
 
@@ -106,7 +106,7 @@ class Captioner:
         return cls(metadata, network, serving, observe)
 
     async def __aenter__(self) -> Self:
-        """Start the worker thread, and the processes that decode."""
+        """Start the worker thread and the processes that decode."""
         await self._sandbox.__aenter__()
         await self._batcher.__aenter__()
         return self
@@ -144,7 +144,7 @@ class Captioner:
         return self._batcher.waiting
 
     def check_room(self) -> None:
-        """Find out before a photo is there whether it would be refused.
+        """Check whether one more photo would be accepted now.
 
         Raises:
             Busy: too many photos are waiting, or the captioner is stopping.
@@ -154,11 +154,11 @@ class Captioner:
         self._batcher.admit(self._decoding)
 
     async def caption(self, photo: bytes, options: Options = Options()) -> Caption:
-        """Say what is in a photo.
+        """Caption a photo.
 
         Args:
-            photo: a whole file; see `image.decode`.
-            options: how to speak.
+            photo: a whole file; see `photo.decode`.
+            options: how to decode.
 
         Raises:
             BadImage: the photo cannot be read.
@@ -220,20 +220,20 @@ class Captioner:
         ]
 
     def _decode(self, requests: list[_Request], memory: Memory[Any]) -> list[Caption]:
-        found: dict[int, list[Hypothesis]] = {}
+        chosen: dict[int, list[Hypothesis]] = {}
         for options in dict.fromkeys(request.options for request in requests):
             same = [index for index, request in enumerate(requests) if request.options == options]
-            chosen = memory if len(same) == len(requests) else memory.select(np.array(same))
-            said = generate(self._network, chosen, options, self.metadata.matching)
-            found |= zip(same, said, strict=True)
-        # Asked only now, for until it has spoken a GPU is still busy with the photos.
-        unfamiliar = self._unfamiliar(memory)
+            photos = memory if len(same) == len(requests) else memory.select(np.array(same))
+            sentences = generate(self._network, photos, options, self.metadata.matching)
+            chosen |= zip(same, sentences, strict=True)
+        # Only after decoding, because a GPU may still be encoding before.
+        detected = self._out_of_distribution(memory)
         return [
-            compose(found[index], self.metadata, unfamiliar=unfamiliar[index])
+            compose(chosen[index], self.metadata, out_of_distribution=detected[index])
             for index in range(len(requests))
         ]
 
-    def _unfamiliar(self, memory: Memory[Any]) -> list[bool]:
+    def _out_of_distribution(self, memory: Memory[Any]) -> list[bool]:
         detector = self.metadata.out_of_distribution
         if detector is None:
             return [False] * len(memory.start[0])

@@ -1,10 +1,10 @@
-"""How sure the model is of a caption.
+"""How likely a caption is right.
 
-A caption is called right if its own CIDEr-D against what people wrote of its photo (R. Vedantam,
-C. L. Zitnick and D. Parikh, CVPR 2015) is above a threshold. Nobody has written of a stranger's
-photo, but what the model thought of its words, and how well they go with the photo, is known in
-every runtime and tells how likely the caption is right: by logistic regression, which `python -m
-train calibrate` fits (J. Platt, *Probabilistic Outputs for Support Vector Machines*, 1999).
+A caption is called right if its own CIDEr-D against the captions that people wrote of its photo
+(R. Vedantam, C. L. Zitnick and D. Parikh, CVPR 2015) is above a threshold. Nobody has captioned a
+stranger's photo, but the probabilities of the words and their match with the photo are known in
+every runtime. A logistic regression on them predicts whether the caption is right (J. Platt,
+*Probabilistic Outputs for Support Vector Machines*, 1999); `python -m train calibrate` fits it.
 """
 
 import math
@@ -15,31 +15,31 @@ from captioner.reranking import Hypothesis
 
 
 class Features(NamedTuple):
-    """What the probability of being right is told from."""
+    """The inputs of the logistic regression."""
 
-    mean: float  # mean log-probability of the words, the end among them
-    length: float  # how many words, the end among them: who says more can be wrong in more
-    match: float = 0.0  # how well it goes with the photo; 0 where the model cannot tell
+    mean: float  # mean log-probability of the words, including the end
+    length: float  # number of words, including the end: a longer sentence has more to be wrong in
+    match: float = 0.0  # how well it matches the photo; 0 if the checkpoint has no `Matching`
 
     @classmethod
-    def of(cls, said: Hypothesis) -> "Features":
-        """Sum up what is known of a sentence."""
-        length = len(said.logprobs)
-        return cls(said.logprob / length, length, said.match or 0.0)
+    def of(cls, sentence: Hypothesis) -> "Features":
+        """Compute the features of a sentence."""
+        length = len(sentence.logprobs)
+        return cls(sentence.logprob / length, length, sentence.match or 0.0)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Turns what a model thought of its words into the probability that a caption is right."""
+    """The logistic regression: the weights of the features."""
 
     right: float  # CIDEr-D, in percent points, above which a caption is called right
-    intercept: float  # of the logit, to which the features add
+    intercept: float  # of the logit
     mean: float  # the weight of `Features.mean`
     length: float  # the weight of `Features.length`
     match: float = 0.0  # the weight of `Features.match`
 
     def __post_init__(self) -> None:
-        """Refuse what is no finite number, naming the field."""
+        """Refuse values that are not finite numbers, by field."""
         for field, value in asdict(self).items():
             if not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"calibration: {field} is {value!r}; it must be a finite number")
@@ -57,11 +57,11 @@ class Calibration:
 
 
 def confidence(features: Features, calibration: Calibration | None) -> float:
-    """Return how sure the model is of a caption: 0..1.
+    """Return the confidence in a caption: 0..1.
 
     Args:
         features: of the caption.
-        calibration: of the model. Without one the geometric mean of the words' probabilities
-            stands in: it ranks captions, and is no probability of being right.
+        calibration: of the model. Without one, the confidence is the geometric mean of the words'
+            probabilities, which ranks captions but is not the probability that one is right.
     """
     return calibration.probability(features) if calibration else math.exp(features.mean)

@@ -1,4 +1,4 @@
-"""What a network is built from; free of PyTorch, which not every runtime needs."""
+"""What a network is built from; without PyTorch, which not every runtime needs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,22 +10,22 @@ EncoderName = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet15
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything needed to build a `Model`, completely."""
+    """Everything needed to build a `Model`."""
 
     vocabulary_size: int
     encoder: EncoderName = "resnet50"
     cell: Literal["lstm", "gru"] = "lstm"
-    attention: bool = True  # without: every word hears the mean of the whole grid
+    attention: bool = True  # without: every word gets the mean of the whole grid
     attention_score: Literal["additive", "dot"] = "additive"  # Bahdanau's, or scaled dot product
     heads: int = 1  # of dot-product attention
     embedding_size: int = 512
     hidden_size: int = 512
-    batch_norm: bool = False  # on the projected image, in the place of layer norm
+    batch_norm: bool = False  # on the projected grid, instead of layer norm
     tie_embeddings: bool = False  # the output layer shares its weights with the embedding
     dropout: float = 0.4
 
     def __post_init__(self) -> None:
-        """Refuse a network that cannot be built, naming the field."""
+        """Refuse a network that cannot be built, by field."""
         allowed = {
             "encoder": ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
             "cell": ("lstm", "gru"),
@@ -49,10 +49,10 @@ class ModelConfig:
 
     @property
     def channels(self) -> int:
-        """How many numbers the encoder tells of each region."""
+        """How many features the encoder computes for each region."""
         return 512 if self.encoder in ("resnet18", "resnet34") else 2048
 
     @property
     def start_size(self) -> int:
-        """How many numbers the decoder starts from: its state before the first word."""
+        """The size of the decoder's start state, all its parts together."""
         return self.hidden_size * (2 if self.cell == "lstm" else 1)

@@ -10,12 +10,10 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def cores(cgroup: Path = _CGROUP) -> int:
-    """Count the cores that threads can be busy on: a container's limit counts, version 1 or 2.
-
-    `OMP_NUM_THREADS` is taken at its word.
+    """Count the cores that threads can use, within a container's limit, or `OMP_NUM_THREADS`.
 
     Args:
-        cgroup: where the limits of control groups are mounted.
+        cgroup: where the limits of control groups are mounted, version 1 or 2.
     """
     with suppress(KeyError, ValueError):
         return max(1, int(os.environ["OMP_NUM_THREADS"]))
@@ -24,7 +22,7 @@ def cores(cgroup: Path = _CGROUP) -> int:
 
 
 def _quota(cgroup: Path) -> int:
-    """Return how many cores the container's share of time fills; partly filled ones count."""
+    """Return how many cores the container's share of time is worth, rounded up."""
     for limit in (_version_2, _version_1):
         with suppress(OSError, ValueError, ZeroDivisionError):
             most, period = limit(cgroup)
@@ -33,7 +31,7 @@ def _quota(cgroup: Path) -> int:
 
 
 def _version_2(cgroup: Path) -> list[str]:
-    return (cgroup / "cpu.max").read_text().split()  # "max" in the place of a number: no limit
+    return (cgroup / "cpu.max").read_text().split()  # "max" instead of a number: no limit
 
 
 def _version_1(cgroup: Path) -> list[str]:

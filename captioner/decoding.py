@@ -39,7 +39,7 @@ def generate(
     """
     candidates = _search(network, memory, options)
     if matching:
-        embeddings = matching.places(network.pooled_features(memory))
+        embeddings = matching.embed(network.pooled_features(memory))
         candidates = [
             matched(row, embedding, matching)
             for row, embedding in zip(candidates, embeddings, strict=True)

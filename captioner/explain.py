@@ -1,4 +1,4 @@
-"""A sheet that shows where the model looked as it wrote each word.
+"""A sheet with the attention map of each word.
 
 The maps are the attention weights of Show, Attend and Tell (Xu et al., 2015), figure 3.
 """
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 
-PHOTO_SIDE = 640  # the longest side of a photo that a sheet can make use of
+PHOTO_SIDE = 640  # pixels; a sheet needs no larger photo
 _TILE = 224
 _TALLEST = 320
 _THINNEST = 32
@@ -31,11 +31,11 @@ _WARMTH = 0.16
 
 
 def draw_attention(photo: Pixels, words: Sequence[str], attention: Floats) -> Image.Image:
-    """Draw the photo, then once for each word, bright where the model looked for that word.
+    """Draw the photo, then once for each word, bright where its attention is.
 
-    Each map is stretched over the whole photo, since the model sees the whole photo squeezed to
+    Each map is stretched over the whole photo, because the encoder gets the whole photo squeezed to
     a square, and is scaled so that its own peak is fully bright. The photo keeps its proportions,
-    except that one far longer than wide (or the reverse) is drawn with a side of 32 pixels.
+    unless one side would have less than 32 pixels.
 
     Args:
         photo: `(height, width, 3)` uint8 RGB.
@@ -43,13 +43,13 @@ def draw_attention(photo: Pixels, words: Sequence[str], attention: Floats) -> Im
         attention: `(words, rows, columns)` float; each map is non-negative and sums to 1.
 
     Raises:
-        ValueError: the shapes or the types are others, or the maps are not one for each word.
+        ValueError: the shapes or types are wrong, or there is not one map for each word.
     """
     _check(photo, words, attention)
     plain = _tile(photo)
-    looked = [plain, *(_light(plain, weights) for weights in attention)]
+    tiles = [plain, *(_light(plain, weights) for weights in attention)]
     labels = [("photo", _FAINT_INK), *((word, _INK) for word in words)]
-    return _arrange(looked, labels)
+    return _arrange(tiles, labels)
 
 
 def _check(photo: Pixels, words: Sequence[str], attention: Floats) -> None:
@@ -77,10 +77,10 @@ def _tile(photo: Pixels) -> Image.Image:
 
 def _light(plain: Image.Image, weights: Floats) -> Image.Image:
     colour = np.asarray(plain, np.float32)
-    seen = _smooth(weights, plain.size)[:, :, None]
-    unseen = (colour @ _LUMA)[:, :, None] * _DARKEST
-    lit = colour + (_WARM - colour) * _WARMTH * seen
-    return Image.fromarray((unseen + (lit - unseen) * seen).clip(0, 255).astype(np.uint8))
+    light = _smooth(weights, plain.size)[:, :, None]
+    dark = (colour @ _LUMA)[:, :, None] * _DARKEST
+    lit = colour + (_WARM - colour) * _WARMTH * light
+    return Image.fromarray((dark + (lit - dark) * light).clip(0, 255).astype(np.uint8))
 
 
 def _smooth(weights: Floats, size: tuple[int, int]) -> Floats:
@@ -103,8 +103,8 @@ def _arrange(
     )
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(_TYPE)
-    for place, (tile, (word, ink)) in enumerate(zip(tiles, labels, strict=True)):
-        row, column = divmod(place, columns)
+    for index, (tile, (word, ink)) in enumerate(zip(tiles, labels, strict=True)):
+        row, column = divmod(index, columns)
         left, top = _MARGIN + column * cell_width, _MARGIN + row * cell_height
         sheet.paste(tile, (left + (_TILE - tile.width) // 2, top))
         baseline = (left + _TILE / 2, top + tile.height + _LABEL * 0.7)

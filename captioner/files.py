@@ -8,13 +8,13 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` that takes its place if the block succeeds, else is removed."""
+    """Yield a path that replaces `path` if the block succeeds, and is removed if it fails."""
     part = path.with_name(path.name + ".part")
     try:
         yield part
         os.replace(part, path)
     except BaseException:
-        # What the block raised is the news, not that there is nothing to remove.
+        # The error of the block is what counts, not that there may be no file to remove.
         with suppress(OSError):
             part.unlink()
         raise

@@ -1,9 +1,9 @@
-"""How well a sentence goes with a photo.
+"""How well a sentence matches a photo.
 
-Photos and sentences are placed in one space, where what belongs together lies together (R. Kiros,
+Photos and sentences are embedded in one space, where a photo and its sentences are close (R. Kiros,
 R. Salakhutdinov and R. Zemel, *Unifying Visual-Semantic Embeddings with Multimodal Neural Language
-Models*, 2014, arXiv:1411.2539). Likelihood alone prefers what may be said of many photos; what goes
-with this photo better than with others makes up for it. `python -m train match` fits the places.
+Models*, 2014, arXiv:1411.2539). Likelihood alone prefers sentences that are true of many photos;
+the match with this one photo makes up for it. `python -m train match` fits the embeddings.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from captioner.runtime.protocols import Floats
 
 Words = tuple[int, ...]
 
-TINY = 1e-5  # added to a variance, that nothing is divided by zero
+TINY = 1e-5  # added to a variance, so that it does not divide by zero
 
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """Where photos and words lie."""
+    """The embeddings of words, and the layer that embeds photos."""
 
-    weight: Floats  # (channels, size), by which what is seen of a photo, standardized, is placed
-    bias: Floats  # (size,)
-    words: Floats  # (vocabulary, size)
+    weight: Floats  # (channels, size), of the layer; its inputs are standardized photo by photo
+    bias: Floats  # (size,), of the layer
+    words: Floats  # (vocabulary, size); the mean of its words is a sentence's embedding
 
     def __post_init__(self) -> None:
-        """Refuse what does not fit together or is no finite number, naming the field."""
+        """Refuse arrays that do not fit together and numbers that are not finite, by field."""
         shapes = [getattr(self, field.name).shape for field in fields(self)]
         if [len(shape) for shape in shapes] != [2, 1, 2] or len({s[-1] for s in shapes}) > 1:
             raise ValueError(
@@ -38,28 +38,28 @@ class Matching:
             if not np.isfinite(getattr(self, field.name)).all():
                 raise ValueError(f"matching: {field.name} must be of finite numbers")
 
-    def places(self, seen: Floats) -> Floats:
-        """Place photos: `(photos, size)`, each of length 1.
+    def embed(self, pooled: Floats) -> Floats:
+        """Embed photos: `(photos, size)`, each of length 1.
 
         Args:
-            seen: `(photos, channels)`, see `Network.pooled_features`.
+            pooled: `(photos, channels)`; see `Network.pooled_features`.
         """
-        centred = seen - seen.mean(-1, keepdims=True)
+        centred = pooled - pooled.mean(-1, keepdims=True)
         spread = np.sqrt(np.square(centred).mean(-1, keepdims=True) + TINY)
         # A product of matrices would leave the threads of NumPy's BLAS spinning for 25 ms on the
         # cores that the network computes on.
         return _unit(np.einsum("ij,jk->ik", centred / spread, self.weight) + self.bias)
 
-    def cosines(self, place: Floats, sentences: Sequence[Words]) -> list[float]:
-        """Return how well each sentence goes with one photo: -1..1, 0 where it has no word.
+    def cosines(self, photo: Floats, sentences: Sequence[Words]) -> list[float]:
+        """Return how well each sentence matches one photo: -1..1, 0 if it has no words.
 
         Args:
-            place: of the photo, `(size,)`.
+            photo: its embedding, `(size,)`.
             sentences: word ids.
         """
-        places = [self.words[list(words)].mean(0) for words in sentences if words]
-        told = iter((_unit(np.array(places)) * place).sum(-1).tolist() if places else ())
-        return [next(told) if words else 0.0 for words in sentences]
+        embeddings = [self.words[list(words)].mean(0) for words in sentences if words]
+        cosines = iter((_unit(np.array(embeddings)) * photo).sum(-1).tolist() if embeddings else ())
+        return [next(cosines) if words else 0.0 for words in sentences]
 
 
 def _unit(rows: Floats) -> Floats:

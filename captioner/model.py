@@ -1,8 +1,8 @@
-"""The network: a ResNet that sees, and a recurrent decoder that speaks.
+"""The network: a ResNet encoder and a recurrent decoder.
 
-Show, Attend and Tell (Xu et al., ICML 2015, arXiv:1502.03044): soft attention with a gate, a deep
-output layer. Without attention every word hears the mean of the whole grid in the place of what is
-looked at, as in LRCN (Donahue et al., CVPR 2015, arXiv:1411.4389).
+Show, Attend and Tell (Xu et al., ICML 2015, arXiv:1502.03044): soft attention with a gate, and a
+deep output layer. Without attention every word gets the mean of the whole grid as its context, as
+in LRCN (Donahue et al., CVPR 2015, arXiv:1411.4389).
 """
 
 from typing import Any
@@ -42,20 +42,20 @@ class Encoder(nn.Module):
         )
 
     def grid(self, photos: torch.Tensor) -> torch.Tensor:
-        """See photos: `(batch, 3, height, width)` normalized to `(batch, regions, channels)`."""
+        """Encode normalized photos `(batch, 3, height, width)` to `(batch, regions, channels)`."""
         x = photos
         for stage in self.stages():
             x = stage(x)
         return x.flatten(2).transpose(1, 2)
 
     def stages(self) -> list[nn.Module]:
-        """Return what a photo passes in turn: the stem, then the ResNet's four layers."""
+        """Return the modules in their order: the stem, then the ResNet's four layers."""
         resnet = self.resnet
         stem = nn.Sequential(resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool)
         return [stem, resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4]
 
     def project(self, grid: torch.Tensor) -> torch.Tensor:
-        """Bring `(batch, regions, channels)` to `(batch, regions, hidden)`."""
+        """Project `(batch, regions, channels)` to `(batch, regions, hidden)`."""
         projected = self.projection(grid)
         if isinstance(self.norm, nn.BatchNorm1d):
             return self.norm(projected.transpose(1, 2)).transpose(1, 2)
@@ -63,7 +63,7 @@ class Encoder(nn.Module):
 
 
 class Attention(nn.Module):
-    """Where to look next: additive (Bahdanau et al., 2015) or scaled dot-product attention."""
+    """Additive attention (Bahdanau et al., 2015), or scaled dot-product attention."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Build the projections of queries and keys."""
@@ -78,7 +78,7 @@ class Attention(nn.Module):
         )
 
     def forward(self, hidden: torch.Tensor, memory: Memory) -> tuple[torch.Tensor, torch.Tensor]:
-        """Look at each photo once for each of its rows.
+        """Attend to each photo, once for each of its rows.
 
         Args:
             hidden: `(batch, rows, hidden)`, several rows (beams, captions) for one photo.
@@ -102,7 +102,7 @@ class Attention(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A recurrent language model that listens to the image."""
+    """A recurrent language model with the photo as context."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Build embedding, recurrence, attention and output layers."""
@@ -121,7 +121,7 @@ class Decoder(nn.Module):
         if config.tie_embeddings:
             self.output.weight = self.embedding.weight
 
-    def remember(self, regions: torch.Tensor, pooled: torch.Tensor) -> Memory:
+    def prepare(self, regions: torch.Tensor, pooled: torch.Tensor) -> Memory:
         """Compute once what every step uses.
 
         Args:
@@ -141,15 +141,15 @@ class Decoder(nn.Module):
     def advance(
         self, embedded: torch.Tensor, state: State, memory: Memory
     ) -> tuple[torch.Tensor, State, torch.Tensor | None]:
-        """Hear one word in every row.
+        """Take one step in every row.
 
         Args:
-            embedded: `(batch * rows, embedding)`, the word said last.
+            embedded: `(batch * rows, embedding)`, the last word.
             state: each tensor `(batch * rows, hidden)`.
             memory: of `batch` photos.
 
         Returns:
-            features for the output layer, the next state, and where each row looked
+            features for the output layer, the next state, and attention weights
             `(batch * rows, regions)`, None without attention.
         """
         rows = state[0].unflatten(0, (memory.regions.shape[0], -1))
@@ -174,7 +174,7 @@ class Decoder(nn.Module):
 
 
 class Model(nn.Module):
-    """Encoder and decoder together, as decoding and training use them."""
+    """The encoder and the decoder."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Build the network with random weights."""
@@ -184,12 +184,12 @@ class Model(nn.Module):
         self.decoder = Decoder(config)
 
     def encode(self, photos: torch.Tensor) -> Memory:
-        """See normalized photos `(batch, 3, height, width)`."""
-        return self.remember(self.encoder.grid(photos))
+        """Encode normalized photos `(batch, 3, height, width)`."""
+        return self.encode_grid(self.encoder.grid(photos))
 
-    def remember(self, grid: torch.Tensor) -> Memory:
-        """Keep what `Encoder.grid` saw: `(batch, regions, channels)`."""
-        return self.decoder.remember(self.encoder.project(grid), grid.mean(1))
+    def encode_grid(self, grid: torch.Tensor) -> Memory:
+        """Encode photos from the output of `Encoder.grid`: `(batch, regions, channels)`."""
+        return self.decoder.prepare(self.encoder.project(grid), grid.mean(1))
 
     def pooled_features(self, memory: Memory) -> Floats:
         """Return the encoder's features of each photo; see `protocols.Network`."""
@@ -199,13 +199,13 @@ class Model(nn.Module):
     def step(
         self, tokens: npt.NDArray[Any], state: State, memory: Memory
     ) -> tuple[Floats, State, Floats | None]:
-        """Say the next word of every row, as `protocols.Network` has it."""
+        """Predict the next word of every row; see `protocols.Network`."""
         embedded = self.decoder.embedding(torch.as_tensor(tokens, device=state[0].device))
         features, state, weights = self.decoder.advance(embedded, state, memory)
         logits = self.decoder.predict(features)
         logprobs = functional.log_softmax(logits.float(), dim=-1)
-        looks = None if weights is None else weights.float().cpu().numpy()
-        return logprobs.cpu().numpy(), state, looks
+        maps = None if weights is None else weights.float().cpu().numpy()
+        return logprobs.cpu().numpy(), state, maps
 
     def forward(
         self, images: torch.Tensor, tokens: torch.Tensor
@@ -213,8 +213,8 @@ class Model(nn.Module):
         """Teacher forcing: predict each word from the true words before it.
 
         Args:
-            images: normalized photos `(batch, 3, height, width)`, or what `Encoder.grid` saw in
-                them, `(batch, regions, channels)`.
+            images: normalized photos `(batch, 3, height, width)`, or the output of `Encoder.grid`
+                for them, `(batch, regions, channels)`.
             tokens: `(batch * rows, length)`, START, words, END, and PAD to the end; the same
                 number of captions for each photo.
 
@@ -223,15 +223,15 @@ class Model(nn.Module):
             row, and attention weights `(batch * rows, length - 1, regions)`, None without.
         """
         decoder = self.decoder
-        memory = self.encode(images) if images.dim() == 4 else self.remember(images)
+        memory = self.encode(images) if images.dim() == 4 else self.encode_grid(images)
         state = decoder.begin(memory, tokens.shape[0] // images.shape[0])
-        features, looks = [], []
+        features, maps = [], []
         for embedded in decoder.dropout(decoder.embedding(tokens[:, :-1])).unbind(1):
             feature, state, weights = decoder.advance(embedded, state, memory)
             features.append(feature)
-            looks.append(weights)
-        # The output layer takes most of a step: all words at once, and none that is padding.
+            maps.append(weights)
+        # The output layer takes most of a step's time: it computes all words at once, but no PAD.
         logits = decoder.predict(torch.stack(features, dim=1)[tokens[:, 1:] != PAD])
         if decoder.attention is None:
             return logits, None
-        return logits, torch.stack([weights for weights in looks if weights is not None], dim=1)
+        return logits, torch.stack([weights for weights in maps if weights is not None], dim=1)

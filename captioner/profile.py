@@ -1,4 +1,4 @@
-"""Where the time of one photo goes, stage by stage."""
+"""How long each stage takes for one photo."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -7,21 +7,21 @@ from captioner.captioner import Captioner
 from captioner.options import Options
 from captioner.result import Caption
 
-AGAIN = 5  # times that a photo is captioned once more
+AGAIN = 5  # more runs of the same photo
 STAGES = ("decode", "wait", "encoder", "decoder")  # in their order; see `Caption.seconds`
 
 
 async def profile(captioner: Captioner, photo: bytes, options: Options, first: Caption) -> str:
-    """Caption a photo some more times, and return a table of what each stage took.
+    """Caption a photo a few more times, and return a table of how long each stage took.
 
     Args:
         captioner: what captioned it before.
         photo: its file.
         options: how it was captioned.
-        first: what came of it; this one found everything cold.
+        first: the first caption, for which nothing was warm.
 
     Raises:
-        BadImage: the photo cannot be read any more within the limits.
+        BadImage: this time the photo cannot be read within the limits.
         Busy: too many photos are waiting, or the captioner is stopping.
     """
     again = [await captioner.caption(photo, options) for _ in range(AGAIN)]
@@ -29,7 +29,7 @@ async def profile(captioner: Captioner, photo: bytes, options: Options, first: C
 
 
 def table(first: Caption, again: Sequence[Caption]) -> str:
-    """Return a table in milliseconds: what the first run took, and the median of the others."""
+    """Return a table in milliseconds: the first run, and the median of the others."""
     medians = {
         stage: statistics.median(caption.seconds[stage] for caption in again) for stage in STAGES
     }

@@ -1,4 +1,4 @@
-"""What was found that may be said of a photo, and what of it is said."""
+"""Which of the candidates that a search returns becomes the caption."""
 
 import math
 from dataclasses import dataclass, replace
@@ -10,11 +10,11 @@ from captioner.runtime.protocols import Floats
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One sentence as the model said it."""
+    """One sentence that the model generated."""
 
     tokens: tuple[int, ...]  # word ids, without start and end
     logprobs: tuple[float, ...]  # natural logarithm of each word's probability, the end's last
-    match: float | None = None  # how well it goes with the photo, see `Matching.cosines`
+    match: float | None = None  # how well it matches the photo; see `Matching.cosines`
     attention: Floats | None = None  # (words, regions), each row sums to 1
 
     @property
@@ -23,58 +23,61 @@ class Hypothesis:
         return math.fsum(self.logprobs)
 
 
-def matched(found: list[Hypothesis], place: Floats, matching: Matching) -> list[Hypothesis]:
-    """Note how well each sentence goes with a photo that lies there, see `Matching.places`."""
-    cosines = matching.cosines(place, [hypothesis.tokens for hypothesis in found])
-    return [replace(one, match=cosine) for one, cosine in zip(found, cosines, strict=True)]
+def matched(
+    candidates: list[Hypothesis], embedding: Floats, matching: Matching
+) -> list[Hypothesis]:
+    """Note how well each candidate matches its photo, whose embedding is `(size,)`."""
+    cosines = matching.cosines(embedding, [candidate.tokens for candidate in candidates])
+    return [replace(one, match=cosine) for one, cosine in zip(candidates, cosines, strict=True)]
 
 
-def choose(found: list[Hypothesis], options: Options) -> list[Hypothesis]:
-    """Return what is said of a photo.
+def choose(candidates: list[Hypothesis], options: Options) -> list[Hypothesis]:
+    """Choose a photo's caption and its alternatives.
 
     Args:
-        found: as the search has them, the likeliest first; of draws, as they came.
-        options: what is wanted.
+        candidates: of a search, the likeliest first; samples, in the order in which they came.
+        options: how many alternatives there may be, and how much the match counts.
 
     Returns:
-        the sentence and then up to `options.alternatives` others, the better first.
+        the caption and then up to `options.alternatives` others, the better first.
     """
-    different = list({hypothesis.tokens: hypothesis for hypothesis in found}.values())
+    different = list({candidate.tokens: candidate for candidate in candidates}.values())
     if options.sample:
         first, *others = different
-        # The first draw stays first, so that asking for alternatives does not change it.
+        # The first sample stays first, so that asking for alternatives does not change it.
         different = [first, *sorted(others, key=lambda one: _score(one, options), reverse=True)]
     else:
         different = _best_first(different, options)
     return _differing(different, options.difference)[: 1 + options.alternatives]
 
 
-def _differing(hypotheses: list[Hypothesis], difference: float) -> list[Hypothesis]:
-    """Leave out those of whose words too many stand in one before."""
+def _differing(candidates: list[Hypothesis], difference: float) -> list[Hypothesis]:
+    """Leave out candidates that share too many words with a better one."""
     chosen: list[Hypothesis] = []
-    for hypothesis in hypotheses:
-        words = set(hypothesis.tokens)
+    for candidate in candidates:
+        words = set(candidate.tokens)
         least = difference * len(words)
         if all(len(words.difference(other.tokens)) >= least for other in chosen):
-            chosen.append(hypothesis)
+            chosen.append(candidate)
     return chosen
 
 
-def _score(hypothesis: Hypothesis, options: Options) -> float:
-    likely = hypothesis.logprob / len(hypothesis.logprobs) ** options.length_penalty
-    return likely + options.matching * (hypothesis.match or 0.0)
+def _score(candidate: Hypothesis, options: Options) -> float:
+    likely = candidate.logprob / len(candidate.logprobs) ** options.length_penalty
+    return likely + options.matching * (candidate.match or 0.0)
 
 
-def _best_first(hypotheses: list[Hypothesis], options: Options) -> list[Hypothesis]:
-    """Put those first that are likely and go with the photo.
+def _best_first(candidates: list[Hypothesis], options: Options) -> list[Hypothesis]:
+    """Sort candidates by likelihood and match.
 
-    What was cut, or had to end where the model would never have, stays behind, in its order.
+    Sentences that were cut, or forced to end where the network rules that out, stay last, in
+    their order.
     """
 
-    def worth(one: Hypothesis) -> float:
+    def score(one: Hypothesis) -> float:
         ended = len(one.logprobs) > len(one.tokens)
         return _score(one, options) if ended and one.logprob > -math.inf else -math.inf
 
-    if not options.matching or any(one.match is None for one in hypotheses):
-        return hypotheses
-    return sorted(hypotheses, key=worth, reverse=True)
+    if not options.matching or any(one.match is None for one in candidates):
+        return candidates
+    return sorted(candidates, key=score, reverse=True)

@@ -1,4 +1,4 @@
-"""What is said of a photo, and how sure it is."""
+"""The caption of a photo, with its confidence."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,37 +21,39 @@ class Word:
 
 @dataclass(frozen=True)
 class Caption:
-    """What the model says about one photo."""
+    """A sentence about one photo, and what is known of it."""
 
     text: str  # one sentence
     logprob: float  # natural logarithm of the sentence's probability
-    # How likely it is right: 0..1, see `Calibration`. A model that was not calibrated gives the
-    # geometric mean of the probabilities of its words and of its end.
+    # How likely it is right: 0..1; see `Calibration`. Without one, the geometric mean of the
+    # probabilities of its words and of its end.
     confidence: float
     words: tuple[Word, ...]
-    alternatives: tuple["Caption", ...] = ()  # as many as were asked for, if so many differ
+    alternatives: tuple["Caption", ...] = ()  # fewer than asked for if too few differ
     # The photo is unlike all training photos, see `OutOfDistributionDetector`: the caption is a
     # guess, however confident it is. Always False where the checkpoint has no detector.
-    unfamiliar: bool = False
-    # What the photo took: "decode" its file, "wait" for a worker and for its batch, and what the
-    # whole batch took, "encoder" and "decoder". A GPU works on while the encoder returns.
+    out_of_distribution: bool = False
+    # How long each stage took: "decode" the file, "wait" for a worker and for a batch, then
+    # "encoder" and "decoder" for the whole batch. A GPU still works when the encoder returns.
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
 
 
-def compose(hypotheses: Sequence[Hypothesis], metadata: Metadata, *, unfamiliar: bool) -> Caption:
-    """Put into words what a model said of a photo.
+def compose(
+    hypotheses: Sequence[Hypothesis], metadata: Metadata, *, out_of_distribution: bool
+) -> Caption:
+    """Spell the sentences of a photo.
 
     Args:
-        hypotheses: the sentence, and then its alternatives.
+        hypotheses: the caption, and then its alternatives.
         metadata: of the model, with its vocabulary and its calibration.
-        unfamiliar: whether the photo is unlike all that the model learned from.
+        out_of_distribution: whether the photo is unlike all training photos.
     """
     best, *others = hypotheses
-    looks = [None] * len(best.tokens) if best.attention is None else list(best.attention)
+    maps = [None] * len(best.tokens) if best.attention is None else list(best.attention)
     words = tuple(
-        Word(text, logprob, None if look is None else look.reshape(_rows(look), -1))
-        for text, logprob, look in zip(
-            metadata.vocabulary.spell(best.tokens), best.logprobs, looks, strict=False
+        Word(text, logprob, None if weights is None else weights.reshape(_rows(weights), -1))
+        for text, logprob, weights in zip(
+            metadata.vocabulary.spell(best.tokens), best.logprobs, maps, strict=False
         )
     )
     return Caption(
@@ -59,11 +61,13 @@ def compose(hypotheses: Sequence[Hypothesis], metadata: Metadata, *, unfamiliar:
         best.logprob,
         confidence(Features.of(best), metadata.calibration),
         words,
-        tuple(compose([other], metadata, unfamiliar=unfamiliar) for other in others),
-        unfamiliar,
+        tuple(
+            compose([other], metadata, out_of_distribution=out_of_distribution) for other in others
+        ),
+        out_of_distribution,
     )
 
 
-def _rows(look: Floats) -> int:
-    # Photos are squeezed to a square, and so is the grid.
-    return math.isqrt(look.size)
+def _rows(weights: Floats) -> int:
+    # Photos are squeezed to a square, so the grid of regions is a square too.
+    return math.isqrt(weights.size)

@@ -1,4 +1,4 @@
-"""The checkpoints that ship with the program, which can be called by their names."""
+"""The checkpoints that ship with the program, and their names."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ NAMES = ("default", "small")  # small: for weak machines
 
 
 def find(checkpoint: Path | str) -> Path:
-    """Return where a checkpoint lies: one of `NAMES` ships, of any other this is the path."""
+    """Return the path of a checkpoint: of one that ships by its name, else what is given."""
     return WEIGHTS / f"{checkpoint}.safetensors" if str(checkpoint) in NAMES else Path(checkpoint)
 
 
 def ships(path: Path) -> bool:
-    """Say whether a checkpoint is one of those that ship."""
+    """Return whether a checkpoint is one of those that ship."""
     return path.resolve() in [find(name).resolve() for name in NAMES]
 
 

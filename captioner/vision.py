@@ -1,9 +1,9 @@
-"""torchvision, importable beside a PyTorch build that its compiled operators do not fit.
+"""torchvision, importable with a PyTorch build for which its operators were not compiled.
 
-torchvision's wheel is compiled against the CUDA build of PyTorch. Beside a CPU-only PyTorch its
+torchvision's wheel is compiled against the CUDA build of PyTorch. With a CPU-only PyTorch its
 operators stay unloaded, and the import fails with `operator torchvision::nms does not exist`,
 because torchvision registers shape functions for operators that were never declared. A ResNet
-needs none of them, so declaring their schemas is enough. Import torchvision from here only.
+needs none of them, so declaring their schemas is enough. Import torchvision only from here.
 """
 
 import importlib
@@ -23,7 +23,7 @@ try:
 except RuntimeError as error:
     if "operator torchvision::" not in str(error):
         raise
-    # The declarations last as long as the object.
+    # The declarations live as long as this object.
     _OPERATORS = _declare_missing_operators()
 
 from torchvision import models  # noqa: E402

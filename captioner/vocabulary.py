@@ -1,4 +1,4 @@
-"""Words to ids and back, and how a sentence is put together again."""
+"""Words to ids and back, and sentences from words."""
 
 import re
 from collections import Counter
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
 
-# A word keeps its inner hyphens (t-shirt); a clitic ('s, 't) is a word of its own, so that
-# "man's" shares what is learned of "man". Punctuation is dropped.
+# A word keeps its inner hyphens (t-shirt). A clitic ('s, 't) is a word of its own, so that "man's"
+# is "man" and a clitic. Punctuation is dropped.
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*|'[^\W_]+")
 _APOSTROPHES = str.maketrans({"\N{RIGHT SINGLE QUOTATION MARK}": "'", "`": "'"})
 
@@ -19,7 +19,7 @@ def tokenize(text: str) -> list[str]:
 
 
 class Vocabulary:
-    """The words that a model can say, each with its id; the first four are `SPECIAL`."""
+    """The words that a model can generate, each with its id; the first four are `SPECIAL`."""
 
     def __init__(self, words: Sequence[str]) -> None:
         """Take all words in the order of their ids, `SPECIAL` first."""
@@ -46,7 +46,7 @@ class Vocabulary:
         return [self._ids.get(word, UNKNOWN) for word in tokenize(text)]
 
     def spell(self, ids: Iterable[int]) -> list[str]:
-        """Turn ids into words as they stand in the vocabulary; specials are left out."""
+        """Turn ids into words as they are in the vocabulary, without the special ones."""
         return [self.words[index] for index in ids if index >= len(SPECIAL)]
 
     def decode(self, ids: Iterable[int]) -> str:

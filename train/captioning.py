@@ -156,5 +156,5 @@ def speak(model: Model, grids: Array, options: Options, device: str) -> list[lis
     memories = []
     for start in range(0, len(grids), BATCH):
         grid = torch.from_numpy(np.array(grids[start : start + BATCH])).to(device)
-        memories.append(model.remember(grid.float()))
+        memories.append(model.encode_grid(grid.float()))
     return say(model, memories, options)

@@ -222,7 +222,7 @@ def _recall(
     captions = [tuple(vocabulary.encode(record.captions[0])) for record in records]
     rank = [
         sum(other >= cosines[index] for other in cosines)
-        for index, cosines in enumerate(found.cosines(p, captions) for p in found.places(seen))
+        for index, cosines in enumerate(found.cosines(p, captions) for p in found.embed(seen))
     ]
     told = [f"{100 * np.mean(np.array(rank) <= most):.1f} % at {most}" for most in RANKS]
     return f"validation captions found among {len(captions)} by their photo: {', '.join(told)}"

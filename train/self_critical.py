@@ -200,7 +200,7 @@ def draw(
         and the natural logarithm of each word's probability.
     """
     decoder = model.decoder
-    memory = model.remember(grids)
+    memory = model.encode_grid(grids)
     state = decoder.begin(memory, samples)
     words = torch.full((len(grids) * samples,), START, device=grids.device)
     going = torch.ones_like(words, dtype=torch.bool)

@@ -139,7 +139,7 @@ def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]
         "caption": caption.text,
         "text": answer.text,
         "confidence": round(caption.confidence, 4),
-        "unfamiliar": caption.unfamiliar,
+        "unfamiliar": caption.out_of_distribution,
         "alternatives": [
             {"caption": other.text, "confidence": round(other.confidence, 4)}
             for other in caption.alternatives[: query.alternatives]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 OPSET = 17
-IR_VERSION = 8  # that of the opset, so that older runtimes read it too
+IR_VERSION = 8  # that of the opset, so that older runtimes can read it too
 FLOAT = TensorProto.FLOAT
 MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
 
@@ -17,7 +17,7 @@ TYPES = {"float": FLOAT, "int64": TensorProto.INT64, "uint8": TensorProto.UINT8}
 
 
 class Graph:
-    """Nodes in the order of their computation; values go by their names."""
+    """Nodes in the order of their computation; values have names."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -30,8 +30,8 @@ class Graph:
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def whole(self, *values: int) -> str:
-        """Add whole numbers, as shapes and axes are given, and return their name."""
+    def integers(self, *values: int) -> str:
+        """Add integers, such as shapes and axes, and return their name."""
         return self.constant(np.array(values, np.int64))
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
@@ -54,15 +54,19 @@ class Graph:
 
         Args:
             inputs: the type and the shape of each, by name.
-            outputs: what each is computed as, by the name that it shall have.
+            outputs: the name of the value that each is, by the name that it gets.
         """
         for name, value in outputs.items():
             self._nodes.append(helper.make_node("Identity", [value], [name]))
-        given = [
+        graph_inputs = [
             helper.make_tensor_value_info(name, TYPES[kind], shape)
             for name, (kind, shape) in inputs.items()
         ]
-        wanted = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
-        graph = helper.make_graph(self._nodes, "network", given, wanted, self._constants)
+        graph_outputs = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs
+        ]
+        graph = helper.make_graph(
+            self._nodes, "network", graph_inputs, graph_outputs, self._constants
+        )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)

@@ -1,9 +1,9 @@
 """Write the network for the CPU's runtime: `python -m captioner export --photos FOLDER`.
 
 The encoder's convolutions are rounded to 8 bits, with ranges measured on photos: static
-quantization. A range is the mean of what photos reach, so that a rare peak does not cost all other
-values their precision. The stem and the first block stay as they are: a quarter of the error comes
-from them. The decoder's matrices are in 8 bits too, see `linear_8_bit`.
+quantization. A range is the mean of the photos' peaks, so that a rare peak does not cost all other
+values their precision. The stem and the first block stay in single precision, because a quarter of
+the error would come from them. The decoder's matrices are in 8 bits too; see `linear_8_bit`.
 """
 
 import argparse
@@ -43,19 +43,19 @@ from captioner.runtime.protocols import Squares
 from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
-CALIBRATION = 200  # photos; a range is the mean of so many peaks
-SAMPLE = 50  # photos to compare captions of
+CALIBRATION = 200  # photos to measure ranges on
+SAMPLE = 50  # other photos, to compare captions on
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Export what the command line names; return 0, or 1 after saying what is wrong."""
+    """Export a checkpoint; return 0, or 1 after printing what is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m captioner export",
-        description="Write the network for ONNX Runtime, beside its checkpoint.",
+        description="Write the network for ONNX Runtime, next to its checkpoint.",
     )
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--photos", type=Path, required=True, help="folder of training photos")
-    parser.add_argument("--output", type=Path, help="beside the checkpoint if not given")
+    parser.add_argument("--output", type=Path, help="next to the checkpoint by default")
     args = parser.parse_args(arguments)
     try:
         metadata, model = checkpoint.load(args.checkpoint)
@@ -69,12 +69,14 @@ def main(arguments: Sequence[str]) -> int:
     _, network = exported.load(output)
     print(compare(metadata, model, network, compared))
     if output == exported_path(args.checkpoint):
-        print(f"what it costs: python -m train evaluate {args.checkpoint} --runtime onnx")
+        print(
+            f"to measure what it costs: python -m train evaluate {args.checkpoint} --runtime onnx"
+        )
     return 0
 
 
 def _photos(folder: Path, preprocessing: Preprocessing) -> tuple[Squares, Squares]:
-    """Return the photos to measure ranges on, and others to compare captions of."""
+    """Return the photos to measure ranges on, and others to compare captions on."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     random.Random(0).shuffle(paths)
     squares: list[Pixels] = []
@@ -84,9 +86,9 @@ def _photos(folder: Path, preprocessing: Preprocessing) -> tuple[Squares, Square
         try:
             squares.append(_square(path, preprocessing))
         except BadImage:
-            continue  # a folder may hold other files
+            continue  # the folder may have other files
     if len(squares) < 2:
-        raise ValueError(f"{folder} holds no two photos")
+        raise ValueError(f"{folder} has fewer than two photos")
     share = max(1, len(squares) * SAMPLE // (CALIBRATION + SAMPLE))
     return np.stack(squares[share:]), np.stack(squares[:share])
 
@@ -102,7 +104,7 @@ def export(metadata: Metadata, model: Model, made_from: str, photos: Squares, ou
         metadata: of the checkpoint.
         model: of the checkpoint.
         made_from: the `digest` of its file.
-        photos: of the kind that it was trained on, to measure ranges on.
+        photos: from the training distribution, to measure ranges on.
         output: the file.
     """
     encoder = networks.encoder_graph(model, metadata.preprocessing)
@@ -127,22 +129,22 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _precise(model: Model) -> int:
-    """Count the convolutions that stay as they are: the stem, the first block and its shortcut."""
+    """Count the convolutions that stay in single precision: the stem and the whole first block."""
     first = model.encoder.resnet.layer1[0]
     return 1 + sum(isinstance(part, nn.Conv2d) for part in first.modules())
 
 
 def _quantized(encoder: onnx.ModelProto, photos: Squares, precise: int) -> bytes:
     convolutions = [node.name for node in encoder.graph.node if node.op_type == "Conv"]
-    # It advises to optimize the graph first; there is no batch norm left to fold.
+    # The library advises to optimize the graph first, but no batch norm is left to fold.
     logging.getLogger().addFilter(_no_advice)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            given, found = Path(folder, "given.onnx"), Path(folder, "found.onnx")
-            onnx.save(encoder, given)
+            single, quantized = Path(folder, "single.onnx"), Path(folder, "quantized.onnx")
+            onnx.save(encoder, single)
             quantize_static(
-                given,
-                found,
+                single,
+                quantized,
                 _Reader(photos),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv", "Relu"],
@@ -152,7 +154,7 @@ def _quantized(encoder: onnx.ModelProto, photos: Squares, precise: int) -> bytes
                 weight_type=QuantType.QInt8,
                 extra_options={"CalibMovingAverage": True},
             )
-            return found.read_bytes()
+            return quantized.read_bytes()
     finally:
         logging.getLogger().removeFilter(_no_advice)
 
@@ -162,7 +164,7 @@ def _no_advice(record: logging.LogRecord) -> bool:
 
 
 def compare(metadata: Metadata, model: Model, network: OnnxNetwork, photos: Squares) -> str:
-    """Caption photos by both networks and say how much they agree."""
+    """Caption photos by both networks, and describe how much they agree."""
     options = Options()
     precise = PyTorchNetwork(model, metadata.preprocessing, "cpu")
     same, difference = 0, 0.0
@@ -176,5 +178,5 @@ def compare(metadata: Metadata, model: Model, network: OnnxNetwork, photos: Squa
         difference += abs(first.logprob - second.logprob)
     return (
         f"{same} of {len(photos)} captions are those of PyTorch; "
-        f"their log-probabilities differ by {difference / len(photos):.3f} in the mean"
+        f"their log-probabilities differ by {difference / len(photos):.3f} on average"
     )

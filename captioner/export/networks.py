@@ -1,8 +1,8 @@
-"""The network as two ONNX graphs, with 8-bit weights, for `exported.Exported` to run.
+"""The network as two ONNX graphs with 8-bit weights, for `runtime.onnx.OnnxNetwork`.
 
 The encoder's convolutions compute in 8 bits, with ranges measured on photos beforehand: static
-quantization. The decoder's matrices are kept in 8 bits and their inputs rounded row by row as they
-come, so that what is said of a photo does not depend on its neighbours.
+quantization. The decoder's matrices are stored in 8 bits and their inputs are rounded row by row at
+each step, so that a photo's caption does not depend on its neighbours.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from torch import nn
 from captioner.export.builder import FLOAT, MICROSOFT, Graph, Weights
 from captioner.model import Attention, Encoder, Model
 from captioner.photo.preprocessing import Preprocessing
+from captioner.runtime.onnx import ATTENTION
 
 Linear = Callable[[Graph, str, Weights, Weights | None], str]
 
@@ -24,8 +25,9 @@ BLOCK = 64  # weights of a row that share a scale
 def encoder_graph(model: Model, preprocessing: Preprocessing) -> ModelProto:
     """Build the encoder in single precision.
 
-    Takes squeezed photos `(batch, size, size, 3)` uint8, and returns what `Model.encode` does,
-    with keys and regions turned for `decoder_graph`.
+    Takes squeezed photos `(batch, size, size, 3)` uint8, and returns what `Model.encode` does, with
+    keys and regions transposed for `decoder_graph`. The names of the outputs are those of the files
+    that were exported before: "seen" are the pooled features.
     """
     graph, size = Graph(), preprocessing.size
     scale = 1 / (255 * np.array(preprocessing.std, np.float32))
@@ -35,9 +37,9 @@ def encoder_graph(model: Model, preprocessing: Preprocessing) -> ModelProto:
     centred = graph.add("Sub", scaled, graph.constant(shift))
     grid = _resnet(graph, graph.add("Transpose", centred, perm=[0, 3, 1, 2]), model.encoder)
     regions = _project(graph, grid, model.encoder)
-    kept = _remember(graph, regions, model)
-    kept["seen"] = graph.add("ReduceMean", grid, axes=[2, 3], keepdims=0)
-    return graph.model({"photos": ("uint8", ["batch", size, size, 3])}, kept)
+    memory = _memory(graph, regions, model)
+    memory["seen"] = graph.add("ReduceMean", grid, axes=[2, 3], keepdims=0)
+    return graph.model({"photos": ("uint8", ["batch", size, size, 3])}, memory)
 
 
 def _resnet(graph: Graph, photos: str, encoder: Encoder) -> str:
@@ -83,7 +85,7 @@ def _convolve(graph: Graph, x: str, convolution: nn.Module, norm: nn.Module) -> 
 
 
 def _affine(norm: nn.Module) -> tuple[Weights, Weights]:
-    """Return what a batch norm multiplies by, and adds, once it is trained."""
+    """Return what a trained batch norm multiplies by, and what it adds."""
     assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -92,7 +94,7 @@ def _affine(norm: nn.Module) -> tuple[Weights, Weights]:
 
 
 def _project(graph: Graph, grid: str, encoder: Encoder) -> str:
-    flat = graph.add("Reshape", grid, graph.whole(0, encoder.channels, -1))
+    flat = graph.add("Reshape", grid, graph.integers(0, encoder.channels, -1))
     rows = graph.add("Transpose", flat, perm=[0, 2, 1])
     weight, bias = _array(encoder.projection.weight), _array(encoder.projection.bias)
     if isinstance(encoder.norm, nn.BatchNorm1d):
@@ -109,15 +111,15 @@ def _project(graph: Graph, grid: str, encoder: Encoder) -> str:
     )
 
 
-def _remember(graph: Graph, regions: str, model: Model) -> dict[str, str]:
+def _memory(graph: Graph, regions: str, model: Model) -> dict[str, str]:
     decoder = model.decoder
     pooled = graph.add("ReduceMean", regions, axes=[1], keepdims=0)
-    told = graph.add("Tanh", linear(graph, pooled, *_parameters(decoder.start)))
-    split = graph.whole(*[model.config.hidden_size] * _parts(model))
-    state = graph.several("Split", _parts(model), told, split, axis=-1)
+    start = graph.add("Tanh", linear(graph, pooled, *_parameters(decoder.start)))
+    split = graph.integers(*[model.config.hidden_size] * _parts(model))
+    state = graph.several("Split", _parts(model), start, split, axis=-1)
     if decoder.attention is None:
-        whole = graph.add("Unsqueeze", pooled, graph.whole(1))
-        return {"regions": whole, "keys": pooled, **_named(state)}  # there is nothing to compare
+        whole = graph.add("Unsqueeze", pooled, graph.integers(1))
+        return {"regions": whole, "keys": pooled, **_named(state)}  # keys are not used
     key = _array(decoder.attention.key.weight)
     keys = linear(graph, regions, key, None)
     if decoder.attention.energy is None:
@@ -139,13 +141,15 @@ def decoder_graph(model: Model, linear: Linear) -> ModelProto:
     if decoder.attention is None:
         context, gate = "regions", linear(graph, state[0], *_parameters(decoder.gate))
     else:
-        asked = np.concatenate([_array(m.weight) for m in (decoder.attention.query, decoder.gate)])
-        biases = np.concatenate([_array(m.bias) for m in (decoder.attention.query, decoder.gate)])
-        split = graph.whole(config.hidden_size, config.hidden_size)
-        query, gate = graph.several(
-            "Split", 2, linear(graph, state[0], asked, biases), split, axis=-1
+        weights = np.concatenate(
+            [_array(m.weight) for m in (decoder.attention.query, decoder.gate)]
         )
-        context, outputs["looks"] = _attend(graph, query, decoder.attention)
+        biases = np.concatenate([_array(m.bias) for m in (decoder.attention.query, decoder.gate)])
+        split = graph.integers(config.hidden_size, config.hidden_size)
+        query, gate = graph.several(
+            "Split", 2, linear(graph, state[0], weights, biases), split, axis=-1
+        )
+        context, outputs[ATTENTION] = _attend(graph, query, decoder.attention)
     gated = graph.add("Mul", graph.add("Sigmoid", gate), context)
     after = _recur(graph, graph.add("Concat", embedded, gated, axis=-1), state, model, linear)
     features = graph.add("Concat", after[0], gated, embedded, axis=-1)
@@ -176,46 +180,51 @@ def _recur(graph: Graph, x: str, state: list[str], model: Model, linear: Linear)
     inner, inner_bias = _array(cell.weight_hh), _array(cell.bias_hh)
     outer, outer_bias = _array(cell.weight_ih), _array(cell.bias_ih)
     if isinstance(cell, nn.LSTMCell):
-        # One matrix for both, so that one operation reads it.
+        # One matrix for both, so that one operation computes both.
         both = graph.add("Concat", x, state[0], axis=-1)
         weight = np.concatenate((outer, inner), axis=1)
         gates = linear(graph, both, weight, outer_bias + inner_bias)
-        i, f, g, o = graph.several("Split", 4, gates, graph.whole(*[cell.hidden_size] * 4), axis=-1)
+        i, f, g, o = graph.several(
+            "Split", 4, gates, graph.integers(*[cell.hidden_size] * 4), axis=-1
+        )
         kept = graph.add("Mul", graph.add("Sigmoid", f), state[1])
         new = graph.add("Mul", graph.add("Sigmoid", i), graph.add("Tanh", g))
         memory = graph.add("Add", kept, new)
         return [graph.add("Mul", graph.add("Sigmoid", o), graph.add("Tanh", memory)), memory]
-    thirds = graph.whole(*[cell.hidden_size] * 3)
-    heard = graph.several("Split", 3, linear(graph, x, outer, outer_bias), thirds, axis=-1)
-    held = graph.several("Split", 3, linear(graph, state[0], inner, inner_bias), thirds, axis=-1)
-    reset, update = (
-        graph.add("Sigmoid", graph.add("Add", heard[part], held[part])) for part in (0, 1)
+    thirds = graph.integers(*[cell.hidden_size] * 3)
+    from_input = graph.several("Split", 3, linear(graph, x, outer, outer_bias), thirds, axis=-1)
+    from_state = graph.several(
+        "Split", 3, linear(graph, state[0], inner, inner_bias), thirds, axis=-1
     )
-    new = graph.add("Tanh", graph.add("Add", heard[2], graph.add("Mul", reset, held[2])))
+    reset, update = (
+        graph.add("Sigmoid", graph.add("Add", from_input[part], from_state[part]))
+        for part in (0, 1)
+    )
+    new = graph.add("Tanh", graph.add("Add", from_input[2], graph.add("Mul", reset, from_state[2])))
     change = graph.add("Mul", update, graph.add("Sub", state[0], new))
     return [graph.add("Add", new, change)]
 
 
 def _attend(graph: Graph, query: str, attention: Attention) -> tuple[str, str]:
     if attention.energy is not None:
-        rows = graph.add("Unsqueeze", query, graph.whole(2))
-        keys = graph.add("Unsqueeze", "keys", graph.whole(1))
+        rows = graph.add("Unsqueeze", query, graph.integers(2))
+        keys = graph.add("Unsqueeze", "keys", graph.integers(1))
         mixed = graph.add("Tanh", graph.add("Add", rows, keys))
         energy = graph.constant(_array(attention.energy.weight)[0])
-        looks = graph.add("Softmax", graph.add("MatMul", mixed, energy), axis=-1)
-        return graph.add("MatMul", looks, "regions"), looks
+        weights = graph.add("Softmax", graph.add("MatMul", mixed, energy), axis=-1)
+        return graph.add("MatMul", weights, "regions"), weights
     width = attention.query.out_features // attention.heads
     scaled = graph.add("Mul", query, graph.constant(np.array(width**-0.5, np.float32)))
     queries = _heads(graph, scaled, attention, [0, 2, 1, 3])
     weights = graph.add("Softmax", graph.add("MatMul", queries, "keys"), axis=-1)
     context = graph.add("Transpose", graph.add("MatMul", weights, "regions"), perm=[0, 2, 1, 3])
-    flat = graph.add("Reshape", context, graph.whole(0, 0, attention.query.out_features))
+    flat = graph.add("Reshape", context, graph.integers(0, 0, attention.query.out_features))
     return flat, graph.add("ReduceMean", weights, axes=[1], keepdims=0)
 
 
 def _heads(graph: Graph, x: str, attention: Attention, order: list[int]) -> str:
     width = attention.query.out_features // attention.heads
-    apart = graph.add("Reshape", x, graph.whole(0, 0, attention.heads, width))
+    apart = graph.add("Reshape", x, graph.integers(0, 0, attention.heads, width))
     return graph.add("Transpose", apart, perm=order)
 
 

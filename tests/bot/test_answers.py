@@ -140,13 +140,13 @@ async def test_another_caption_differs_in_more_than_a_word() -> None:
 
 
 async def test_another_caption_out_of_distribution_is_a_guess_too() -> None:
-    other = Caption("This is the only cat.", -0.1, 0.9, SURE.words, unfamiliar=True)
+    other = Caption("This is the only cat.", -0.1, 0.9, SURE.words, out_of_distribution=True)
 
     async def caption(photo: bytes, options: Options) -> Caption:
-        return replace(SURE, unfamiliar=True, alternatives=(other,))
+        return replace(SURE, out_of_distribution=True, alternatives=(other,))
 
     # The words in which it is said that it guesses are no words of the caption that is shown.
-    shown = replies.captioned(replace(SURE, unfamiliar=True))
+    shown = replies.captioned(replace(SURE, out_of_distribution=True))
     answer = await answers(caption).another(b"", 1, shown)
     assert answer.text == replies.captioned(other) == f"{replies.GUESS}this is the only cat."
     assert replies.without_doubt(answer.text) == other.text
@@ -201,7 +201,7 @@ async def test_guesses_are_counted_separately(
         return REGISTRY.get_sample_value("captioner_photos_total", labels) or 0
 
     async def caption(photo: bytes, options: Options) -> Caption:
-        return replace(SURE, unfamiliar=photo == b"a drawing")
+        return replace(SURE, out_of_distribution=photo == b"a drawing")
 
     before = count("captioned"), count("guessed")
     for photo in (b"a drawing", b"a dog", b"a drawing"):

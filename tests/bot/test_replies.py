@@ -34,7 +34,7 @@ def test_a_caption_twice_as_likely_wrong_as_right_is_worded_with_doubt(
 def test_a_caption_out_of_distribution_is_a_guess_however_sure_it_is(
     confidence: float,
 ) -> None:
-    said = replies.captioned(replace(caption("A dog runs.", confidence), unfamiliar=True))
+    said = replies.captioned(replace(caption("A dog runs.", confidence), out_of_distribution=True))
 
     assert said == (
         "This is unlike the photos that I learned from, so I can only guess: a dog runs."

@@ -52,7 +52,7 @@ async def test_a_photo_becomes_a_sentence(tiny_file: Path) -> None:
     assert caption.alternatives == ()
 
 
-async def test_confidence_is_told_by_the_calibration_for_each_sentence(tiny: Trained) -> None:
+async def test_the_calibration_gives_each_sentence_its_confidence(tiny: Trained) -> None:
     calibration = Calibration(right=50, intercept=3.0, mean=2.0, length=-0.1)
     options = [Options(alternatives=2), Options(sample=True, seed=3, alternatives=2)]
     async with Captioner(*on_cpu(tiny.having(calibration=calibration))) as captioner:
@@ -65,7 +65,7 @@ async def test_confidence_is_told_by_the_calibration_for_each_sentence(tiny: Tra
     assert len({one.confidence for one in sentences}) > 1
 
 
-async def test_a_model_that_was_not_calibrated_tells_the_mean_probability_of_a_word(
+async def test_without_a_calibration_the_confidence_is_the_mean_probability_of_a_word(
     tiny: Trained,
 ) -> None:
     async with Captioner(*on_cpu(tiny)) as captioner:
@@ -113,13 +113,13 @@ async def test_a_truncated_photo_fails_alone(tiny: Trained) -> None:
     assert isinstance(third, Caption)
 
 
-async def test_limits_are_those_that_were_given(tiny: Trained) -> None:
+async def test_the_limits_of_the_serving_config_apply(tiny: Trained) -> None:
     async with Captioner(*on_cpu(tiny), ServingConfig(limits=Limits(max_bytes=10))) as captioner:
         with pytest.raises(BadImage, match="too large"):
             await captioner.caption(PHOTOS[0])
 
 
-async def test_a_caption_tells_what_its_photo_took(tiny: Trained) -> None:
+async def test_a_caption_has_the_seconds_of_each_stage(tiny: Trained) -> None:
     async with Captioner(*on_cpu(tiny), ServingConfig(max_wait=0.05)) as captioner:
         started = time.perf_counter()
         first, second = await asyncio.gather(*map(captioner.caption, [PHOTOS[0], PHOTOS[0]]))
@@ -154,7 +154,7 @@ async def test_a_photo_that_takes_too_long_fails_alone(tiny: Trained) -> None:
             await late
 
 
-async def test_what_is_measured_is_told(tiny: Trained) -> None:
+async def test_each_stage_is_measured(tiny: Trained) -> None:
     measured: list[Measurement] = []
     serving = ServingConfig(max_wait=1, max_batch=3)
     async with Captioner(*on_cpu(tiny), serving, measured.append) as captioner:
@@ -185,7 +185,7 @@ async def test_too_many_photos_are_refused_at_once_and_the_others_answered(held:
         held.check_room()
 
 
-async def test_leaving_answers_what_was_accepted_and_accepts_no_more(held: Held) -> None:
+async def test_leaving_answers_accepted_photos_and_accepts_no_more(held: Held) -> None:
     await held.__aenter__()
     accepted = asyncio.create_task(held.caption(PHOTOS[0]))
     async with asyncio.timeout(5):
@@ -223,7 +223,7 @@ async def test_a_full_device_halves_the_batch_and_goes_on(
     assert "halved" in caplog.text
 
 
-async def test_one_photo_that_is_too_much_for_the_device_is_an_error(tiny: Trained) -> None:
+async def test_one_photo_that_does_not_fit_the_device_is_an_error(tiny: Trained) -> None:
     class Full(Captioner):
         def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
             raise torch.OutOfMemoryError("out of memory")
@@ -233,7 +233,7 @@ async def test_one_photo_that_is_too_much_for_the_device_is_an_error(tiny: Train
             await captioner.caption(PHOTOS[0])
 
 
-def test_auto_takes_the_fastest_device_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_the_fastest_device(monkeypatch: pytest.MonkeyPatch) -> None:
     for cuda, mps, device in ((True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda answer=cuda: answer)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda answer=mps: answer)
@@ -241,7 +241,7 @@ def test_auto_takes_the_fastest_device_there_is(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("device", ["toaster", "cuda:99"])
-def test_a_device_that_is_not_there_is_named(tiny: Trained, device: str) -> None:
+def test_a_missing_device_is_named(tiny: Trained, device: str) -> None:
     with pytest.raises(UnusableError, match=f"^device '{device}' cannot be used: ") as caught:
         PyTorchNetwork(tiny.model, tiny.metadata.preprocessing, device)
     assert caught.value.setting == "device"

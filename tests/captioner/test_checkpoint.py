@@ -43,7 +43,7 @@ def metadata_of(path: Path) -> Metadata:
 
 
 def rewrite(path: Path, change: Callable[[Header, Tensors], None]) -> None:
-    """Change what is in a checkpoint, and write a sound safetensors file again."""
+    """Change the contents of a checkpoint, and write a sound safetensors file again."""
     with safe_open(path, "pt") as file:
         header = file.metadata()
     tensors = load_file(path)
@@ -70,7 +70,9 @@ def copied(tiny_file: Path, tmp_path: Path) -> Path:
     ],
     ids=str,
 )
-def test_a_saved_model_says_the_same_again(fields: dict[str, Any], tmp_path: Path) -> None:
+def test_a_saved_model_generates_the_same_captions_again(
+    fields: dict[str, Any], tmp_path: Path
+) -> None:
     model, preprocessing = tiny_model(**fields), Preprocessing(64, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
     training, scores = {"epochs": 3, "rates": [0.1, 0.2]}, {"CIDEr": 57.5, "split": "test"}
     path = tmp_path / "model.safetensors"
@@ -125,9 +127,7 @@ def detector_of(mean: float = 0.25, size: int = 64) -> OutOfDistributionDetector
 
 
 @pytest.mark.parametrize(("cell", "size"), [("lstm", 64), ("gru", 32)])
-def test_what_is_known_of_training_photos_is_kept_in_half_precision(
-    cell: str, size: int, tmp_path: Path
-) -> None:
+def test_the_detector_is_kept_in_half_precision(cell: str, size: int, tmp_path: Path) -> None:
     path, detector = tmp_path / "fitted.safetensors", detector_of(size=size)
     model = tiny_model(cell=cell)
     checkpoint.save(path, *trained(model, out_of_distribution=detector))
@@ -143,7 +143,7 @@ def test_what_is_known_of_training_photos_is_kept_in_half_precision(
     assert loaded.state_dict().keys() == model.state_dict().keys()
 
 
-def test_a_file_in_which_nothing_is_known_of_training_photos_has_no_trace_of_it(
+def test_a_file_without_a_detector_has_none_of_its_keys(
     tiny_file: Path,
 ) -> None:
     with safe_open(tiny_file, "pt") as file:
@@ -156,7 +156,7 @@ def put(name: str, tensor: torch.Tensor) -> Callable[[Header, Tensors], None]:
     return lambda header, tensors: tensors.update({name: tensor})
 
 
-def test_how_sentences_go_with_photos_is_kept_in_half_precision(
+def test_the_matching_is_kept_in_half_precision(
     tiny_file: Path, tiny: Trained, tmp_path: Path
 ) -> None:
     path, matching = tmp_path / "matching.safetensors", tiny_matching()
@@ -180,7 +180,7 @@ def test_how_sentences_go_with_photos_is_kept_in_half_precision(
         (tiny_matching(channels=2048), "of 2048 channels"),
     ],
 )
-def test_places_of_another_network_are_refused(
+def test_the_matching_of_another_network_is_refused(
     matching: Matching, reason: str, copied: Path, tiny: Trained
 ) -> None:
     checkpoint.save(copied, *tiny.having(matching=matching))
@@ -195,7 +195,7 @@ def test_places_of_another_network_are_refused(
         (put("matching.bias", torch.full((16,), torch.nan)), "bias must be of finite numbers"),
     ],
 )
-def test_damaged_places_are_refused(
+def test_a_damaged_matching_is_refused(
     copied: Path, tiny: Trained, change: Callable[[Header, Tensors], None], reason: str
 ) -> None:
     checkpoint.save(copied, *tiny.having(matching=tiny_matching()))
@@ -229,7 +229,7 @@ def test_damaged_places_are_refused(
          "unreadable metadata .*familiarity is of 9 numbers, its decoder starts from 64"),
     ],
 )  # fmt: skip
-def test_what_is_known_of_training_photos_is_refused_if_damaged(
+def test_a_damaged_detector_is_refused(
     copied: Path, tiny: Trained, change: Callable[[Header, Tensors], None], reason: str
 ) -> None:
     checkpoint.save(copied, *tiny.having(out_of_distribution=detector_of()))
@@ -237,7 +237,9 @@ def test_what_is_known_of_training_photos_is_refused_if_damaged(
     assert re.match(reason, refused(copied))
 
 
-def test_saving_what_was_loaded_writes_the_same_weights(tiny_file: Path, tmp_path: Path) -> None:
+def test_saving_a_loaded_checkpoint_writes_the_same_weights(
+    tiny_file: Path, tmp_path: Path
+) -> None:
     again = tmp_path / "again.safetensors"
     checkpoint.save(again, *checkpoint.load(tiny_file))
     first, second = load_file(tiny_file), load_file(again)

@@ -38,7 +38,7 @@ every_strategy = pytest.mark.parametrize("options", STRATEGIES.values(), ids=STR
 
 @functools.cache
 def model_of(name: str, vocabulary_size: int = 29, end: float = 0.0) -> Model:
-    """Return a model that is the readier to end the higher `end` is."""
+    """Return a model that ends its sentences the sooner, the higher `end` is."""
     model = copy.deepcopy(_built(name, vocabulary_size))
     with torch.no_grad():
         model.decoder.output.bias[END] += end
@@ -57,16 +57,16 @@ def grids(count: int) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def remember(model: Model, seen: torch.Tensor) -> Memory:
-    return model.remember(seen)
+def encode(model: Model, features: torch.Tensor) -> Memory:
+    return model.encode_grid(features)
 
 
-def speak(model: Model, count: int, options: Options) -> list[list[Hypothesis]]:
-    return generate(model, remember(model, grids(count)), options)
+def decode(model: Model, count: int, options: Options) -> list[list[Hypothesis]]:
+    return generate(model, encode(model, grids(count)), options)
 
 
-def sentences(found: list[list[Hypothesis]]) -> list[list[Words]]:
-    return [[hypothesis.tokens for hypothesis in row] for row in found]
+def sentences(candidates: list[list[Hypothesis]]) -> list[list[Words]]:
+    return [[hypothesis.tokens for hypothesis in row] for row in candidates]
 
 
 # The same rules once more, as plain as they can be written: one photo, one sentence at a time.
@@ -78,7 +78,7 @@ def speaker(model: Model, photo: torch.Tensor) -> Callable[[Words], list[float]]
     @functools.cache
     @torch.inference_mode()
     def next_word(words: Words) -> list[float]:
-        memory = remember(model, photo[None])
+        memory = encode(model, photo[None])
         state = model.decoder.begin(memory, 1)
         for word in (START, *words):
             logprobs, state, _ = model.step(np.array([word]), state, memory)
@@ -93,7 +93,7 @@ def allowed_after(words: Words, size: int, options: Options) -> set[int]:
         allowed.remove(END)
     n = options.no_repeat_ngram
     if n:
-        runs = {words[place : place + n] for place in range(len(words) - n + 1)}
+        runs = {words[position : position + n] for position in range(len(words) - n + 1)}
         allowed = {word for word in allowed if (*words, word)[-n:] not in runs}
     return allowed or {END}
 
@@ -141,7 +141,7 @@ def plain_beam_search(model: Model, photo: torch.Tensor, options: Options) -> li
 def test_a_beam_of_one_is_greedy(name: str, changes: dict[str, Any]) -> None:
     options = Options(beam=1, max_length=12, **changes)
     model = model_of(name)
-    found = sentences(speak(model, 4, options))
+    found = sentences(decode(model, 4, options))
     assert found == [[plain_greedy(model, photo, options)] for photo in grids(4)]
     assert len({row[0] for row in found}) > 1
 
@@ -159,9 +159,9 @@ def test_a_beam_of_one_is_greedy(name: str, changes: dict[str, Any]) -> None:
     ids=lambda options: f"beam-{options.beam}-min-{options.min_length}",
 )
 @pytest.mark.parametrize("end", [0.0, 4.0])
-def test_beam_search_finds_what_a_plain_one_finds(name: str, options: Options, end: float) -> None:
+def test_beam_search_finds_the_same_as_a_plain_one(name: str, options: Options, end: float) -> None:
     model = model_of(name, 12, end)
-    found = sentences(speak(model, 3, options))
+    found = sentences(decode(model, 3, options))
     assert found == [plain_beam_search(model, photo, options) for photo in grids(3)]
 
 
@@ -169,7 +169,7 @@ def test_beam_search_finds_what_a_plain_one_finds(name: str, options: Options, e
 @pytest.mark.parametrize("length_penalty", [0.0, 0.7, 1.5])
 def test_a_wide_beam_finds_every_sentence_in_its_order(name: str, length_penalty: float) -> None:
     model, words, longest = model_of(name, 7), (4, 5, 6), 3
-    found = speak(
+    found = decode(
         model,
         2,
         Options(
@@ -184,53 +184,55 @@ def test_a_wide_beam_finds_every_sentence_in_its_order(name: str, length_penalty
     for row, photo in zip(found, grids(2), strict=True):
         next_word = speaker(model, photo)
 
-        def score(said: Words, next_word: Callable[[Words], list[float]] = next_word) -> float:
-            total = math.fsum(next_word(said[:place])[word] for place, word in enumerate(said))
-            return total / len(said) ** length_penalty
+        def score(sentence: Words, next_word: Callable[[Words], list[float]] = next_word) -> float:
+            total = math.fsum(
+                next_word(sentence[:position])[word] for position, word in enumerate(sentence)
+            )
+            return total / len(sentence) ** length_penalty
 
         ended = [
-            (*said, END)
+            (*sentence, END)
             for length in range(longest)
-            for said in itertools.product(words, repeat=length)
+            for sentence in itertools.product(words, repeat=length)
         ]
         cut = list(itertools.product(words, repeat=longest))
         order = sorted(ended, key=score, reverse=True) + sorted(cut, key=score, reverse=True)
         assert [hypothesis.tokens for hypothesis in row] == [
-            tuple(word for word in said if word != END) for said in order
+            tuple(word for word in sentence if word != END) for sentence in order
         ]
 
 
 @every_model
-def test_of_what_the_search_finds_that_is_said_which_goes_with_the_photo(name: str) -> None:
+def test_the_caption_is_the_candidate_that_matches_the_photo(name: str) -> None:
     model, matching = model_of(name, 12, end=1.0), tiny_matching(words=12)
-    memory = remember(model, grids(12))
+    memory = encode(model, grids(12))
     options = Options(beam=6, alternatives=5)
-    found = generate(model, memory, options)
+    likeliest_first = generate(model, memory, options)
     matched = generate(model, memory, options, matching)
-    places = matching.places(grids(12).mean(1).numpy())
+    embeddings = matching.embed(grids(12).mean(1).numpy())
 
-    def worth(said: Hypothesis, place: Floats) -> float:
-        (match,) = matching.cosines(place, [said.tokens])
-        return said.logprob / len(said.logprobs) ** options.length_penalty + 4 * match
+    def score(sentence: Hypothesis, embedding: Floats) -> float:
+        (match,) = matching.cosines(embedding, [sentence.tokens])
+        return sentence.logprob / len(sentence.logprobs) ** options.length_penalty + 4 * match
 
-    pairs = zip(matched, found, strict=True)
+    pairs = zip(matched, likeliest_first, strict=True)
     assert any(row[0].tokens != likeliest[0].tokens for row, likeliest in pairs)
-    for row, likeliest, place in zip(matched, found, places, strict=True):
-        expected = matching.cosines(place, [one.tokens for one in row])
+    for row, likeliest, embedding in zip(matched, likeliest_first, embeddings, strict=True):
+        expected = matching.cosines(embedding, [one.tokens for one in row])
         assert [one.match for one in row] == pytest.approx(expected, abs=1e-5)
         assert {one.match for one in likeliest} == {None}
-        ended = [worth(one, place) for one in row if len(one.logprobs) > len(one.tokens)]
+        ended = [score(one, embedding) for one in row if len(one.logprobs) > len(one.tokens)]
         assert ended == pytest.approx(sorted(ended, reverse=True), abs=1e-4)
         for one in likeliest:
-            assert len(one.logprobs) == len(one.tokens) or worth(one, place) < ended[0] + 1e-4
+            assert len(one.logprobs) == len(one.tokens) or score(one, embedding) < ended[0] + 1e-4
 
 
 @every_strategy
-def test_how_well_a_sentence_goes_with_its_photo_does_not_depend_on_the_neighbours(
+def test_a_match_does_not_depend_on_the_neighbours(
     options: Options,
 ) -> None:
     model, matching = model_of("lstm-additive"), tiny_matching(words=29)
-    memory = remember(model, grids(4))
+    memory = encode(model, grids(4))
     together = generate(model, memory, options, matching)
     for photo in range(4):
         (alone,) = generate(model, memory.select(np.array([photo])), options, matching)
@@ -263,10 +265,8 @@ def options_of_every_kind() -> st.SearchStrategy[Options]:
     size=st.sampled_from([6, 8, 29]),
     end=st.sampled_from([-math.inf, 0.0, 6.0]),
 )
-def test_whatever_the_options_sentences_keep_to_them(
-    options: Options, name: str, size: int, end: float
-) -> None:
-    for row in speak(model_of(name, size, end), 2, options):
+def test_sentences_obey_any_options(options: Options, name: str, size: int, end: float) -> None:
+    for row in decode(model_of(name, size, end), 2, options):
         assert 1 <= len(row) <= 1 + options.alternatives
         assert len({hypothesis.tokens for hypothesis in row}) == len(row)
         for hypothesis in row:
@@ -276,7 +276,11 @@ def test_whatever_the_options_sentences_keep_to_them(
             assert not {PAD, START, UNKNOWN, END} & set(words)
             assert len(words) >= options.min_length or allowed_after(words, size, options) == {END}
             n = options.no_repeat_ngram
-            runs = [words[place : place + n] for place in range(len(words) - n + 1)] if n else []
+            runs = (
+                [words[position : position + n] for position in range(len(words) - n + 1)]
+                if n
+                else []
+            )
             assert len(set(runs)) == len(runs)
 
 
@@ -284,7 +288,7 @@ def test_whatever_the_options_sentences_keep_to_them(
 def test_a_sentence_ends_no_earlier_than_it_may(options: Options) -> None:
     for least in (0, 1, 4):
         strategy = Options(**{**vars(options), "min_length": least, "alternatives": 0})
-        for row in speak(model_of("lstm-additive", end=100.0), 2, strategy):
+        for row in decode(model_of("lstm-additive", end=100.0), 2, strategy):
             assert len(row[0].tokens) == least
 
 
@@ -292,7 +296,7 @@ def test_a_sentence_ends_no_earlier_than_it_may(options: Options) -> None:
 @every_model
 def test_where_no_sentence_ends_it_is_cut(options: Options, name: str) -> None:
     model = model_of(name, end=-math.inf)
-    for row in speak(model, 3, options):
+    for row in decode(model, 3, options):
         assert len(row) == 1 + options.alternatives
         for hypothesis in row:
             assert len(hypothesis.tokens) == len(hypothesis.logprobs) == options.max_length
@@ -301,41 +305,43 @@ def test_where_no_sentence_ends_it_is_cut(options: Options, name: str) -> None:
 
 @every_strategy
 @pytest.mark.parametrize("end", [0.0, -math.inf])
-def test_where_all_is_forbidden_the_sentence_ends(options: Options, end: float) -> None:
+def test_a_sentence_ends_where_every_word_is_forbidden(options: Options, end: float) -> None:
     # Two words, each once, do not make the five that are asked for.
     strict = Options(**{**vars(options), "no_repeat_ngram": 1, "min_length": 5})
-    for row in speak(model_of("lstm-additive", 6, end), 3, strict):
+    for row in decode(model_of("lstm-additive", 6, end), 3, strict):
         for hypothesis in row:
             assert sorted(hypothesis.tokens) == [4, 5]
 
 
 @every_model
-def test_alternatives_are_as_many_as_asked_all_different_and_the_better_first(name: str) -> None:
+def test_there_are_as_many_alternatives_as_asked_for_all_different_the_better_first(
+    name: str,
+) -> None:
     options = Options(beam=2, alternatives=6)
-    for row in speak(model_of(name), 3, options):
+    for row in decode(model_of(name), 3, options):
         assert len({hypothesis.tokens for hypothesis in row}) == 7
         ended = [hypothesis for hypothesis in row if len(hypothesis.tokens) < options.max_length]
         scores = [score(hypothesis, options) for hypothesis in ended]
         assert scores == sorted(scores, reverse=True)
 
 
-def test_alternatives_do_not_change_the_sample_and_come_the_better_first() -> None:
+def test_alternatives_do_not_change_the_sample_and_the_better_come_first() -> None:
     model = model_of("lstm-additive")
     for seed in range(8):
         options = Options(sample=True, seed=seed, temperature=0.6, max_length=6)
-        alone = sentences(speak(model, 3, options))
+        alone = sentences(decode(model, 3, options))
         more = Options(**{**vars(options), "alternatives": 4})
-        for row, (only,) in zip(speak(model, 3, more), alone, strict=True):
+        for row, (only,) in zip(decode(model, 3, more), alone, strict=True):
             assert row[0].tokens == only
             scores = [score(hypothesis, options) for hypothesis in row[1:]]
             assert scores == sorted(scores, reverse=True)
 
 
-def test_of_alternatives_that_are_much_the_same_the_best_is_kept() -> None:
+def test_the_best_of_similar_alternatives_is_kept() -> None:
     options = Options(sample=True, seed=1, temperature=1.3, top_p=1.0, alternatives=4)
     differing = Options(**{**vars(options), "difference": 0.4})
-    alike = speak(model_of("lstm-additive"), 6, options)
-    apart = speak(model_of("lstm-additive"), 6, differing)
+    alike = decode(model_of("lstm-additive"), 6, options)
+    apart = decode(model_of("lstm-additive"), 6, differing)
     assert [row[0].tokens for row in alike] == [row[0].tokens for row in apart]
     assert sentences(alike) != sentences(apart)
     assert sum(map(len, apart)) > len(apart)
@@ -343,20 +349,20 @@ def test_of_alternatives_that_are_much_the_same_the_best_is_kept() -> None:
 
 @every_model
 @pytest.mark.parametrize("sample", [False, True])
-def test_alternatives_differ_in_as_many_words_as_asked(name: str, sample: bool) -> None:
+def test_alternatives_differ_in_as_many_words_as_asked_for(name: str, sample: bool) -> None:
     options = Options(
         beam=2, alternatives=6, sample=sample, seed=3, temperature=1.5, top_p=1.0, difference=0.3
     )
     plain = Options(**{**vars(options), "difference": 0.0})
     model = model_of(name)
-    for row, alike in zip(speak(model, 3, options), speak(model, 3, plain), strict=True):
+    for row, alike in zip(decode(model, 3, options), decode(model, 3, plain), strict=True):
         assert row[0].tokens == alike[0].tokens or not sample
         for index, hypothesis in enumerate(row):
             words = set(hypothesis.tokens)
             for better in row[:index]:
                 assert len(words - set(better.tokens)) >= 0.3 * len(words)
     # Where nothing need differ nothing is left out.
-    assert any(len(row) > 1 for row in speak(model, 3, plain))
+    assert any(len(row) > 1 for row in decode(model, 3, plain))
 
 
 def score(hypothesis: Hypothesis, options: Options) -> float:
@@ -365,28 +371,28 @@ def score(hypothesis: Hypothesis, options: Options) -> float:
 
 @every_strategy
 @every_model
-def test_the_same_seed_says_the_same(options: Options, name: str) -> None:
+def test_the_same_seed_generates_the_same(options: Options, name: str) -> None:
     model = model_of(name)
     torch.manual_seed(1)
-    first = speak(model, 3, options)
+    first = decode(model, 3, options)
     torch.manual_seed(2)
-    assert speak(model, 3, options) == first
+    assert decode(model, 3, options) == first
 
 
-def test_another_seed_says_something_else() -> None:
+def test_another_seed_generates_something_else() -> None:
     model = model_of("lstm-additive")
-    said = {sentences(speak(model, 1, Options(sample=True, seed=seed)))[0][0] for seed in range(5)}
-    assert len(said) > 2
+    sentence = {
+        sentences(decode(model, 1, Options(sample=True, seed=seed)))[0][0] for seed in range(5)
+    }
+    assert len(sentence) > 2
 
 
 @every_strategy
 @every_model
-def test_what_is_said_of_a_photo_does_not_depend_on_its_neighbours(
-    options: Options, name: str
-) -> None:
+def test_a_caption_does_not_depend_on_its_neighbours(options: Options, name: str) -> None:
     model = model_of(name, end={"lstm-additive": 0.0, "gru-dot": 1.0, "lstm-plain": 1.0}[name])
     with_maps = Options(**{**vars(options), "attention": True})
-    memory = remember(model, grids(6))
+    memory = encode(model, grids(6))
     together = generate(model, memory, with_maps)
     assert len({len(row[0].tokens) for row in together}) > 1  # some leave the batch early
     for order in ([0], [5], [3, 3, 1], [5, 4, 3, 2, 1, 0]):
@@ -404,12 +410,12 @@ def test_what_is_said_of_a_photo_does_not_depend_on_its_neighbours(
 @every_model
 def test_probabilities_are_the_models_own(options: Options, name: str) -> None:
     model = model_of(name, end=1.0)
-    for photo, row in zip(grids(3), speak(model, 3, options), strict=True):
+    for photo, row in zip(grids(3), decode(model, 3, options), strict=True):
         for hypothesis in row:
-            said = torch.tensor([[START, *hypothesis.tokens, END]])
+            sentence = torch.tensor([[START, *hypothesis.tokens, END]])
             with torch.inference_mode():
-                logits, _ = model(photo[None], said)
-            expected = logits.log_softmax(-1).gather(1, said[0, 1:, None])[:, 0].tolist()
+                logits, _ = model(photo[None], sentence)
+            expected = logits.log_softmax(-1).gather(1, sentence[0, 1:, None])[:, 0].tolist()
             cut = len(hypothesis.tokens) == options.max_length
             assert hypothesis.logprobs == pytest.approx(expected[: -1 if cut else None], abs=1e-4)
             assert hypothesis.logprob == pytest.approx(sum(hypothesis.logprobs))
@@ -418,38 +424,38 @@ def test_probabilities_are_the_models_own(options: Options, name: str) -> None:
 
 @every_strategy
 @pytest.mark.parametrize("name", ["lstm-additive", "gru-dot"])
-def test_attention_is_told_on_request_word_by_word(options: Options, name: str) -> None:
+def test_attention_is_returned_on_request_word_by_word(options: Options, name: str) -> None:
     model = model_of(name, end=1.0)
     asked = Options(**{**vars(options), "attention": True})
-    for photo, row in zip(grids(3), speak(model, 3, asked), strict=True):
+    for photo, row in zip(grids(3), decode(model, 3, asked), strict=True):
         for hypothesis in row:
             assert hypothesis.attention is not None
             assert hypothesis.attention.shape == (len(hypothesis.tokens), 4)
             np.testing.assert_allclose(hypothesis.attention.sum(-1), 1, rtol=1e-5)
             with torch.inference_mode():
-                _, looks = model(photo[None], torch.tensor([[START, *hypothesis.tokens]]))
-            np.testing.assert_allclose(hypothesis.attention, looks[0], atol=1e-5)
+                _, maps = model(photo[None], torch.tensor([[START, *hypothesis.tokens]]))
+            np.testing.assert_allclose(hypothesis.attention, maps[0], atol=1e-5)
 
 
 @every_strategy
-def test_attention_does_not_change_what_is_said(options: Options) -> None:
+def test_attention_does_not_change_the_caption(options: Options) -> None:
     model = model_of("lstm-additive")
     asked = Options(**{**vars(options), "attention": True})
-    unasked = speak(model, 3, options)
-    assert sentences(speak(model, 3, asked)) == sentences(unasked)
+    unasked = decode(model, 3, options)
+    assert sentences(decode(model, 3, asked)) == sentences(unasked)
     assert all(hypothesis.attention is None for row in unasked for hypothesis in row)
 
 
 @every_strategy
-def test_a_model_without_attention_tells_none(options: Options) -> None:
+def test_a_model_without_attention_returns_none(options: Options) -> None:
     asked = Options(**{**vars(options), "attention": True})
-    for row in speak(model_of("lstm-plain"), 2, asked):
+    for row in decode(model_of("lstm-plain"), 2, asked):
         assert all(hypothesis.attention is None for hypothesis in row)
 
 
-def test_an_empty_sentence_looks_nowhere() -> None:
+def test_an_empty_sentence_has_an_empty_attention_map() -> None:
     options = Options(beam=1, min_length=0, attention=True)
-    for row in speak(model_of("lstm-additive", end=100.0), 2, options):
+    for row in decode(model_of("lstm-additive", end=100.0), 2, options):
         assert row[0].tokens == ()
         assert row[0].attention is not None
         assert row[0].attention.shape == (0, 4)
@@ -463,17 +469,17 @@ def test_an_empty_sentence_looks_nowhere() -> None:
 @every_model
 def test_sampling_without_chance_is_greedy(name: str, changes: dict[str, float]) -> None:
     model = model_of(name)
-    greedy = sentences(speak(model, 4, Options(beam=1)))
+    greedy = sentences(decode(model, 4, Options(beam=1)))
     for seed in (1, 2):
         cold = Options(sample=True, seed=seed, **changes)  # type: ignore[arg-type]
-        assert sentences(speak(model, 4, cold)) == greedy
+        assert sentences(decode(model, 4, cold)) == greedy
 
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (4.0, 1.0), (0.5, 1.0), (3.0, 0.7)])
-def test_words_are_drawn_as_often_as_they_are_likely(temperature: float, top_p: float) -> None:
+def test_words_are_sampled_as_often_as_they_are_likely(temperature: float, top_p: float) -> None:
     model, draws = model_of("lstm-additive", 7), 300
     photo = grids(1)
-    memory = remember(model, photo)
+    memory = encode(model, photo)
     counts: Counter[Words] = Counter()
     for seed in range(draws):
         options = Options(

@@ -45,7 +45,7 @@ def test_the_plain_photo_comes_first_then_one_tile_for_each_word() -> None:
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 6), (6, 0), (6, 6)])
-def test_the_photo_is_bright_only_where_the_model_looked(row: int, column: int) -> None:
+def test_the_photo_is_bright_only_where_the_attention_is(row: int, column: int) -> None:
     sheet = draw_attention(grey_photo(), ["dog"], maps_at((row, column)))
 
     left, top, _, _ = tile_boxes(sheet)[1]

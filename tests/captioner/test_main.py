@@ -79,7 +79,7 @@ def test_json_gives_one_object_a_line(tiny_file: Path, folder: Path, capsys: Cap
     assert answer["logprob"] < 0 < answer["confidence"] < 1
 
 
-def test_alternatives_stand_indented_under_the_caption(
+def test_alternatives_are_indented_under_the_caption(
     tiny_file: Path, folder: Path, capsys: Captured
 ) -> None:
     assert run(tiny_file, "--alternatives", 2, folder / "b.jpg") == 0
@@ -88,7 +88,7 @@ def test_alternatives_stand_indented_under_the_caption(
     assert [line[:2] for line in others] == ["  ", "  "]
 
 
-def test_samples_depend_on_the_seed_alone(tiny_file: Path, folder: Path, capsys: Captured) -> None:
+def test_samples_depend_only_on_the_seed(tiny_file: Path, folder: Path, capsys: Captured) -> None:
     texts = []
     for seed in (1, 1, 2):
         run(tiny_file, "--sample", "--seed", seed, folder / "b.jpg")
@@ -136,7 +136,7 @@ def test_a_sheet_that_cannot_be_written_is_an_error(
     assert "cannot be written" in capsys.readouterr().err
 
 
-def test_a_profile_says_what_each_stage_took(
+def test_a_profile_prints_how_long_each_stage_took(
     tiny_file: Path, folder: Path, capsys: Captured
 ) -> None:
     run(tiny_file, folder / "b.jpg")
@@ -196,7 +196,7 @@ def test_the_command_runs_and_reports_failure_by_its_exit_code(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such signal")
-def test_a_reader_that_leaves_early_ends_the_command_without_a_word(
+def test_a_reader_that_leaves_early_ends_the_command_without_a_message(
     tiny_file: Path, folder: Path
 ) -> None:
     command = [sys.executable, "-m", "captioner", "--checkpoint", str(tiny_file), str(folder)]
@@ -209,7 +209,7 @@ def test_a_reader_that_leaves_early_ends_the_command_without_a_word(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a name may be any bytes")
-def test_a_name_that_is_no_text_is_printed_as_it_is(tiny_file: Path, folder: Path) -> None:
+def test_a_name_that_is_not_text_is_printed_as_it_is(tiny_file: Path, folder: Path) -> None:
     name = os.fsencode(folder) + b"/caf\xe9.jpg"
     with open(name, "wb") as file:
         file.write(photo_bytes(5))

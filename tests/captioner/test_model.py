@@ -96,7 +96,7 @@ def test_regions_run_along_the_rows_of_the_photo() -> None:
 
 
 @every_decoder
-def test_shapes_are_those_that_the_contract_names(name: str) -> None:
+def test_shapes_are_as_documented(name: str) -> None:
     model = model_of(name)
     with torch.inference_mode():
         memory = model.encode(photos())
@@ -107,28 +107,28 @@ def test_shapes_are_those_that_the_contract_names(name: str) -> None:
         assert [part.shape for part in after] == [(6, HIDDEN)] * len(state)
         assert logprobs.shape == (6, VOCABULARY)
         np.testing.assert_allclose(np.exp(logprobs).sum(-1), 1, rtol=1e-5)
-        logits, looks = model(photos(), TOKENS)
+        logits, maps = model(photos(), TOKENS)
         assert logits.shape == (WORDS, VOCABULARY)
     if "plain" not in name:
         assert weights is not None
         assert weights.shape == (6, REGIONS)
-        assert looks.shape == (4, 4, REGIONS)
+        assert maps.shape == (4, 4, REGIONS)
     else:
         assert weights is None
-        assert looks is None
+        assert maps is None
 
 
 @every_decoder
 def test_photos_and_their_grid_give_the_same(name: str) -> None:
     model = model_of(name)
     with torch.inference_mode():
-        seen, _ = model(photos(), TOKENS)
+        from_photos, _ = model(photos(), TOKENS)
         cached, _ = model(model.encoder.grid(photos()), TOKENS)
-    torch.testing.assert_close(seen, cached)
+    torch.testing.assert_close(from_photos, cached)
 
 
 @pytest.mark.parametrize("name", [name for name in DECODERS if "plain" in name])
-def test_without_attention_every_word_hears_the_mean_of_the_grid(name: str) -> None:
+def test_without_attention_the_context_is_the_mean_of_the_grid(name: str) -> None:
     model = model_of(name)
     with torch.inference_mode():
         memory = model.encode(photos())
@@ -144,15 +144,15 @@ def test_without_attention_every_word_hears_the_mean_of_the_grid(name: str) -> N
 @pytest.mark.parametrize("name", [name for name in DECODERS if "plain" not in name])
 def test_attention_sums_to_one_and_moves_from_word_to_word(name: str) -> None:
     with torch.inference_mode():
-        _, looks = model_of(name)(photos(), TOKENS)
-    assert (looks >= 0).all()
-    torch.testing.assert_close(looks.sum(-1), torch.ones(4, 4))
-    assert not torch.allclose(looks[0, 0], looks[0, 1], atol=1e-4)
-    assert not torch.allclose(looks[0, 0], looks[2, 0], atol=1e-4)
+        _, maps = model_of(name)(photos(), TOKENS)
+    assert (maps >= 0).all()
+    torch.testing.assert_close(maps.sum(-1), torch.ones(4, 4))
+    assert not torch.allclose(maps[0, 0], maps[0, 1], atol=1e-4)
+    assert not torch.allclose(maps[0, 0], maps[2, 0], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["lstm-additive", "lstm-dot"])
-def test_the_context_is_what_the_weights_point_at(name: str) -> None:
+def test_the_context_is_the_weighted_mean_of_the_regions(name: str) -> None:
     model = model_of(name)
     assert model.decoder.attention is not None
     with torch.inference_mode():
@@ -179,19 +179,19 @@ def test_additive_attention_is_bahdanaus() -> None:
 
 
 @torch.inference_mode()
-def test_each_head_of_dot_product_attention_looks_with_its_own_share() -> None:
+def test_each_head_of_dot_product_attention_uses_its_own_share() -> None:
     model = model_of("lstm-dot-4-heads")
     attention, memory, hidden = model.decoder.attention, model.encode(photos()), queries()
     assert attention is not None
     context, weights = attention(hidden, memory)
     for photo, row in itertools.product(range(2), range(3)):
-        query, looks, seen = attention.query(hidden[photo, row]), [], []
+        query, weights_of_heads, context_of_heads = attention.query(hidden[photo, row]), [], []
         for part in torch.arange(HIDDEN).chunk(4):
             energies = memory.keys[photo][:, part] @ query[part] / len(part) ** 0.5
-            looks.append(energies.softmax(0))
-            seen.append(looks[-1] @ memory.regions[photo][:, part])
-        torch.testing.assert_close(context[photo, row], torch.cat(seen))
-        torch.testing.assert_close(weights[photo, row], torch.stack(looks).mean(0))
+            weights_of_heads.append(energies.softmax(0))
+            context_of_heads.append(weights_of_heads[-1] @ memory.regions[photo][:, part])
+        torch.testing.assert_close(context[photo, row], torch.cat(context_of_heads))
+        torch.testing.assert_close(weights[photo, row], torch.stack(weights_of_heads).mean(0))
 
 
 @every_decoder
@@ -199,18 +199,18 @@ def test_teacher_forcing_equals_stepping(name: str) -> None:
     model = model_of(name)
     with torch.inference_mode():
         forced = teach(model, photos(), TOKENS)
-        _, looked = model(photos(), TOKENS)
+        _, maps = model(photos(), TOKENS)
         memory = model.encode(photos())
         state = model.decoder.begin(memory, 2)
-        for place in range(TOKENS.shape[1] - 1):
-            logprobs, state, weights = model.step(TOKENS[:, place].numpy(), state, memory)
+        for position in range(TOKENS.shape[1] - 1):
+            logprobs, state, weights = model.step(TOKENS[:, position].numpy(), state, memory)
             for row in range(len(TOKENS)):
-                if TOKENS[row, place + 1] == PAD:
+                if TOKENS[row, position + 1] == PAD:
                     continue
-                before = (TOKENS[:row, 1:] != PAD).sum() + place
+                before = (TOKENS[:row, 1:] != PAD).sum() + position
                 torch.testing.assert_close(forced[before], torch.from_numpy(logprobs[row]))
                 if weights is not None:
-                    torch.testing.assert_close(looked[row, place], torch.from_numpy(weights[row]))
+                    torch.testing.assert_close(maps[row, position], torch.from_numpy(weights[row]))
 
 
 @every_decoder
@@ -235,22 +235,22 @@ def test_a_caption_does_not_depend_on_its_neighbours(name: str) -> None:
 
 
 @every_decoder
-def test_the_photo_and_every_word_before_change_what_is_said_next(name: str) -> None:
+def test_the_next_word_depends_on_the_photo_and_every_word_before(name: str) -> None:
     model = model_of(name)
     other = TOKENS.clone()
     other[0, 1] = 6
     with torch.inference_mode():
-        said = teach(model, photos(), TOKENS)
+        logprobs = teach(model, photos(), TOKENS)
         after_another_word = teach(model, photos(), other)
         of_other_photos = teach(model, photos().flip(0), TOKENS)
-    assert not torch.isclose(said, of_other_photos, atol=1e-3).all(-1).any()
-    changed = ~torch.isclose(said, after_another_word, atol=1e-3).all(-1)
+    assert not torch.isclose(logprobs, of_other_photos, atol=1e-3).all(-1).any()
+    changed = ~torch.isclose(logprobs, after_another_word, atol=1e-3).all(-1)
     # The first word is predicted before it is heard; nothing of the other captions changes.
     assert changed.tolist() == [False, True, True, True] + [False] * (WORDS - 4)
 
 
 @every_decoder
-def test_photos_that_are_selected_are_remembered_as_they_were(name: str) -> None:
+def test_selected_photos_keep_their_memory(name: str) -> None:
     model = model_of(name)
     with torch.inference_mode():
         memory = model.encode(photos(3))
@@ -276,7 +276,7 @@ def unmoved(model: Model, images: torch.Tensor) -> dict[str, float]:
 
 
 @every_decoder
-def test_the_gradient_reaches_every_weight_but_those_of_cached_features(name: str) -> None:
+def test_the_gradient_reaches_every_weight_except_those_of_cached_features(name: str) -> None:
     model = model_of(name)
     with torch.no_grad():
         grid = model.encoder.grid(photos())
@@ -301,17 +301,17 @@ def test_tied_embeddings_share_their_memory() -> None:
 def test_batch_norm_takes_the_place_of_layer_norm() -> None:
     model = tiny_model(batch_norm=True).train()
     with torch.no_grad():
-        seen = model.encoder.project(torch.randn(6, REGIONS, 512) * 5 + 3)
-    torch.testing.assert_close(seen.mean((0, 1)), torch.zeros(HIDDEN), atol=1e-5, rtol=0)
+        regions = model.encoder.project(torch.randn(6, REGIONS, 512) * 5 + 3)
+    torch.testing.assert_close(regions.mean((0, 1)), torch.zeros(HIDDEN), atol=1e-5, rtol=0)
     torch.testing.assert_close(
-        seen.var((0, 1), unbiased=False), torch.ones(HIDDEN), atol=1e-3, rtol=0
+        regions.var((0, 1), unbiased=False), torch.ones(HIDDEN), atol=1e-3, rtol=0
     )
     with torch.no_grad():
-        seen = model_of("lstm-plain").encoder.project(torch.randn(6, REGIONS, 512) * 5 + 3)
-    torch.testing.assert_close(seen.mean(-1), torch.zeros(6, REGIONS), atol=1e-5, rtol=0)
+        regions = model_of("lstm-plain").encoder.project(torch.randn(6, REGIONS, 512) * 5 + 3)
+    torch.testing.assert_close(regions.mean(-1), torch.zeros(6, REGIONS), atol=1e-5, rtol=0)
 
 
-def test_dropout_belongs_to_training_alone() -> None:
+def test_dropout_is_only_for_training() -> None:
     model = tiny_model(dropout=0.5)
     with torch.inference_mode():
         grid = model.encoder.grid(photos())

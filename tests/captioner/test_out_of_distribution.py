@@ -1,4 +1,4 @@
-"""Photos unlike those that a model learned from are told, and others are not."""
+"""Photos unlike the training photos are detected, and others are not."""
 
 import asyncio
 from dataclasses import replace
@@ -23,7 +23,7 @@ MIXED = np.random.default_rng(0).normal(size=(SIZE, SIZE)) / 5
 
 
 def photos(count: int, seed: int, spread: float = 1.0) -> Floats:
-    """Return what a decoder starts from in photos of a kind."""
+    """Return the start states of photos from one distribution."""
     chance = np.random.default_rng(seed).normal(size=(count, SIZE))
     return (0.5 + spread * chance @ MIXED).astype(np.float32)
 
@@ -39,20 +39,20 @@ def test_the_mean_of_the_training_photos_is_nearest() -> None:
     assert not FITTED.detect(mean)[0]
 
 
-def test_the_farther_from_the_mean_the_larger_is_the_distance_in_proportion() -> None:
+def test_the_distance_is_proportional_to_the_difference_from_the_mean() -> None:
     step = photos(1, seed=3) - FITTED.mean
     near, far = (FITTED.distance(FITTED.mean + factor * step)[0] for factor in (1, 10))
     assert far == pytest.approx(10 * near, rel=1e-4)
     assert FITTED.detect(FITTED.mean + 10 * step)[0]
 
 
-def test_one_photo_in_a_hundred_of_the_kind_is_unfamiliar_and_all_of_another_kind() -> None:
+def test_one_percent_of_similar_photos_is_detected_and_all_of_other_photos() -> None:
     assert PERCENTILE == 99
     assert FITTED.detect(photos(5000, seed=4)).mean() == pytest.approx(0.01, abs=0.005)
     assert FITTED.detect(photos(50, seed=5, spread=4)).all()
 
 
-def test_the_distance_counts_in_how_many_spreads_a_photo_lies_apart() -> None:
+def test_the_distance_is_in_standard_deviations_along_each_axis() -> None:
     eigenvalues, axes = np.linalg.eigh(np.cov(TRAINING.T))
     narrow, wide = axes[:, 1], axes[:, -1]
     away = np.stack([FITTED.mean + narrow, FITTED.mean + wide]).astype(np.float32)
@@ -63,7 +63,7 @@ def test_the_distance_counts_in_how_many_spreads_a_photo_lies_apart() -> None:
     assert [beside, along] == pytest.approx((1 / shrunk / SIZE) ** 0.5, rel=5e-3)
 
 
-def test_what_is_fitted_is_kept_in_half_precision_without_loss() -> None:
+def test_the_detector_fits_half_precision_without_loss() -> None:
     for array in (FITTED.mean, FITTED.whitening):
         np.testing.assert_array_equal(array, array.astype(np.float16))
 
@@ -92,7 +92,7 @@ def test_training_photos_that_are_all_alike_are_refused(count: int) -> None:
         ({"threshold": "1"}, "threshold is '1'"),
     ],
 )
-def test_what_does_not_fit_together_is_named(fields: dict[str, Any], reason: str) -> None:
+def test_arrays_that_do_not_fit_together_are_named(fields: dict[str, Any], reason: str) -> None:
     right = {
         "mean": np.zeros(2, np.float32),
         "whitening": np.eye(2, dtype=np.float32),
@@ -118,25 +118,27 @@ def fitted_to(tiny: Trained, seeds: range, threshold: float | None = None) -> Tr
     return tiny.having(out_of_distribution=detector)
 
 
-async def test_a_caption_and_its_alternatives_tell_that_the_photo_is_unfamiliar(
+async def test_a_caption_and_its_alternatives_are_marked_out_of_distribution(
     tiny: Trained,
 ) -> None:
     for threshold, unfamiliar in ((1e9, False), (0.0, True)):
         async with Captioner(*on_cpu(fitted_to(tiny, range(4), threshold))) as captioner:
-            said = await captioner.caption(photo_bytes(9), Options(alternatives=2))
-        assert [one.unfamiliar for one in (said, *said.alternatives)] == [unfamiliar] * 3
+            caption = await captioner.caption(photo_bytes(9), Options(alternatives=2))
+        assert [one.out_of_distribution for one in (caption, *caption.alternatives)] == [
+            unfamiliar
+        ] * 3
 
 
-async def test_each_photo_of_a_batch_is_told_by_itself(tiny: Trained) -> None:
+async def test_each_photo_of_a_batch_is_detected_by_itself(tiny: Trained) -> None:
     model = fitted_to(tiny, range(40))
     strange = BLANK, photo_bytes(3), BLANK, photo_bytes(5)
     asked = [Options(), Options(beam=1), Options(beam=1), Options()]
     async with Captioner(*on_cpu(model), ServingConfig(max_wait=1, max_batch=4)) as captioner:
-        said = await asyncio.gather(*map(captioner.caption, strange, asked))
-    assert [one.unfamiliar for one in said] == [True, False, True, False]
+        caption = await asyncio.gather(*map(captioner.caption, strange, asked))
+    assert [one.out_of_distribution for one in caption] == [True, False, True, False]
 
 
-async def test_nothing_is_unfamiliar_to_a_model_that_was_not_fitted(tiny: Trained) -> None:
+async def test_without_a_detector_no_photo_is_out_of_distribution(tiny: Trained) -> None:
     assert tiny.metadata.out_of_distribution is None
     async with Captioner(*on_cpu(tiny)) as captioner:
-        assert not (await captioner.caption(BLANK)).unfamiliar
+        assert not (await captioner.caption(BLANK)).out_of_distribution

@@ -10,12 +10,12 @@ def caption(milliseconds: float) -> Caption:
     )
 
 
-def test_the_first_run_stands_beside_the_median_of_the_others() -> None:
+def test_the_first_run_is_next_to_the_median_of_the_others() -> None:
     lines = table(caption(100), [caption(20), caption(2000), caption(10)]).splitlines()
     assert lines[1].split() == ["decode", "100.0", "20.0"]
     assert lines[-1].split() == ["all", "400.0", "80.0"]
 
 
-def test_the_decoder_is_told_by_the_word() -> None:
+def test_the_decoder_has_a_time_per_word() -> None:
     *_, decoder, _ = table(caption(100), [caption(20)]).splitlines()
     assert decoder.endswith("4 words, 5.0 ms each")

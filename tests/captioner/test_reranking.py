@@ -10,7 +10,7 @@ BEAM = Options(alternatives=3)
 
 
 def ended(*words: int, score: float, match: float | None = None) -> Hypothesis:
-    """Return a sentence of such a score."""
+    """Return a sentence with this score."""
     length = len(words) + 1
     each = score * length**Options.length_penalty / length
     return Hypothesis(words, (each,) * length, match)
@@ -26,47 +26,47 @@ MATCHED = ended(4, 5, 6, 7, score=-1.5, match=0.5)
 UNLIKELY = ended(4, 5, 6, 8, score=-3.0, match=0.6)
 
 
-def test_what_is_likely_and_goes_with_the_photo_comes_first() -> None:
+def test_a_likely_candidate_that_matches_comes_first() -> None:
     assert choose([LIKELIEST, MATCHED, UNLIKELY], BEAM) == [MATCHED, LIKELIEST, UNLIKELY]
 
 
 @pytest.mark.parametrize(
     ("weight", "first"), [(0.0, LIKELIEST), (1.0, LIKELIEST), (4.0, MATCHED), (20.0, UNLIKELY)]
 )
-def test_how_much_the_photo_counts_is_an_option(weight: float, first: Hypothesis) -> None:
+def test_the_weight_of_the_match_is_an_option(weight: float, first: Hypothesis) -> None:
     options = Options(matching=weight)
 
     assert choose([LIKELIEST, MATCHED, UNLIKELY], options) == [first]
 
 
-def test_where_nothing_is_known_of_the_photo_the_order_of_the_search_stays() -> None:
+def test_without_a_match_the_order_of_the_search_stays() -> None:
     found = [dataclasses.replace(one, match=None) for one in (LIKELIEST, MATCHED, UNLIKELY)]
 
     assert choose(found, BEAM) == found
 
 
 @pytest.mark.parametrize("score", [-1.0, -math.inf])
-def test_what_was_cut_stays_behind_what_ended(score: float) -> None:
+def test_cut_candidates_stay_behind_those_that_ended(score: float) -> None:
     cuts = [cut(4, 5, 6, last, score=score, match=0.9) for last in (6, 7)]
 
     assert choose([LIKELIEST, *cuts], BEAM) == [LIKELIEST, *cuts]
     assert choose(cuts, BEAM) == cuts
 
 
-def test_what_could_not_be_said_stays_behind() -> None:
+def test_impossible_candidates_stay_last() -> None:
     impossible = [ended(4, 5, 6, last, score=-math.inf, match=0.9) for last in (6, 7)]
 
     assert choose([UNLIKELY, *impossible], BEAM) == [UNLIKELY, *impossible]
     assert choose(impossible, BEAM) == impossible
 
 
-def test_alternatives_differ_from_what_is_said() -> None:
+def test_alternatives_differ_from_the_caption() -> None:
     found = choose([LIKELIEST, MATCHED, UNLIKELY], Options(alternatives=3, difference=0.3))
 
     assert found == [MATCHED, LIKELIEST]
 
 
-def test_the_first_draw_stays_first_and_the_others_follow_by_what_they_are_worth() -> None:
+def test_the_first_sample_stays_first_and_the_others_follow_by_score() -> None:
     sample = Options(sample=True, alternatives=3)
 
     assert choose([UNLIKELY, LIKELIEST, MATCHED, UNLIKELY], sample) == [

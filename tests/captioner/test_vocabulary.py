@@ -86,7 +86,7 @@ captions = st.lists(
 
 
 @given(st.lists(captions, min_size=1, max_size=3))
-def test_what_a_vocabulary_was_built_from_comes_back(texts: list[str]) -> None:
+def test_a_vocabulary_encodes_and_decodes_its_own_captions(texts: list[str]) -> None:
     vocabulary = Vocabulary.build(texts)
     for text in texts:
         ids = vocabulary.encode(text)
@@ -116,6 +116,6 @@ def test_any_text_becomes_words_without_spaces_or_capitals(text: str) -> None:
         ((*SPECIAL, "<pad>"), "each word once"),
     ],
 )
-def test_a_list_that_is_no_vocabulary_is_refused(words: tuple[str, ...], reason: str) -> None:
+def test_a_list_that_is_not_a_vocabulary_is_refused(words: tuple[str, ...], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Vocabulary(words)

@@ -26,7 +26,7 @@ def shipped(name: str) -> Trained:
 
 @pytest.fixture(scope="module")
 def card(name: str) -> str:
-    """What the card says of one of them."""
+    """Return the part of the card on one checkpoint."""
     parts = re.split(r"^# (\w+)\.safetensors$", CARD, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))[name]
 
@@ -38,7 +38,7 @@ async def test_every_example_gets_a_sentence_of_its_own(shipped: Trained) -> Non
     assert len(set(captions)) == len(EXAMPLES) > 0
 
 
-def test_the_card_tells_the_scores_that_the_file_holds(shipped: Trained, card: str) -> None:
+def test_the_card_has_the_scores_of_the_file(shipped: Trained, card: str) -> None:
     scores = shipped.metadata.scores
     assert scores["split"] == "test"
     names = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider")
@@ -49,25 +49,25 @@ def test_the_card_tells_the_scores_that_the_file_holds(shipped: Trained, card: s
     assert f"{len(shipped.metadata.vocabulary):,} words" in card
 
 
-def test_the_file_is_small_and_its_licence_lies_beside_it(name: str) -> None:
+def test_the_file_is_small_and_has_its_licence(name: str) -> None:
     assert find(name).stat().st_size <= LARGEST[name]
     assert "non-commercial" in (WEIGHTS / "LICENSE").read_text()
 
 
-def test_the_card_says_what_it_was_made_from_and_on_what_terms(card: str) -> None:
+def test_the_card_names_its_sources_and_their_terms(card: str) -> None:
     assert "non-commercial use only" in card
     assert "github.com/uber-research/permute-quantize-finetune" in card
 
 
-async def test_the_exported_network_is_that_checkpoint(name: str, shipped: Trained) -> None:
+async def test_the_exported_network_is_of_the_same_checkpoint(name: str, shipped: Trained) -> None:
     photos = [path.read_bytes() for path in EXAMPLES]
     async with (
         Captioner.load(name, runtime="onnx") as exported,
         Captioner(*on_cpu(shipped)) as captioner,
     ):
-        said = [await exported.caption(photo) for photo in photos]
-        meant = [await captioner.caption(photo) for photo in photos]
-    same = sum(one.text == other.text for one, other in zip(said, meant, strict=True))
+        captions = [await exported.caption(photo) for photo in photos]
+        expected = [await captioner.caption(photo) for photo in photos]
+    same = sum(one.text == other.text for one, other in zip(captions, expected, strict=True))
     assert same >= len(photos) / 2
     assert exported.metadata.vocabulary.words == shipped.metadata.vocabulary.words
     assert exported.metadata.scores == shipped.metadata.scores

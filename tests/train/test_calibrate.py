@@ -153,8 +153,8 @@ async def test_a_checkpoint_learns_which_photos_it_knows_the_like_of(
         assert kept is not None
         np.testing.assert_array_equal(kept.whitening, fitted.out_of_distribution.whitening)
         learned_from = [record.photo.read_bytes() for record in read(data).split("train")]
-        known = [(await captioner.caption(photo)).unfamiliar for photo in learned_from]
-        strange = [(await captioner.caption(noise(seed))).unfamiliar for seed in range(4)]
+        known = [(await captioner.caption(photo)).out_of_distribution for photo in learned_from]
+        strange = [(await captioner.caption(noise(seed))).out_of_distribution for seed in range(4)]
 
     assert known.count(True) < len(known) / 4
     assert all(strange)

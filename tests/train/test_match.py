@@ -46,7 +46,7 @@ def test_sentences_are_told_by_photos_of_the_kind_that_were_never_seen() -> None
     found = fitted()
 
     sentences = [(RED, CIRCLE), (WHITE, CIRCLE), (RED, SQUARE), (WHITE, SQUARE)]
-    for kind, place in enumerate(found.places(views(1, seed=5)[0])):
+    for kind, place in enumerate(found.embed(views(1, seed=5)[0])):
         assert int(np.argmax(found.cosines(place, sentences))) == kind
 
 

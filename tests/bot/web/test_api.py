@@ -147,7 +147,7 @@ async def test_a_photo_out_of_distribution_is_marked_and_its_caption_remains_pla
     client: ClientSession,
 ) -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
-        return Caption("A dog runs.", -0.3, 0.9, SURE.words, unfamiliar=True)
+        return Caption("A dog runs.", -0.3, 0.9, SURE.words, out_of_distribution=True)
 
     async with (
         serving(web_chat(caption)) as url,

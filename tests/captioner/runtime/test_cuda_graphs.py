@@ -1,4 +1,4 @@
-"""The encoder on CUDA says what it says on the CPU, whatever the size of the batch."""
+"""The encoder computes the same on CUDA as on the CPU, for every batch size."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_batches_are_rounded_up_to_powers_of_two(count: int, size: int) -> None:
     assert rounded_up(count) == size
 
 
-def test_what_cannot_be_captured_is_seen_without_a_graph(
+def test_a_batch_that_cannot_be_captured_is_encoded_without_a_graph(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tried: list[int] = []
@@ -38,39 +38,39 @@ def test_what_cannot_be_captured_is_seen_without_a_graph(
         tried.append(len(photos))
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    seen = network("cpu")
-    monkeypatch.setattr(seen, "_graphs", refuse)
-    found = [seen.encode(squares(2)).regions for _ in range(2)]
-    assert torch.equal(found[0], network("cpu").encode(squares(2)).regions)
-    assert torch.equal(found[0], found[1])
+    encoder = network("cpu")
+    monkeypatch.setattr(encoder, "_graphs", refuse)
+    regions = [encoder.encode(squares(2)).regions for _ in range(2)]
+    assert torch.equal(regions[0], network("cpu").encode(squares(2)).regions)
+    assert torch.equal(regions[0], regions[1])
     assert tried == [2]
     assert "without a graph" in caplog.text
 
 
-def test_want_of_memory_is_not_taken_for_want_of_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_device_is_not_taken_for_a_failed_capture(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(photos: Squares) -> Memory:
         raise torch.OutOfMemoryError
 
-    seen = network("cpu")
-    monkeypatch.setattr(seen, "_graphs", refuse)
+    encoder = network("cpu")
+    monkeypatch.setattr(encoder, "_graphs", refuse)
     with pytest.raises(torch.OutOfMemoryError):
-        seen.encode(squares(2))
+        encoder.encode(squares(2))
 
 
 @needs_cuda
 @pytest.mark.parametrize("count", [1, 3, 4, 8])
-def test_a_graph_sees_what_the_cpu_sees(count: int) -> None:
+def test_a_graph_encodes_as_the_cpu_does(count: int) -> None:
     on_cuda, on_cpu = network("cuda"), network("cpu")
     for seed in range(3):  # captured, then replayed
         memory, same = on_cuda.encode(squares(count, seed)), on_cpu.encode(squares(count, seed))
         assert np.allclose(on_cuda.pooled_features(memory), on_cpu.pooled_features(same), atol=0.1)
-        seen, expected = memory.regions.float().cpu(), same.regions
-        assert seen.shape == expected.shape
-        assert torch.allclose(seen, expected, atol=0.1)
+        regions, expected = memory.regions.float().cpu(), same.regions
+        assert regions.shape == expected.shape
+        assert torch.allclose(regions, expected, atol=0.1)
 
 
 @needs_cuda
-def test_what_was_seen_stays_when_the_graph_runs_again() -> None:
+def test_an_encoded_batch_stays_when_the_graph_runs_again() -> None:
     on_cuda = network("cuda")
     before = on_cuda.encode(squares(2, seed=0)).regions
     kept = before.clone()

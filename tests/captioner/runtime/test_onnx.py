@@ -1,6 +1,5 @@
-"""What was exported says what PyTorch says, and is taken where it should be."""
+"""An exported network computes what PyTorch does, and is used where it should be."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +15,6 @@ from captioner import Captioner, Options, checkpoint
 from captioner.__main__ import main
 from captioner.checkpoint import CheckpointError, digest, exported_path
 from captioner.confidence import Calibration
-from captioner.cores import cores
 from captioner.decoding import generate
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
@@ -66,7 +64,7 @@ def squares(count: int) -> Squares:
 
 
 def network(checkpoint: Path) -> OnnxNetwork:
-    """Return what was exported from a checkpoint."""
+    """Return the network that was exported from a checkpoint."""
     return load(exported_path(checkpoint))[1]
 
 
@@ -79,8 +77,8 @@ def in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def beside_it(tiny: Trained, tmp_path: Path) -> Path:
-    """Return a checkpoint with its exported network beside it."""
+def with_export(tiny: Trained, tmp_path: Path) -> Path:
+    """Return a checkpoint with its exported network in the same folder."""
     path = tmp_path / "tiny.safetensors"
     checkpoint.save(path, *tiny)
     export(*tiny, digest(path), squares(4), exported_path(path))
@@ -89,14 +87,14 @@ def beside_it(tiny: Trained, tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("in_single_precision")
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_network_says_what_it_says_in_pytorch(kind: str, tmp_path: Path) -> None:
+def test_every_kind_of_network_generates_the_captions_of_pytorch(kind: str, tmp_path: Path) -> None:
     model = built(**KINDS[kind])
     export(*model, "", squares(2), tmp_path / "tiny")
     metadata, exported = load(tmp_path / "tiny")
-    (_, eager), photos = on_cpu(model), squares(5)
+    (_, pytorch), photos = on_cpu(model), squares(5)
     assert metadata.config == model.metadata.config
     for options in STRATEGIES:
-        expected = generate(eager, eager.encode(photos), options)
+        expected = generate(pytorch, pytorch.encode(photos), options)
         found = generate(exported, exported.encode(photos), options)
         assert len({row[0].tokens for row in found}) > 1
         for row, other in zip(found, expected, strict=True):
@@ -110,19 +108,19 @@ def test_every_kind_of_network_says_what_it_says_in_pytorch(kind: str, tmp_path:
 
 @pytest.mark.usefixtures("in_single_precision")
 @pytest.mark.parametrize("kind", ["lstm-dot", "gru-plain-bottleneck"])
-def test_what_goes_with_a_photo_is_what_goes_with_it_in_pytorch(kind: str, tmp_path: Path) -> None:
+def test_the_match_is_that_of_pytorch(kind: str, tmp_path: Path) -> None:
     plain = built(**KINDS[kind])
     channels = plain.metadata.config.channels
     model = plain.having(matching=tiny_matching(channels=channels))
     export(*model, "", squares(2), tmp_path / "tiny")
     metadata, exported = load(tmp_path / "tiny")
-    (_, eager), photos = on_cpu(model), squares(5)
-    memory, expected = exported.encode(photos), eager.encode(photos)
+    (_, pytorch), photos = on_cpu(model), squares(5)
+    memory, expected = exported.encode(photos), pytorch.encode(photos)
     pooled = exported.pooled_features(memory)
     assert pooled.shape == (5, channels)
-    np.testing.assert_allclose(pooled, eager.pooled_features(expected), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(pooled, pytorch.pooled_features(expected), rtol=1e-3, atol=1e-3)
     found = generate(exported, memory, Options(alternatives=2), metadata.matching)
-    same = generate(eager, expected, Options(alternatives=2), model.metadata.matching)
+    same = generate(pytorch, expected, Options(alternatives=2), model.metadata.matching)
     for row, other in zip(found, same, strict=True):
         assert [one.tokens for one in row] == [one.tokens for one in other]
         assert [one.match for one in row] == pytest.approx([one.match for one in other], abs=1e-3)
@@ -141,22 +139,22 @@ def test_stem_and_first_block_stay_in_single_precision(
     assert rounded == [False] * whole + [True] * (len(rounded) - whole)
 
 
-def test_eight_bits_cost_little(tiny: Trained, beside_it: Path) -> None:
-    exported, eager, photos = network(beside_it), on_cpu(tiny)[1], squares(8)
-    seen, expected = exported.encode(photos).regions, eager.encode(photos).regions.numpy()
-    assert 0 < np.abs(seen - expected).mean() < 0.1 * np.abs(expected).mean()
-    memory = eager.encode(photos)
+def test_eight_bits_cost_little(tiny: Trained, with_export: Path) -> None:
+    exported, pytorch, photos = network(with_export), on_cpu(tiny)[1], squares(8)
+    regions, expected = exported.encode(photos).regions, pytorch.encode(photos).regions.numpy()
+    assert 0 < np.abs(regions - expected).mean() < 0.1 * np.abs(expected).mean()
+    memory = pytorch.encode(photos)
     start = tuple(part.numpy() for part in memory.start)
     tokens = np.full(8, 5)
     held = Memory(memory.regions.numpy(), memory.keys.numpy(), start, memory.pooled.numpy())
-    said, _, _ = exported.step(tokens, start, held)
-    precise, _, _ = eager.step(tokens, memory.start, memory)
-    assert 0 < np.abs(np.exp(said) - np.exp(precise)).max() < 0.1
+    logprobs, _, _ = exported.step(tokens, start, held)
+    precise, _, _ = pytorch.step(tokens, memory.start, memory)
+    assert 0 < np.abs(np.exp(logprobs) - np.exp(precise)).max() < 0.1
     assert f"of {len(photos)} captions are those of PyTorch" in compare(*tiny, exported, photos)
 
 
-def test_what_is_said_of_a_photo_does_not_depend_on_its_neighbours(beside_it: Path) -> None:
-    exported, photos = network(beside_it), squares(6)
+def test_a_caption_does_not_depend_on_its_neighbours(with_export: Path) -> None:
+    exported, photos = network(with_export), squares(6)
     together = generate(exported, exported.encode(photos), Options())
     for index, row in enumerate(together):
         alone = generate(exported, exported.encode(photos[index : index + 1]), Options())[0]
@@ -164,20 +162,20 @@ def test_what_is_said_of_a_photo_does_not_depend_on_its_neighbours(beside_it: Pa
         assert alone[0].logprobs == pytest.approx(row[0].logprobs, abs=1e-4)
 
 
-async def test_auto_takes_what_was_exported_on_the_cpu(beside_it: Path) -> None:
+async def test_auto_takes_the_exported_network_on_the_cpu(with_export: Path) -> None:
     for device, runtime, taken in (
         ("cpu", "auto", "onnx"),
         ("cpu", "onnx", "onnx"),
         ("cpu", "torch", "torch"),
     ):
-        async with Captioner.load(beside_it, device, runtime=runtime) as captioner:  # type: ignore[arg-type]
+        async with Captioner.load(with_export, device, runtime=runtime) as captioner:  # type: ignore[arg-type]
             assert captioner.runtime == taken
             caption = await captioner.caption(photo_bytes(1), Options(attention=True))
             assert caption.words[0].attention is not None
             assert caption.words[0].attention.shape == (2, 2)
 
 
-async def test_a_calibration_goes_along(tiny: Trained, tmp_path: Path) -> None:
+async def test_a_calibration_is_exported(tiny: Trained, tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
     calibration = Calibration(right=50, intercept=-1.0, mean=0.0, length=0.0)
     calibrated = tiny.having(calibration=calibration)
@@ -191,10 +189,10 @@ async def test_a_calibration_goes_along(tiny: Trained, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("in_single_precision")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_photo_is_as_familiar_as_in_pytorch(kind: str, tmp_path: Path) -> None:
+def test_the_distance_is_that_of_pytorch(kind: str, tmp_path: Path) -> None:
     model = built(**KINDS[kind])
-    _, eager = on_cpu(model)
-    start_states = eager.start_states(eager.encode(squares(8)))
+    _, pytorch = on_cpu(model)
+    start_states = pytorch.start_states(pytorch.encode(squares(8)))
     assert start_states.shape == (8, model.metadata.config.start_size)
     detector = fit(start_states, start_states)
     export(*model.having(out_of_distribution=detector), "", squares(2), tmp_path / "tiny")
@@ -203,111 +201,86 @@ def test_a_photo_is_as_familiar_as_in_pytorch(kind: str, tmp_path: Path) -> None
     assert kept is not None
     assert kept.threshold == detector.threshold
     found = kept.distance(exported.start_states(exported.encode(squares(12))))
-    expected = detector.distance(eager.start_states(eager.encode(squares(12))))
+    expected = detector.distance(pytorch.start_states(pytorch.encode(squares(12))))
     np.testing.assert_allclose(found, expected, rtol=1e-2)
     assert np.ptp(expected) > 0.1
 
 
-async def test_what_is_known_of_training_photos_goes_along(tiny: Trained, tmp_path: Path) -> None:
+async def test_a_detector_is_exported(tiny: Trained, tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
-    _, eager = on_cpu(tiny)
-    start_states = eager.start_states(eager.encode(squares(8)))
+    _, pytorch = on_cpu(tiny)
+    start_states = pytorch.start_states(pytorch.encode(squares(8)))
     for threshold, unfamiliar in ((0.0, True), (1e9, False)):
         detector = replace(fit(start_states, start_states), threshold=threshold)
         checkpoint.save(path, *tiny.having(out_of_distribution=detector))
         export(*checkpoint.load(path), digest(path), squares(4), exported_path(path))
         async with Captioner.load(path, "cpu", runtime="onnx") as captioner:
-            assert (await captioner.caption(photo_bytes(1))).unfamiliar is unfamiliar
+            assert (await captioner.caption(photo_bytes(1))).out_of_distribution is unfamiliar
 
 
-def test_an_export_of_an_older_checkpoint_knows_nothing_of_photos(beside_it: Path) -> None:
-    assert load(exported_path(beside_it))[0].out_of_distribution is None
+def test_a_checkpoint_without_a_detector_exports_none(with_export: Path) -> None:
+    assert load(exported_path(with_export))[0].out_of_distribution is None
 
 
-def test_a_checkpoint_that_changed_since_is_not_spoken_for(
-    beside_it: Path, caplog: pytest.LogCaptureFixture
+def test_the_export_of_an_older_checkpoint_is_not_used(
+    with_export: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = tiny_model(seed=5)
     with torch.no_grad():
         other.decoder.output.bias[END] += 1
-    checkpoint.save(beside_it, *trained(other, preprocessing=Preprocessing(size=64)))
-    assert Captioner.load(beside_it, "cpu").runtime == "torch"
+    checkpoint.save(with_export, *trained(other, preprocessing=Preprocessing(size=64)))
+    assert Captioner.load(with_export, "cpu").runtime == "torch"
     assert "made from another checkpoint" in caplog.text
     with pytest.raises(CheckpointError, match="made from another checkpoint"):
-        Captioner.load(beside_it, "cpu", runtime="onnx")
+        Captioner.load(with_export, "cpu", runtime="onnx")
 
 
 @pytest.mark.parametrize("wrong", [b"", b"{}", "truncated", "checkpoint"])
-def test_a_damaged_export_is_one_clear_error(beside_it: Path, wrong: bytes | str) -> None:
-    path = exported_path(beside_it)
+def test_a_damaged_export_is_one_clear_error(with_export: Path, wrong: bytes | str) -> None:
+    path = exported_path(with_export)
     if wrong == "checkpoint":
-        path.write_bytes(beside_it.read_bytes())
+        path.write_bytes(with_export.read_bytes())
     else:
         path.write_bytes(path.read_bytes()[:-1000] if isinstance(wrong, str) else wrong)
     with pytest.raises(CheckpointError, match=r"tiny\.onnx\.safetensors"):
-        Captioner.load(beside_it, "cpu", runtime="onnx")
+        Captioner.load(with_export, "cpu", runtime="onnx")
 
 
-def test_a_runtime_that_cannot_be_used_is_named(beside_it: Path) -> None:
+def test_a_runtime_that_cannot_be_used_is_named(with_export: Path) -> None:
     with pytest.raises(UnusableError, match=r"^runtime is 'steam'; allowed are auto, torch, onnx"):
-        Captioner.load(beside_it, runtime="steam")  # type: ignore[arg-type]
+        Captioner.load(with_export, runtime="steam")  # type: ignore[arg-type]
     with pytest.raises(UnusableError, match=r"^runtime 'onnx' is for the CPU") as caught:
-        Captioner.load(beside_it, "cuda", runtime="onnx")
+        Captioner.load(with_export, "cuda", runtime="onnx")
     assert caught.value.setting == "runtime"
 
 
-def test_an_exported_network_is_served_without_pytorch(beside_it: Path) -> None:
+def test_an_exported_network_is_served_without_pytorch(with_export: Path) -> None:
     code = (
         "import asyncio, sys; from captioner import Captioner\n"
         "async def main():\n"
-        f"    async with Captioner.load({str(beside_it)!r}, 'cpu') as captioner:\n"
+        f"    async with Captioner.load({str(with_export)!r}, 'cpu') as captioner:\n"
         "        print((await captioner.caption(sys.stdin.buffer.read())).text)\n"
         "asyncio.run(main()); print('torch' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], input=photo_bytes(1), capture_output=True, check=True
     )
-    said, loaded = done.stdout.decode().splitlines()
-    assert said.endswith(".")
+    caption, loaded = done.stdout.decode().splitlines()
+    assert caption.endswith(".")
     assert loaded == "False"
 
 
-def test_the_command_writes_beside_the_checkpoint_and_compares(
+def test_the_command_writes_next_to_the_checkpoint_and_compares(
     tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, photos = tmp_path / "model.safetensors", tmp_path / "photos"
     path.write_bytes(tiny_file.read_bytes())
     photos.mkdir()
     assert main(["export", "--checkpoint", str(path), "--photos", str(photos)]) == 1
-    assert "holds no two photos" in capsys.readouterr().err
+    assert "has fewer than two photos" in capsys.readouterr().err
     (photos / "notes.txt").write_text("no photo")
     for seed in range(4):
         (photos / f"{seed}.jpg").write_bytes(photo_bytes(seed))
     assert main(["export", "--checkpoint", str(path), "--photos", str(photos)]) == 0
     assert "of 1 captions are those of PyTorch" in capsys.readouterr().out
     assert Captioner.load(path, "cpu").runtime == "onnx"
-
-
-@pytest.mark.parametrize(
-    ("files", "count"),
-    [
-        ({"cpu.max": "100000 100000\n"}, 1),
-        ({"cpu.max": "50000 100000\n"}, 1),
-        ({"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1),
-        ({"cpu.max": "max 100000\n"}, None),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
-        ({}, None),
-    ],
-    ids=str,
-)
-def test_a_containers_limit_counts(
-    files: dict[str, str], count: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert cores(tmp_path) == (count or 8)
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert cores(tmp_path) == 3

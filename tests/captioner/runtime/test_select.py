@@ -1,4 +1,4 @@
-"""Which runtime serves, and what is said where PyTorch is not installed."""
+"""Which runtime serves, and which errors there are where PyTorch is not installed."""
 
 import json
 import subprocess
@@ -75,11 +75,11 @@ def test_a_photo_is_captioned_on_the_command_line_without_pytorch() -> None:
     ("device", "runtime", "lines"), [("auto", "auto", [GPU_UNUSED]), ("cpu", "auto", [])]
 )
 def test_a_gpu_that_pytorch_could_use_is_named_once(
-    device: str, runtime: str, said: list[str]
+    device: str, runtime: str, lines: list[str]
 ) -> None:
     done = run(WITH_DRIVER + LOAD, json.dumps([(str(find("small")), device, runtime)]))
     assert done.stdout == "onnx\n"
-    assert done.stderr.splitlines() == said
+    assert done.stderr.splitlines() == lines
 
 
 def test_the_check_of_the_bot_runs_without_pytorch_and_names_the_unused_gpu(

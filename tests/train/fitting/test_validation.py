@@ -77,7 +77,7 @@ def test_the_loss_is_that_of_every_word_of_every_caption(
 ) -> None:
     losses = []
     for record, grid in zip(data.records, data.grids, strict=True):
-        memory = model.remember(torch.from_numpy(grid.astype(np.float32))[None])
+        memory = model.encode_grid(torch.from_numpy(grid.astype(np.float32))[None])
         for text in record.captions:
             state, last = model.decoder.begin(memory, 1), START
             for word in [*vocabulary.encode(text), END]:
