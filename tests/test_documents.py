@@ -123,6 +123,14 @@ def test_every_flag_of_a_command_is_in_its_help(document: Path) -> None:
 
 
 @each_document
+def test_every_target_of_make_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for command in commands_of(document):
+        if found := re.match(r"make ([a-z][a-z-]*)", command):
+            assert found[1] in targets, command
+
+
+@each_document
 def test_every_flag_of_a_benchmark_is_its_own(document: Path) -> None:
     for command in commands_of(document):
         if found := re.search(r"python (benchmarks/\w+\.py)", command):
