@@ -90,7 +90,7 @@ def calibrate(config: CalibrateConfig) -> Metadata:
         raise DatasetError("one validation photo is too few to fit anything on")
     fitted = fit(val.features, val.cider, config.right)
     starts = read_starts(network, learned_from, trained.preprocessing)
-    detector = out_of_distribution.fit(starts, val.starts)
+    familiar = out_of_distribution.fit(starts, val.starts)
     held_out = cross_validated(val.features, val.cider, config.right)
     splits = {
         "val, cross-validated": (held_out, val.cider > config.right),
@@ -101,11 +101,11 @@ def calibrate(config: CalibrateConfig) -> Metadata:
         print(_line(name, *measured))
     for doubt in DOUBTS:
         print(_set_apart(held_out, val.cider, doubt))
-    print(_unlike(detector, test.starts))
+    print(_unlike(familiar, test.starts))
     png = (config.out or results_folder(config.checkpoint)) / "reliability.png"
     draw_reliability({name: reliability(*measured) for name, measured in splits.items()}, png)
     print(f"plot: {png}")
-    calibrated = dataclasses.replace(trained, calibration=fitted, out_of_distribution=detector)
+    calibrated = dataclasses.replace(trained, calibration=fitted, out_of_distribution=familiar)
     if config.save:
         checkpoint.save(config.save, calibrated, model)
     return calibrated
@@ -214,10 +214,10 @@ def _set_apart(told: Reals, cider: Reals, doubt: float) -> str:
     )
 
 
-def _unlike(detector: OutOfDistributionDetector, starts: Floats) -> str:
-    share = detector.detect(starts).mean()
+def _unlike(familiar: OutOfDistributionDetector, starts: Floats) -> str:
+    share = familiar.detect(starts).mean()
     return (
-        f"unfamiliar: distance above {detector.threshold:.2f}, "
+        f"unfamiliar: distance above {familiar.threshold:.2f}, "
         f"the {out_of_distribution.PERCENTILE}th percentile of val; "
         f"{100 * share:.1f} % of test lie above it"
     )

@@ -105,7 +105,7 @@ def fit(
     """Fit the places of photos and words.
 
     Args:
-        views: `(photos, channels)` each, see `Network.pooled_features`.
+        views: `(photos, channels)` each; see `Network.pooled_features`.
         sentences: `(photos, sentences, words)`, word ids and `PAD` to the end.
         vocabulary: of the sentences.
         config: how to fit.
@@ -179,12 +179,7 @@ class _Space(nn.Module):
 
 
 def _views(
-    trained: Metadata,
-    model: Model,
-    data: Data,
-    folder: Path,
-    device: str,
-    config: MatchConfig,
+    trained: Metadata, model: Model, data: Data, folder: Path, device: str, config: MatchConfig
 ) -> list[Floats]:
     """Return what the encoder sees of each photo as a whole, in each of its views."""
     changes, encoder = Augmentation(config.crop), model.encoder

@@ -14,7 +14,7 @@ from captioner.runtime import select
 from captioner.runtime.protocols import Squares
 from tests import pictures
 from tests.conftest import Trained, on_cpu, photo_bytes
-from tests.tiny_dataset import write_dataset
+from tests.train.tiny_dataset import write_dataset
 from train.calibrate import CalibrateConfig, calibrate, cross_validated, fit, probabilities
 from train.captioning import read_starts
 from train.data.datasets import DatasetError, read

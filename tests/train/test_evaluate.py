@@ -10,7 +10,7 @@ from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration
 from captioner.options import Options
 from tests.conftest import Trained, tiny_matching
-from tests.tiny_dataset import write_dataset
+from tests.train.tiny_dataset import write_dataset
 from train.data.datasets import DatasetError
 from train.evaluate import EvaluateConfig, evaluate
 from train.scoring.scores import PYTHON

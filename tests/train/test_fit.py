@@ -23,8 +23,8 @@ from safetensors.torch import load_file, save_file
 
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError
-from tests.tiny_dataset import write_dataset, write_encoder_weights
 from tests.train.conftest import drawing
+from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder
 from train.__main__ import main
 from train.data.datasets import DatasetError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_dataset import write_dataset
+from tests.train.tiny_dataset import write_dataset
 from train.__main__ import main
 
 Captured = pytest.CaptureFixture[str]

@@ -13,7 +13,7 @@ from captioner.matching import Matching
 from captioner.model import Encoder
 from captioner.runtime.protocols import Floats
 from captioner.vocabulary import PAD, SPECIAL, Vocabulary
-from tests.tiny_dataset import write_dataset
+from tests.train.tiny_dataset import write_dataset
 from train.__main__ import main
 from train.data.datasets import DatasetError
 from train.match import MatchConfig, fit, match

@@ -14,7 +14,7 @@ from captioner import checkpoint
 from captioner.vocabulary import END, PAD
 from captioner.word_rules import NEVER_GENERATED
 from tests.conftest import VOCABULARY, tiny_model
-from tests.tiny_dataset import write_dataset, write_encoder_weights
+from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder, self_critical
 from train.__main__ import main
 from train.fit import FitConfig, fit

@@ -88,11 +88,11 @@ class Candidate:
 
     def scores(self, split: Split, decoding: Decoding, *, meteor: bool) -> Scores:
         """Caption the photos of a split, and score what is said."""
+        metadata, _ = self.trained
         exam = self._exam(split)
         if split not in self._seen:
             self._seen[split] = remember(self._network, exam.photos)
         found = say(self._network, self._seen[split], decoding.options())
-        metadata, _ = self.trained
         captions = {
             str(record.photo): metadata.vocabulary.decode(hypotheses[0].tokens)
             for record, hypotheses in zip(exam.records, found, strict=True)

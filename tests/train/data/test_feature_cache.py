@@ -15,7 +15,7 @@ from captioner.config import ModelConfig
 from captioner.model import Encoder
 from captioner.photo import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing
-from tests.tiny_dataset import write_dataset
+from tests.train.tiny_dataset import write_dataset
 from train.data import feature_cache
 from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Data, compute, compute_views, half_is_fast

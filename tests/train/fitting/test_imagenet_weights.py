@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from captioner.config import EncoderName, ModelConfig
 from captioner.model import Encoder
 from captioner.vision import models
-from tests.tiny_dataset import write_encoder_weights
+from tests.train.tiny_dataset import write_encoder_weights
 from train.fitting.imagenet_weights import EncoderWeightsError, load_weights, sources
 
 

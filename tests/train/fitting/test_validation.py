@@ -18,7 +18,7 @@ from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.vocabulary import END, START, Vocabulary
-from tests.tiny_dataset import write_dataset
+from tests.train.tiny_dataset import write_dataset
 from train import captioning
 from train.captioning import look, remember, speak
 from train.data.datasets import read

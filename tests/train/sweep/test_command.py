@@ -18,7 +18,7 @@ import tyro
 from safetensors.torch import load_file
 
 from captioner import checkpoint
-from tests.tiny_dataset import write_dataset, write_encoder_weights
+from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import fit, run_folder
 from train.__main__ import main
 from train.fit import FitConfig
