@@ -13,7 +13,7 @@ from captioner.vision import transforms
 from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, tokenize
 from train.data.datasets import Record
 
-Item = tuple[torch.Tensor, list[list[int]], bool]
+Item = tuple[torch.Tensor, list[list[int]]]  # an image and its captions as ids
 SIDES = {"left", "right"}
 GREY = 116  # near the mean of ImageNet's photos, which is zero once normalized
 
@@ -58,7 +58,7 @@ class Images(Dataset[Item]):
         image = torch.from_numpy(np.array(self.images[index]))
         if self.augmentation:
             image = self.augmentation(image, flip=not self.sided[index])
-        return image, list(self.captions[index]), self.sided[index]
+        return image, list(self.captions[index])
 
 
 def photo_dataset(
@@ -119,12 +119,12 @@ def _ids(text: str, vocabulary: Vocabulary, max_length: int) -> list[int]:
 
 
 def _collate(items: Sequence[Item], captions: int) -> tuple[torch.Tensor, torch.Tensor]:
-    rows = [row for _, texts, _ in items for row in _choose(texts, captions)]
+    rows = [row for _, texts in items for row in _choose(texts, captions)]
     longest = max(2, *(len(row) for row in rows))
     tokens = torch.full((len(rows), longest), PAD)
     for index, row in enumerate(rows):
         tokens[index, : len(row)] = torch.tensor(row, dtype=torch.long)
-    return torch.stack([image for image, _, _ in items]), tokens
+    return torch.stack([image for image, _ in items]), tokens
 
 
 def _choose(texts: list[list[int]], count: int) -> list[list[int]]:
