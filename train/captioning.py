@@ -119,12 +119,13 @@ def say(
 
 
 @torch.inference_mode()
-def look(model: Model, photos: Array, device: str) -> Array:
+def look(model: Model, photos: Array, preprocessing: Preprocessing, device: str) -> Array:
     """Let the encoder see squeezed photos, in half precision where that is faster.
 
     Args:
         model: in evaluation mode, on `device`.
         photos: `(photos, 3, size, size)`, uint8.
+        preprocessing: of the model.
         device: where to compute.
 
     Returns:
@@ -135,7 +136,7 @@ def look(model: Model, photos: Array, device: str) -> Array:
     for start in tqdm(range(0, len(photos), BATCH), "look", unit="batch", leave=False):
         batch = torch.from_numpy(np.array(photos[start : start + BATCH])).to(device)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=half):
-            grid = model.encoder.grid(Preprocessing().normalize(batch))
+            grid = model.encoder.grid(preprocessing.normalize(batch))
         grids.append(grid.float().cpu().numpy())
     return np.concatenate(grids)
 

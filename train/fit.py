@@ -203,7 +203,7 @@ def _fit_phase(
         losses = []
         hidden = not accelerator.is_main_process
         for images, tokens in tqdm(loader, f"epoch {epoch}", leave=False, disable=hidden):
-            loss = _loss(wrapped, images, tokens, config)
+            loss = _loss(wrapped, images, tokens, judge.preprocessing, config)
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(model.parameters(), config.clip)
             prepared.step()
@@ -276,10 +276,14 @@ def _optimizer(phase: Phase, config: FitConfig, model: Model) -> AdamW:
 
 
 def _loss(
-    model: nn.Module, images: torch.Tensor, tokens: torch.Tensor, config: FitConfig
+    model: nn.Module,
+    images: torch.Tensor,
+    tokens: torch.Tensor,
+    preprocessing: Preprocessing,
+    config: FitConfig,
 ) -> torch.Tensor:
     if images.dim() == 4:
-        images = Preprocessing().normalize(images)
+        images = preprocessing.normalize(images)
     logits, weights = model(images.float(), drop_words(tokens, config.word_dropout))
     following = tokens[:, 1:]
     targets = following[following != PAD]

@@ -46,7 +46,7 @@ def compute(
     encoder: Encoder | None,
     folder: Path,
     device: str,
-    preprocessing: Preprocessing = Preprocessing(),
+    preprocessing: Preprocessing,
 ) -> Data:
     """Squeeze every photo, and look at it once; what the folder holds already is used.
 
@@ -80,7 +80,7 @@ def compute_views(
     device: str,
     augmentation: Augmentation,
     count: int,
-    preprocessing: Preprocessing = Preprocessing(),
+    preprocessing: Preprocessing,
 ) -> list[Array]:
     """Look `count` times at photos that are changed a little each time.
 

@@ -84,7 +84,11 @@ class Judge:
         """Judge a model by frozen features, or end to end by photos."""
         device = str(next(model.parameters()).device)
         model.eval()
-        grids = look(model, self.data.photos, device) if end_to_end else self.data.grids
+        grids = (
+            look(model, self.data.photos, self.preprocessing, device)
+            if end_to_end
+            else self.data.grids
+        )
         found = speak(model, grids, self.options, device)
         captions = {
             str(record.photo): self.vocabulary.decode(hypotheses[0].tokens)

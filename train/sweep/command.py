@@ -35,7 +35,13 @@ from train.scoring.scores import ScoringError
 from train.self_critical import SelfCriticalConfig
 from train.sweep.page import write_page
 from train.sweep.results import Results, Row, Trained
-from train.sweep.scoring import DECODINGS, Candidate, Decoding, Exam, read_exam
+from train.sweep.scoring import (
+    DECODINGS,
+    Candidate,
+    Decoding,
+    ReadEvaluationSet,
+    read_evaluation_set,
+)
 from train.sweep.steps import Step, command, finish, fork, machines
 from train.sweep.variants import BASE, VARIANTS, Plan, Variant
 
@@ -89,11 +95,11 @@ def sweep(config: SweepConfig, base: Mapping[str, Any] = MappingProxyType({})) -
     variants = _chosen(config, plan)
     results = Results(config.results / "sweep.csv")
     page = config.results / "sweep.html"
-    exam = functools.cache(functools.partial(read_exam, dataset))
+    evaluation_set = functools.cache(functools.partial(read_evaluation_set, dataset))
     failed = []
     for variant in variants:
         try:
-            _sweep_one(variant, plan, dataset, exam, results)
+            _sweep_one(variant, plan, dataset, evaluation_set, results)
             write_page(page, results.rows)
         except EXPECTED as error:
             log.error("%s failed: %s", variant.name, error)
@@ -145,7 +151,7 @@ def _sweep_one(
     variant: Variant,
     plan: Plan,
     dataset: Dataset,
-    exam: Callable[[Split], Exam],
+    evaluation_set: ReadEvaluationSet,
     results: Results,
 ) -> None:
     steps = plan.steps(variant)
@@ -153,18 +159,17 @@ def _sweep_one(
         fork(steps[0], plan.steps(VARIANTS[0])[0])
     for step in steps:
         finish(step)
-    candidate = Candidate(steps[-1].run / run_folder.BEST, exam, plan.base.device)
+    candidate = Candidate(steps[-1].run / run_folder.BEST, evaluation_set, plan.base.device)
     with candidate.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:SHORT]
     results.forget_others(variant.name, digest)
     describe = functools.cache(lambda: _describe(variant, steps, dataset, candidate, digest))
-    _examine(variant, candidate, exam, describe, results)
+    _score(variant, candidate, describe, results)
 
 
-def _examine(
+def _score(
     variant: Variant,
     candidate: Candidate,
-    exam: Callable[[Split], Exam],
     describe: Callable[[], Trained],
     results: Results,
 ) -> None:

@@ -20,25 +20,25 @@ from train.scoring.scores import Scorer, Scores
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a sentence is searched for; the likeliest is said."""
+    """How the search finds a caption; the likeliest one is taken."""
 
     beam: int  # width; 1 is greedy
     length_penalty: float | None  # None: greedy decoding has no use for one
 
     def options(self) -> Options:
-        """Return it as `decoding.generate` takes it."""
+        """Return the options for `captioner.decoding.generate`."""
         if self.length_penalty is None:
             return Options(beam=self.beam)
         return Options(beam=self.beam, length_penalty=self.length_penalty)
 
     def name(self) -> str:
-        """Say it in words."""
+        """Describe it in words."""
         if self.length_penalty is None:
             return "greedy"
         return f"beam {self.beam}, length penalty {self.length_penalty:g}"
 
 
-# Among equals the first is preferred, which is the cheapest.
+# Of several with the same score the first is chosen, which is the cheapest.
 DECODINGS = (
     Decoding(1, None),
     *(Decoding(beam, penalty) for beam in (3, 5, 7) for penalty in (0.0, 0.7, 1.0)),
@@ -46,31 +46,36 @@ DECODINGS = (
 
 
 @dataclass(frozen=True)
-class Exam:
-    """A split's photos and what people wrote of them, read once for all checkpoints."""
+class EvaluationSet:
+    """The photos of a split and their reference captions."""
 
     records: Sequence[Record]
     photos: Array  # (records, 3, size, size), uint8, squeezed
     scorer: Scorer
 
 
-def read_exam(dataset: Dataset, split: Split) -> Exam:
-    """Read a split.
+ReadEvaluationSet = Callable[[Split, Preprocessing], EvaluationSet]
+
+
+def read_evaluation_set(
+    dataset: Dataset, split: Split, preprocessing: Preprocessing
+) -> EvaluationSet:
+    """Read a split, with its photos preprocessed as a checkpoint wants them.
 
     Raises:
         DatasetError: the split is empty, or none of its photos can be read.
     """
-    records, photos = read_photos(dataset.split(split), Preprocessing())
-    return Exam(records, photos, Scorer({str(r.photo): r.captions for r in records}))
+    records, photos = read_photos(dataset.split(split), preprocessing)
+    return EvaluationSet(records, photos, Scorer({str(r.photo): r.captions for r in records}))
 
 
 class Candidate:
-    """A checkpoint under examination; it is read, and sees photos, once and not before it must."""
+    """A checkpoint to be scored; it is loaded, and encodes photos, once and only when needed."""
 
-    def __init__(self, path: Path, exam: Callable[[Split], Exam], device: str) -> None:
-        """Take the checkpoint's file, where exams come from, and where to compute."""
-        self.path, self._exam, self._device = path, exam, device
-        self._seen: dict[Split, list[Memory[Any]]] = {}
+    def __init__(self, path: Path, read: ReadEvaluationSet, device: str) -> None:
+        """Take the checkpoint's file, what reads evaluation sets, and where to compute."""
+        self.path, self._read, self._device = path, read, device
+        self._encoded: dict[Split, list[Memory[Any]]] = {}
 
     @cached_property
     def trained(self) -> tuple[Metadata, Model]:
@@ -87,14 +92,14 @@ class Candidate:
         return PyTorchNetwork(model, metadata.preprocessing, self._device)
 
     def scores(self, split: Split, decoding: Decoding, *, meteor: bool) -> Scores:
-        """Caption the photos of a split, and score what is said."""
+        """Caption the photos of a split, and score the captions."""
         metadata, _ = self.trained
-        exam = self._exam(split)
-        if split not in self._seen:
-            self._seen[split] = remember(self._network, exam.photos)
-        found = say(self._network, self._seen[split], decoding.options())
+        evaluation_set = self._read(split, metadata.preprocessing)
+        if split not in self._encoded:
+            self._encoded[split] = remember(self._network, evaluation_set.photos)
+        found = say(self._network, self._encoded[split], decoding.options())
         captions = {
             str(record.photo): metadata.vocabulary.decode(hypotheses[0].tokens)
-            for record, hypotheses in zip(exam.records, found, strict=True)
+            for record, hypotheses in zip(evaluation_set.records, found, strict=True)
         }
-        return exam.scorer.scores(captions, meteor=meteor)
+        return evaluation_set.scorer.scores(captions, meteor=meteor)

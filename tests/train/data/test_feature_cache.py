@@ -99,7 +99,7 @@ def test_photos_are_squeezed_and_seen_as_the_captioner_does(
 def test_the_grid_of_a_whole_sized_photo_has_seven_by_seven_regions(
     records: Photos, encoder: Encoder, tmp_path: Path
 ) -> None:
-    data = compute(records[:1], encoder, tmp_path / "cache", "cpu")
+    data = compute(records[:1], encoder, tmp_path / "cache", "cpu", Preprocessing())
 
     assert data.photos.shape == (1, 3, 224, 224)
     assert data.grids.shape == (1, 49, 512)

@@ -27,6 +27,7 @@ from train.fitting import validation
 from train.fitting.validation import Judge
 from train.run_folder import Metrics
 
+SMALL = Preprocessing(size=64)
 ARGUMENTS = {"encoder": "resnet18", "epochs": 3}
 METRICS = Metrics(2, "frozen", 3.5, 3.25, 40.5, 12.5, 6e-4, 61.7)
 
@@ -59,7 +60,7 @@ def judge(
     data: Data, vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Judge:
     monkeypatch.setenv("PATH", "")  # without Java, which takes a second to start
-    return Judge(tmp_path, ARGUMENTS, vocabulary, data, Preprocessing(64), beam=2)
+    return Judge(tmp_path, ARGUMENTS, vocabulary, data, SMALL, beam=2)
 
 
 def test_every_photo_has_its_caption(judge: Judge, model: Model, data: Data) -> None:
@@ -111,10 +112,8 @@ def test_a_model_is_judged_without_its_dropout(judge: Judge, model: Model) -> No
 def test_a_fine_tuned_encoder_looks_at_the_photos_anew(
     judge: Judge, model: Model, data: Data, vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
-    seen = Data(data.records, data.photos, look(model, data.photos, "cpu"))
-    expected = Judge(tmp_path, ARGUMENTS, vocabulary, seen, Preprocessing(64), beam=2)(
-        model, end_to_end=False
-    )
+    seen = Data(data.records, data.photos, look(model, data.photos, SMALL, "cpu"))
+    expected = Judge(tmp_path, ARGUMENTS, vocabulary, seen, SMALL, beam=2)(model, end_to_end=False)
     verdict = judge(model, end_to_end=True)
 
     assert verdict.captions == expected.captions
@@ -131,7 +130,7 @@ def test_the_best_model_is_kept_with_what_it_scored(
     kept, _ = checkpoint.load(judge.run / "best.safetensors")
     assert kept.config == model.config
     assert kept.vocabulary.words == vocabulary.words
-    assert kept.preprocessing == Preprocessing(64)
+    assert kept.preprocessing == SMALL
     assert kept.training == ARGUMENTS
     assert {"split": "val", "beam": 2, "epoch": 2, "length_penalty": 0.7}.items() <= (
         kept.scores.items()
@@ -173,11 +172,18 @@ def test_looking_in_parts_is_looking_at_once(
 ) -> None:
     monkeypatch.setattr(captioning, "BATCH", 3)
     monkeypatch.setattr(captioning, "half_is_fast", lambda device: False)
-    grids = look(model, data.photos, "cpu")
+    grids = look(model, data.photos, SMALL, "cpu")
 
     assert (grids.shape, grids.dtype) == ((8, 4, 512), np.float32)
-    expected = model.encoder.grid(Preprocessing().normalize(torch.from_numpy(data.photos)))
+    expected = model.encoder.grid(SMALL.normalize(torch.from_numpy(data.photos)))
     np.testing.assert_allclose(grids, expected.numpy(), rtol=1e-3, atol=1e-3)
+
+
+def test_photos_are_normalized_as_the_checkpoint_has_it(model: Model, data: Data) -> None:
+    other = Preprocessing(64, mean=(0.1, 0.2, 0.3), std=(0.5, 0.5, 0.5))
+    grids = look(model, data.photos, other, "cpu")
+
+    assert not np.allclose(grids, look(model, data.photos, SMALL, "cpu"), rtol=0.1)
 
 
 def test_validation_may_see_in_half_precision_and_what_serves_does_not(
@@ -185,9 +191,9 @@ def test_validation_may_see_in_half_precision_and_what_serves_does_not(
 ) -> None:
     monkeypatch.setattr(captioning, "BATCH", 3)
     monkeypatch.setattr(captioning, "half_is_fast", lambda device: False)
-    single = look(model, data.photos, "cpu")
+    single = look(model, data.photos, SMALL, "cpu")
     monkeypatch.setattr(captioning, "half_is_fast", lambda device: True)
-    half = look(model, data.photos, "cpu")
+    half = look(model, data.photos, SMALL, "cpu")
     served = remember(PyTorchNetwork(model, Preprocessing(), "cpu"), data.photos)
 
     assert 0 < np.linalg.norm(half - single) < 0.05 * np.linalg.norm(single)

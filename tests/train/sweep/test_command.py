@@ -28,7 +28,7 @@ from train.self_critical import SelfCriticalConfig
 from train.sweep import steps
 from train.sweep.command import SweepConfig, sweep
 from train.sweep.results import Results
-from train.sweep.scoring import DECODINGS, Candidate, Decoding
+from train.sweep.scoring import Candidate, Decoding
 
 pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision")
 
@@ -471,8 +471,3 @@ def test_a_table_of_something_else_is_refused(bench: Bench, tmp_path: Path) -> N
     (tmp_path / "sweep.csv").write_text("run,cider\nfirst,50\n")
     with pytest.raises(RunError, match="no table of a sweep"):
         Results(tmp_path / "sweep.csv")
-
-
-def test_every_decoding_is_tried_once() -> None:
-    assert len(set(DECODINGS)) == len(DECODINGS) == 10
-    assert DECODINGS[0].options().beam == 1
