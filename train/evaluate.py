@@ -8,7 +8,7 @@ pick them on `--split val`, and score once on test.
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -24,7 +24,7 @@ from captioner.options import ANOTHER, Options
 from captioner.runtime import select
 from captioner.runtime.protocols import Memory, Network
 from train.captioning import read_photos, remember, say
-from train.data.datasets import Record, Split, read
+from train.data.datasets import Record, Split, read, short_names
 from train.report.captions_page import Entry, write_report
 from train.scoring.calibration_error import calibration_error
 from train.scoring.diversity import diversity
@@ -56,8 +56,8 @@ class Result:
 
     options: Options
     scores: Scores
-    captions: dict[str, str]  # by photo
-    confidences: dict[str, float]  # by photo, 0..1
+    captions: dict[str, str]  # by the photo's short name
+    confidences: dict[str, float]  # by the photo's short name, 0..1
     calibration_error: float | None = None  # expected, 0..1; None: the model was not calibrated
 
     def summary(self, split: Split) -> dict[str, Any]:
@@ -83,20 +83,20 @@ def evaluate(config: EvaluateConfig) -> Result:
     """
     trained, model = checkpoint.load(config.checkpoint)
     trained = _sized(trained, config)
-    split = read(config.data).split(config.split)
-    records, photos = read_photos(split, trained.preprocessing)
+    dataset = read(config.data)
+    records, photos = read_photos(dataset.split(config.split), trained.preprocessing)
+    every = short_names([record.photo for record in dataset.records], config.data)
+    names = [every[record.photo] for record in records]
     _, network = select.load(config.checkpoint, config.device, config.runtime)
     seen = remember(network, photos)
-    scorer = Scorer({str(record.photo): record.captions for record in records})
+    references = [record.captions for record in records]
+    scorer = Scorer(dict(zip(names, references, strict=True)))
     results = []
     ways = product(config.beam, config.length_penalty, config.matching)
     for beam, penalty, matching in ways:
         options = Options(beam=beam, length_penalty=penalty, matching=matching)
         found = say(network, seen, options, trained.matching)
-        said = {
-            str(record.photo): hypotheses[0]
-            for record, hypotheses in zip(records, found, strict=True)
-        }
+        said = {name: one[0] for name, one in zip(names, found, strict=True)}
         captions = {photo: trained.vocabulary.decode(one.tokens) for photo, one in said.items()}
         confidences = {
             photo: confidence(Features.of(one), trained.calibration) for photo, one in said.items()
@@ -108,12 +108,12 @@ def evaluate(config: EvaluateConfig) -> Result:
     error = _calibration_error(best, trained.calibration, scorer)
     best = dataclasses.replace(best, scores=scores, calibration_error=error)
     out = config.out or results_folder(config.checkpoint)
-    _write(out, best, config, records, scorer)
+    _write(out, best, config, dict(zip(names, records, strict=True)), scorer)
     print(_table(best.scores))
     if error is not None:
         print(f"{'calibration':15} {error:.3f}, expected error")
     if config.another:
-        print(diversity(_others(network, seen, trained, records), scorer).line())
+        print(diversity(_others(network, seen, trained, names), scorer).line())
     print(f"report: {out / 'report.html'}")
     if config.save:
         scored = dataclasses.replace(trained, scores=best.summary(config.split))
@@ -132,12 +132,12 @@ def _sized(trained: Metadata, config: EvaluateConfig) -> Metadata:
 
 
 def _others(
-    network: Network[Any], seen: list[Memory[Any]], trained: Metadata, records: Sequence[Record]
+    network: Network[Any], seen: list[Memory[Any]], trained: Metadata, names: Sequence[str]
 ) -> dict[str, list[str]]:
     return {
-        str(record.photo): [trained.vocabulary.decode(one.tokens) for one in hypotheses]
-        for record, hypotheses in zip(
-            records, say(network, seen, ANOTHER, trained.matching), strict=True
+        name: [trained.vocabulary.decode(one.tokens) for one in hypotheses]
+        for name, hypotheses in zip(
+            names, say(network, seen, ANOTHER, trained.matching), strict=True
         )
     }
 
@@ -176,17 +176,17 @@ def _table(scores: Scores) -> str:
 
 
 def _write(
-    out: Path, best: Result, config: EvaluateConfig, records: list[Record], scorer: Scorer
+    out: Path, best: Result, config: EvaluateConfig, records: Mapping[str, Record], scorer: Scorer
 ) -> None:
     out.mkdir(parents=True, exist_ok=True)
     summary = best.summary(config.split)
     (out / "scores.json").write_text(json.dumps(summary, indent=2) + "\n")
-    named = {Path(photo).name: caption for photo, caption in best.captions.items()}
-    (out / "captions.json").write_text(json.dumps(named, indent=2, ensure_ascii=False) + "\n")
+    captions = json.dumps(best.captions, indent=2, ensure_ascii=False)
+    (out / "captions.json").write_text(captions + "\n")
     by_photo = scorer.cider_per_photo(best.captions)
     entries = [
-        Entry(r.photo, best.captions[str(r.photo)], r.captions, by_photo[str(r.photo)])
-        for r in records
+        Entry(record.photo, name, best.captions[name], record.captions, by_photo[name])
+        for name, record in records.items()
     ]
     settings = {
         "split": config.split,

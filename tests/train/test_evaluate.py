@@ -10,7 +10,7 @@ from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration
 from captioner.options import Options
 from tests.conftest import Trained, tiny_matching
-from tests.train.tiny_dataset import write_dataset
+from tests.train.tiny_dataset import draw_photo, write_dataset
 from train.data.datasets import DatasetError
 from train.evaluate import EvaluateConfig, evaluate
 from train.scoring.scores import PYTHON
@@ -34,12 +34,31 @@ def test_a_split_is_captioned_scored_and_reported(
     assert scores["matching"] == Options.matching
     assert scores["tokenizer"] == PYTHON
     assert scores["cider"] == pytest.approx(best.scores.cider)
+    assert "red-circle-grey.jpg" in captions
     assert all(caption.endswith(".") for caption in captions.values())
     assert "<html" in (tmp_path / "report.html").read_text()
     assert scores["calibration_error"] is best.calibration_error is None
     said = capsys.readouterr().out
     assert f"{best.scores.cider:.2f}" in said
     assert "calibration" not in said
+
+
+def test_photos_with_the_same_name_in_two_folders_keep_their_own_captions(
+    tiny_file: Path, tmp_path: Path
+) -> None:
+    rows = ["photo,caption,split"]
+    for folder, colour in (("monday", "red"), ("friday", "blue")):
+        (tmp_path / folder).mkdir()
+        draw_photo(colour, "circle", "white").save(tmp_path / folder / "1.jpg")
+        rows.append(f"{folder}/1.jpg,A {colour} circle .,test")
+    (tmp_path / "captions.csv").write_text("\n".join(rows) + "\n")
+
+    evaluate(EvaluateConfig(tiny_file, tmp_path, out=tmp_path / "out", device="cpu"))
+
+    captions = json.loads((tmp_path / "out" / "captions.json").read_text())
+    assert set(captions) == {"monday/1.jpg", "friday/1.jpg"}
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert all(name in page for name in captions)
 
 
 def test_a_calibrated_checkpoint_is_told_how_far_its_confidences_are_off(

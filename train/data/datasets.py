@@ -12,12 +12,13 @@ never move another one from train to test.
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from train.data.layouts import LAYOUTS, SPLITS, Layout, Split, official_lists
 
-__all__ = ["Dataset", "DatasetError", "Record", "Split", "read"]
+__all__ = ["Dataset", "DatasetError", "Record", "Split", "read", "short_names"]
 
 
 class DatasetError(ValueError):
@@ -105,6 +106,23 @@ def read(root: Path) -> Dataset:
         examples = " ".join(problems[:3])
         raise DatasetError(f"None of the photos that {text} names can be used. {examples}".strip())
     return Dataset(layout.name, tuple(records), tuple(problems))
+
+
+def short_names(photos: Sequence[Path], root: Path) -> dict[Path, str]:
+    """Name photos by the ends of their paths below `root`, as short as keeps them apart.
+
+    That is the bare file name in a dataset with one folder of photos, and `monday/1.jpg` where
+    `friday/1.jpg` is another photo.
+
+    Args:
+        photos: all photos of a dataset, each once, so that a name is the same in every split.
+        root: the dataset's folder.
+    """
+    paths = [photo.relative_to(root).parts for photo in photos]
+    length = 1
+    while len({parts[-length:] for parts in paths}) < len(paths):
+        length += 1
+    return {photo: "/".join(path[-length:]) for photo, path in zip(photos, paths, strict=True)}
 
 
 def _recognise(root: Path) -> tuple[Layout, Path]:

@@ -28,6 +28,7 @@ class Entry:
     """A photo, the sentence written for it, and what people wrote."""
 
     photo: Path
+    name: str  # shown below the photo
     caption: str
     references: tuple[str, ...]
     cider: float  # this photo's own, in percent points
@@ -45,7 +46,6 @@ class Shown:
 
 @dataclass(frozen=True)
 class _Card:
-    name: str
     picture: str | None  # a data URI; None where the photo cannot be read
     entry: Entry
 
@@ -108,7 +108,7 @@ def write_report(
 
 
 def _choose(entries: Sequence[Entry], shown: Shown) -> tuple[list[Entry], list[Entry], list[Entry]]:
-    ranked = sorted(entries, key=lambda entry: (-entry.cider, entry.photo.name))
+    ranked = sorted(entries, key=lambda entry: (-entry.cider, entry.name))
     best = min(shown.best, (len(ranked) + 1) // 2)
     worst = min(shown.worst, len(ranked) - best)
     between = ranked[best : len(ranked) - worst]
@@ -144,7 +144,7 @@ def _histogram(ciders: Sequence[float]) -> list[_Bar]:
 
 
 def _cards(entries: Sequence[Entry]) -> list[_Card]:
-    return [_Card(entry.photo.name, _picture(entry.photo), entry) for entry in entries]
+    return [_Card(_picture(entry.photo), entry) for entry in entries]
 
 
 def _picture(photo: Path) -> str | None:

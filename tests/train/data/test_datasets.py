@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from train.data.datasets import Dataset, DatasetError, Split, read
+from train.data.datasets import Dataset, DatasetError, Split, read, short_names
 
 
 def lay(root: Path, files: dict[str, str | bytes]) -> Path:
@@ -378,3 +378,12 @@ def test_a_folder_of_no_known_layout_says_what_it_looked_for(tmp_path: Path) -> 
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="There is no folder"):
         read(tmp_path / "nowhere")
+
+
+def test_photos_are_named_by_as_much_of_their_path_as_keeps_them_apart(tmp_path: Path) -> None:
+    flat = [tmp_path / "photos" / name for name in ("1.jpg", "2.jpg")]
+    assert short_names(flat, tmp_path) == {flat[0]: "1.jpg", flat[1]: "2.jpg"}
+
+    nested = [tmp_path / path for path in ("1.jpg", "a/b/1.jpg", "a/c/1.jpg", "a/c/2.jpg")]
+    names = ["1.jpg", "b/1.jpg", "c/1.jpg", "c/2.jpg"]
+    assert list(short_names(nested, tmp_path).values()) == names

@@ -66,7 +66,7 @@ def entry(folder: Path, number: int, cider: float) -> Entry:
     photo = folder / f"{number}.jpg"
     if not photo.exists():
         Image.new("RGB", (600, 300), (10 * number, 80, 120)).save(photo)
-    return Entry(photo, f"caption {number}", (f"reference {number}",), cider)
+    return Entry(photo, photo.name, f"caption {number}", (f"reference {number}",), cider)
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_photos_are_inside_scaled_down_and_nothing_is_fetched(
 def test_words_are_shown_as_they_are_not_as_markup(tmp_path: Path) -> None:
     photo = tmp_path / '"><b>.jpg'
     Image.new("RGB", (8, 8)).save(photo)
-    hostile = Entry(photo, "<script>alert(1)</script>", ("a & b", "<b>bold</b>"), 1.0)
+    hostile = Entry(photo, photo.name, "<script>alert(1)</script>", ("a & b", "<b>bold</b>"), 1.0)
     path = tmp_path / "report.html"
     write_report(path, [hostile], SCORES, title="<i>t</i>", settings={"<u>": "<u>"})
     page = Page(path)
@@ -173,8 +173,8 @@ def test_a_photo_that_cannot_be_read_keeps_its_words(tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no picture")
     entries = [
-        Entry(broken, "a broken one", ("r",), 2.0),
-        Entry(tmp_path / "gone.jpg", "a lost one", ("r",), 1.0),
+        Entry(broken, "broken.jpg", "a broken one", ("r",), 2.0),
+        Entry(tmp_path / "gone.jpg", "gone.jpg", "a lost one", ("r",), 1.0),
     ]
     path = tmp_path / "report.html"
     write_report(path, entries, SCORES, title="t", settings={})
