@@ -12,27 +12,15 @@ try:
     from captioner.checkpoint import CheckpointError
     from train.calibrate import CalibrateConfig, calibrate
     from train.compare import compare
-    from train.data.datasets import DatasetError
-    from train.data.download import DownloadError, fetch
+    from train.data.download import fetch
+    from train.errors import TrainError
     from train.evaluate import EvaluateConfig, evaluate
     from train.fit import FitConfig, fit
-    from train.fitting.imagenet_weights import EncoderWeightsError
     from train.match import MatchConfig, match
-    from train.run_folder import RunError
-    from train.scoring.scores import ScoringError
     from train.self_critical import SelfCriticalConfig, self_critical
     from train.sweep.command import SweepConfig, sweep
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Training needs: pip install -e '.[train]'")
-
-ERRORS = (
-    CheckpointError,
-    DatasetError,
-    DownloadError,
-    EncoderWeightsError,
-    RunError,
-    ScoringError,
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tyro.extras.subcommand_cli_from_dict(
             commands, prog="python -m train", description=__doc__, args=arguments
         )
-    except ERRORS as error:
+    except (CheckpointError, TrainError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from captioner.files import replacing
+from train.errors import SettingError
 from train.report.plots import INK, best_epoch, dress, new_figure, read_metrics, save
 from train.run_folder import Metrics, RunError
 
@@ -45,11 +46,12 @@ def compare(runs: Sequence[Path], out: Path) -> str:
         points. A setting has a column where at least two runs differ in it.
 
     Raises:
-        RunError: there is no run, or a folder is not a run.
+        SettingError: no run is given.
+        RunError: a folder is not a run.
         OSError: `out` cannot be written.
     """
     if not runs:
-        raise RunError("there is nothing to compare: name at least one folder of a training run")
+        raise SettingError("RUNS", "empty", "one or more folders of training runs")
     read = [_read_run(folder, name) for folder, name in zip(runs, _names(runs), strict=True)]
     table = _table(read)
     _write_csv(table, out / "compare.csv")
@@ -65,9 +67,10 @@ def _names(folders: Sequence[Path]) -> list[str]:
 def _read_run(folder: Path, name: str) -> Run:
     missing = [file for file in ("config.json", "metrics.csv") if not (folder / file).is_file()]
     if missing:
-        found = f"it has no {' and no '.join(missing)}" if folder.is_dir() else "it is no folder"
+        lacks = f"it has no {' and no '.join(missing)}"
+        problem = lacks if folder.is_dir() else "there is no such folder"
         raise RunError(
-            f"{folder} is not a training run: {found}; name folders that `python -m train fit` made"
+            folder, f"not a training run: {problem}; name folders that `python -m train fit` made"
         )
     try:
         config = _read_json(folder / "config.json")
@@ -75,7 +78,7 @@ def _read_run(folder: Path, name: str) -> Run:
         evaluation = _read_evaluation(folder / "scores.json")
         scores = _scores(evaluation)
     except (OSError, TypeError, ValueError) as error:
-        raise RunError(f"{folder} is not a complete training run: {error}") from error
+        raise RunError(folder, f"not a complete training run: {error}") from error
     how_scored = {key: evaluation[key] for key in _HOW_SCORED if key in evaluation}
     settings = {
         key: value if isinstance(value, str) else json.dumps(value)

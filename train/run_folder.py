@@ -18,14 +18,15 @@ from torch import nn
 from torch.optim import Optimizer
 
 from captioner.files import replacing
+from train.errors import PathError
 
 Phase = Literal["frozen", "fine-tune", "self-critical"]
 BEST = "best.safetensors"  # the best checkpoint so far, inside a run's folder
 Average = torch.optim.swa_utils.AveragedModel
 
 
-class RunError(ValueError):
-    """A run's folder that cannot be used; the message names it and says what to do."""
+class RunError(PathError):
+    """A run's folder that cannot be used as it is."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     note = run / "config.json"
     if resume:
         if not note.exists():
-            raise RunError(f"{run}: there is no run to resume; start it without --resume")
+            raise RunError(run, "there is no run to resume; start it without --resume")
         before = json.loads(note.read_text())
         changed = [key for key, value in config.items() if before.get(key) != value]
         if not changed:
@@ -76,11 +77,12 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
         # Fine-tuning may be added to a run, or prolonged.
         if set(changed) - {"fine_tune"}:
             raise RunError(
-                f"{run}: was started with another {', '.join(changed)}; "
-                "resume with the same arguments, or start a new run"
+                run,
+                f"was started with another {', '.join(changed)}; "
+                "resume with the same arguments, or start a new run",
             )
     elif note.exists():
-        raise RunError(f"{run}: holds a run already; add --resume, or choose another folder")
+        raise RunError(run, "holds a run already; add --resume, or choose another folder")
     run.mkdir(parents=True, exist_ok=True)
     with replacing(note) as part:
         part.write_text(json.dumps(config, indent=2) + "\n")

@@ -33,6 +33,7 @@ from train import run_folder
 from train.data.datasets import read
 from train.data.feature_cache import compute, compute_views, half_is_fast
 from train.data.loader import Augmentation, data_loader, photo_dataset
+from train.errors import SettingError
 from train.fitting.cider_d import CiderD, Ids, Reals
 from train.fitting.optimization import adamw, averaging, schedule
 from train.fitting.validation import Judge
@@ -48,7 +49,7 @@ class SelfCriticalConfig:
     epochs: int = 5
     photos: int = 40  # a step
     captions: int = 5  # that people wrote of each photo
-    samples: int = 5  # captions drawn of each photo
+    samples: int = 5  # captions drawn of each photo; at least 2
     teacher_forcing: float = 0.2  # weight of the loss on what people wrote, beside the reward
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
@@ -83,7 +84,11 @@ def self_critical(config: SelfCriticalConfig) -> Path:
         CheckpointError: the checkpoint to start from cannot be read.
         DatasetError: nothing can be read from the dataset.
         RunError: the run's folder holds another run, or there is nothing to resume.
+        SettingError: fewer than two captions are drawn of each photo.
     """
+    if config.samples < 2:
+        # Each caption is measured by the others of its photo, so one alone has nothing to learn.
+        raise SettingError("--samples", config.samples, "at least 2")
     start, model = checkpoint.load(config.start_from)
     vocabulary = start.vocabulary
     dataset = read(config.data)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from train.compare import compare
+from train.errors import SettingError
 from train.run_folder import RunError
 
 HEADER = "epoch,phase,train_loss,val_loss,val_cider,val_bleu4,learning_rate,seconds\n"
@@ -147,7 +148,7 @@ def test_scores_by_different_tokenizers_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_no_run_at_all_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="name at least one"):
+    with pytest.raises(SettingError, match="one or more folders"):
         compare([], tmp_path / "out")
 
 
@@ -174,14 +175,14 @@ def test_a_folder_that_is_no_run_is_named_with_what_is_wrong(
     else:
         (folder / broken).write_text(text)
 
-    with pytest.raises(RunError, match=rf"mine is not .*{reason}"):
+    with pytest.raises(RunError, match=rf"mine: not .*{reason}"):
         compare([run_folder(tmp_path / "whole"), folder], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_an_empty_folder_and_no_folder_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match=r"empty is not .* no config\.json and no metrics\.csv"):
+    with pytest.raises(RunError, match=r"empty: not .* no config\.json and no metrics\.csv"):
         compare([tmp_path / "empty"], tmp_path / "out")
-    with pytest.raises(RunError, match=r"absent is not .* it is no folder"):
+    with pytest.raises(RunError, match=r"absent: not .* there is no such folder"):
         compare([tmp_path / "absent"], tmp_path / "out")

@@ -133,6 +133,15 @@ def test_the_command_says_what_is_wrong_with_a_checkpoint(
     assert "there is no such file" in capsys.readouterr().err
 
 
+def test_one_sample_is_refused_because_it_has_no_others_to_be_measured_by(
+    start: SelfCriticalConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(start.data), str(tmp_path / "run"), "--start-from", str(start.start_from)]
+    assert main(["self-critical", *arguments, "--samples", "1"]) == 1
+    assert capsys.readouterr().err == "error: --samples is 1; it must be at least 2\n"
+    assert not (tmp_path / "run").exists()
+
+
 def drawn(seed: int, length: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     torch.manual_seed(seed)
     grids = torch.randn(6, 4, 512)

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.data.layouts import LAYOUTS, SPLITS, Layout, Split, official_lists
+from train.errors import TrainError
 
 __all__ = ["Dataset", "DatasetError", "Record", "Split", "read", "short_names"]
 
 
-class DatasetError(ValueError):
+class DatasetError(TrainError):
     """A dataset that cannot be used at all; the sentence says what is missing."""
 
 

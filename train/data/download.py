@@ -22,8 +22,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from train.errors import TrainError
 
-class DownloadError(RuntimeError):
+
+class DownloadError(TrainError):
     """A download that did not succeed; the sentence says what to do about it."""
 
 

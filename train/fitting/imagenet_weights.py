@@ -11,10 +11,11 @@ from safetensors.torch import load_file
 from captioner.config import EncoderName
 from captioner.model import Encoder
 from captioner.vision import models
+from train.errors import PathError
 
 
-class EncoderWeightsError(ValueError):
-    """Weights that cannot be used; the message names them and the reason."""
+class EncoderWeightsError(PathError):
+    """Weights that cannot be used; `path` is where they come from, an address or a file."""
 
 
 def load_weights(encoder: Encoder, name: EncoderName, source: str) -> None:
@@ -34,7 +35,7 @@ def load_weights(encoder: Encoder, name: EncoderName, source: str) -> None:
     try:
         encoder.resnet.load_state_dict(backbone)
     except RuntimeError as error:
-        raise EncoderWeightsError(f"{source}: does not hold the weights of a {name}") from error
+        raise EncoderWeightsError(source, f"does not hold the weights of a {name}") from error
 
 
 def sources(given: Sequence[str]) -> dict[EncoderName, str]:
@@ -60,10 +61,10 @@ def sources(given: Sequence[str]) -> dict[EncoderName, str]:
         elif not equals or name not in get_args(EncoderName):
             known = ", ".join(get_args(EncoderName))
             raise EncoderWeightsError(
-                f"{text}: neither a folder nor NAME=FILE with a NAME among {known}"
+                text, f"neither a folder nor NAME=FILE with a NAME among {known}"
             )
         elif source != "torchvision" and not Path(source).is_file():
-            raise EncoderWeightsError(f"{source}: there is no such file")
+            raise EncoderWeightsError(source, "there is no such file")
         else:
             found[cast(EncoderName, name)] = source
     return found
@@ -75,13 +76,14 @@ def _in_folder(folder: Path) -> dict[EncoderName, str]:
         files = sorted(folder.glob(f"{name}*.safetensors"))
         if len(files) > 1:
             raise EncoderWeightsError(
-                f"{folder}: {files[0].name} and {files[1].name} could both be meant; "
-                f"name one with {name}=FILE"
+                folder,
+                f"{files[0].name} and {files[1].name} could both be meant; "
+                f"name one with {name}=FILE",
             )
         if files:
             found[name] = str(files[0])
     if not found:
-        raise EncoderWeightsError(f"{folder}: holds no file named like resnet50*.safetensors")
+        raise EncoderWeightsError(folder, "holds no file named like resnet50*.safetensors")
     return found
 
 
@@ -93,8 +95,7 @@ def _download(name: EncoderName) -> Mapping[str, torch.Tensor]:
         )
     except (OSError, RuntimeError) as error:  # RuntimeError: the checksum is another
         raise EncoderWeightsError(
-            f"{weights.url}: the download failed ({error}); "
-            "give a file at hand with --encoder-weights"
+            weights.url, f"the download failed ({error}); give a file with --encoder-weights"
         ) from error
     return tensors
 
@@ -103,6 +104,6 @@ def _read(path: Path) -> Mapping[str, torch.Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError as error:
-        raise EncoderWeightsError(f"{path}: there is no such file") from error
+        raise EncoderWeightsError(path, "there is no such file") from error
     except (SafetensorError, OSError) as error:
-        raise EncoderWeightsError(f"{path}: no safetensors file ({error})") from error
+        raise EncoderWeightsError(path, f"not a safetensors file ({error})") from error

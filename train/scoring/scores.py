@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from train.errors import TrainError
 from train.scoring import ptb_tokenizer
 
 Tokenizer = Literal["auto", "ptb", "python"]
@@ -37,7 +38,7 @@ DANGLING_ENDS = frozenset((
 _log = logging.getLogger(__name__)
 
 
-class ScoringError(ValueError):
+class ScoringError(TrainError):
     """Captions that cannot be scored; the text says what is missing."""
 
 

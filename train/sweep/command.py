@@ -15,7 +15,7 @@ what decoding does, with all of them.
 import functools
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -25,13 +25,11 @@ import tyro
 
 from captioner.checkpoint import CheckpointError
 from train import run_folder
-from train.data.datasets import Dataset, DatasetError, Split, read
+from train.data.datasets import Dataset, Split, read
+from train.errors import SettingError, TrainError
 from train.fit import FitConfig
 from train.fitting import imagenet_weights
-from train.fitting.imagenet_weights import EncoderWeightsError
 from train.report.plots import read_metrics
-from train.run_folder import RunError
-from train.scoring.scores import ScoringError
 from train.self_critical import SelfCriticalConfig
 from train.sweep.page import write_page
 from train.sweep.results import Results, Row, Trained
@@ -48,7 +46,18 @@ from train.sweep.variants import BASE, VARIANTS, Plan, Variant
 log = logging.getLogger(__name__)
 
 SHORT = 12  # letters of a checkpoint's digest: enough to tell a few dozen apart
-EXPECTED = (CheckpointError, DatasetError, EncoderWeightsError, RunError, ScoringError)
+
+
+class SweepError(TrainError):
+    """A sweep of which some variants failed."""
+
+    def __init__(self, failed: Sequence[str], variants: int) -> None:
+        """Name the variants that failed, and say how many there were."""
+        super().__init__(
+            f"{len(failed)} of {variants} variants failed: {', '.join(failed)}; "
+            "run the same command to try them again"
+        )
+        self.failed, self.variants = tuple(failed), variants
 
 
 @dataclass(frozen=True)
@@ -81,9 +90,10 @@ def sweep(config: SweepConfig, base: Mapping[str, Any] = MappingProxyType({})) -
 
     Raises:
         DatasetError: nothing can be read from the dataset.
-        EncoderWeightsError: weights that were named cannot be found.
-        RunError: a variant is not known or has no weights, the results are no table of a sweep,
-            or, at the end, variants failed.
+        EncoderWeightsError: the weights that were given cannot be found.
+        RunError: the results are not a table of a sweep.
+        SettingError: a variant that was asked for does not exist or cannot be trained.
+        SweepError: at the end, if variants failed.
     """
     dataset = read(config.data)
     plan = Plan(
@@ -101,49 +111,46 @@ def sweep(config: SweepConfig, base: Mapping[str, Any] = MappingProxyType({})) -
         try:
             _sweep_one(variant, plan, dataset, evaluation_set, results)
             write_page(page, results.rows)
-        except EXPECTED as error:
+        except (CheckpointError, TrainError) as error:
             log.error("%s failed: %s", variant.name, error)
             failed.append(variant.name)
         except Exception:
             log.exception("%s failed", variant.name)
             failed.append(variant.name)
     if failed:
-        raise RunError(
-            f"{len(failed)} of {len(variants)} variants failed: {', '.join(failed)}; "
-            "the same command tries them again"
-        )
+        raise SweepError(failed, len(variants))
     return page
 
 
 def _chosen(config: SweepConfig, plan: Plan) -> list[Variant]:
-    """Return the variants that are wanted and possible, and say which are left out, and why."""
+    """Return the variants to train, and print which are left out and why."""
     known = [variant.name for variant in VARIANTS]
     unknown = [name for name in config.only if name not in known]
     if unknown:
-        raise RunError(f"no variant is named {', '.join(unknown)}; there are {', '.join(known)}")
+        raise SettingError("--only", " ".join(unknown), f"among {', '.join(known)}")
     chosen = []
     for variant in VARIANTS:
         if config.only and variant.name not in config.only:
             continue
         why = _impossible(variant, plan)
         if why and variant.name in config.only:
-            raise RunError(f"{variant.name}: {why}")
+            raise SettingError("--only", variant.name, f"a variant that can be trained ({why})")
         if why:
-            print(f"left out: {variant.name}, {why}", flush=True)
+            print(f"left out: {variant.name} ({why})", flush=True)
         else:
             chosen.append(variant)
     if not chosen:
-        raise RunError("no variant is left to train")
+        raise TrainError("no variant can be trained with these weights")
     return chosen
 
 
 def _impossible(variant: Variant, plan: Plan) -> str | None:
     if plan.encoder(variant) not in plan.weights:
-        return f"for want of weights of {plan.encoder(variant)}"
+        return f"no weights for {plan.encoder(variant)}"
     if variant.fine_tuned and not plan.fine_tune:
-        return "for --fine-tune is 0"
+        return "--fine-tune is 0"
     if variant.self_critical and not plan.self_critical:
-        return "for --self-critical is 0"
+        return "--self-critical is 0"
     return None
 
 

@@ -107,8 +107,9 @@ class Results:
                 self.rows = [_row(line) for line in lines]
             except (KeyError, TypeError, ValueError) as error:
                 raise RunError(
-                    f"{path}: is no table of a sweep ({error!r}); name another folder "
-                    "with --results, or move it away"
+                    path,
+                    f"not a table of a sweep ({error!r}); name another folder with --results, "
+                    "or move it away",
                 ) from error
 
     def of(self, variant: str, split: Split) -> list[Row]:

@@ -48,8 +48,9 @@ def is_finished(step: Step) -> bool:
     changed = [key for key, value in step.arguments().items() if before.get(key) != value]
     if changed:
         raise RunError(
-            f"{step.run}: was started with another {', '.join(changed)}; "
-            "sweep with the same arguments, or into another folder"
+            step.run,
+            f"was started with another {', '.join(changed)}; "
+            "sweep with the same arguments, or into another folder",
         )
     return run_folder.read_progress(step.run).epoch >= _last_epoch(step)
 

@@ -102,12 +102,12 @@ def test_a_damaged_file_is_named(weights: Path, tmp_path: Path, kept: int) -> No
     path = tmp_path / "cut.safetensors"
     path.write_bytes(weights.read_bytes()[:kept])
 
-    with pytest.raises(EncoderWeightsError, match=r"cut\.safetensors: no safetensors file"):
+    with pytest.raises(EncoderWeightsError, match=r"cut\.safetensors: not a safetensors file"):
         load_weights(build(), "resnet18", str(path))
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(EncoderWeightsError, match="no safetensors file"):
+    with pytest.raises(EncoderWeightsError, match="not a safetensors file"):
         load_weights(build(), "resnet18", str(tmp_path))
 
 
@@ -174,7 +174,7 @@ def test_an_address_without_the_weights_says_what_else_can_be_done(
 ) -> None:
     move(monkeypatch, f"{address}/resnet18-00000000.pth")
 
-    with pytest.raises(EncoderWeightsError, match=r"404.*give a file at hand with --encoder-weig"):
+    with pytest.raises(EncoderWeightsError, match=r"404.*give a file with --encoder-weig"):
         load_weights(build(), "resnet18", "torchvision")
 
 

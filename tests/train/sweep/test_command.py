@@ -26,7 +26,7 @@ from train.report.plots import read_metrics
 from train.run_folder import RunError
 from train.self_critical import SelfCriticalConfig
 from train.sweep import steps
-from train.sweep.command import SweepConfig, sweep
+from train.sweep.command import SweepConfig, SweepError, sweep
 from train.sweep.results import Results
 from train.sweep.scoring import Candidate, Decoding
 
@@ -341,7 +341,7 @@ def test_a_variant_that_fails_is_named_and_the_others_go_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(steps, "fit", fail)
-        with pytest.raises(RunError, match="1 of 2 variants failed: additive;"):
+        with pytest.raises(SweepError, match="1 of 2 variants failed: additive;"):
             sweep(config, SMALL)
     assert "additive failed" in caplog.text
     assert "out of luck" in caplog.text
@@ -364,7 +364,7 @@ def test_a_page_that_cannot_be_drawn_does_not_stop_the_sweep(
             raise OSError("no space left")
 
     monkeypatch.setattr("train.sweep.command.write_page", fail_once)
-    with pytest.raises(RunError, match="1 of 2 variants failed: base;"):
+    with pytest.raises(SweepError, match="1 of 2 variants failed: base;"):
         sweep(dataclasses.replace(swept, only=("base", "gru")), SMALL)
     assert len(drawn) == 2
     assert "no space left" in caplog.text
@@ -404,7 +404,7 @@ def test_rows_are_scored_again_only_if_the_checkpoint_changed(copied: SweepConfi
 def test_a_sweep_with_other_arguments_does_not_pass_for_this_one(
     copied: SweepConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(RunError, match="1 of 1 variants failed: fine-tuned"):
+    with pytest.raises(SweepError, match="1 of 1 variants failed: fine-tuned"):
         sweep(dataclasses.replace(copied, fine_tune=2, only=("fine-tuned",)), SMALL)
     assert "was started with another fine_tune; sweep with the same arguments" in caplog.text
     assert not [record for record in caplog.records if record.exc_info]
@@ -418,18 +418,21 @@ def test_variants_without_weights_or_epochs_are_left_out_and_named(
     sweep(config, small)
 
     said = capsys.readouterr().out
-    assert "left out: base, for want of weights of resnet50" in said
-    assert "left out: resnet152, for want of weights of resnet152" in said
-    assert "left out: fine-tuned, for" in said
+    assert "left out: base (no weights for resnet50)" in said
+    assert "left out: resnet152 (no weights for resnet152)" in said
+    assert "left out: fine-tuned (no weights for resnet50)" in said
     assert list(trained) == ["resnet18"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--only", "transformer"], "no variant is named transformer; there are base, additive"),
-        (["--only", "resnet34"], "resnet34: for want of weights of resnet34"),
-        (["--only", "fine-tuned", "--fine-tune", "0"], "fine-tuned: for want of"),
+        (["--only", "transformer"], "--only is transformer; it must be among base, additive"),
+        (
+            ["--only", "resnet34"],
+            "a variant that can be trained (no weights for resnet34)",
+        ),
+        (["--only", "fine-tuned", "--fine-tune", "0"], "(no weights for resnet50)"),
         (["--encoder-weights", "vgg=vgg.safetensors"], "neither a folder nor NAME=FILE"),
         (["--encoder-weights", "resnet50=none.safetensors"], "none.safetensors: there is no such"),
     ],
@@ -456,18 +459,19 @@ def test_the_command_line_says_by_its_exit_code_that_a_variant_failed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(step: FitConfig) -> Path:
-        raise RunError("no luck")
+        raise RunError(step.run, "no luck")
 
     monkeypatch.setattr(steps, "fit", fail)
     where = [str(bench.data), str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
     weights = ["--encoder-weights", str(bench.weights.parent)]
     assert main(["sweep", *where, *weights, "--only", "resnet18"]) == 1
     assert "error: 1 of 1 variants failed: resnet18" in capsys.readouterr().err
-    failure = ("train.sweep.command", logging.ERROR, "resnet18 failed: no luck")
+    run = tmp_path / "runs" / "resnet18"
+    failure = ("train.sweep.command", logging.ERROR, f"resnet18 failed: {run}: no luck")
     assert failure in caplog.record_tuples
 
 
 def test_a_table_of_something_else_is_refused(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "sweep.csv").write_text("run,cider\nfirst,50\n")
-    with pytest.raises(RunError, match="no table of a sweep"):
+    with pytest.raises(RunError, match="not a table of a sweep"):
         Results(tmp_path / "sweep.csv")
