@@ -24,10 +24,12 @@ from captioner.checkpoint import Metadata
 from captioner.confidence import Calibration, Features
 from captioner.options import Options
 from captioner.out_of_distribution import OutOfDistributionDetector
+from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.protocols import Floats, Runnable
 from captioner.runtime.pytorch import PyTorchNetwork
-from train.captioning import read_photos, read_starts, remember, say
+from train.captioning import best_captions, decode_all, encode_all
 from train.data.datasets import DatasetError, Record, read
+from train.data.photos import read_photos, readable
 from train.evaluate import results_folder
 from train.fitting import out_of_distribution
 from train.scoring.calibration_error import (
@@ -89,7 +91,7 @@ def calibrate(config: CalibrateConfig) -> Metadata:
     if len(val.cider) < 2:
         raise DatasetError("one validation photo is too few to fit anything on")
     fitted = fit(val.features, val.cider, config.right)
-    starts = read_starts(network, learned_from, trained.preprocessing)
+    starts = start_states(network, learned_from, trained.preprocessing)
     familiar = out_of_distribution.fit(starts, val.starts)
     held_out = cross_validated(val.features, val.cider, config.right)
     splits = {
@@ -174,19 +176,33 @@ def probabilities(calibration: Calibration, features: Reals) -> Reals:
 def _said(
     trained: Metadata, network: Runnable[Any], records: Sequence[Record], config: CalibrateConfig
 ) -> Said:
-    readable, photos = read_photos(records, trained.preprocessing)
-    memories = remember(network, photos)
+    used, photos = read_photos(records, trained.preprocessing)
+    memories = list(encode_all(network, photos, len(photos)))
     options = Options(beam=config.beam, length_penalty=config.length_penalty)
-    best = [hypotheses[0] for hypotheses in say(network, memories, options, trained.matching)]
-    names = [str(record.photo) for record in readable]
-    scorer = Scorer({str(record.photo): record.captions for record in readable})
-    spelled = [trained.vocabulary.decode(hypothesis.tokens) for hypothesis in best]
-    cider = scorer.cider_per_photo(dict(zip(names, spelled, strict=True)))
+    found = decode_all(network, memories, options, trained.matching)
+    references = {str(record.photo): record.captions for record in used}
+    captions = dict(zip(references, best_captions(found, trained.vocabulary), strict=True))
+    cider = Scorer(references).cider_per_photo(captions)
     return Said(
-        np.array([Features.of(hypothesis) for hypothesis in best]),
-        np.array([cider[name] for name in names]),
+        np.array([Features.of(hypotheses[0]) for hypotheses in found]),
+        np.array([cider[name] for name in references]),
         np.concatenate([network.start_states(memory) for memory in memories]),
     )
+
+
+def start_states(
+    network: Runnable[Any], records: Sequence[Record], preprocessing: Preprocessing
+) -> Floats:
+    """Encode photos, and keep only the decoder's start states: `(photos, size)`.
+
+    Only one batch of photos is in memory at a time; those that cannot be read are left out.
+
+    Raises:
+        DatasetError: none can be read.
+    """
+    squares = (square for _, square in readable(records, preprocessing))
+    memories = encode_all(network, squares, len(records))
+    return np.concatenate([network.start_states(memory) for memory in memories])
 
 
 def _formula(fitted: Calibration) -> str:

@@ -1,161 +1,140 @@
-"""Captions for many photos at once, as validation and evaluation need them."""
+"""Encode and decode many photos, a batch at a time, for training and evaluation."""
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from captioner.decoding import generate
-from captioner.errors import BadImage
 from captioner.matching import Matching
-from captioner.model import Model
+from captioner.model import Encoder, Model
 from captioner.options import Options
-from captioner.photo.decode import decode
-from captioner.photo.preprocessing import Pixels, Preprocessing
+from captioner.photo.preprocessing import Preprocessing
 from captioner.reranking import Hypothesis
-from captioner.runtime.protocols import Floats, Memory, Network, Runnable
-from train.data.datasets import DatasetError, Record
-from train.data.feature_cache import half_is_fast
-
-log = logging.getLogger(__name__)
+from captioner.runtime.protocols import Memory, Network, Runnable
+from captioner.vocabulary import Vocabulary
 
 Array = np.ndarray[Any, Any]
-BATCH = 50  # photos; with a beam of 5 as many rows as a training step has
+Encoded = TypeVar("Encoded")
+
+BATCH = 50  # photos; with a beam of 5 that is as many rows as a training step has
 
 
-def read_photos(
-    records: Sequence[Record], preprocessing: Preprocessing
-) -> tuple[list[Record], Array]:
-    """Decode and squeeze photos; those that cannot be read are named in the log and left out.
+def in_batches(
+    encode: Callable[[Array], Encoded], photos: Iterable[Array], size: int
+) -> Iterator[Encoded]:
+    """Encode photos a batch at a time; each batch is computed when it is asked for.
 
-    Returns:
-        the records whose photos could be read, and these photos: `(photos, 3, size, size)`, uint8.
-
-    Raises:
-        DatasetError: none can be read.
+    Args:
+        encode: a function of a batch; see `Runnable.encode` and `grid_encoder`.
+        photos: arrays of the same shape; a stream is read a batch at a time.
+        size: photos in a batch; the last one may have fewer.
     """
-    readable, photos = [], []
-    for record, square in _squeezed(records, preprocessing):
-        readable.append(record)
-        photos.append(square.transpose(2, 0, 1))
-    if not readable:
-        raise DatasetError(f"none of the {len(records)} photos can be read")
-    return readable, np.stack(photos)
+    rest = iter(photos)
+    while batch := list(islice(rest, size)):
+        yield encode(np.stack(batch))
 
 
-def _squeezed(
-    records: Sequence[Record], preprocessing: Preprocessing
-) -> Iterator[tuple[Record, Pixels]]:
-    for record in records:
-        try:
-            photo = decode(record.photo.read_bytes(), side=preprocessing.size)
-        except (BadImage, OSError) as error:
-            log.warning("%s is left out: %s", record.photo, error)
-            continue
-        yield record, preprocessing.squeeze(photo)
-
-
-def remember(network: Runnable[Any], photos: Array) -> list[Memory[Any]]:
-    """Let a network see squeezed photos as it does when it serves.
+def encode_all(
+    network: Runnable[Any], photos: Iterable[Array], count: int
+) -> Iterator[Memory[Any]]:
+    """Encode photos as the captioner does when it serves.
 
     Args:
         network: on its device; see `captioner.runtime.select`.
-        photos: `(photos, 3, size, size)`, uint8.
-
-    Returns:
-        what it keeps of them, a batch after the other.
+        photos: `(size, size, 3)` each, uint8, squeezed.
+        count: how many photos to expect, for the progress bar.
     """
-    squares = photos.transpose(0, 2, 3, 1)
-    starts = tqdm(range(0, len(squares), BATCH), "look", unit="batch", leave=False)
-    return [
-        network.encode(np.ascontiguousarray(squares[start : start + BATCH])) for start in starts
-    ]
+    batches = in_batches(network.encode, photos, BATCH)
+    yield from tqdm(batches, "encode", -(-count // BATCH), unit="batch", leave=False)
 
 
-def read_starts(
-    network: Runnable[Any], records: Sequence[Record], preprocessing: Preprocessing
-) -> Floats:
-    """Let a network see photos, and keep only what its decoder starts from.
-
-    Photos are in memory a batch at a time; those that cannot be read are left out.
-
-    Returns:
-        `(photos, size)`, see `Runnable.start_states`.
-
-    Raises:
-        DatasetError: none can be read.
-    """
-    squares = (square for _, square in _squeezed(records, preprocessing))
-    batches = iter(lambda: list(islice(squares, BATCH)), [])
-    count = -(-len(records) // BATCH)
-    starts = [
-        network.start_states(network.encode(np.stack(batch)))
-        for batch in tqdm(batches, "look", count, unit="batch", leave=False)
-    ]
-    if not starts:
-        raise DatasetError(f"none of the {len(records)} photos can be read")
-    return np.concatenate(starts)
-
-
-def say(
+def decode_all(
     network: Network[Any],
-    memories: Sequence[Memory[Any]],
+    memories: Iterable[Memory[Any]],
     options: Options,
     matching: Matching | None = None,
 ) -> list[list[Hypothesis]]:
-    """Say what is in photos that were seen, as `decoding.generate` does.
+    """Generate captions for batches of encoded photos; see `captioner.decoding.generate`.
 
     Returns:
-        for each photo its hypotheses, the best first.
+        the hypotheses of each photo, the best first.
     """
     found: list[list[Hypothesis]] = []
-    for memory in tqdm(memories, "speak", unit="batch", leave=False):
+    for memory in tqdm(memories, "decode", unit="batch", leave=False):
         found += generate(network, memory, options, matching)
     return found
 
 
-@torch.inference_mode()
-def look(model: Model, photos: Array, preprocessing: Preprocessing, device: str) -> Array:
-    """Let the encoder see squeezed photos, in half precision where that is faster.
+def best_captions(found: Iterable[list[Hypothesis]], vocabulary: Vocabulary) -> list[str]:
+    """Return each photo's best hypothesis as a sentence."""
+    return [vocabulary.decode(hypotheses[0].tokens) for hypotheses in found]
+
+
+def grid_encoder(
+    encoder: Encoder, preprocessing: Preprocessing, device: str
+) -> Callable[[Array], Array]:
+    """Move an encoder to a device, and return a function that computes grids there.
 
     Args:
-        model: in evaluation mode, on `device`.
-        photos: `(photos, 3, size, size)`, uint8.
-        preprocessing: of the model.
-        device: where to compute.
+        encoder: in evaluation mode.
+        preprocessing: of the photos.
+        device: where to compute, in half precision where that is faster.
 
     Returns:
-        `(photos, regions, channels)`, float32.
+        a function from squeezed photos `(batch, 3, size, size)`, uint8, to their grids
+        `(batch, regions, channels)`, float32.
     """
-    grids = []
+    encoder.to(device)
     half = half_is_fast(device)
-    for start in tqdm(range(0, len(photos), BATCH), "look", unit="batch", leave=False):
-        batch = torch.from_numpy(np.array(photos[start : start + BATCH])).to(device)
+
+    @torch.inference_mode()
+    def grids(photos: Array) -> Array:
+        batch = torch.from_numpy(photos).to(device)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=half):
-            grid = model.encoder.grid(preprocessing.normalize(batch))
-        grids.append(grid.float().cpu().numpy())
-    return np.concatenate(grids)
+            grid = encoder.grid(preprocessing.normalize(batch))
+        return grid.float().cpu().numpy()
+
+    return grids
+
+
+def encode_grids(
+    encoder: Encoder, photos: Array, preprocessing: Preprocessing, device: str
+) -> Array:
+    """Return the grids of photos `(photos, 3, size, size)`; see `grid_encoder`."""
+    grids = in_batches(grid_encoder(encoder, preprocessing, device), photos, BATCH)
+    total = -(-len(photos) // BATCH)
+    return np.concatenate([*tqdm(grids, "encode", total, unit="batch", leave=False)])
 
 
 @torch.inference_mode()
-def speak(model: Model, grids: Array, options: Options, device: str) -> list[list[Hypothesis]]:
-    """Say what is in photos that the encoder has seen.
+def decode_grids(
+    model: Model, grids: Array, options: Options, device: str
+) -> list[list[Hypothesis]]:
+    """Generate captions from the grids of photos.
 
     Args:
         model: in evaluation mode, on `device`.
-        grids: `(photos, regions, channels)`.
-        options: how to speak.
+        grids: `(photos, regions, channels)`; see `grid_encoder`.
+        options: of the search.
         device: where to compute.
 
     Returns:
-        for each photo its hypotheses, the best first.
+        the hypotheses of each photo, the best first.
     """
-    memories = []
-    for start in range(0, len(grids), BATCH):
-        grid = torch.from_numpy(np.array(grids[start : start + BATCH])).to(device)
-        memories.append(model.encode_grid(grid.float()))
-    return say(model, memories, options)
+
+    def remember(batch: Array) -> Memory[torch.Tensor]:
+        return model.encode_grid(torch.from_numpy(batch).to(device).float())
+
+    return decode_all(model, in_batches(remember, grids, BATCH), options)
+
+
+def half_is_fast(device: str) -> bool:
+    """Return whether bfloat16 is worth its rounding: on GPUs and CPUs with instructions for it."""
+    if device == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return device.startswith("cuda") and torch.cuda.is_bf16_supported()

@@ -23,8 +23,9 @@ from captioner.confidence import Calibration, Features, confidence
 from captioner.options import ANOTHER, Options
 from captioner.runtime import select
 from captioner.runtime.protocols import Memory, Network
-from train.captioning import read_photos, remember, say
+from train.captioning import best_captions, decode_all, encode_all
 from train.data.datasets import Record, Split, read, short_names
+from train.data.photos import read_photos
 from train.report.captions_page import Entry, write_report
 from train.scoring.calibration_error import calibration_error
 from train.scoring.diversity import diversity
@@ -88,18 +89,18 @@ def evaluate(config: EvaluateConfig) -> Result:
     every = short_names([record.photo for record in dataset.records], config.data)
     names = [every[record.photo] for record in records]
     _, network = select.load(config.checkpoint, config.device, config.runtime)
-    seen = remember(network, photos)
+    memories = list(encode_all(network, photos, len(photos)))
     references = [record.captions for record in records]
     scorer = Scorer(dict(zip(names, references, strict=True)))
     results = []
     ways = product(config.beam, config.length_penalty, config.matching)
     for beam, penalty, matching in ways:
         options = Options(beam=beam, length_penalty=penalty, matching=matching)
-        found = say(network, seen, options, trained.matching)
-        said = {name: one[0] for name, one in zip(names, found, strict=True)}
-        captions = {photo: trained.vocabulary.decode(one.tokens) for photo, one in said.items()}
+        found = decode_all(network, memories, options, trained.matching)
+        captions = dict(zip(names, best_captions(found, trained.vocabulary), strict=True))
         confidences = {
-            photo: confidence(Features.of(one), trained.calibration) for photo, one in said.items()
+            name: confidence(Features.of(hypotheses[0]), trained.calibration)
+            for name, hypotheses in zip(names, found, strict=True)
         }
         results.append(Result(options, scorer.scores(captions), captions, confidences))
         print(_line(results[-1]), flush=True)
@@ -113,7 +114,7 @@ def evaluate(config: EvaluateConfig) -> Result:
     if error is not None:
         print(f"{'calibration':15} {error:.3f}, expected error")
     if config.another:
-        print(diversity(_others(network, seen, trained, names), scorer).line())
+        print(diversity(_others(network, memories, trained, names), scorer).line())
     print(f"report: {out / 'report.html'}")
     if config.save:
         scored = dataclasses.replace(trained, scores=best.summary(config.split))
@@ -132,13 +133,12 @@ def _sized(trained: Metadata, config: EvaluateConfig) -> Metadata:
 
 
 def _others(
-    network: Network[Any], seen: list[Memory[Any]], trained: Metadata, names: Sequence[str]
+    network: Network[Any], memories: list[Memory[Any]], trained: Metadata, names: Sequence[str]
 ) -> dict[str, list[str]]:
+    found = decode_all(network, memories, ANOTHER, trained.matching)
     return {
         name: [trained.vocabulary.decode(one.tokens) for one in hypotheses]
-        for name, hypotheses in zip(
-            names, say(network, seen, ANOTHER, trained.matching), strict=True
-        )
+        for name, hypotheses in zip(names, found, strict=True)
     }
 
 

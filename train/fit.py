@@ -30,8 +30,9 @@ from captioner.model import Model
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
 from train import run_folder
+from train.captioning import half_is_fast
 from train.data.datasets import read
-from train.data.feature_cache import Data, compute, half_is_fast
+from train.data.feature_cache import Data, compute
 from train.data.loader import Augmentation, data_loader, drop_words, photo_dataset
 from train.fitting import imagenet_weights
 from train.fitting.optimization import adamw, averaging, schedule

@@ -31,10 +31,11 @@ from captioner.options import Options
 from captioner.runtime.protocols import Floats
 from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.vocabulary import PAD, Vocabulary
-from train.captioning import read_photos, remember
+from train.captioning import Array, encode_all
 from train.data.datasets import DatasetError, Record, read
-from train.data.feature_cache import Array, Data, compute, compute_views
+from train.data.feature_cache import Data, compute, compute_views
 from train.data.loader import Augmentation
+from train.data.photos import read_photos
 from train.evaluate import results_folder
 from train.fitting.optimization import adamw, schedule
 
@@ -83,7 +84,7 @@ def match(config: MatchConfig) -> Metadata:
     if len(dataset.split("train")) < 2:
         raise DatasetError("one training photo is too few: there is none to tell it from")
     val, squares = read_photos(dataset.split("val"), trained.preprocessing)
-    memories = remember(network, squares)
+    memories = encode_all(network, squares, len(squares))
     seen = np.concatenate([network.pooled_features(memory) for memory in memories])
     cache = config.cache or results_folder(config.checkpoint) / "cache"
     data = compute(dataset.split("train"), None, cache / "train", "cpu", trained.preprocessing)

@@ -30,8 +30,9 @@ from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, Vocabulary
 from captioner.word_rules import NEVER_GENERATED
 from train import run_folder
+from train.captioning import half_is_fast
 from train.data.datasets import read
-from train.data.feature_cache import compute, compute_views, half_is_fast
+from train.data.feature_cache import compute, compute_views
 from train.data.loader import Augmentation, data_loader, photo_dataset
 from train.errors import SettingError
 from train.fitting.cider_d import CiderD, Ids, Reals

@@ -15,8 +15,14 @@ from captioner.runtime.protocols import Squares
 from tests import pictures
 from tests.conftest import Trained, on_cpu, photo_bytes
 from tests.train.tiny_dataset import write_dataset
-from train.calibrate import CalibrateConfig, calibrate, cross_validated, fit, probabilities
-from train.captioning import read_starts
+from train.calibrate import (
+    CalibrateConfig,
+    calibrate,
+    cross_validated,
+    fit,
+    probabilities,
+    start_states,
+)
 from train.data.datasets import DatasetError, read
 from train.evaluate import EvaluateConfig, evaluate
 from train.scoring.calibration_error import Reals, calibration_error
@@ -167,7 +173,7 @@ def test_the_share_of_test_that_is_unfamiliar_is_told(
 
     assert fitted.out_of_distribution is not None
     _, network = select.load(tiny_file, "cpu", "torch")
-    starts = read_starts(network, read(data).split("test"), fitted.preprocessing)
+    starts = start_states(network, read(data).split("test"), fitted.preprocessing)
     assert len(starts) == 8
     share = 100 * fitted.out_of_distribution.detect(starts).mean()
     assert f"; {share:.1f} % of test lie above it" in capsys.readouterr().out
@@ -179,7 +185,7 @@ def test_training_photos_are_seen_a_batch_at_a_time_and_unreadable_ones_left_out
     data = write_dataset(tmp_path / "data")
     records = read(data).split("train")
     network = on_cpu(tiny)[1]
-    together = read_starts(network, records, tiny.metadata.preprocessing)
+    together = start_states(network, records, tiny.metadata.preprocessing)
     monkeypatch.setattr("train.captioning.BATCH", 2)
     # The first two and the last one, so that whole batches would be empty.
     for record in (*records[:2], records[-1]):
@@ -192,11 +198,11 @@ def test_training_photos_are_seen_a_batch_at_a_time_and_unreadable_ones_left_out
         return see(photos)
 
     monkeypatch.setattr(network, "encode", encode)
-    starts = read_starts(network, records, tiny.metadata.preprocessing)
+    starts = start_states(network, records, tiny.metadata.preprocessing)
     assert sizes == [2, 2, 2, 2, 1]
     np.testing.assert_allclose(starts, together[2:-1], atol=1e-5)
     with pytest.raises(DatasetError, match="none of the 2 photos can be read"):
-        read_starts(network, records[:2], tiny.metadata.preprocessing)
+        start_states(network, records[:2], tiny.metadata.preprocessing)
 
 
 def test_nothing_is_written_into_a_checkpoint_unasked(

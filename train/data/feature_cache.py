@@ -1,40 +1,36 @@
 """Photos and frozen features, computed once and kept in memory-mapped files.
 
-`photos.npy` holds the squeezed photos `(photos, 3, size, size)` as uint8, `grids.npy` what the
-frozen encoder sees in them, `(photos, regions, channels)` in half precision. Both grow in place
-and remember how far they are, so an interrupted run goes on where it stopped.
+`photos.npy` holds the squeezed photos `(photos, 3, size, size)` as uint8, `grids.npy` the features
+that the frozen encoder computes from them, `(photos, regions, channels)` in half precision. Both
+grow in place and note how many rows are done, so an interrupted run continues where it stopped.
 """
 
 import hashlib
 import json
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from captioner.errors import BadImage
 from captioner.files import replacing
 from captioner.model import Encoder
-from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
+from train.captioning import Array, grid_encoder, in_batches
 from train.data.datasets import DatasetError, Record
 from train.data.loader import Augmentation, names_a_side
+from train.data.photos import squeezed
 
-log = logging.getLogger(__name__)
+Change = Callable[[Array, int], Iterable[Array]]  # of uint8 photos, from an index on
 
-Array = np.ndarray[Any, Any]
-Change = Callable[[torch.Tensor, range], torch.Tensor]  # of uint8 photos with such indices
-CHUNK = 64  # photos a batch; also how many are lost at most when interrupted
+CHUNK = 64  # photos in a batch; an interruption loses at most as many
 
 
 @dataclass(frozen=True)
 class Data:
-    """One split: its records, its photos, and what a frozen encoder sees in them."""
+    """One split: its records, its photos, and the features of a frozen encoder."""
 
     records: Sequence[Record]  # those whose photo can be read
     photos: Array  # (records, 3, size, size), uint8, squeezed
@@ -48,17 +44,17 @@ def compute(
     device: str,
     preprocessing: Preprocessing,
 ) -> Data:
-    """Squeeze every photo, and look at it once; what the folder holds already is used.
+    """Squeeze and encode every photo once; what is in the folder already is used.
 
     Args:
         records: of one split.
-        encoder: in evaluation mode; None where photos alone are wanted.
+        encoder: in evaluation mode; None if only photos are needed.
         folder: where the files are kept.
         device: where to compute.
         preprocessing: how photos are squeezed and normalized.
 
     Raises:
-        DatasetError: no photo can be read.
+        DatasetError: none of the photos can be read.
     """
     photos, bad = _photos(records, preprocessing, folder)
     if encoder is None:
@@ -82,14 +78,14 @@ def compute_views(
     count: int,
     preprocessing: Preprocessing,
 ) -> list[Array]:
-    """Look `count` times at photos that are changed a little each time.
+    """Encode every photo `count` times, augmented differently each time.
 
     Args:
         data: the photos of one split.
         encoder: in evaluation mode.
-        folder: where the views are kept; what it holds already is used.
+        folder: where the views are kept; those that it holds already are used.
         device: where to compute.
-        augmentation: how photos are changed.
+        augmentation: of the photos.
         count: how many views.
         preprocessing: how photos were squeezed.
 
@@ -99,15 +95,16 @@ def compute_views(
     flips = [not names_a_side(record.captions) for record in data.records]
 
     def view(number: int) -> Array:
-        def change(photos: torch.Tensor, chunk: range) -> torch.Tensor:
-            torch.manual_seed(number * len(flips) + chunk.start)
-            return torch.stack(
-                [augmentation(photo, flip=flips[i]) for photo, i in zip(photos, chunk, strict=True)]
-            )
+        def augmented(photos: Array, first: int) -> Iterator[Array]:
+            for index in range(first, len(photos)):
+                if index % CHUNK == 0:  # where an interrupted run may continue
+                    torch.manual_seed(number * len(flips) + index)
+                photo = torch.from_numpy(np.array(photos[index]))
+                yield augmentation(photo, flip=flips[index]).numpy()
 
         key = f"{augmentation} {number}"
         path = folder / f"view-{number}.npy"
-        return _grids(data.photos, encoder, preprocessing, path, device, key, change)
+        return _grids(data.photos, encoder, preprocessing, path, device, key, augmented)
 
     return [view(number) for number in range(count)]
 
@@ -118,21 +115,22 @@ def _photos(
     size = preprocessing.size
     bad: set[int] = set()
 
-    def squeeze(chunk: range) -> Array:
-        rows = np.zeros((len(chunk), 3, size, size), np.uint8)
-        for row, index in enumerate(chunk):
-            try:
-                photo = decode(records[index].photo.read_bytes(), side=size)
-                rows[row] = preprocessing.squeeze(photo).transpose(2, 0, 1)
-            except (BadImage, OSError) as error:
-                log.warning("%s is left out: %s", records[index].photo, error)
-                bad.add(index)
-        return rows
+    def rows(done: int) -> Iterator[Array]:
+        for start in range(done, len(records), CHUNK):
+            chunk = records[start : start + CHUNK]
+            photos = np.zeros((len(chunk), 3, size, size), np.uint8)
+            for row, record in enumerate(chunk):
+                square = squeezed(record, preprocessing)
+                if square is None:
+                    bad.add(start + row)
+                else:
+                    photos[row] = square.transpose(2, 0, 1)
+            yield photos
 
     files = [(record.photo.name, _size(record.photo)) for record in records]
     key = _key(files, str(preprocessing))
     shape = (len(records), 3, size, size)
-    return _fill(folder / "photos.npy", key, shape, "uint8", squeeze, bad), bad
+    return _fill(folder / "photos.npy", key, shape, "uint8", rows, bad), bad
 
 
 def _grids(
@@ -142,33 +140,20 @@ def _grids(
     path: Path,
     device: str,
     how: str = "",
-    change: Change = lambda photos, chunk: photos,
+    change: Change = lambda photos, first: photos[first:],
 ) -> Array:
-    @torch.inference_mode()
-    def look(chunk: range) -> Array:
-        plain = torch.from_numpy(np.array(photos[chunk.start : chunk.stop]))
-        batch = change(plain, chunk).to(device)
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=half_is_fast(device)):
-            grid = encoder.to(device).grid(preprocessing.normalize(batch))
-        return grid.to(torch.float16).cpu().numpy()
+    def rows(done: int) -> Iterator[Array]:
+        return in_batches(grid_encoder(encoder, preprocessing, device), change(photos, done), CHUNK)
 
     weights = hashlib.sha256()
     for tensor in encoder.resnet.state_dict().values():
         weights.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     sample = np.ascontiguousarray(photos[:: max(1, len(photos) // 64)])
-    seen = hashlib.sha256(sample.tobytes()).hexdigest()
-    key = _key(weights.hexdigest(), seen, str(preprocessing), *([how] if how else []))
+    sampled = hashlib.sha256(sample.tobytes()).hexdigest()
+    key = _key(weights.hexdigest(), sampled, str(preprocessing), *([how] if how else []))
     regions = (preprocessing.size // 32) ** 2  # a ResNet halves its input five times
     shape = (len(photos), regions, encoder.channels)
-    return _fill(path, key, shape, "float16", look, set())
-
-
-def half_is_fast(device: str) -> bool:
-    """Say whether bfloat16 is worth its rounding: GPUs, and CPUs with instructions for it."""
-    if device == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
+    return _fill(path, key, shape, "float16", rows, set())
 
 
 def _fill(
@@ -176,10 +161,19 @@ def _fill(
     key: str,
     shape: tuple[int, ...],
     dtype: str,
-    compute_rows: Callable[[range], Array],
+    rows: Callable[[int], Iterable[Array]],
     bad: set[int],
 ) -> Array:
-    """Fill an array a chunk at a time, beside a note of how far it is; `bad` rows are noted too."""
+    """Fill an array in chunks; a note next to it has the number of rows that are done.
+
+    Args:
+        path: of the array.
+        key: what its rows were computed from; an array with another key is overwritten.
+        shape: of the array.
+        dtype: of the array.
+        rows: yields chunks of rows from an index on.
+        bad: rows without a photo; noted too, and added to from the note.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     note = path.with_suffix(".json")
     done = 0
@@ -191,17 +185,16 @@ def _fill(
     if done == shape[0]:
         return np.load(path, mmap_mode="r")
     if not done:
-        # What a note of earlier photos counts as done is about to be overwritten.
+        # An older note would count rows as done that are about to be overwritten.
         note.unlink(missing_ok=True)
-    mode = "r+" if done else "w+"
-    array = np.lib.format.open_memmap(path, mode, dtype, shape)
-    starts = range(done, shape[0], CHUNK)
-    for start in tqdm(starts, desc=path.stem, unit="batch", leave=False):
-        chunk = range(start, min(start + CHUNK, shape[0]))
-        array[chunk.start : chunk.stop] = compute_rows(chunk)
+    array = np.lib.format.open_memmap(path, "r+" if done else "w+", dtype, shape)
+    chunks = -(-(shape[0] - done) // CHUNK)
+    for chunk in tqdm(rows(done), path.stem, chunks, unit="batch", leave=False):
+        array[done : done + len(chunk)] = chunk
+        done += len(chunk)
         array.flush()
         with replacing(note) as part:
-            part.write_text(json.dumps({"key": key, "done": chunk.stop, "bad": sorted(bad)}))
+            part.write_text(json.dumps({"key": key, "done": done, "bad": sorted(bad)}))
     return np.load(path, mmap_mode="r")
 
 

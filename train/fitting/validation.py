@@ -17,7 +17,7 @@ from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
 from train import run_folder
-from train.captioning import look, speak
+from train.captioning import best_captions, decode_grids, encode_grids
 from train.data.feature_cache import Data
 from train.data.loader import data_loader, photo_dataset
 from train.report import plots
@@ -84,16 +84,12 @@ class Judge:
         """Judge a model by frozen features, or end to end by photos."""
         device = str(next(model.parameters()).device)
         model.eval()
-        grids = (
-            look(model, self.data.photos, self.preprocessing, device)
-            if end_to_end
-            else self.data.grids
-        )
-        found = speak(model, grids, self.options, device)
-        captions = {
-            str(record.photo): self.vocabulary.decode(hypotheses[0].tokens)
-            for record, hypotheses in zip(self.data.records, found, strict=True)
-        }
+        grids = self.data.grids
+        if end_to_end:
+            grids = encode_grids(model.encoder, self.data.photos, self.preprocessing, device)
+        found = decode_grids(model, grids, self.options, device)
+        names = [str(record.photo) for record in self.data.records]
+        captions = dict(zip(names, best_captions(found, self.vocabulary), strict=True))
         return Verdict(self._loss(model, grids, device), self.scorer.scores(captions), captions)
 
     def conclude(self, model: Model, metrics: Metrics, verdict: Verdict, best: float) -> Progress:

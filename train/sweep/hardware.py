@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from train.data.feature_cache import half_is_fast
+from train.captioning import half_is_fast
 
 
 def machine(

@@ -11,10 +11,11 @@ from captioner.checkpoint import Metadata
 from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
-from captioner.runtime.protocols import Memory, Runnable
+from captioner.runtime.protocols import Memory, Runnable, Squares
 from captioner.runtime.pytorch import PyTorchNetwork
-from train.captioning import Array, read_photos, remember, say
-from train.data.datasets import Dataset, Record, Split
+from train.captioning import best_captions, decode_all, encode_all
+from train.data.datasets import Dataset, Split
+from train.data.photos import read_photos
 from train.scoring.scores import Scorer, Scores
 
 
@@ -49,8 +50,8 @@ DECODINGS = (
 class EvaluationSet:
     """The photos of a split and their reference captions."""
 
-    records: Sequence[Record]
-    photos: Array  # (records, 3, size, size), uint8, squeezed
+    names: Sequence[str]
+    photos: Squares  # (names, size, size, 3), uint8, squeezed
     scorer: Scorer
 
 
@@ -66,7 +67,8 @@ def read_evaluation_set(
         DatasetError: the split is empty, or none of its photos can be read.
     """
     records, photos = read_photos(dataset.split(split), preprocessing)
-    return EvaluationSet(records, photos, Scorer({str(r.photo): r.captions for r in records}))
+    references = {str(record.photo): record.captions for record in records}
+    return EvaluationSet(list(references), photos, Scorer(references))
 
 
 class Candidate:
@@ -96,10 +98,9 @@ class Candidate:
         metadata, _ = self.trained
         evaluation_set = self._read(split, metadata.preprocessing)
         if split not in self._encoded:
-            self._encoded[split] = remember(self._network, evaluation_set.photos)
-        found = say(self._network, self._encoded[split], decoding.options())
-        captions = {
-            str(record.photo): metadata.vocabulary.decode(hypotheses[0].tokens)
-            for record, hypotheses in zip(evaluation_set.records, found, strict=True)
-        }
-        return evaluation_set.scorer.scores(captions, meteor=meteor)
+            photos = evaluation_set.photos
+            self._encoded[split] = list(encode_all(self._network, photos, len(photos)))
+        found = decode_all(self._network, self._encoded[split], decoding.options())
+        captions = best_captions(found, metadata.vocabulary)
+        by_name = dict(zip(evaluation_set.names, captions, strict=True))
+        return evaluation_set.scorer.scores(by_name, meteor=meteor)

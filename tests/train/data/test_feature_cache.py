@@ -16,9 +16,10 @@ from captioner.model import Encoder
 from captioner.photo import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from tests.train.tiny_dataset import write_dataset
+from train import captioning
 from train.data import feature_cache
 from train.data.datasets import DatasetError, Record, read
-from train.data.feature_cache import Data, compute, compute_views, half_is_fast
+from train.data.feature_cache import Data, compute, compute_views
 from train.data.loader import Augmentation
 
 SMALL = Preprocessing(size=64)  # a grid of two by two regions
@@ -28,7 +29,7 @@ Photos = tuple[Record, ...]
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feature_cache, "CHUNK", 5)
-    monkeypatch.setattr(feature_cache, "half_is_fast", lambda device: False)
+    monkeypatch.setattr(captioning, "half_is_fast", lambda device: False)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         files.append(data)
         return decode.decode(data, *rest, **named)
 
-    monkeypatch.setattr(feature_cache, "decode", note)
+    monkeypatch.setattr("train.data.photos.decode", note)
     return files
 
 
@@ -260,29 +261,11 @@ def test_half_precision_sees_nearly_the_same(
     records: Photos, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     single = look(records, encoder, tmp_path / "single").grids.astype(np.float32)
-    monkeypatch.setattr(feature_cache, "half_is_fast", lambda device: True)
+    monkeypatch.setattr(captioning, "half_is_fast", lambda device: True)
     half = look(records, encoder, tmp_path / "half").grids.astype(np.float32)
 
     assert not np.array_equal(single, half)
     assert np.linalg.norm(single - half) < 0.05 * np.linalg.norm(single)
-
-
-@pytest.mark.parametrize(
-    ("device", "capabilities", "fast"),
-    [
-        ("cpu", {}, False),
-        ("cpu", {"avx512_bf16": False, "amx_bf16": False, "avx2": True}, False),
-        ("cpu", {"avx512_bf16": True}, True),
-        ("cpu", {"amx_bf16": True}, True),
-        ("mps", {"avx512_bf16": True}, False),
-    ],
-)
-def test_half_precision_is_for_hardware_that_has_it(
-    monkeypatch: pytest.MonkeyPatch, device: str, capabilities: dict[str, bool], fast: bool
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-
-    assert half_is_fast(device) is fast
 
 
 def test_views_are_looks_at_changed_photos_and_kept(

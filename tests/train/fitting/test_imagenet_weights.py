@@ -174,7 +174,7 @@ def test_an_address_without_the_weights_says_what_else_can_be_done(
 ) -> None:
     move(monkeypatch, f"{address}/resnet18-00000000.pth")
 
-    with pytest.raises(EncoderWeightsError, match=r"404.*give a file with --encoder-weig"):
+    with pytest.raises(EncoderWeightsError, match=r"404.*give a file with --encoder-w"):
         load_weights(build(), "resnet18", "torchvision")
 
 
@@ -185,7 +185,7 @@ def test_an_unreachable_address_says_what_else_can_be_done(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     move(monkeypatch, "http://127.0.0.1:9/resnet18-00000000.pth")
 
-    with pytest.raises(EncoderWeightsError, match=r"127\.0\.0\.1:9/.*give a file at hand"):
+    with pytest.raises(EncoderWeightsError, match=r"127\.0\.0\.1:9/.*give a file"):
         load_weights(build(), "resnet18", "torchvision")
 
 

@@ -14,13 +14,11 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 from captioner import checkpoint
 from captioner.config import ModelConfig
 from captioner.model import Model
-from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
-from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.vocabulary import END, START, Vocabulary
 from tests.train.tiny_dataset import write_dataset
 from train import captioning
-from train.captioning import look, remember, speak
+from train.captioning import encode_grids
 from train.data.datasets import read
 from train.data.feature_cache import Data
 from train.fitting import validation
@@ -112,7 +110,7 @@ def test_a_model_is_judged_without_its_dropout(judge: Judge, model: Model) -> No
 def test_a_fine_tuned_encoder_looks_at_the_photos_anew(
     judge: Judge, model: Model, data: Data, vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
-    seen = Data(data.records, data.photos, look(model, data.photos, SMALL, "cpu"))
+    seen = Data(data.records, data.photos, encode_grids(model.encoder, data.photos, SMALL, "cpu"))
     expected = Judge(tmp_path, ARGUMENTS, vocabulary, seen, SMALL, beam=2)(model, end_to_end=False)
     verdict = judge(model, end_to_end=True)
 
@@ -164,53 +162,3 @@ def test_the_sample_sheet_shows_photos_from_the_whole_split(
     judge.report(METRICS, judge(model, end_to_end=False))
 
     assert shown == [record.photo for record in data.records[::2]]
-
-
-@torch.inference_mode()
-def test_looking_in_parts_is_looking_at_once(
-    model: Model, data: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(captioning, "BATCH", 3)
-    monkeypatch.setattr(captioning, "half_is_fast", lambda device: False)
-    grids = look(model, data.photos, SMALL, "cpu")
-
-    assert (grids.shape, grids.dtype) == ((8, 4, 512), np.float32)
-    expected = model.encoder.grid(SMALL.normalize(torch.from_numpy(data.photos)))
-    np.testing.assert_allclose(grids, expected.numpy(), rtol=1e-3, atol=1e-3)
-
-
-def test_photos_are_normalized_as_the_checkpoint_has_it(model: Model, data: Data) -> None:
-    other = Preprocessing(64, mean=(0.1, 0.2, 0.3), std=(0.5, 0.5, 0.5))
-    grids = look(model, data.photos, other, "cpu")
-
-    assert not np.allclose(grids, look(model, data.photos, SMALL, "cpu"), rtol=0.1)
-
-
-def test_validation_may_see_in_half_precision_and_what_serves_does_not(
-    model: Model, vocabulary: Vocabulary, data: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(captioning, "BATCH", 3)
-    monkeypatch.setattr(captioning, "half_is_fast", lambda device: False)
-    single = look(model, data.photos, SMALL, "cpu")
-    monkeypatch.setattr(captioning, "half_is_fast", lambda device: True)
-    half = look(model, data.photos, SMALL, "cpu")
-    served = remember(PyTorchNetwork(model, Preprocessing(), "cpu"), data.photos)
-
-    assert 0 < np.linalg.norm(half - single) < 0.05 * np.linalg.norm(single)
-    expected = model.encoder.project(torch.from_numpy(single))
-    seen = torch.cat([memory.regions for memory in served])
-    torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_speaking_in_parts_is_speaking_at_once(
-    model: Model, data: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options = Options(beam=3, alternatives=1)
-    at_once = speak(model, data.grids, options, "cpu")
-    monkeypatch.setattr(captioning, "BATCH", 3)
-    in_parts = speak(model, data.grids, options, "cpu")
-
-    assert [[h.tokens for h in found] for found in in_parts] == [
-        [h.tokens for h in found] for found in at_once
-    ]
-    assert [len(found) for found in at_once] == [2] * len(data.records)

@@ -31,7 +31,7 @@ def test_photos_are_scored_in_the_size_that_the_checkpoint_was_trained_on(
     Candidate(tiny_file, note, "cpu").scores("val", DECODINGS[0], meteor=False)
 
     [evaluation_set] = given
-    assert evaluation_set.photos.shape == (4, 3, 64, 64)
+    assert evaluation_set.photos.shape == (4, 64, 64, 3)
 
 
 def test_every_decoding_is_tried_once() -> None:
