@@ -57,14 +57,23 @@ def decode_all(
     memories: Iterable[Memory[Any]],
     options: Options,
     matching: Matching | None = None,
+    *,
+    batches: int | None = None,
 ) -> list[list[Hypothesis]]:
     """Generate captions for batches of encoded photos; see `captioner.decoding.generate`.
+
+    Args:
+        network: in evaluation mode, on its device.
+        memories: one for each batch.
+        options: of the search.
+        matching: of the network, by which captions are reranked.
+        batches: how many to expect, for the progress bar, if `memories` has no length.
 
     Returns:
         the hypotheses of each photo, the best first.
     """
     found: list[list[Hypothesis]] = []
-    for memory in tqdm(memories, "decode", unit="batch", leave=False):
+    for memory in tqdm(memories, "decode", batches, unit="batch", leave=False):
         found += generate(network, memory, options, matching)
     return found
 
@@ -129,7 +138,8 @@ def decode_grids(
     def remember(batch: Array) -> Memory[torch.Tensor]:
         return model.encode_grid(torch.from_numpy(batch).to(device).float())
 
-    return decode_all(model, in_batches(remember, grids, BATCH), options)
+    memories = in_batches(remember, grids, BATCH)
+    return decode_all(model, memories, options, batches=-(-len(grids) // BATCH))
 
 
 def half_is_fast(device: str) -> bool:

@@ -8,11 +8,11 @@ The same command runs on a CPU and on a GPU; on several GPUs it is
 
 import dataclasses
 import math
-import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -21,10 +21,9 @@ from torch import nn
 from torch.nn import functional
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
-from tqdm import tqdm
 
 from captioner import checkpoint
-from captioner.checkpoint import CheckpointError
+from captioner.checkpoint import CheckpointError, Metadata
 from captioner.config import EncoderName, ModelConfig
 from captioner.model import Model
 from captioner.photo.preprocessing import Preprocessing
@@ -35,8 +34,9 @@ from train.data.datasets import read
 from train.data.feature_cache import Data, compute
 from train.data.loader import Augmentation, data_loader, drop_words, photo_dataset
 from train.fitting import imagenet_weights
-from train.fitting.optimization import adamw, averaging, schedule
-from train.fitting.validation import Judge
+from train.fitting.epochs import Batch, Epochs, resume, train_epochs
+from train.fitting.optimization import adamw
+from train.fitting.validation import Validator
 from train.run_folder import Phase, Progress
 
 PHASES: tuple[Phase, ...] = ("frozen", "fine-tune")
@@ -120,17 +120,17 @@ def fit(config: FitConfig) -> Path:
         mixed_precision=_precision(config),
         kwargs_handlers=[patience],
     )
-    model = _model(config, vocabulary)
+    start = _start(config, vocabulary)
+    model = _model(config, vocabulary, start)
+    preprocessing = _preprocessing(config, start)
     if accelerator.is_main_process:
         run_folder.prepare(config.run, config.arguments(), resume=config.resume)
     accelerator.wait_for_everyone()
     with accelerator.main_process_first():
-        cache, where = config.cache or config.run / "cache", str(accelerator.device)
-        # Without a frozen phase there is nothing that frozen features are for.
-        encoder = model.encoder if config.epochs else None
-        squeezing = Preprocessing(config.size)
-        train = compute(dataset.split("train"), encoder, cache / "train", where, squeezing)
-        val = compute(dataset.split("val"), encoder, cache / "val", where, squeezing)
+        cache, device = config.cache or config.run / "cache", str(accelerator.device)
+        encoder = model.encoder if config.epochs else None  # end to end needs no frozen features
+        train = compute(dataset.split("train"), encoder, cache / "train", device, preprocessing)
+        val = compute(dataset.split("val"), encoder, cache / "val", device, preprocessing)
     for problem in dataset.problems:
         accelerator.print(f"left out: {problem}")
     accelerator.print(
@@ -139,13 +139,14 @@ def fit(config: FitConfig) -> Path:
     )
 
     model.to(accelerator.device)
-    average = AveragedModel(model, multi_avg_fn=averaging(config.average))
-    progress = run_folder.read_progress(config.run)
-    if progress.epoch:
-        run_folder.load_weights(config.run, model, average)
-    judge = Judge(config.run, config.arguments(), vocabulary, val, squeezing, config.val_beam)
+    average, progress = resume(config.run, model, config.average)
+    validator = Validator(
+        config.run, config.arguments(), vocabulary, val, preprocessing, config.val_beam
+    )
     for phase in PHASES:
-        progress = _fit_phase(phase, config, model, average, train, judge, progress, accelerator)
+        progress = _fit_phase(
+            phase, config, model, average, train, validator, progress, accelerator
+        )
     accelerator.end_training()
     return config.run / run_folder.BEST
 
@@ -156,7 +157,7 @@ def _fit_phase(
     model: Model,
     average: AveragedModel,
     train: Data,
-    judge: Judge,
+    validator: Validator,
     progress: Progress,
     accelerator: Accelerator,
 ) -> Progress:
@@ -166,31 +167,18 @@ def _fit_phase(
     if progress.epoch == first - 1 and progress.epoch:
         model.load_state_dict(average.module.state_dict())
     end_to_end = phase == "fine-tune"
-    model.encoder.resnet.requires_grad_(end_to_end)
-    if config.frozen_layers:
-        for stage in model.encoder.stages()[: config.frozen_layers + 1]:
-            stage.requires_grad_(False)
-    source = train.photos if end_to_end else train.grids
+    _freeze(model, end_to_end, config.frozen_layers)
     dataset = photo_dataset(
-        source,
+        train.photos if end_to_end else train.grids,
         train.records,
-        judge.vocabulary,
+        validator.vocabulary,
         config.max_length,
         augmentation=Augmentation(config.crop, config.erase) if end_to_end else None,
     )
-    optimizer = _optimizer(phase, config, model)
-    steps = math.ceil(len(dataset) / config.photos / accelerator.num_processes)
-    wrapped, prepared = accelerator.prepare(model, optimizer)
-    done = steps * max(0, progress.epoch - first + 1)
-    rates = schedule(optimizer, config.warmup, steps * (last - first + 1), done)
-    if done:
-        run_folder.load_optimizer(config.run, optimizer)
+    wrapped = accelerator.prepare(model)
 
-    for epoch in range(progress.epoch + 1, last + 1):
-        started = time.monotonic()
-        # Seeded by epoch, so that a resumed run draws what an uninterrupted one would have.
-        torch.manual_seed(config.seed + 1000 * epoch + accelerator.process_index)
-        loader = accelerator.prepare(
+    def batches(epoch: int) -> Iterable[Batch]:
+        return accelerator.prepare(
             data_loader(
                 dataset,
                 config.photos,
@@ -199,32 +187,40 @@ def _fit_phase(
                 workers=config.workers,
             )
         )
-        model.train()
-        model.encoder.resnet.eval()  # its batch norm keeps ImageNet's statistics throughout
-        losses = []
-        hidden = not accelerator.is_main_process
-        for images, tokens in tqdm(loader, f"epoch {epoch}", leave=False, disable=hidden):
-            loss = _loss(wrapped, images, tokens, judge.preprocessing, config)
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(model.parameters(), config.clip)
-            prepared.step()
-            rates.step()
-            prepared.zero_grad()
-            average.update_parameters(model)
-            losses.append(loss.detach())
-        loss = accelerator.gather(torch.stack(losses)).mean().item()
 
-        if accelerator.is_main_process:
-            averaged = cast(Model, average.module)
-            verdict = judge(averaged, end_to_end=end_to_end)
-            rate, seconds = float(rates.get_last_lr()[0]), time.monotonic() - started
-            metrics = verdict.metrics(epoch, phase, loss, rate, seconds)
-            progress = judge.conclude(averaged, metrics, verdict, progress.best)
-            run_folder.save_state(config.run, model, average, optimizer, progress)
-            accelerator.print(metrics.line())
-        accelerator.wait_for_everyone()
-    accelerator.free_memory()
-    return dataclasses.replace(progress, epoch=last)
+    def loss(images: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        minimized = _loss(wrapped, images, tokens, validator.preprocessing, config)
+        return minimized, minimized.detach()
+
+    epochs = Epochs(
+        phase,
+        first,
+        last,
+        steps=math.ceil(len(dataset) / config.photos / accelerator.num_processes),
+        warmup=config.warmup,
+        clip=config.clip,
+        seed=config.seed,
+        end_to_end=end_to_end,
+    )
+    return train_epochs(
+        epochs,
+        model,
+        average,
+        _optimizer(phase, config, model),
+        batches,
+        loss,
+        validator,
+        progress,
+        accelerator,
+    )
+
+
+def _freeze(model: Model, end_to_end: bool, frozen_layers: int) -> None:
+    """Freeze the whole ResNet, or end to end its stem and first layers, if any."""
+    model.encoder.resnet.requires_grad_(end_to_end)
+    if frozen_layers:
+        for stage in model.encoder.stages()[: frozen_layers + 1]:
+            stage.requires_grad_(False)
 
 
 def _precision(config: FitConfig) -> Literal["bf16", "no"]:
@@ -233,31 +229,45 @@ def _precision(config: FitConfig) -> Literal["bf16", "no"]:
     return "bf16" if half else "no"
 
 
-def _model(config: FitConfig, vocabulary: Vocabulary) -> Model:
+def _start(config: FitConfig, vocabulary: Vocabulary) -> tuple[Metadata, Model] | None:
+    """Load the checkpoint to start from, if there is one."""
+    if config.start_from is None:
+        return None
+    metadata, model = checkpoint.load(config.start_from)
+    for name, value in dataclasses.asdict(_model_config(config, vocabulary)).items():
+        given = getattr(metadata.config, name)
+        if given != value and name not in ("dropout", "encoder"):
+            raise CheckpointError(config.start_from, f"its {name} is {given}, not {value}")
+    if metadata.vocabulary.words != vocabulary.words:
+        raise CheckpointError(config.start_from, "its vocabulary is not this dataset's")
+    return metadata, model
+
+
+def _model(
+    config: FitConfig, vocabulary: Vocabulary, start: tuple[Metadata, Model] | None
+) -> Model:
     torch.manual_seed(config.seed)
-    shared = {field.name for field in dataclasses.fields(ModelConfig)} - {"vocabulary_size"}
-    values = {name: getattr(config, name) for name in shared}
-    model = Model(ModelConfig(vocabulary_size=len(vocabulary), **values))
-    start = config.start_from and _start(config.start_from, model.config, vocabulary)
-    if start and start.config.encoder == config.encoder:
-        model.load_state_dict(start.state_dict())
+    model = Model(_model_config(config, vocabulary))
+    if start and start[0].config.encoder == config.encoder:
+        model.load_state_dict(start[1].state_dict())
         return model.eval()
     imagenet_weights.load_weights(model.encoder, config.encoder, config.encoder_weights)
     if start:
-        model.encoder.norm.load_state_dict(start.encoder.norm.state_dict())
-        model.decoder.load_state_dict(start.decoder.state_dict())
+        model.encoder.norm.load_state_dict(start[1].encoder.norm.state_dict())
+        model.decoder.load_state_dict(start[1].decoder.state_dict())
     return model.eval()
 
 
-def _start(path: Path, wanted: ModelConfig, vocabulary: Vocabulary) -> Model:
-    start, model = checkpoint.load(path)
-    for name, value in dataclasses.asdict(wanted).items():
-        given = getattr(start.config, name)
-        if given != value and name not in ("dropout", "encoder"):
-            raise CheckpointError(path, f"its {name} is {given}, not {value}")
-    if start.vocabulary.words != vocabulary.words:
-        raise CheckpointError(path, "its vocabulary is not this dataset's")
-    return model
+def _model_config(config: FitConfig, vocabulary: Vocabulary) -> ModelConfig:
+    shared = {field.name for field in dataclasses.fields(ModelConfig)} - {"vocabulary_size"}
+    return ModelConfig(len(vocabulary), **{name: getattr(config, name) for name in shared})
+
+
+def _preprocessing(config: FitConfig, start: tuple[Metadata, Model] | None) -> Preprocessing:
+    """Return the normalization that the encoder was trained with."""
+    if start and start[0].config.encoder == config.encoder:
+        return dataclasses.replace(start[0].preprocessing, size=config.size)
+    return Preprocessing(config.size)
 
 
 def _epochs(phase: Phase, config: FitConfig) -> tuple[int, int]:

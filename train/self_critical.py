@@ -11,18 +11,15 @@ than in any other. Interrupted, it goes on with `--resume`.
 
 import dataclasses
 import math
-import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-import numpy as np
 import torch
 import tyro
 from accelerate import Accelerator
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel
-from tqdm import tqdm
 
 from captioner import checkpoint
 from captioner.model import Model
@@ -36,8 +33,9 @@ from train.data.feature_cache import compute, compute_views
 from train.data.loader import Augmentation, data_loader, photo_dataset
 from train.errors import SettingError
 from train.fitting.cider_d import CiderD, Ids, Reals
-from train.fitting.optimization import adamw, averaging, schedule
-from train.fitting.validation import Judge
+from train.fitting.epochs import Batch, Epochs, resume, train_epochs
+from train.fitting.optimization import adamw
+from train.fitting.validation import Validator
 
 
 @dataclass(frozen=True)
@@ -91,65 +89,53 @@ def self_critical(config: SelfCriticalConfig) -> Path:
         # Each caption is measured by the others of its photo, so one alone has nothing to learn.
         raise SettingError("--samples", config.samples, "at least 2")
     start, model = checkpoint.load(config.start_from)
-    vocabulary = start.vocabulary
+    vocabulary, preprocessing = start.vocabulary, start.preprocessing
     dataset = read(config.data)
     accelerator = Accelerator()
     device = str(accelerator.device)
     arguments = config.arguments() | {"before": start.training}
     run_folder.prepare(config.run, config.arguments(), resume=config.resume)
     cache = config.cache or config.run / "cache"
-    squeezing = start.preprocessing
-    photos = compute(dataset.split("train"), None, cache / "train", device, squeezing)
-    val = compute(dataset.split("val"), model.encoder, cache / "val", device, squeezing)
-    changes = Augmentation(config.crop)
-    count = min(config.views, config.epochs)
-    views = compute_views(photos, model.encoder, cache / "train", device, changes, count, squeezing)
-    captions = [[_ended(text, vocabulary) for text in r.captions] for r in photos.records]
-    reward = CiderD(captions)
+    train = compute(dataset.split("train"), None, cache / "train", device, preprocessing)
+    val = compute(dataset.split("val"), model.encoder, cache / "val", device, preprocessing)
+    views = compute_views(
+        train,
+        model.encoder,
+        cache / "train",
+        device,
+        Augmentation(config.crop),
+        min(config.views, config.epochs),
+        preprocessing,
+    )
+    reward = CiderD([[_ended(text, vocabulary) for text in r.captions] for r in train.records])
 
     model = _prepared(model, config).to(device)
-    average = AveragedModel(model, multi_avg_fn=averaging(config.average))
-    progress = run_folder.read_progress(config.run)
-    if progress.epoch:
-        run_folder.load_weights(config.run, model, average)
-    decoder = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = adamw([(decoder, config.learning_rate)], config.weight_decay)
-    steps = math.ceil(len(photos.records) / config.photos)
-    rates = schedule(optimizer, config.warmup, steps * config.epochs, steps * progress.epoch)
-    if progress.epoch:
-        run_folder.load_optimizer(config.run, optimizer)
-    judge = Judge(config.run, arguments, vocabulary, val, squeezing, config.val_beam)
+    average, progress = resume(config.run, model, config.average)
+    validator = Validator(config.run, arguments, vocabulary, val, preprocessing, config.val_beam)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
-    for epoch in range(progress.epoch + 1, config.epochs + 1):
-        started = time.monotonic()
-        # Seeded by epoch, so that a resumed run draws what an uninterrupted one would have.
-        torch.manual_seed(config.seed + 1000 * epoch)
-        view = photo_dataset(
-            views[epoch % len(views)], photos.records, vocabulary, config.max_length
-        )
-        loader = data_loader(view, config.photos, config.captions, seed=config.seed + epoch)
-        model.train()
-        model.encoder.resnet.eval()
-        worth = []
-        for grids, tokens in tqdm(loader, f"epoch {epoch}", leave=False):
-            seen, written = grids.to(device).float(), tokens.to(device)
-            with torch.autocast(seen.device.type, torch.bfloat16, enabled=half_is_fast(device)):
-                loss, mean = _loss(model, seen, written, reward, config)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(decoder, config.clip)
-            optimizer.step()
-            rates.step()
-            optimizer.zero_grad()
-            average.update_parameters(model)
-            worth.append(mean)
+    def batches(epoch: int) -> Iterable[Batch]:
+        view = views[epoch % len(views)]
+        dataset = photo_dataset(view, train.records, vocabulary, config.max_length)
+        return data_loader(dataset, config.photos, config.captions, seed=config.seed + epoch)
 
-        averaged = cast(Model, average.module)
-        verdict = judge(averaged, end_to_end=False)
-        rate, seconds = float(rates.get_last_lr()[0]), time.monotonic() - started
-        metrics = verdict.metrics(epoch, "self-critical", -float(np.mean(worth)), rate, seconds)
-        progress = judge.conclude(averaged, metrics, verdict, progress.best)
-        run_folder.save_state(config.run, model, average, optimizer, progress)
-        print(metrics.line(), f" {verdict.scores.distinct_words} words", flush=True)
+    def loss(grids: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        grids, written = grids.to(device).float(), tokens.to(device)
+        with torch.autocast(grids.device.type, torch.bfloat16, enabled=half_is_fast(device)):
+            minimized, mean = _loss(model, grids, written, reward, config)
+        return minimized, torch.tensor(-mean, dtype=torch.float64)
+
+    epochs = Epochs(
+        "self-critical",
+        first=1,
+        last=config.epochs,
+        steps=math.ceil(len(train.records) / config.photos),
+        warmup=config.warmup,
+        clip=config.clip,
+        seed=config.seed,
+    )
+    optimizer = adamw([(trained, config.learning_rate)], config.weight_decay)
+    train_epochs(epochs, model, average, optimizer, batches, loss, validator, progress, accelerator)
     return config.run / run_folder.BEST
 
 

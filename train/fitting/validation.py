@@ -1,4 +1,4 @@
-"""What an epoch is judged by: captions generated for the validation photos."""
+"""Validation after each epoch: captions for the validation photos, their scores, and the loss."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -30,8 +30,8 @@ SAMPLES = 24  # photos on the sample sheet
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the validation photos say of a model."""
+class Validation:
+    """How a model does on the validation photos."""
 
     loss: float  # nats a word, teacher forcing, without label smoothing
     scores: Scores
@@ -40,7 +40,7 @@ class Verdict:
     def metrics(
         self, epoch: int, phase: Phase, train_loss: float, learning_rate: float, seconds: float
     ) -> Metrics:
-        """Return the figures of an epoch that ends with this verdict."""
+        """Return the metrics of the epoch that ended with this validation."""
         return Metrics(
             epoch=epoch,
             phase=phase,
@@ -53,8 +53,8 @@ class Verdict:
         )
 
 
-class Judge:
-    """Judges models on the same validation photos, and keeps the best."""
+class Validator:
+    """Validates a run's model after each epoch, records the metrics, and keeps the best model."""
 
     def __init__(
         self,
@@ -65,14 +65,14 @@ class Judge:
         preprocessing: Preprocessing,
         beam: int,
     ) -> None:
-        """Tokenize the references once.
+        """Tokenize the reference captions.
 
         Args:
             run: the folder that checkpoints and pictures are written to.
-            arguments: what the run was started with, for its checkpoints.
+            arguments: of the run; its checkpoints carry them.
             vocabulary: of the models.
             data: the validation split.
-            preprocessing: how its photos were squeezed, for checkpoints.
+            preprocessing: of its photos; the checkpoints carry it.
             beam: width of the beam search.
         """
         self.run, self.arguments, self.vocabulary, self.data = run, arguments, vocabulary, data
@@ -80,8 +80,8 @@ class Judge:
         self.options = Options(beam=beam)
         self.scorer = Scorer({str(r.photo): r.captions for r in data.records})
 
-    def __call__(self, model: Model, *, end_to_end: bool) -> Verdict:
-        """Judge a model by frozen features, or end to end by photos."""
+    def __call__(self, model: Model, *, end_to_end: bool) -> Validation:
+        """Validate a model on frozen features, or end to end on photos."""
         device = str(next(model.parameters()).device)
         model.eval()
         grids = self.data.grids
@@ -90,26 +90,28 @@ class Judge:
         found = decode_grids(model, grids, self.options, device)
         names = [str(record.photo) for record in self.data.records]
         captions = dict(zip(names, best_captions(found, self.vocabulary), strict=True))
-        return Verdict(self._loss(model, grids, device), self.scorer.scores(captions), captions)
+        return Validation(self._loss(model, grids, device), self.scorer.scores(captions), captions)
 
-    def conclude(self, model: Model, metrics: Metrics, verdict: Verdict, best: float) -> Progress:
-        """Write an epoch down, and keep its model if its CIDEr is above the best so far."""
+    def conclude(
+        self, model: Model, metrics: Metrics, validation: Validation, best: float
+    ) -> Progress:
+        """Record an epoch, and save its model if its CIDEr is the best so far."""
         if metrics.val_cider > best:
-            self.keep(model, metrics, verdict)
-        self.report(metrics, verdict)
+            self.save_best(model, metrics, validation)
+        self.report(metrics, validation)
         return Progress(metrics.epoch, metrics.phase, max(best, metrics.val_cider))
 
-    def keep(self, model: Model, metrics: Metrics, verdict: Verdict) -> None:
-        """Write a model as the best so far."""
+    def save_best(self, model: Model, metrics: Metrics, validation: Validation) -> None:
+        """Save a model as the best so far."""
         scores = {"split": "val", "beam": self.options.beam, "epoch": metrics.epoch}
-        scores |= {"length_penalty": self.options.length_penalty, **asdict(verdict.scores)}
+        scores |= {"length_penalty": self.options.length_penalty, **asdict(validation.scores)}
         metadata = Metadata(
             model.config, self.vocabulary, self.preprocessing, self.arguments, scores
         )
         checkpoint.save(self.run / run_folder.BEST, metadata, model)
 
-    def report(self, metrics: Metrics, verdict: Verdict) -> None:
-        """Write an epoch down: CSV, TensorBoard, curves, and captions of some photos."""
+    def report(self, metrics: Metrics, validation: Validation) -> None:
+        """Record an epoch: CSV, TensorBoard, curves, and a sheet of photos with their captions."""
         run_folder.record(self.run, metrics)
         with SummaryWriter(self.run / "tensorboard", purge_step=metrics.epoch) as board:
             for name, value in asdict(metrics).items():
@@ -117,7 +119,9 @@ class Judge:
                     board.add_scalar(name, value, metrics.epoch)
         plots.draw_curves(self.run / "metrics.csv", self.run / "curves.png")
         records = self.data.records[:: max(1, len(self.data.records) // SAMPLES)][:SAMPLES]
-        samples = [Sample(r.photo, verdict.captions[str(r.photo)], r.captions[0]) for r in records]
+        samples = [
+            Sample(r.photo, validation.captions[str(r.photo)], r.captions[0]) for r in records
+        ]
         plots.draw_sample_sheet(samples, self.run / "samples.png")
 
     @torch.inference_mode()

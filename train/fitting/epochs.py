@@ -1,0 +1,132 @@
+"""The epoch loop that `fit` and `self_critical` share: training, validation, and what is saved.
+
+The state of a run is saved at the end of every epoch, and each epoch draws its random numbers from
+a seed of its own, so a run that was interrupted ends as one that was not.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from accelerate import Accelerator
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from captioner.model import Model
+from train import run_folder
+from train.fitting.optimization import averaging, schedule
+from train.fitting.validation import Validator
+from train.run_folder import Phase, Progress
+
+Batch = tuple[torch.Tensor, torch.Tensor]  # images or grids, and the tokens of their captions
+# Of a batch: the loss to minimize, and what the metrics record of it, a scalar without gradient.
+Loss = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """The epochs of one phase of a run."""
+
+    phase: Phase
+    first: int  # from 1, through all phases
+    last: int
+    steps: int  # of an epoch, in each process
+    warmup: float  # share of the phase's steps
+    clip: float  # largest norm of the gradient
+    seed: int
+    end_to_end: bool = False  # whether the encoder is trained, so that validation needs photos
+
+
+def resume(run: Path, model: Model, decay: float) -> tuple[AveragedModel, Progress]:
+    """Load the weights of a run's last epoch, if there is one.
+
+    Args:
+        run: the run's folder.
+        model: on its device; its weights are replaced.
+        decay: of the averaged weights.
+
+    Returns:
+        the averaged weights, and how far the run is.
+    """
+    average = AveragedModel(model, multi_avg_fn=averaging(decay))
+    progress = run_folder.read_progress(run)
+    if progress.epoch:
+        run_folder.load_weights(run, model, average)
+    return average, progress
+
+
+def train_epochs(
+    epochs: Epochs,
+    model: Model,
+    average: AveragedModel,
+    optimizer: AdamW,
+    batches: Callable[[int], Iterable[Batch]],
+    loss: Loss,
+    validator: Validator,
+    progress: Progress,
+    accelerator: Accelerator,
+) -> Progress:
+    """Train the epochs of a phase that are not done yet; validate, record and save after each.
+
+    Args:
+        epochs: which, and how.
+        model: on its device.
+        average: of the model's weights; it is updated at every step, and it is validated.
+        optimizer: of the parameters that this phase trains.
+        batches: those of an epoch, given its number.
+        loss: of a batch.
+        validator: of the run.
+        progress: how far the run is.
+        accelerator: of all processes; the first one validates while the others wait.
+
+    Returns:
+        how far the run is now.
+    """
+    total = epochs.steps * (epochs.last - epochs.first + 1)
+    done = epochs.steps * max(0, progress.epoch - epochs.first + 1)
+    prepared = accelerator.prepare(optimizer)
+    rates = schedule(optimizer, epochs.warmup, total, done)
+    if done:
+        run_folder.load_optimizer(validator.run, optimizer)
+
+    def step(images: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        minimized, recorded = loss(images, tokens)
+        accelerator.backward(minimized)
+        accelerator.clip_grad_norm_(model.parameters(), epochs.clip)
+        prepared.step()
+        rates.step()
+        prepared.zero_grad()
+        average.update_parameters(model)
+        return recorded
+
+    for epoch in range(progress.epoch + 1, epochs.last + 1):
+        started = time.monotonic()
+        torch.manual_seed(epochs.seed + 1000 * epoch + accelerator.process_index)
+        model.train()
+        model.encoder.resnet.eval()  # its batch norm keeps ImageNet's statistics throughout
+        hidden = not accelerator.is_main_process
+        bar = tqdm(batches(epoch), f"epoch {epoch}", leave=False, disable=hidden)
+        recorded = torch.stack([step(images, tokens) for images, tokens in bar])
+        train_loss = accelerator.gather(recorded).mean().item()
+        if accelerator.is_main_process:
+            averaged = cast(Model, average.module)
+            validation = validator(averaged, end_to_end=epochs.end_to_end)
+            metrics = validation.metrics(
+                epoch, epochs.phase, train_loss, _rate(rates), time.monotonic() - started
+            )
+            progress = validator.conclude(averaged, metrics, validation, progress.best)
+            run_folder.save_state(validator.run, model, average, optimizer, progress)
+            print(metrics.line(), f" {validation.scores.distinct_words} words", flush=True)
+        accelerator.wait_for_everyone()
+    accelerator.free_memory()  # the next phase prepares the model again
+    return dataclasses.replace(progress, epoch=epochs.last)
+
+
+def _rate(rates: LambdaLR) -> float:
+    return float(rates.get_last_lr()[0])
