@@ -30,21 +30,12 @@ from captioner.runtime.pytorch import PyTorchNetwork
 from train.captioning import best_captions, decode_all, encode_all
 from train.data.datasets import DatasetError, Record, read
 from train.data.photos import read_photos, readable
-from train.evaluate import results_folder
-from train.fitting import out_of_distribution
-from train.scoring.calibration_error import (
-    Reals,
-    Truths,
-    calibration_error,
-    draw_reliability,
-    reliability,
-)
+from train.fitting import confidence, out_of_distribution
+from train.report.reliability import draw_reliability
+from train.run_folder import results_folder
+from train.scoring.calibration_error import Reals, Truths, calibration_error, reliability
 from train.scoring.scores import Scorer
 
-# By eye, captions that score about so much mostly name who is there and where, and half of them
-# what is done; those that score half as much mostly miss one of the first. It is near the mean.
-RIGHT = 50.0
-FOLDS = 10
 DOUBTS = (1 / 4, 1 / 3, 1 / 2)  # confidences below which a bot might well word a caption with doubt
 
 
@@ -54,7 +45,7 @@ class CalibrateConfig:
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
     data: Path = Path("data/flickr8k")  # the dataset's folder
-    right: float = RIGHT  # CIDEr-D, in percent points, above which a caption is called right
+    right: float = confidence.RIGHT  # CIDEr-D, percent points; a caption above it is called right
     beam: int = Options.beam  # width of the beam search; 1 is greedy
     length_penalty: float = Options.length_penalty
     out: Path | None = None  # folder of reliability.png; the checkpoint's run, or evaluation/
@@ -90,13 +81,13 @@ def calibrate(config: CalibrateConfig) -> Metadata:
     val, test = (_said(trained, network, dataset.split(name), config) for name in ("val", "test"))
     if len(val.cider) < 2:
         raise DatasetError("one validation photo is too few to fit anything on")
-    fitted = fit(val.features, val.cider, config.right)
+    fitted = confidence.fit(val.features, val.cider, config.right)
     starts = start_states(network, learned_from, trained.preprocessing)
     familiar = out_of_distribution.fit(starts, val.starts)
-    held_out = cross_validated(val.features, val.cider, config.right)
+    held_out = confidence.cross_validated(val.features, val.cider, config.right)
     splits = {
         "val, cross-validated": (held_out, val.cider > config.right),
-        "test": (probabilities(fitted, test.features), test.cider > config.right),
+        "test": (confidence.probabilities(fitted, test.features), test.cider > config.right),
     }
     print(_formula(fitted))
     for name, measured in splits.items():
@@ -111,66 +102,6 @@ def calibrate(config: CalibrateConfig) -> Metadata:
     if config.save:
         checkpoint.save(config.save, calibrated, model)
     return calibrated
-
-
-def fit(features: Reals, cider: Reals, right: float = RIGHT) -> Calibration:
-    """Fit by logistic regression.
-
-    Args:
-        features: `(captions, features)`, those of `Features`; at least one caption.
-        cider: `(captions,)`, each caption's own CIDEr-D in percent points.
-        right: above which CIDEr-D a caption is called right.
-    """
-    mean, spread = features.mean(0), features.std(0)
-    spread[spread == 0] = 1
-    weights = _newton((features - mean) / spread, cider > right)
-    slopes = weights[1:] / spread
-    intercept = weights[0] - slopes @ mean
-    return Calibration(right, float(intercept), *map(float, slopes))
-
-
-def _newton(features: Reals, right: Truths) -> Reals:
-    """Return the intercept and the weights of standardized features, by Newton's method."""
-    inputs = np.column_stack((np.ones(len(features)), features))
-    # Platt's targets: where all captions are right, or none, the odds stay finite.
-    targets = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
-    # A weight is taken to be about 1 beforehand, which counts as little as a few captions do.
-    prior = np.diag([0.0, *np.ones(features.shape[1])])
-    weights = np.zeros(inputs.shape[1])
-    for _ in range(30):
-        said = 1 / (1 + np.exp(-inputs @ weights))
-        slope = inputs.T @ (said - targets) + prior @ weights
-        curvature = (inputs * (said * (1 - said))[:, None]).T @ inputs + prior
-        step = np.linalg.solve(curvature, slope)
-        weights -= step
-        if np.abs(step).max() < 1e-9:
-            break
-    return weights
-
-
-def cross_validated(features: Reals, cider: Reals, right: float = RIGHT) -> Reals:
-    """Return how likely each caption is right by what is fitted on nine tenths without it.
-
-    Args:
-        features: `(captions, features)`, as `fit` takes them; at least two captions.
-        cider: `(captions,)`.
-        right: above which CIDEr-D a caption is called right.
-
-    Returns:
-        `(captions,)`, 0..1.
-    """
-    order = np.random.default_rng(0).permutation(len(cider))
-    told = np.empty(len(cider))
-    for held in np.array_split(order, min(FOLDS, len(order))):
-        others = np.setdiff1d(order, held)
-        fitted = fit(features[others], cider[others], right)
-        told[held] = probabilities(fitted, features[held])
-    return told
-
-
-def probabilities(calibration: Calibration, features: Reals) -> Reals:
-    """Return how likely captions are right: `(captions,)`, of features `(captions, features)`."""
-    return np.array([calibration.probability(Features(*row)) for row in features.tolist()])
 
 
 def _said(

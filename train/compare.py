@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from captioner.files import replacing
 from train.errors import SettingError
-from train.report.plots import INK, best_epoch, dress, new_figure, read_metrics, save
-from train.run_folder import Metrics, RunError
+from train.report.plots import INK, dress, new_figure, save
+from train.run_folder import Metrics, RunError, best_epoch, read_metrics
 
 _METRICS = {"bleu4": "BLEU-4", "meteor": "METEOR", "cider": "CIDEr"}
 _HOW_SCORED = ("beam", "length_penalty", "matching", "tokenizer")

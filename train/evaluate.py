@@ -27,6 +27,7 @@ from train.captioning import best_captions, decode_all, encode_all
 from train.data.datasets import Record, Split, read, short_names
 from train.data.photos import read_photos
 from train.report.captions_page import Entry, write_report
+from train.run_folder import results_folder
 from train.scoring.calibration_error import calibration_error
 from train.scoring.diversity import diversity
 from train.scoring.scores import Scorer, Scores
@@ -150,12 +151,6 @@ def _calibration_error(
     cider = scorer.cider_per_photo(result.captions)
     right = np.array([cider[photo] > calibration.right for photo in result.confidences])
     return calibration_error(np.array(list(result.confidences.values())), right)
-
-
-def results_folder(path: Path) -> Path:
-    """Return where what is found out about a checkpoint goes: to its run, or to evaluation/."""
-    in_run = (path.parent / "config.json").exists()
-    return path.parent if in_run else Path("evaluation") / path.stem
 
 
 def _line(result: Result) -> str:

@@ -36,8 +36,8 @@ from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Data, compute, compute_views
 from train.data.loader import Augmentation
 from train.data.photos import read_photos
-from train.evaluate import results_folder
 from train.fitting.optimization import adamw, schedule
+from train.run_folder import results_folder
 
 SCALE = 10.0  # of the cosines at first; it is learned
 LARGEST_SCALE = 50.0

@@ -6,10 +6,11 @@ loses at most the running epoch.
 
 import csv
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from safetensors import safe_open
@@ -88,6 +89,12 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
         part.write_text(json.dumps(config, indent=2) + "\n")
 
 
+def results_folder(checkpoint: Path) -> Path:
+    """Return where the results of a checkpoint go: its run's folder, or one in `evaluation/`."""
+    in_run = (checkpoint.parent / "config.json").exists()
+    return checkpoint.parent if in_run else Path("evaluation") / checkpoint.stem
+
+
 def record(run: Path, metrics: Metrics) -> None:
     """Append an epoch's line to `metrics.csv`; a line that it replaces, and later ones, go."""
     path = run / "metrics.csv"
@@ -100,6 +107,41 @@ def record(run: Path, metrics: Metrics) -> None:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows([*rows, asdict(metrics)])
+
+
+def read_metrics(metrics: Path) -> list[Metrics]:
+    """Read a run's `metrics.csv`, in the order of the epochs.
+
+    A last line that a crash cut short is left out.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: a column is missing, a line before the last is damaged, or no epoch is there.
+    """
+    with metrics.open(encoding="utf-8", errors="replace", newline="") as file:
+        lines = csv.DictReader(file)
+        found = lines.fieldnames or ()
+        rows = list(lines)
+    missing = [field.name for field in fields(Metrics) if field.name not in found]
+    if missing:
+        raise ValueError(f"{metrics} lacks the columns {', '.join(missing)}")
+    epochs = []
+    for place, row in enumerate(rows, start=1):
+        try:
+            epochs.append(_epoch(row))
+        except ValueError as error:
+            if place == len(rows):
+                break
+            raise ValueError(f"{metrics}: epoch line {place} is damaged ({error})") from error
+    if not epochs:
+        raise ValueError(f"{metrics} holds no finished epoch")
+    return epochs
+
+
+def best_epoch(epochs: Sequence[Metrics]) -> Metrics:
+    """Return the epoch of the highest validation CIDEr, the first one among equals."""
+    scored = [metrics for metrics in epochs if not math.isnan(metrics.val_cider)]
+    return max(scored or epochs, key=lambda metrics: metrics.val_cider)
 
 
 def save_state(
@@ -141,6 +183,21 @@ def load_optimizer(run: Path, optimizer: Optimizer) -> None:
         state.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict(
         {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
+
+
+def _epoch(row: dict[str, str]) -> Metrics:
+    if None in row.values():
+        raise ValueError("it ends too early")
+    return Metrics(
+        epoch=int(row["epoch"]),
+        phase=cast(Phase, row["phase"]),
+        train_loss=float(row["train_loss"]),
+        val_loss=float(row["val_loss"]),
+        val_cider=float(row["val_cider"]),
+        val_bleu4=float(row["val_bleu4"]),
+        learning_rate=float(row["learning_rate"]),
+        seconds=float(row["seconds"]),
     )
 
 

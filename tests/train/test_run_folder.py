@@ -13,7 +13,7 @@ from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
 from train import run_folder
-from train.run_folder import Metrics, Progress, RunError
+from train.run_folder import Metrics, Progress, RunError, best_epoch, read_metrics
 
 CONFIG = {"encoder": "resnet18", "epochs": 3, "dropout": 0.4}
 
@@ -202,3 +202,58 @@ def test_a_state_whose_writing_is_cut_off_leaves_the_one_before(
     save(tmp_path, training, Progress(3))
     assert run_folder.read_progress(tmp_path).epoch == 3
     assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
+
+
+HEADER = "epoch,phase,train_loss,val_loss,val_cider,val_bleu4,learning_rate,seconds\n"
+FROZEN = "1,frozen,4.1,4.0,0.2,0.05,0.0006,301.5\n2,frozen,3.2,3.4,0.4,0.12,0.0006,300.2\n"
+TUNED = "3,fine-tune,2.9,3.1,0.55,0.2,0.0001,3600.0\n"
+
+
+def metrics_file(folder: Path, text: str) -> Path:
+    path = folder / "metrics.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_lines_of_a_run_are_read_in_order(tmp_path: Path) -> None:
+    epochs = read_metrics(metrics_file(tmp_path, HEADER + FROZEN + TUNED))
+
+    assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
+    assert [epoch.phase for epoch in epochs] == ["frozen", "frozen", "fine-tune"]
+    assert (epochs[2].train_loss, epochs[2].val_loss) == (2.9, 3.1)
+    assert (epochs[2].val_cider, epochs[2].val_bleu4) == (0.55, 0.2)
+
+
+@pytest.mark.parametrize("kept", [1, 2, 5, 12, 16, 20, 23])
+def test_a_last_line_cut_short_by_a_crash_is_left_out(tmp_path: Path, kept: int) -> None:
+    metrics = metrics_file(tmp_path, HEADER + FROZEN + TUNED[:kept])
+
+    assert [epoch.epoch for epoch in read_metrics(metrics)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "lacks the columns epoch"),
+        (HEADER, "no finished epoch"),
+        (HEADER + "1,froz", "no finished epoch"),
+        (HEADER.replace("val_cider", "cider") + FROZEN, "lacks the columns val_cider"),
+        (HEADER + "1,frozen,oops,4,0.2,0.1,0,0\n" + TUNED, "line 1 is damaged.*oops"),
+        (HEADER + "1,frozen,4.1\n" + TUNED, "line 1 is damaged.*too early"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_its_name_and_reason(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"metrics\.csv.*{reason}"):
+        read_metrics(metrics_file(tmp_path, text))
+
+
+def test_the_best_epoch_is_the_first_of_the_highest_cider(tmp_path: Path) -> None:
+    lines = [
+        f"{number},frozen,3,3,{cider},0.1,0,0\n"
+        for number, cider in enumerate(["nan", "0.3", "0.5", "0.5", "nan"], start=1)
+    ]
+    metrics = metrics_file(tmp_path, HEADER + "".join(lines))
+
+    assert best_epoch(read_metrics(metrics)).epoch == 3

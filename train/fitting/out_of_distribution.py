@@ -27,15 +27,15 @@ def fit(training: Floats, others: Floats) -> OutOfDistributionDetector:
     Raises:
         DatasetError: the network sees no difference between the training photos.
     """
-    centred = training - training.mean(0, dtype=np.float64)
-    covariance = centred.T @ centred / len(training)
-    size = len(covariance)
-    variance = covariance.trace() / size
-    if variance < ALIKE:
+    # scikit-learn takes a second to import, and only calibration needs it.
+    from sklearn.covariance import ShrunkCovariance  # type: ignore[import-untyped, unused-ignore]
+
+    exact = training.astype(np.float64)
+    if exact.var(0).mean() < ALIKE:
         raise DatasetError("the training photos are too few, or all alike to this network")
-    shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * variance * np.eye(size)
-    mean = _rounded(training.mean(0, dtype=np.float64))
-    whitening = _rounded(np.linalg.cholesky(np.linalg.inv(shrunk)))
+    fitted = ShrunkCovariance(shrinkage=SHRINKAGE).fit(exact)
+    mean = _rounded(fitted.location_)
+    whitening = _rounded(np.linalg.cholesky(fitted.precision_))
     distances = OutOfDistributionDetector(mean, whitening, 0).distance(others)
     return OutOfDistributionDetector(mean, whitening, float(np.percentile(distances, PERCENTILE)))
 

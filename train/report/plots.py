@@ -1,13 +1,10 @@
 """Pictures of a training run: its curves, and a sheet of photos with their captions."""
 
-import csv
-import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageOps
 
 from captioner.files import replacing
-from train.run_folder import Metrics, Phase
+from train.run_folder import Metrics, best_epoch, read_metrics
 
 INK, FAINT_INK, GRID = "#202124", "#80868b", "#e8eaed"
 _BLUE, _ORANGE, _GREEN, _PURPLE = "#1a73e8", "#e8710a", "#188038", "#9334e6"
@@ -30,40 +27,6 @@ class Sample:
     photo: Path
     caption: str
     reference: str
-
-
-def read_metrics(metrics: Path) -> list[Metrics]:
-    """Read a run's `metrics.csv`, in the order of the epochs.
-
-    A last line that a crash cut short is left out.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: a column is missing, a line before the last is damaged, or no epoch is there.
-    """
-    with metrics.open(encoding="utf-8", errors="replace", newline="") as file:
-        lines = csv.DictReader(file)
-        found = lines.fieldnames or ()
-        rows = list(lines)
-    missing = [field.name for field in fields(Metrics) if field.name not in found]
-    if missing:
-        raise ValueError(f"{metrics} lacks the columns {', '.join(missing)}")
-    epochs = []
-    for place, row in enumerate(rows, start=1):
-        try:
-            epochs.append(_epoch(row))
-        except ValueError as error:
-            if place == len(rows):
-                break
-            raise ValueError(f"{metrics}: epoch line {place} is damaged ({error})") from error
-    if not epochs:
-        raise ValueError(f"{metrics} holds no finished epoch")
-    return epochs
-
-
-def best_epoch(epochs: Sequence[Metrics]) -> Metrics:
-    """Return the epoch of the highest validation CIDEr, the first one among equals."""
-    return max(epochs, key=lambda metrics: np.nan_to_num(metrics.val_cider, nan=-math.inf))
 
 
 def draw_curves(metrics: Path, png: Path) -> None:
@@ -169,21 +132,6 @@ def save(figure: Figure, png: Path) -> None:
     png.parent.mkdir(parents=True, exist_ok=True)
     with replacing(png) as part:
         figure.savefig(part, format="png")
-
-
-def _epoch(row: dict[str, str]) -> Metrics:
-    if None in row.values():
-        raise ValueError("it ends too early")
-    return Metrics(
-        epoch=int(row["epoch"]),
-        phase=cast(Phase, row["phase"]),
-        train_loss=float(row["train_loss"]),
-        val_loss=float(row["val_loss"]),
-        val_cider=float(row["val_cider"]),
-        val_bleu4=float(row["val_bleu4"]),
-        learning_rate=float(row["learning_rate"]),
-        seconds=float(row["seconds"]),
-    )
 
 
 def _line(axes: Axes, x: Sequence[int], y: Sequence[float], label: str, colour: str) -> None:

@@ -29,7 +29,7 @@ from train.data.datasets import Dataset, Split, read
 from train.errors import SettingError, TrainError
 from train.fit import FitConfig
 from train.fitting import imagenet_weights
-from train.report.plots import read_metrics
+from train.run_folder import read_metrics
 from train.self_critical import SelfCriticalConfig
 from train.sweep.page import write_page
 from train.sweep.results import Results, Row, Trained

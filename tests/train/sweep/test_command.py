@@ -22,8 +22,7 @@ from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import fit, run_folder
 from train.__main__ import main
 from train.fit import FitConfig
-from train.report.plots import read_metrics
-from train.run_folder import RunError
+from train.run_folder import RunError, read_metrics
 from train.self_critical import SelfCriticalConfig
 from train.sweep import steps
 from train.sweep.command import SweepConfig, SweepError, sweep
