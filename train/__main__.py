@@ -1,4 +1,4 @@
-"""Offline training: `python -m train COMMAND`; each explains its `--help`, as this does."""
+"""Offline training: `python -m train COMMAND`; every command has a `--help`."""
 
 import logging
 import sys
@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, or 1 after saying what is wrong."""
+    """Run one command; return 0, or 1 after printing what is wrong."""
     logging.basicConfig(format="%(levelname)s %(message)s")
     commands: dict[str, Callable[..., None]] = {
         "download": download,
@@ -50,7 +50,7 @@ def download(
     name: Annotated[Literal["flickr8k", "flickr30k", "coco"], tyro.conf.Positional],
     folder: Annotated[Path, tyro.conf.Positional],
 ) -> None:
-    """Fetch a dataset from its public address; interrupted, it goes on where it stopped.
+    """Download a dataset; after an interruption, run it again to continue.
 
     Args:
         name: the dataset.
@@ -67,7 +67,7 @@ def fit_command(config: Annotated[FitConfig, tyro.conf.arg(name="")]) -> None:
 def self_critical_command(
     config: Annotated[SelfCriticalConfig, tyro.conf.arg(name="")],
 ) -> None:
-    """Go on from a trained checkpoint by what its own captions are worth (CIDEr-D)."""
+    """Train a checkpoint further, with the CIDEr-D of its own captions as the reward."""
     print(f"best checkpoint: {self_critical(config)}")
 
 
@@ -77,12 +77,12 @@ def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) 
 
 
 def match_command(config: Annotated[MatchConfig, tyro.conf.arg(name="")]) -> None:
-    """Fit how well sentences go with photos, by which captions are chosen then, and measure it."""
+    """Fit how well captions match photos, which reranks captions, and measure it."""
     match(config)
 
 
 def calibrate_command(config: Annotated[CalibrateConfig, tyro.conf.arg(name="")]) -> None:
-    """Fit how likely captions are right and which photos are unfamiliar, and measure both."""
+    """Fit confidences and the out-of-distribution detector, and measure both."""
     calibrate(config)
 
 
@@ -90,7 +90,7 @@ def compare_command(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
     out: Path = Path("runs/comparison"),
 ) -> None:
-    """Put runs side by side in one table and one plot.
+    """Compare runs in one table and one plot.
 
     Args:
         runs: folders of runs.
@@ -100,7 +100,7 @@ def compare_command(
 
 
 def sweep_command(config: Annotated[SweepConfig, tyro.conf.arg(name="")]) -> None:
-    """Train the classic variants one after another, and draw what they score in one page."""
+    """Train the classic variants one after another, and compare their scores on one page."""
     print(f"page: {sweep(config)}")
 
 

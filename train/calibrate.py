@@ -1,13 +1,11 @@
-"""Fit how likely a caption is right, and which photos are unlike those that a model learned from.
+"""Fit the confidences of captions, and the detector of photos that are out of distribution.
 
     python -m train calibrate runs/first/best.safetensors --data data/flickr8k --save FILE
 
-How likely a caption is right is fitted on the validation split to what the model thought of its
-words and to how well they go with the photo, and measured there by cross-validation; the test split
-is only measured. What is unlike the photos that it learned from is told by all photos of the
-training split, seen as the model sees photos when it serves, without augmentation; the threshold is
-taken from the validation split. With `--save` the checkpoint is written with what was fitted, by
-which its captions' `confidence` and `unfamiliar` are told then.
+The confidence is fitted on the validation split, to the log-probabilities of a caption's words and
+to how well the caption matches its photo; it is measured there by cross-validation, and on the test
+split. The detector is fitted to the photos of the training split, encoded without augmentation; its
+threshold comes from the validation split. `--save` writes a checkpoint with both.
 """
 
 import dataclasses
@@ -36,34 +34,34 @@ from train.run_folder import results_folder
 from train.scoring.calibration_error import Reals, Truths, calibration_error, reliability
 from train.scoring.scores import Scorer
 
-DOUBTS = (1 / 4, 1 / 3, 1 / 2)  # confidences below which a bot might well word a caption with doubt
+DOUBTS = (1 / 4, 1 / 3, 1 / 2)  # confidences below which a bot might express doubt
 
 
 @dataclass(frozen=True)
 class CalibrateConfig:
-    """Fit how likely captions are right and which photos are unfamiliar, and measure both."""
+    """Fit confidences and the out-of-distribution detector, and measure both."""
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
     data: Path = Path("data/flickr8k")  # the dataset's folder
-    right: float = confidence.RIGHT  # CIDEr-D, percent points; a caption above it is called right
+    right: float = confidence.RIGHT  # CIDEr-D, percent points; a caption above it is right
     beam: int = Options.beam  # width of the beam search; 1 is greedy
     length_penalty: float = Options.length_penalty
-    out: Path | None = None  # folder of reliability.png; the checkpoint's run, or evaluation/
-    save: Path | None = None  # write the checkpoint here, with what was fitted in it
+    out: Path | None = None  # the folder of results; by default the checkpoint's run
+    save: Path | None = None  # write the checkpoint here, with what was fitted
     device: str = "auto"
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a model said of a split."""
+class Captioned:
+    """The captions of a split, as features and scores."""
 
     features: Reals  # (photos, features), of each caption
     cider: Reals  # (photos,), each caption's own CIDEr-D in percent points
-    starts: Floats  # (photos, size), what the decoder started from
+    start_states: Floats  # (photos, size), of the decoder
 
 
 def calibrate(config: CalibrateConfig) -> Metadata:
-    """Look at all splits, caption val and test, fit, and measure; draw and print it all.
+    """Caption val and test, encode train, fit, measure, and print and draw the result.
 
     Writes `reliability.png`, and the checkpoint where `config.save` says.
 
@@ -77,13 +75,15 @@ def calibrate(config: CalibrateConfig) -> Metadata:
     trained, model = checkpoint.load(config.checkpoint)
     network = PyTorchNetwork(model, trained.preprocessing, config.device)
     dataset = read(config.data)
-    learned_from = dataset.split("train")
-    val, test = (_said(trained, network, dataset.split(name), config) for name in ("val", "test"))
+    train = dataset.split("train")
+    val, test = (
+        _caption(trained, network, dataset.split(name), config) for name in ("val", "test")
+    )
     if len(val.cider) < 2:
-        raise DatasetError("one validation photo is too few to fit anything on")
+        raise DatasetError("one validation photo is too few to fit on")
     fitted = confidence.fit(val.features, val.cider, config.right)
-    starts = start_states(network, learned_from, trained.preprocessing)
-    familiar = out_of_distribution.fit(starts, val.starts)
+    training = start_states(network, train, trained.preprocessing)
+    detector = out_of_distribution.fit(training, val.start_states)
     held_out = confidence.cross_validated(val.features, val.cider, config.right)
     splits = {
         "val, cross-validated": (held_out, val.cider > config.right),
@@ -93,20 +93,20 @@ def calibrate(config: CalibrateConfig) -> Metadata:
     for name, measured in splits.items():
         print(_line(name, *measured))
     for doubt in DOUBTS:
-        print(_set_apart(held_out, val.cider, doubt))
-    print(_unlike(familiar, test.starts))
+        print(_below(doubt, held_out, val.cider))
+    print(_detected(detector, test.start_states))
     png = (config.out or results_folder(config.checkpoint)) / "reliability.png"
     draw_reliability({name: reliability(*measured) for name, measured in splits.items()}, png)
     print(f"plot: {png}")
-    calibrated = dataclasses.replace(trained, calibration=fitted, out_of_distribution=familiar)
+    calibrated = dataclasses.replace(trained, calibration=fitted, out_of_distribution=detector)
     if config.save:
         checkpoint.save(config.save, calibrated, model)
     return calibrated
 
 
-def _said(
+def _caption(
     trained: Metadata, network: Runnable[Any], records: Sequence[Record], config: CalibrateConfig
-) -> Said:
+) -> Captioned:
     used, photos = read_photos(records, trained.preprocessing)
     memories = list(encode_all(network, photos, len(photos)))
     options = Options(beam=config.beam, length_penalty=config.length_penalty)
@@ -114,7 +114,7 @@ def _said(
     references = {str(record.photo): record.captions for record in used}
     captions = dict(zip(references, best_captions(found, trained.vocabulary), strict=True))
     cider = Scorer(references).cider_per_photo(captions)
-    return Said(
+    return Captioned(
         np.array([Features.of(hypotheses[0]) for hypotheses in found]),
         np.array([cider[name] for name in references]),
         np.concatenate([network.start_states(memory) for memory in memories]),
@@ -144,16 +144,16 @@ def _formula(fitted: Calibration) -> str:
     )
 
 
-def _line(name: str, told: Reals, right: Truths) -> str:
-    surprise = -np.log(np.where(right, told, 1 - told)).mean()
+def _line(name: str, confidences: Reals, right: Truths) -> str:
+    log_loss = -np.log(np.where(right, confidences, 1 - confidences)).mean()
     return (
-        f"{name:20}  right {100 * right.mean():.1f} %  log loss {surprise:.3f}  "
-        f"calibration error {calibration_error(told, right):.3f}"
+        f"{name:20}  right {100 * right.mean():.1f} %  log loss {log_loss:.3f}  "
+        f"calibration error {calibration_error(confidences, right):.3f}"
     )
 
 
-def _set_apart(told: Reals, cider: Reals, doubt: float) -> str:
-    below = told < doubt
+def _below(doubt: float, confidences: Reals, cider: Reals) -> str:
+    below = confidences < doubt
     parts = [f"{cider[part].mean():.1f}" if part.any() else "-" for part in (below, ~below)]
     return (
         f"below {doubt:.2f}: {100 * below.mean():.1f} % of the validation captions, "
@@ -161,10 +161,9 @@ def _set_apart(told: Reals, cider: Reals, doubt: float) -> str:
     )
 
 
-def _unlike(familiar: OutOfDistributionDetector, starts: Floats) -> str:
-    share = familiar.detect(starts).mean()
+def _detected(detector: OutOfDistributionDetector, start_states: Floats) -> str:
+    share = detector.detect(start_states).mean()
     return (
-        f"unfamiliar: distance above {familiar.threshold:.2f}, "
-        f"the {out_of_distribution.PERCENTILE}th percentile of val; "
-        f"{100 * share:.1f} % of test lie above it"
+        f"out of distribution: distance above {detector.threshold:.2f}, the "
+        f"{out_of_distribution.PERCENTILE}th percentile of val; {100 * share:.1f} % of test"
     )

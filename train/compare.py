@@ -1,4 +1,4 @@
-"""`python -m train compare RUN...`: one table and one plot over several training runs."""
+"""`python -m train compare RUN...`: one table and one plot of several training runs."""
 
 import csv
 import json
@@ -26,12 +26,12 @@ Cell = str | int | float
 
 @dataclass(frozen=True)
 class Run:
-    """What is known of one training run."""
+    """One training run."""
 
     name: str
-    settings: dict[str, str]  # the arguments of training, and how it was scored
+    settings: dict[str, str]  # of training and of scoring
     epochs: list[Metrics]
-    scores: dict[str, float]  # "test CIDEr" -> percent points; empty before the run was evaluated
+    scores: dict[str, float]  # "test CIDEr" -> percent points; empty if it was not evaluated
 
 
 def compare(runs: Sequence[Path], out: Path) -> str:
@@ -42,8 +42,8 @@ def compare(runs: Sequence[Path], out: Path) -> str:
         out: the folder for `compare.csv` and `compare.png`; each is replaced in one step.
 
     Returns:
-        The aligned plain-text table, a line for each run in the given order, scores in percent
-        points. A setting has a column where at least two runs differ in it.
+        the table as aligned text, one line for each run in the given order, scores in percent
+        points. A setting has a column if at least two runs differ in it.
 
     Raises:
         SettingError: no run is given.
@@ -138,8 +138,8 @@ def _differing(runs: Sequence[Run]) -> list[str]:
 
 def _shared(runs: Sequence[Run]) -> list[str]:
     shared = [(key, _values(runs, key)) for key in _MAIN_SETTINGS]
-    told = ", ".join(f"{key} {values.pop()}" for key, values in shared if len(values) == 1)
-    return [f"in every run: {told}", ""] if told and len(runs) > 1 else []
+    settings = ", ".join(f"{key} {values.pop()}" for key, values in shared if len(values) == 1)
+    return [f"in every run: {settings}", ""] if settings and len(runs) > 1 else []
 
 
 def _values(runs: Sequence[Run], key: str) -> set[str]:
@@ -190,7 +190,7 @@ def _draw(runs: Sequence[Run], png: Path) -> None:
     panels[0].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if scored:
         _draw_bars(panels[1], runs, colours)
-    # The names are set afterwards, for a label that begins with _ or holds a $ has a meaning.
+    # The names are set afterwards, because _ and $ have a meaning in labels.
     legend = figure.legend(
         lines, ["run"] * len(runs), loc="outside lower left", frameon=False, labelcolor=INK
     )

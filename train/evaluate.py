@@ -1,9 +1,9 @@
-"""Score a checkpoint on a split, and write a report that a person can look at.
+"""Score a checkpoint on a split, and write a report.
 
     python -m train evaluate captioner/weights/default.safetensors --data data/flickr8k
 
-Several beam widths, length penalties and weights of matching are compared when several are given;
-pick them on `--split val`, and score once on test.
+Given several beam widths, length penalties or weights of matching, it compares all combinations.
+Choose on `--split val`, then score once on test.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 
 from captioner import checkpoint
-from captioner.checkpoint import CheckpointError, Metadata
+from captioner.checkpoint import Metadata
 from captioner.confidence import Calibration, Features, confidence
 from captioner.options import ANOTHER, Options
 from captioner.runtime import select
@@ -26,6 +26,7 @@ from captioner.runtime.protocols import Memory, Network
 from train.captioning import best_captions, decode_all, encode_all
 from train.data.datasets import Record, Split, read, short_names
 from train.data.photos import read_photos
+from train.errors import SettingError
 from train.report.captions_page import Entry, write_report
 from train.run_folder import results_folder
 from train.scoring.calibration_error import calibration_error
@@ -42,28 +43,28 @@ class EvaluateConfig:
     split: Split = "test"
     beam: tuple[int, ...] = (Options.beam,)  # widths to compare; 1 is greedy
     length_penalty: tuple[float, ...] = (Options.length_penalty,)
-    matching: tuple[float, ...] = (Options.matching,)  # 0: the likeliest is said
-    size: int | None = None  # pixels that photos are squeezed to, in the place of the checkpoint's
-    another: bool = False  # also how much captions differ that are drawn for "Another"
-    runtime: Literal["torch", "onnx"] = "torch"  # onnx: what was exported from the checkpoint
+    matching: tuple[float, ...] = (Options.matching,)  # weights; 0 does not rerank
+    size: int | None = None  # side that photos are squeezed to in pixels, if not the checkpoint's
+    another: bool = False  # also measure the diversity of the captions sampled for "Another"
+    runtime: Literal["torch", "onnx"] = "torch"  # onnx: the network exported from the checkpoint
     spice: bool = False  # also SPICE; downloads CoreNLP at first use
-    out: Path | None = None  # folder of the results; the checkpoint's run, or evaluation/
-    save: Path | None = None  # also write the checkpoint here, with its scores in it
+    out: Path | None = None  # the folder of results; by default the checkpoint's run
+    save: Path | None = None  # write the checkpoint here, with its scores
     device: str = "auto"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one way of decoding scored."""
+    """The captions of one way of decoding, and their scores."""
 
     options: Options
     scores: Scores
     captions: dict[str, str]  # by the photo's short name
     confidences: dict[str, float]  # by the photo's short name, 0..1
-    calibration_error: float | None = None  # expected, 0..1; None: the model was not calibrated
+    calibration_error: float | None = None  # expected, 0..1; None if the model is not calibrated
 
     def summary(self, split: Split) -> dict[str, Any]:
-        """Return the figures with all that they depend on."""
+        """Return the scores and everything that they depend on."""
         return {
             "split": split,
             "beam": self.options.beam,
@@ -75,13 +76,14 @@ class Result:
 
 
 def evaluate(config: EvaluateConfig) -> Result:
-    """Caption a split with every combination asked for; write and return the best by CIDEr.
+    """Caption a split with every combination of the options; write and return the best by CIDEr.
 
     Writes `scores.json`, `captions.json` and `report.html`.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
         DatasetError: the dataset or its split cannot be read.
+        SettingError: an exported network is asked for another size.
     """
     trained, model = checkpoint.load(config.checkpoint)
     trained = _sized(trained, config)
@@ -127,10 +129,11 @@ def _sized(trained: Metadata, config: EvaluateConfig) -> Metadata:
     if config.size is None:
         return trained
     if config.runtime == "onnx":
-        reason = "its exported network takes photos of one size: leave --size out"
-        raise CheckpointError(config.checkpoint, reason)
-    squeezing = dataclasses.replace(trained.preprocessing, size=config.size)
-    return dataclasses.replace(trained, preprocessing=squeezing)
+        raise SettingError(
+            "--size", config.size, "left out: an exported network takes photos of one size"
+        )
+    preprocessing = dataclasses.replace(trained.preprocessing, size=config.size)
+    return dataclasses.replace(trained, preprocessing=preprocessing)
 
 
 def _others(

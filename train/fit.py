@@ -3,7 +3,7 @@
     python -m train fit data/flickr8k runs/first --epochs 10 --fine-tune 5
 
 The same command runs on a CPU and on a GPU; on several GPUs it is
-`torchrun --nproc-per-node 4 -m train fit ...`. Interrupted, it goes on with `--resume`.
+`torchrun --nproc-per-node 4 -m train fit ...`. After an interruption, add `--resume` to continue.
 """
 
 import dataclasses
@@ -47,10 +47,10 @@ class FitConfig:
     """Fit a captioner on a dataset."""
 
     data: Annotated[Path, tyro.conf.Positional]  # the dataset's folder
-    run: Annotated[Path, tyro.conf.Positional]  # where the run is kept
+    run: Annotated[Path, tyro.conf.Positional]  # the run's folder
     encoder: EncoderName = "resnet50"
-    encoder_weights: str = "torchvision"  # its download, or a safetensors file of a state dict
-    # A checkpoint of the same network to go on from; of another encoder, what lies behind it.
+    encoder_weights: str = "torchvision"  # "torchvision" downloads them; or a safetensors file
+    # A checkpoint to start from. If its encoder is a different one, only the rest of it is used.
     start_from: Path | None = None
     cell: Literal["lstm", "gru"] = "lstm"
     attention: bool = True
@@ -58,39 +58,39 @@ class FitConfig:
     heads: int = 1  # of dot-product attention
     embedding_size: int = 512
     hidden_size: int = 512
-    batch_norm: bool = False  # on the projected image, in the place of layer norm
+    batch_norm: bool = False  # on the projected features, instead of layer norm
     tie_embeddings: bool = True
     dropout: float = 0.4
-    min_count: int = 4  # a word is learned if the train captions use it so often
+    min_count: int = 4  # of a word in the train captions, to be in the vocabulary
     max_length: int = 24  # words; longer captions are cut
-    size: int = Preprocessing.size  # pixels of the square that photos are squeezed to
-    epochs: int = 10  # on frozen features
-    fine_tune: int = 0  # further epochs, end to end with augmentation
-    frozen_layers: int = 0  # of the ResNet's four, that stay frozen even then, with the stem
-    photos: int = 40  # a step and process
-    captions: int = 5  # of each photo, which share one encoder pass
+    size: int = Preprocessing.size  # side of the square that photos are squeezed to, in pixels
+    epochs: int = 10  # with the encoder frozen
+    fine_tune: int = 0  # more epochs after them, end to end with augmentation
+    frozen_layers: int = 0  # of the ResNet's four; they and the stem stay frozen even then
+    photos: int = 40  # in a step of each process
+    captions: int = 5  # of each photo; they share one encoder pass
     learning_rate: float = 6e-4
     fine_tune_learning_rate: float = 2e-4  # of the decoder, end to end
     encoder_learning_rate: float = 5e-5
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
-    doubly_stochastic: float = 0.0  # weight of the penalty on regions that are never looked at
+    doubly_stochastic: float = 0.0  # weight of the penalty on regions without attention
     warmup: float = 0.05  # share of a phase's steps
     clip: float = 1.0  # largest norm of the gradient
-    crop: float = 0.67  # smallest share of a photo that augmentation leaves, end to end
-    erase: float = 0.0  # share of photos of which a rectangle is blanked, end to end
-    word_dropout: float = 0.0  # share of words that the decoder hears as unknown
+    crop: float = 0.67  # end to end: the smallest share of a photo that augmentation keeps
+    erase: float = 0.0  # end to end: the share of photos in which a rectangle is blanked
+    word_dropout: float = 0.0  # share of input words that are replaced by the unknown word
     average: float = 0.998  # decay of the averaged weights
-    val_beam: int = 3  # beam width when epochs are compared
+    val_beam: int = 3  # beam width of validation
     seed: int = 0
     workers: int = 1  # processes that load and augment photos
-    cache: Path | None = None  # for photos and frozen features; beside the run otherwise
+    cache: Path | None = None  # for photos and frozen features; by default in the run's folder
     device: Literal["auto", "cpu"] = "auto"
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # auto: bf16 where the hardware has it
     resume: bool = False
 
     def arguments(self) -> dict[str, Any]:
-        """Return what defines the run, as plain values; not where it lies or how it is run."""
+        """Return what defines the run, as plain values; not where it is or how it is run."""
         values = dataclasses.asdict(self)
         for name in ("data", "run", "cache", "resume", "workers", "device"):
             del values[name]
@@ -99,13 +99,13 @@ class FitConfig:
 
 
 def fit(config: FitConfig) -> Path:
-    """Train from where the run stands to its last epoch.
+    """Train a run to its last epoch, from wherever it stopped.
 
     Returns:
         the best checkpoint, by CIDEr of the captions generated for the validation photos.
 
     Raises:
-        CheckpointError: the checkpoint to start from cannot be read, or is of another network.
+        CheckpointError: the checkpoint to start from cannot be read, or has another configuration.
         DatasetError: nothing can be read from the dataset.
         EncoderWeightsError: the encoder's weights cannot be read.
         RunError: the run's folder holds another run, or there is nothing to resume.
@@ -300,8 +300,8 @@ def _loss(
     targets = following[following != PAD]
     loss = functional.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
     if weights is not None and config.doubly_stochastic:
-        # Show, Attend and Tell, equation 14: over a sentence every region is looked at once.
-        spoken = following != PAD
-        looked = (weights * spoken[..., None]).sum(1)[spoken.any(1)]
-        loss = loss + config.doubly_stochastic * (1 - looked).square().mean()
+        # Show, Attend and Tell, equation 14: a region's attention sums to 1 over a caption.
+        present = following != PAD
+        attended = (weights * present[..., None]).sum(1)[present.any(1)]
+        loss = loss + config.doubly_stochastic * (1 - attended).square().mean()
     return loss

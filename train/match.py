@@ -1,12 +1,12 @@
-"""Fit how well sentences go with photos; see `captioner.matching`.
+"""Fit how well captions match photos; see `captioner.matching`.
 
     python -m train match runs/second/best.safetensors --data data/flickr8k --save FILE
 
-Each training photo is to be told from the others of its batch by a sentence that people wrote of
-it, and each sentence from the others (A. Radford et al., *Learning Transferable Visual Models From
-Natural Language Supervision*, ICML 2021). The encoder stays as it is: it sees every photo in a few
-augmented views, which are kept, so that what was interrupted goes on. With `--save` the checkpoint
-is written with what was fitted; its captions are chosen by it then, so fit their confidence again.
+The loss is contrastive: in a batch, each photo must be matched with its own reference caption, and
+each caption with its own photo (A. Radford et al., *Learning Transferable Visual Models From
+Natural Language Supervision*, ICML 2021). The encoder is frozen; it encodes every photo in a few
+augmented views, which are cached, so the command continues after an interruption. `--save` writes a
+checkpoint that reranks its captions by the result; calibrate it again, because it chooses others.
 """
 
 import dataclasses
@@ -39,40 +39,40 @@ from train.data.photos import read_photos
 from train.fitting.optimization import adamw, schedule
 from train.run_folder import results_folder
 
-SCALE = 10.0  # of the cosines at first; it is learned
+SCALE = 10.0  # of the cosines before the first step; it is learned
 LARGEST_SCALE = 50.0
 RANKS = (1, 5, 10)
 
 
 @dataclass(frozen=True)
 class MatchConfig:
-    """Fit how well sentences go with photos, and measure it."""
+    """Fit how well captions match photos, and measure it."""
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
     data: Path = Path("data/flickr8k")  # the dataset's folder
-    size: int = 512  # numbers by which a photo or a word is placed
+    size: int = 512  # of the embeddings of photos and words
     epochs: int = 48
-    photos: int = 200  # a step; each is told from the others
+    photos: int = 200  # in a step; each is matched against all
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
-    dropout: float = 0.5  # of what is seen, and of words
+    dropout: float = 0.5  # of a photo's features, and of words
     label_smoothing: float = 0.1
-    views: int = 2  # augmented looks at every photo
-    crop: float = Augmentation.crop  # smallest share of a photo that a view leaves
+    views: int = 2  # augmented views of each photo
+    crop: float = Augmentation.crop  # smallest share of a photo that a view keeps
     warmup: float = 0.1  # share of the steps
     clip: float = 2.0  # largest norm of the gradient
     seed: int = 0
-    cache: Path | None = None  # for photos and what the encoder sees; beside the results otherwise
-    save: Path | None = None  # write the checkpoint here, with what was fitted in it
-    device: str = "auto"  # of the encoder; what is fitted is too small for a GPU
+    cache: Path | None = None  # for photos and features; by default in the folder of results
+    save: Path | None = None  # write the checkpoint here, with what was fitted
+    device: str = "auto"  # of the encoder; the embeddings are too small to need a GPU
 
 
 def match(config: MatchConfig) -> Metadata:
-    """Look at the training photos, fit, and measure on the validation split.
+    """Encode the training photos, fit, and measure on the validation split.
 
     Returns:
-        the checkpoint's metadata, with what was fitted; without calibration, which was of other
-            captions.
+        the checkpoint's metadata with what was fitted, and without calibration, which was of
+        other captions.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
@@ -82,16 +82,16 @@ def match(config: MatchConfig) -> Metadata:
     network = PyTorchNetwork(model, trained.preprocessing, config.device)
     dataset = read(config.data)
     if len(dataset.split("train")) < 2:
-        raise DatasetError("one training photo is too few: there is none to tell it from")
+        raise DatasetError("one training photo is too few: it has no others to be compared with")
     val, squares = read_photos(dataset.split("val"), trained.preprocessing)
     memories = encode_all(network, squares, len(squares))
-    seen = np.concatenate([network.pooled_features(memory) for memory in memories])
+    pooled = np.concatenate([network.pooled_features(memory) for memory in memories])
     cache = config.cache or results_folder(config.checkpoint) / "cache"
     data = compute(dataset.split("train"), None, cache / "train", "cpu", trained.preprocessing)
     views = _views(trained, model, data, cache / "train", network.device, config)
-    found = fit(views, _sentences(data.records, trained.vocabulary), trained.vocabulary, config)
-    print(_recall(found, seen, val, trained.vocabulary))
-    matched = dataclasses.replace(trained, matching=found, calibration=None)
+    matching = fit(views, _sentences(data.records, trained.vocabulary), trained.vocabulary, config)
+    print(_recall(matching, pooled, val, trained.vocabulary))
+    matched = dataclasses.replace(trained, matching=matching, calibration=None)
     if config.save:
         checkpoint.save(config.save, matched, model)
     return matched
@@ -103,39 +103,41 @@ def fit(
     vocabulary: Vocabulary,
     config: MatchConfig,
 ) -> Matching:
-    """Fit the places of photos and words.
+    """Fit the embeddings of photos and words.
 
     Args:
         views: `(photos, channels)` each; see `Network.pooled_features`.
-        sentences: `(photos, sentences, words)`, word ids and `PAD` to the end.
+        sentences: `(photos, sentences, words)`, word ids, then `PAD`.
         vocabulary: of the sentences.
         config: how to fit.
 
     Returns:
-        what was fitted, rounded as a checkpoint keeps it.
+        the embeddings, rounded as a checkpoint keeps them.
     """
     torch.manual_seed(config.seed)
-    looks = torch.from_numpy(np.stack(views))
-    photos, channels = looks.shape[1:]
-    space = _Space(channels, len(vocabulary), config).train()
-    optimizer = adamw([(list(space.parameters()), config.learning_rate)], config.weight_decay)
+    features = torch.from_numpy(np.stack(views))
+    photos, channels = features.shape[1:]
+    embeddings = _Embeddings(channels, len(vocabulary), config).train()
+    optimizer = adamw([(list(embeddings.parameters()), config.learning_rate)], config.weight_decay)
     steps = math.ceil(photos / config.photos)
     rates = schedule(optimizer, config.warmup, steps * config.epochs, 0)
     for _ in tqdm(range(config.epochs), "match", leave=False):
         for batch in torch.randperm(photos).split(config.photos):
-            view = int(torch.randint(len(looks), (1,)))
+            view = int(torch.randint(len(features), (1,)))
             which = torch.randint(sentences.shape[1], (len(batch),))
-            loss = space(looks[view, batch], sentences[batch, which], config.label_smoothing)
+            loss = embeddings(
+                features[view, batch], sentences[batch, which], config.label_smoothing
+            )
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(space.parameters(), config.clip)
+            nn.utils.clip_grad_norm_(embeddings.parameters(), config.clip)
             optimizer.step()
             rates.step()
-    return space.matching()
+    return embeddings.matching()
 
 
-class _Space(nn.Module):
-    """The space, as it is fitted."""
+class _Embeddings(nn.Module):
+    """The joint embedding space while it is fitted."""
 
     def __init__(self, channels: int, words: int, config: MatchConfig) -> None:
         super().__init__()
@@ -146,23 +148,23 @@ class _Space(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
-        self, seen: torch.Tensor, sentences: torch.Tensor, smoothing: float
+        self, pooled: torch.Tensor, sentences: torch.Tensor, smoothing: float
     ) -> torch.Tensor:
-        """Return how ill photos and sentences are told from the others, in nats.
+        """Return the mean contrastive loss of photos and sentences, in nats.
 
         Args:
-            seen: `(photos, channels)`.
-            sentences: `(photos, words)`, one of each photo.
+            pooled: `(photos, channels)`, features.
+            sentences: `(photos, words)`, one for each photo.
             smoothing: of the labels.
         """
-        standardized = functional.layer_norm(seen, seen.shape[1:], eps=TINY)
+        standardized = functional.layer_norm(pooled, pooled.shape[1:], eps=TINY)
         photos = functional.normalize(self.photo(self.dropout(standardized)), dim=-1)
-        said = (sentences != PAD).unsqueeze(-1)
-        words = self.dropout(self.words(sentences)) * said
-        means = words.sum(1) / said.sum(1).clamp(min=1)
+        present = (sentences != PAD).unsqueeze(-1)
+        words = self.dropout(self.words(sentences)) * present
+        means = words.sum(1) / present.sum(1).clamp(min=1)
         scale = self.scale.exp().clamp(max=LARGEST_SCALE)
         cosines = scale * photos @ functional.normalize(means, dim=-1).T
-        own = torch.arange(len(seen))
+        own = torch.arange(len(pooled))
         losses = (
             functional.cross_entropy(table, own, label_smoothing=smoothing)
             for table in (cosines, cosines.T)
@@ -170,7 +172,7 @@ class _Space(nn.Module):
         return sum(losses, torch.zeros(())) / 2
 
     def matching(self) -> Matching:
-        """Return it as it serves, in half precision."""
+        """Return the embeddings as they serve, in half precision."""
         return Matching(
             *(
                 tensor.detach().half().float().numpy()
@@ -182,7 +184,7 @@ class _Space(nn.Module):
 def _views(
     trained: Metadata, model: Model, data: Data, folder: Path, device: str, config: MatchConfig
 ) -> list[Floats]:
-    """Return what the encoder sees of each photo as a whole, in each of its views."""
+    """Return the pooled features of each photo, in each of its views."""
     changes, encoder = Augmentation(config.crop), model.encoder
     grids = compute_views(
         data, encoder, folder, device, changes, config.views, trained.preprocessing
@@ -191,12 +193,12 @@ def _views(
 
 
 def _means(grids: Array) -> Floats:
-    # They are a gigabyte in a file: a photo after the other, not all at once.
+    # The file has a gigabyte: one photo at a time.
     return np.stack([grid.mean(0, dtype=np.float32) for grid in grids])
 
 
 def _sentences(records: Sequence[Record], vocabulary: Vocabulary) -> torch.Tensor:
-    """Return the captions' words: `(photos, captions, words)`; who has fewer has some twice."""
+    """Return captions as word ids: `(photos, captions, words)`; a photo with few repeats some."""
     most = max(len(record.captions) for record in records)
     ids = [
         [vocabulary.encode(text)[: Options.max_length] for text in record.captions]
@@ -212,13 +214,15 @@ def _sentences(records: Sequence[Record], vocabulary: Vocabulary) -> torch.Tenso
 
 
 def _recall(
-    found: Matching, seen: Floats, records: Sequence[Record], vocabulary: Vocabulary
+    matching: Matching, pooled: Floats, records: Sequence[Record], vocabulary: Vocabulary
 ) -> str:
-    """Tell how often a photo's first caption is among the first that are found by the photo."""
+    """Describe how often a photo's first caption is among the captions that match it best."""
     captions = [tuple(vocabulary.encode(record.captions[0])) for record in records]
     rank = [
         sum(other >= cosines[index] for other in cosines)
-        for index, cosines in enumerate(found.cosines(p, captions) for p in found.embed(seen))
+        for index, cosines in enumerate(
+            matching.cosines(photo, captions) for photo in matching.embed(pooled)
+        )
     ]
-    told = [f"{100 * np.mean(np.array(rank) <= most):.1f} % at {most}" for most in RANKS]
-    return f"validation captions found among {len(captions)} by their photo: {', '.join(told)}"
+    shares = [f"{100 * np.mean(np.array(rank) <= most):.1f} % at {most}" for most in RANKS]
+    return f"validation captions found among {len(captions)} by their photo: {', '.join(shares)}"

@@ -1,12 +1,13 @@
-"""Go on from a trained checkpoint by what its own captions are worth, with the encoder frozen.
+"""Train a checkpoint further on the reward of its own captions, with the encoder frozen.
 
     python -m train self-critical data/flickr8k runs/second --start-from runs/first/best.safetensors
 
-Self-critical sequence training (Rennie et al., CVPR 2017) against CIDEr-D: several captions of each
-photo are drawn, and those become likelier that are worth more than the others of the same photo
-(Luo, 2020). Teacher forcing goes on beside it: without, the words that are used become few. Photos
-are seen in several augmented views, for in the photos that it was trained on the encoder sees more
-than in any other. Interrupted, it goes on with `--resume`.
+Self-critical sequence training (Rennie et al., CVPR 2017) with CIDEr-D as the reward: it samples
+several captions of each photo, and raises the probability of those with a higher reward than the
+others of the same photo (Luo, *A Better Variant of Self-Critical Sequence Training*, 2020). Some
+teacher forcing keeps the vocabulary from shrinking. Photos are encoded in several augmented views,
+because the encoder's features of its own training photos are better than those of any other photo.
+After an interruption, add `--resume` to continue.
 """
 
 import dataclasses
@@ -40,33 +41,33 @@ from train.fitting.validation import Validator
 
 @dataclass(frozen=True)
 class SelfCriticalConfig:
-    """Make the captions likelier that are worth more, from a trained checkpoint on."""
+    """Train a checkpoint further on the reward of its own captions."""
 
     data: Annotated[Path, tyro.conf.Positional]  # the dataset's folder
-    run: Annotated[Path, tyro.conf.Positional]  # where the run is kept
+    run: Annotated[Path, tyro.conf.Positional]  # the run's folder
     start_from: Path  # a trained checkpoint
     epochs: int = 5
-    photos: int = 40  # a step
-    captions: int = 5  # that people wrote of each photo
-    samples: int = 5  # captions drawn of each photo; at least 2
-    teacher_forcing: float = 0.2  # weight of the loss on what people wrote, beside the reward
+    photos: int = 40  # in a step
+    captions: int = 5  # references of each photo
+    samples: int = 5  # captions to sample for each photo; at least 2
+    teacher_forcing: float = 0.2  # weight of the cross-entropy loss on the references
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
     dropout: float = 0.3
     max_length: int = Options.max_length  # words
-    views: int = 4  # augmented looks at every photo, one an epoch in turn
-    crop: float = 0.5  # smallest share of a photo that a view leaves
+    views: int = 4  # augmented views of each photo; the epochs take turns
+    crop: float = 0.5  # smallest share of a photo that a view keeps
     warmup: float = 0.05  # share of the steps
     clip: float = 1.0  # largest norm of the gradient
     average: float = 0.995  # decay of the averaged weights
-    val_beam: int = 3  # beam width when epochs are compared
+    val_beam: int = 3  # beam width of validation
     seed: int = 0
-    cache: Path | None = None  # for photos and what the encoder sees; beside the run otherwise
+    cache: Path | None = None  # for photos and features; by default in the run's folder
     resume: bool = False
 
     def arguments(self) -> dict[str, Any]:
-        """Return what defines the run, as plain values; not where it lies."""
+        """Return what defines the run, as plain values; not where it is."""
         values = dataclasses.asdict(self)
         for name in ("data", "run", "cache", "resume"):
             del values[name]
@@ -74,7 +75,7 @@ class SelfCriticalConfig:
 
 
 def self_critical(config: SelfCriticalConfig) -> Path:
-    """Train from where the run stands to its last epoch.
+    """Train a run to its last epoch, from wherever it stopped.
 
     Returns:
         the best checkpoint, by CIDEr of the captions generated for the validation photos.
@@ -83,10 +84,10 @@ def self_critical(config: SelfCriticalConfig) -> Path:
         CheckpointError: the checkpoint to start from cannot be read.
         DatasetError: nothing can be read from the dataset.
         RunError: the run's folder holds another run, or there is nothing to resume.
-        SettingError: fewer than two captions are drawn of each photo.
+        SettingError: fewer than two captions are sampled for each photo.
     """
     if config.samples < 2:
-        # Each caption is measured by the others of its photo, so one alone has nothing to learn.
+        # A caption is compared with the other samples of its photo.
         raise SettingError("--samples", config.samples, "at least 2")
     start, model = checkpoint.load(config.start_from)
     vocabulary, preprocessing = start.vocabulary, start.preprocessing
@@ -107,7 +108,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
         min(config.views, config.epochs),
         preprocessing,
     )
-    reward = CiderD([[_ended(text, vocabulary) for text in r.captions] for r in train.records])
+    cider = CiderD([[_ended(text, vocabulary) for text in r.captions] for r in train.records])
 
     model = _prepared(model, config).to(device)
     average, progress = resume(config.run, model, config.average)
@@ -122,7 +123,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     def loss(grids: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         grids, written = grids.to(device).float(), tokens.to(device)
         with torch.autocast(grids.device.type, torch.bfloat16, enabled=half_is_fast(device)):
-            minimized, mean = _loss(model, grids, written, reward, config)
+            minimized, mean = _loss(model, grids, written, cider, config)
         return minimized, torch.tensor(-mean, dtype=torch.float64)
 
     epochs = Epochs(
@@ -153,18 +154,18 @@ def _loss(
     model: Model,
     grids: torch.Tensor,
     written: torch.Tensor,
-    reward: CiderD,
+    cider: CiderD,
     config: SelfCriticalConfig,
 ) -> tuple[torch.Tensor, float]:
-    """Return what is minimized, and what the drawn captions are worth on average."""
-    tokens, logprobs = draw(model, grids, config.samples, config.max_length)
-    worth = _worth(reward, tokens, written, config)
-    # Each is measured by the mean of the others: what a photo's captions are worth cancels out.
-    mean = worth.mean(1, keepdims=True)
-    advantage = (worth - mean) * config.samples / (config.samples - 1)
-    gain = torch.from_numpy(advantage).to(logprobs).flatten()
-    said = tokens != PAD
-    loss = -(gain[:, None] * logprobs)[said].mean()
+    """Return the loss to minimize, and the mean reward of the sampled captions."""
+    tokens, logprobs = sample(model, grids, config.samples, config.max_length)
+    rewards = _rewards(cider, tokens, written, config)
+    # The baseline of a caption is the mean reward of the other samples of its photo.
+    mean = rewards.mean(1, keepdims=True)
+    advantages = (rewards - mean) * config.samples / (config.samples - 1)
+    weights = torch.from_numpy(advantages).to(logprobs).flatten()
+    present = tokens != PAD
+    loss = -(weights[:, None] * logprobs)[present].mean()
     if config.teacher_forcing:
         logits, _ = model(grids, written)
         following = written[:, 1:]
@@ -176,20 +177,20 @@ def _loss(
     return loss, float(mean.mean())
 
 
-def draw(
+def sample(
     model: Model, grids: torch.Tensor, samples: int, max_length: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw captions word by word; gradients flow to how likely they were.
+    """Sample captions word by word; gradients flow to their log-probabilities.
 
     Args:
         model: in training mode, on the device of `grids`.
-        grids: what the encoder saw, `(photos, regions, channels)`.
-        samples: captions of each photo.
+        grids: `(photos, regions, channels)`.
+        samples: captions for each photo.
         max_length: words; longer captions are cut.
 
     Returns:
-        word ids `(photos * samples, length)`, the end token and then `PAD` behind each caption,
-        and the natural logarithm of each word's probability.
+        word ids `(photos * samples, length)`, each caption followed by the end token and `PAD`,
+        and the log-probability of each word.
     """
     decoder = model.decoder
     memory = model.encode_grid(grids)
@@ -202,23 +203,23 @@ def draw(
         features, state, _ = decoder.advance(embedded, state, memory)
         logits = decoder.predict(features).float()
         logits[:, NEVER_GENERATED] = -torch.inf
-        said = logits.log_softmax(-1)
-        words = torch.multinomial(said.detach().exp(), 1).squeeze(1)
+        predicted = logits.log_softmax(-1)
+        words = torch.multinomial(predicted.detach().exp(), 1).squeeze(1)
         tokens.append(words.masked_fill(~going, PAD))
-        logprobs.append(said.gather(1, words[:, None]).squeeze(1))
+        logprobs.append(predicted.gather(1, words[:, None]).squeeze(1))
         going = going & (words != END)
         if not going.any():
             break
     return torch.stack(tokens, 1), torch.stack(logprobs, 1)
 
 
-def _worth(
-    reward: CiderD, tokens: torch.Tensor, written: torch.Tensor, config: SelfCriticalConfig
+def _rewards(
+    cider: CiderD, tokens: torch.Tensor, written: torch.Tensor, config: SelfCriticalConfig
 ) -> Reals:
     def by_photo(rows: torch.Tensor, count: int) -> Ids:
         return rows.cpu().numpy().reshape(-1, count, rows.shape[1])
 
     references = by_photo(written[:, 1:], config.captions)
-    scores = reward(by_photo(tokens, config.samples), references)
+    scores = cider(by_photo(tokens, config.samples), references)
     present = (references != PAD).any(-1)[:, None]
     return scores.sum(-1) / present.sum(-1)

@@ -1,4 +1,4 @@
-"""What is fitted comes true, and a checkpoint carries it."""
+"""Confidences and a detector are fitted, and a checkpoint carries both."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_a_checkpoint_is_calibrated_measured_and_drawn(
     assert [line.split("  ")[0] for line in measured] == ["val, cross-validated", "test"]
     assert "below 0.33" in said
     assert after.out_of_distribution is not None
-    (told,) = [line for line in said.splitlines() if line.startswith("unfamiliar: ")]
+    (told,) = [line for line in said.splitlines() if line.startswith("out of distribution: ")]
     threshold = after.out_of_distribution.threshold
     assert f"distance above {threshold:.2f}, the 99th percentile of val; " in told
 
@@ -57,7 +57,9 @@ def test_a_checkpoint_is_calibrated_measured_and_drawn(
     assert f"calibration error {best.calibration_error:.3f}" in measured[1]
 
 
-async def test_captions_tell_what_was_fitted(tiny_file: Path, data: Path, tmp_path: Path) -> None:
+async def test_captions_have_the_confidence_that_was_fitted(
+    tiny_file: Path, data: Path, tmp_path: Path
+) -> None:
     saved = tmp_path / "calibrated.safetensors"
     config = CalibrateConfig(tiny_file, data, out=tmp_path, save=saved, device="cpu")
     fitted = calibrate(config).calibration
@@ -76,7 +78,7 @@ def noise(seed: int) -> bytes:
     return pictures.saved(Image.fromarray(pixels), "PNG")
 
 
-async def test_a_checkpoint_learns_which_photos_it_knows_the_like_of(
+async def test_noise_is_out_of_the_distribution_that_was_fitted(
     tiny_file: Path, data: Path, tmp_path: Path
 ) -> None:
     saved = tmp_path / "calibrated.safetensors"
@@ -95,7 +97,7 @@ async def test_a_checkpoint_learns_which_photos_it_knows_the_like_of(
     assert all(strange)
 
 
-def test_the_share_of_test_that_is_unfamiliar_is_told(
+def test_the_share_of_test_that_is_out_of_distribution_is_printed(
     tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fitted = calibrate(CalibrateConfig(tiny_file, data, out=tmp_path, device="cpu"))
@@ -105,10 +107,10 @@ def test_the_share_of_test_that_is_unfamiliar_is_told(
     starts = start_states(network, read(data).split("test"), fitted.preprocessing)
     assert len(starts) == 8
     share = 100 * fitted.out_of_distribution.detect(starts).mean()
-    assert f"; {share:.1f} % of test lie above it" in capsys.readouterr().out
+    assert f"; {share:.1f} % of test" in capsys.readouterr().out
 
 
-def test_training_photos_are_seen_a_batch_at_a_time_and_unreadable_ones_left_out(
+def test_training_photos_are_encoded_a_batch_at_a_time_and_unreadable_ones_left_out(
     tiny: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = write_dataset(tmp_path / "data")

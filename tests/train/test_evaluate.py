@@ -12,6 +12,7 @@ from captioner.options import Options
 from tests.conftest import Trained, tiny_matching
 from tests.train.tiny_dataset import draw_photo, write_dataset
 from train.data.datasets import DatasetError
+from train.errors import SettingError
 from train.evaluate import EvaluateConfig, evaluate
 from train.scoring.scores import PYTHON
 
@@ -61,31 +62,31 @@ def test_photos_with_the_same_name_in_two_folders_keep_their_own_captions(
     assert all(name in page for name in captions)
 
 
-def test_a_calibrated_checkpoint_is_told_how_far_its_confidences_are_off(
+def test_the_calibration_error_of_a_calibrated_checkpoint_is_reported(
     tiny: Trained, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calibrated = tmp_path / "calibrated.safetensors"
     certain = Calibration(right=1000.0, intercept=50.0, mean=0.0, length=0.0)
     checkpoint.save(calibrated, *tiny.having(calibration=certain))
     best = evaluate(EvaluateConfig(calibrated, data, out=tmp_path, device="cpu"))
-    # It is certain of captions of which none reaches so much.
+    # It is certain of captions that are all wrong.
     assert best.calibration_error == pytest.approx(1)
     assert json.loads((tmp_path / "scores.json").read_text())["calibration_error"] == 1
     assert "calibration     1.000" in capsys.readouterr().out
 
 
-def test_photos_may_be_seen_in_another_size_and_the_checkpoint_saved_for_it(
+def test_photos_may_be_encoded_in_another_size_which_the_saved_checkpoint_keeps(
     tiny_file: Path, data: Path, tmp_path: Path
 ) -> None:
     larger = tmp_path / "larger.safetensors"
     evaluate(EvaluateConfig(tiny_file, data, out=tmp_path, size=96, save=larger, device="cpu"))
     assert checkpoint.load(tiny_file)[0].preprocessing.size == 64
     assert checkpoint.load(larger)[0].preprocessing.size == 96
-    with pytest.raises(CheckpointError, match="one size"):
+    with pytest.raises(SettingError, match="--size is 96; it must be left out"):
         evaluate(EvaluateConfig(tiny_file, data, runtime="onnx", size=96))
 
 
-def test_captions_that_another_would_give_are_measured(
+def test_the_diversity_of_other_captions_is_measured(
     tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluate(EvaluateConfig(tiny_file, data, out=tmp_path, another=True, device="cpu"))
@@ -115,7 +116,7 @@ def test_a_checkpoint_is_saved_with_its_scores(tiny_file: Path, data: Path, tmp_
     assert scored.vocabulary.words == checkpoint.load(tiny_file)[0].vocabulary.words
 
 
-def test_results_go_to_the_run_that_the_checkpoint_lies_in(
+def test_results_go_to_the_run_of_the_checkpoint(
     tiny_file: Path, data: Path, tmp_path: Path
 ) -> None:
     shutil.copy(tiny_file, tmp_path / "best.safetensors")
@@ -164,15 +165,15 @@ def test_the_weight_of_matching_is_compared(
     matched = tmp_path / "matched.safetensors"
     checkpoint.save(matched, *tiny.having(matching=tiny_matching()))
     config = EvaluateConfig(matched, data, out=tmp_path, device="cpu")
-    said = {}
+    captions = {}
     for weight in (0.0, 100.0):
-        said[weight] = evaluate(replace(config, matching=(weight,))).captions
-    assert said[0.0] != said[100.0]
+        captions[weight] = evaluate(replace(config, matching=(weight,))).captions
+    assert captions[0.0] != captions[100.0]
     plain = tmp_path / "plain.safetensors"
     checkpoint.save(plain, *tiny)
-    assert evaluate(replace(config, checkpoint=plain)).captions == said[0.0]
+    assert evaluate(replace(config, checkpoint=plain)).captions == captions[0.0]
     capsys.readouterr()
     best = evaluate(replace(config, matching=(0.0, 100.0)))
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("beam")]
     assert ["matching 0 " in line for line in lines] == [True, False]
-    assert best.captions == said[best.options.matching]
+    assert best.captions == captions[best.options.matching]

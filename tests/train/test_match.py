@@ -1,4 +1,4 @@
-"""Photos are told by sentences once it is fitted, and a checkpoint carries it."""
+"""Photos match their captions after fitting, and a checkpoint carries the result."""
 
 import dataclasses
 from pathlib import Path
@@ -21,7 +21,7 @@ from train.match import MatchConfig, fit, match
 VOCABULARY = Vocabulary.build(["red circle white square black"] * 5)
 RED, CIRCLE, WHITE, SQUARE, BLACK = VOCABULARY.encode("red circle white square black")
 CONFIG = MatchConfig(Path(), size=8, epochs=150, photos=4, views=2, learning_rate=1e-2)
-# Four kinds of photos, each with two sentences; every kind is seen in channels of its own.
+# Four kinds of photos, each with two sentences; every kind has channels of its own.
 SENTENCES = torch.tensor(
     [
         [[RED, CIRCLE, PAD], [CIRCLE, RED, RED]],
@@ -42,7 +42,7 @@ def fitted(config: MatchConfig = CONFIG) -> Matching:
     return fit(views(2), SENTENCES, VOCABULARY, config)
 
 
-def test_sentences_are_told_by_photos_of_the_kind_that_were_never_seen() -> None:
+def test_new_photos_match_the_sentences_of_their_kind() -> None:
     found = fitted()
 
     sentences = [(RED, CIRCLE), (WHITE, CIRCLE), (RED, SQUARE), (WHITE, SQUARE)]
@@ -50,7 +50,7 @@ def test_sentences_are_told_by_photos_of_the_kind_that_were_never_seen() -> None
         assert int(np.argmax(found.cosines(place, sentences))) == kind
 
 
-def test_the_same_seed_fits_the_same_and_half_precision_holds_it() -> None:
+def test_the_same_seed_fits_the_same_in_half_precision() -> None:
     first, second = fitted(), fitted()
     other = fitted(dataclasses.replace(CONFIG, seed=1))
 
@@ -84,7 +84,7 @@ def test_a_checkpoint_is_fitted_and_measured(
     assert after.matching is not None
     assert after.matching.weight.shape == (512, 8)
     assert len(after.matching.words) == len(before.vocabulary)
-    # Other captions are chosen now, whose confidence has to be fitted anew.
+    # Other captions are chosen now, so their confidence has to be fitted again.
     assert after.calibration is None
     assert (after.scores, after.training) == (before.scores, before.training)
     for name, tensor in model.state_dict().items():
@@ -94,7 +94,7 @@ def test_a_checkpoint_is_fitted_and_measured(
     assert "100.0 % at 5, 100.0 % at 10" in said
 
 
-def test_what_the_encoder_saw_is_kept(
+def test_encoded_views_are_kept(
     tiny_file: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = MatchConfig(tiny_file, data, epochs=1, size=8, cache=tmp_path, device="cpu")
@@ -123,9 +123,9 @@ def test_nothing_is_written_into_a_checkpoint_unasked(
     assert tiny_file.read_bytes() == before
 
 
-def test_one_photo_cannot_be_told_from_others(tiny_file: Path, tmp_path: Path) -> None:
+def test_one_photo_is_too_few(tiny_file: Path, tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "data")
     listed = data / "Flickr8k_text" / "Flickr_8k.trainImages.txt"
     listed.write_text(listed.read_text().splitlines()[0] + "\n")
-    with pytest.raises(DatasetError, match="none to tell it from"):
+    with pytest.raises(DatasetError, match="no others to be compared with"):
         match(MatchConfig(tiny_file, data, cache=tmp_path, device="cpu"))

@@ -1,4 +1,4 @@
-"""Self-critical training: what is drawn, what it is worth, and a run that can be gone on with."""
+"""Self-critical training: the samples, their reward, and a run that can be resumed."""
 
 import csv
 import dataclasses
@@ -19,14 +19,14 @@ from train import run_folder, self_critical
 from train.__main__ import main
 from train.fit import FitConfig, fit
 from train.run_folder import RunError
-from train.self_critical import SelfCriticalConfig, draw
+from train.self_critical import SelfCriticalConfig, sample
 
 pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision")
 
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> SelfCriticalConfig:
-    """Train a little, and return how to go on from there."""
+    """Train a little, and return the configuration that continues from there."""
     folder = tmp_path_factory.mktemp("self-critical")
     data = write_dataset(folder / "data")
     first = FitConfig(
@@ -72,14 +72,14 @@ def metrics(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_captions_are_worth_more_from_epoch_to_epoch(finished: Path) -> None:
-    worth = [-float(row["train_loss"]) for row in metrics(finished)]
-    assert len(worth) == 3
-    assert worth[-1] > worth[0] > 0
+def test_the_reward_rises_from_the_first_epoch_to_the_last(finished: Path) -> None:
+    rewards = [-float(row["train_loss"]) for row in metrics(finished)]
+    assert len(rewards) == 3
+    assert rewards[-1] > rewards[0] > 0
     assert {row["phase"] for row in metrics(finished)} == {"self-critical"}
 
 
-def test_the_best_epoch_is_a_checkpoint_that_knows_how_it_was_trained(
+def test_the_best_checkpoint_carries_the_arguments_it_was_trained_with(
     finished: Path, start: SelfCriticalConfig
 ) -> None:
     best, _ = checkpoint.load(finished / run_folder.BEST)
@@ -89,16 +89,14 @@ def test_the_best_epoch_is_a_checkpoint_that_knows_how_it_was_trained(
     assert best.scores["cider"] == max(float(row["val_cider"]) for row in metrics(finished))
 
 
-def test_the_encoder_stays_as_it_was_and_the_decoder_does_not(
-    finished: Path, start: SelfCriticalConfig
-) -> None:
+def test_only_the_decoder_changes(finished: Path, start: SelfCriticalConfig) -> None:
     before, after = load_file(start.start_from), load_file(finished / run_folder.BEST)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert any(name.startswith("decoder.") for name in changed)
     assert not any(name.startswith("encoder.resnet.") for name in changed)
 
 
-def test_an_interrupted_run_ends_as_one_that_was_not(
+def test_a_resumed_run_ends_like_an_uninterrupted_one(
     finished: Path, start: SelfCriticalConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = dataclasses.replace(start, run=start.run.with_name("stopped"))
@@ -125,7 +123,7 @@ def test_a_run_is_not_mixed_with_another(finished: Path, start: SelfCriticalConf
         self_critical.self_critical(dataclasses.replace(start, samples=3, resume=True))
 
 
-def test_the_command_says_what_is_wrong_with_a_checkpoint(
+def test_the_command_prints_what_is_wrong_with_a_checkpoint(
     start: SelfCriticalConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [str(start.data), str(tmp_path / "run"), "--start-from", str(tmp_path / "none")]
@@ -133,7 +131,7 @@ def test_the_command_says_what_is_wrong_with_a_checkpoint(
     assert "there is no such file" in capsys.readouterr().err
 
 
-def test_one_sample_is_refused_because_it_has_no_others_to_be_measured_by(
+def test_one_sample_is_refused_because_it_has_no_others_to_compare_with(
     start: SelfCriticalConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [str(start.data), str(tmp_path / "run"), "--start-from", str(start.start_from)]
@@ -142,14 +140,14 @@ def test_one_sample_is_refused_because_it_has_no_others_to_be_measured_by(
     assert not (tmp_path / "run").exists()
 
 
-def drawn(seed: int, length: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+def sampled(seed: int, length: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     torch.manual_seed(seed)
     grids = torch.randn(6, 4, 512)
-    return draw(tiny_model().train(), grids, samples=3, max_length=length)
+    return sample(tiny_model().train(), grids, samples=3, max_length=length)
 
 
-def test_what_is_drawn_ends_once_and_is_padded_behind() -> None:
-    tokens, logprobs = drawn(seed=0)
+def test_a_sample_ends_once_and_is_padded_after_that() -> None:
+    tokens, logprobs = sampled(seed=0)
     assert tokens.shape == logprobs.shape
     assert tokens.shape[0] == 18
     assert tokens.shape[1] <= 9
@@ -160,11 +158,11 @@ def test_what_is_drawn_ends_once_and_is_padded_behind() -> None:
     assert len({tuple(row) for row in tokens.tolist()}) > 6
 
 
-def test_the_probability_of_what_is_drawn_is_the_models_own() -> None:
+def test_the_probability_of_a_sample_is_the_models_own() -> None:
     model = tiny_model(dropout=0.0).train()
     torch.manual_seed(3)
     grids = torch.randn(2, 4, 512)
-    tokens, logprobs = draw(model, grids, samples=2, max_length=6)
+    tokens, logprobs = sample(model, grids, samples=2, max_length=6)
     start = torch.full((len(tokens), 1), VOCABULARY.encode("a")[0]).fill_(1)
     logits, _ = model(grids, torch.cat((start, tokens), 1))
     logits[:, NEVER_GENERATED] = -torch.inf
