@@ -1,1 +1,1 @@
-"""Fit, evaluate and compare captioners offline; nothing that serves imports it."""
+"""Fit, evaluate and compare captioners offline; the captioner and the bot never import it."""

@@ -1,7 +1,7 @@
-"""A run's folder: its settings, its figures, and the state from which it goes on.
+"""A run's folder: its settings, its metrics, and the state from which it is resumed.
 
-`state.safetensors` is written whole at the end of every epoch, so an interruption at any point
-loses at most the running epoch.
+`state.safetensors` is replaced at the end of every epoch, in one step, so an interruption loses at
+most the current epoch.
 """
 
 import csv
@@ -32,11 +32,11 @@ class RunError(PathError):
 
 @dataclass(frozen=True)
 class Metrics:
-    """The figures of one epoch."""
+    """The metrics of one epoch."""
 
-    epoch: int  # from 1, through both phases
+    epoch: int  # from 1, through all phases
     phase: Phase
-    train_loss: float  # as it is minimized: with label smoothing, or minus the reward
+    train_loss: float  # with label smoothing; or minus the reward
     val_loss: float  # nats a word, without smoothing, of the averaged weights
     val_cider: float  # of generated captions, percent points
     val_bleu4: float
@@ -44,7 +44,7 @@ class Metrics:
     seconds: float  # training and validation
 
     def line(self) -> str:
-        """Say it in one line for a person."""
+        """Format as one line."""
         return (
             f"epoch {self.epoch:3d} {self.phase:13s}  loss {self.train_loss:.3f}  "
             f"val loss {self.val_loss:.3f}  CIDEr {self.val_cider:.1f}  "
@@ -56,13 +56,13 @@ class Metrics:
 class Progress:
     """How far a run is."""
 
-    epoch: int = 0  # epochs that are done
+    epoch: int = 0  # the last finished one
     phase: Phase = "frozen"
     best: float = -1.0  # the best validation CIDEr so far
 
 
 def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
-    """Make a run's folder, or check that it is the same run that goes on.
+    """Make a run's folder, or check that the run to resume is the same.
 
     Raises:
         RunError: the folder holds another run, or there is nothing to resume.
@@ -75,15 +75,15 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
         changed = [key for key, value in config.items() if before.get(key) != value]
         if not changed:
             return
-        # Fine-tuning may be added to a run, or prolonged.
+        # A run may get more epochs of fine-tuning.
         if set(changed) - {"fine_tune"}:
             raise RunError(
                 run,
-                f"was started with another {', '.join(changed)}; "
+                f"was started with a different {', '.join(changed)}; "
                 "resume with the same arguments, or start a new run",
             )
     elif note.exists():
-        raise RunError(run, "holds a run already; add --resume, or choose another folder")
+        raise RunError(run, "there is a run already; add --resume, or choose another folder")
     run.mkdir(parents=True, exist_ok=True)
     with replacing(note) as part:
         part.write_text(json.dumps(config, indent=2) + "\n")
@@ -96,7 +96,7 @@ def results_folder(checkpoint: Path) -> Path:
 
 
 def record(run: Path, metrics: Metrics) -> None:
-    """Append an epoch's line to `metrics.csv`; a line that it replaces, and later ones, go."""
+    """Append an epoch to `metrics.csv`; a line of the same epoch, and later lines, are removed."""
     path = run / "metrics.csv"
     names = [field.name for field in fields(Metrics)]
     rows = []
@@ -116,7 +116,7 @@ def read_metrics(metrics: Path) -> list[Metrics]:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: a column is missing, a line before the last is damaged, or no epoch is there.
+        ValueError: a column is missing, a line before the last is damaged, or there are no epochs.
     """
     with metrics.open(encoding="utf-8", errors="replace", newline="") as file:
         lines = csv.DictReader(file)
@@ -134,7 +134,7 @@ def read_metrics(metrics: Path) -> list[Metrics]:
                 break
             raise ValueError(f"{metrics}: epoch line {place} is damaged ({error})") from error
     if not epochs:
-        raise ValueError(f"{metrics} holds no finished epoch")
+        raise ValueError(f"{metrics} has no finished epoch")
     return epochs
 
 
@@ -147,7 +147,7 @@ def best_epoch(epochs: Sequence[Metrics]) -> Metrics:
 def save_state(
     run: Path, model: nn.Module, average: Average, optimizer: Optimizer, progress: Progress
 ) -> None:
-    """Write everything that training needs to go on."""
+    """Write everything that is needed to resume training."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
@@ -160,7 +160,7 @@ def save_state(
 
 
 def read_progress(run: Path) -> Progress:
-    """Read how far a run is; nothing is done where there is no state."""
+    """Read how far a run is; without a state, no epoch is done."""
     path = run / "state.safetensors"
     if not path.exists():
         return Progress()
@@ -169,14 +169,14 @@ def read_progress(run: Path) -> Progress:
 
 
 def load_weights(run: Path, model: nn.Module, average: Average) -> None:
-    """Take the weights, plain and averaged, of the last epoch that was finished."""
+    """Load the weights of the last finished epoch, plain and averaged."""
     tensors = _state(run)
     model.load_state_dict(tensors["model"])
     average.load_state_dict(tensors["average"])
 
 
 def load_optimizer(run: Path, optimizer: Optimizer) -> None:
-    """Take the optimizer's moments; it must hold the same parameters in the same order."""
+    """Load the optimizer's moments; its parameters must be the same, in the same order."""
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in _state(run)["optimizer"].items():
         index, key = name.split(".", 1)

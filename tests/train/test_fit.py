@@ -367,13 +367,13 @@ def test_resuming_a_finished_run_changes_nothing(bench: Bench, finished: Path) -
 
 
 def test_a_second_start_does_not_overwrite_a_run(bench: Bench, finished: Path) -> None:
-    with pytest.raises(RunError, match="holds a run already; add --resume"):
+    with pytest.raises(RunError, match="there is a run already; add --resume"):
         fit(bench.config("finished"))
     assert len(metrics(finished)) == 6
 
 
 def test_a_resume_with_other_arguments_names_them(bench: Bench, finished: Path) -> None:
-    with pytest.raises(RunError, match="another hidden_size, dropout;"):
+    with pytest.raises(RunError, match="different hidden_size, dropout;"):
         fit(bench.config("finished", resume=True, hidden_size=16, dropout=0.5))
     assert len(metrics(finished)) == 6
 

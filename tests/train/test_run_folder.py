@@ -81,7 +81,7 @@ def test_a_new_run_notes_its_settings(tmp_path: Path) -> None:
 def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
     run_folder.prepare(tmp_path, CONFIG, resume=False)
 
-    with pytest.raises(RunError, match=f"{tmp_path}: holds a run already; add --resume"):
+    with pytest.raises(RunError, match=f"{tmp_path}: there is a run already; add --resume"):
         run_folder.prepare(tmp_path, CONFIG | {"epochs": 5}, resume=False)
     assert json.loads((tmp_path / "config.json").read_text()) == CONFIG
 
@@ -96,7 +96,7 @@ def test_a_run_goes_on_with_the_same_settings(tmp_path: Path) -> None:
 def test_settings_that_changed_are_named(tmp_path: Path) -> None:
     run_folder.prepare(tmp_path, CONFIG, resume=False)
 
-    with pytest.raises(RunError, match="was started with another epochs, dropout; resume with"):
+    with pytest.raises(RunError, match="was started with a different epochs, dropout; resume with"):
         run_folder.prepare(tmp_path, CONFIG | {"epochs": 5, "dropout": 0.3}, resume=True)
 
 
@@ -110,7 +110,7 @@ def test_fine_tuning_may_be_added_to_a_run(tmp_path: Path) -> None:
 def test_a_setting_that_an_older_run_did_not_have_is_named(tmp_path: Path) -> None:
     run_folder.prepare(tmp_path, CONFIG, resume=False)
 
-    with pytest.raises(RunError, match="was started with another heads;"):
+    with pytest.raises(RunError, match="was started with a different heads;"):
         run_folder.prepare(tmp_path, CONFIG | {"heads": 4}, resume=True)
 
 

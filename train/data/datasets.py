@@ -4,10 +4,9 @@
     for record in dataset.split("train"):
         record.photo, record.captions
 
-Where a dataset brings its splits (the lists of Flickr8k, Karpathy's JSON, COCO's two files, a
-column `split`) they are kept. Elsewhere a photo's split follows from its own name alone, by a
-hash: about six photos in eight train, one is val, one is test. So photos that are added later
-never move another one from train to test.
+A dataset's own splits (the lists of Flickr8k, Karpathy's JSON, COCO's two files, a column `split`)
+are kept. In other datasets, a hash of a photo's name decides: about six photos in eight are train,
+one is val, one is test. So photos that are added later never move another one from train to test.
 """
 
 import hashlib
@@ -23,12 +22,12 @@ __all__ = ["Dataset", "DatasetError", "Record", "Split", "read", "short_names"]
 
 
 class DatasetError(TrainError):
-    """A dataset that cannot be used at all; the sentence says what is missing."""
+    """A dataset that cannot be used; the text says what is missing."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One photo and what people said about it."""
+    """One photo and its reference captions."""
 
     photo: Path  # an existing file
     captions: tuple[str, ...]  # as written, stripped; at least one
@@ -37,7 +36,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Every usable photo of a dataset, and a sentence for whatever was not usable."""
+    """Every usable photo of a dataset, and one sentence for each problem."""
 
     name: str  # "flickr8k", "flickr30k", "coco" or "folder"
     records: tuple[Record, ...]  # in the order of the split lists, else of the captions
@@ -47,7 +46,7 @@ class Dataset:
         """Return the records of one split.
 
         Raises:
-            DatasetError: there are none; names the splits that there are.
+            DatasetError: the split is empty; names the splits that have photos.
         """
         records = tuple(record for record in self.records if record.split == name)
         if not records:
@@ -61,24 +60,24 @@ class Dataset:
 
 
 _REMEDIES = {
-    "coco": "COCO publishes no captions for its test photos; Karpathy's dataset_coco.json, laid "
-    "beside the photo folders of 2014, brings all three splits.",
-    "folder": "Name it for some photos in a column split of captions.csv, or add photos.",
+    "coco": "COCO publishes no captions for its test photos; Karpathy's dataset_coco.json, put "
+    "next to the photo folders of 2014, has all three splits.",
+    "folder": "Assign photos to it in a column split of captions.csv, or add photos.",
 }
 
 
 def read(root: Path) -> Dataset:
-    """Read the dataset in a folder, whichever of the known layouts it has.
+    """Read the dataset in a folder that has one of the known layouts.
 
-    Missing photos, photos without captions, lines that cannot be understood and text that is not
-    UTF-8 are left out and named in `problems`. Photos that no split list names are not part of
-    the dataset; one sentence counts them. Photos are listed, not opened.
+    Missing photos, photos without captions, lines that cannot be parsed and text that is not UTF-8
+    are left out and named in `problems`. Photos in no split list are not part of the dataset; one
+    problem counts them. Photos are listed, not opened.
 
     Raises:
-        DatasetError: no layout fits (names those looked for), the caption file cannot be read,
-            or no photo with captions is left.
+        DatasetError: no layout matches (the text names the known ones), the caption file cannot be
+            read, or no photo with captions is left.
     """
-    layout, text = _recognise(root)
+    layout, text = _find_layout(root)
     photos = layout.photos(root)
     try:
         captions, splits, problems = _read_entries(layout, text)
@@ -100,8 +99,8 @@ def read(root: Path) -> Dataset:
             problems.append(f"The photo {name} is missing, and its captions were left out.")
         else:
             records.append(Record(photos[name], tuple(captions[name]), split))
-    seen = {name for name in photos if _looks_like_a_photo(name)}
-    problems += _counted("without captions", seen - captions.keys() - splits.keys())
+    files = {name for name in photos if _has_a_photos_name(name)}
+    problems += _counted("without captions", files - captions.keys() - splits.keys())
 
     if not records:
         examples = " ".join(problems[:3])
@@ -126,7 +125,7 @@ def short_names(photos: Sequence[Path], root: Path) -> dict[Path, str]:
     return {photo: "/".join(path[-length:]) for photo, path in zip(photos, paths, strict=True)}
 
 
-def _recognise(root: Path) -> tuple[Layout, Path]:
+def _find_layout(root: Path) -> tuple[Layout, Path]:
     if not root.is_dir():
         raise DatasetError(f"There is no folder {root}. Give the folder that holds the dataset.")
     for layout in LAYOUTS:
@@ -137,8 +136,8 @@ def _recognise(root: Path) -> tuple[Layout, Path]:
     entries = sorted(entry.name for entry in root.iterdir())
     holds = ", ".join(entries[:10]) + (", ..." if len(entries) > 10 else "")
     raise DatasetError(
-        f"{root} is no dataset that is known here. Looked for captions and their photos in one of "
-        f"these ways: {known}. The folder holds: {holds or 'nothing'}."
+        f"{root} has none of the known layouts, which are captions and their photos in {known}. "
+        f"The folder holds: {holds or 'nothing'}."
     )
 
 
@@ -189,6 +188,6 @@ def _counted(what: str, names: set[str]) -> list[str]:
     return [f"Photos {what}: {len(names)}, all left out (the first is {min(names)})."]
 
 
-def _looks_like_a_photo(name: str) -> bool:
+def _has_a_photos_name(name: str) -> bool:
     hidden = Path(name).name.startswith(".")
     return not hidden and Path(name).suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}

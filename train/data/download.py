@@ -1,11 +1,11 @@
-"""Fetch Flickr8k, Flickr30k or COCO into a folder that `datasets.read` understands.
+"""Download Flickr8k, Flickr30k or COCO into a folder that `datasets.read` can read.
 
     python -m train download flickr8k data/flickr8k
 
-Archives come from their public addresses over HTTP. An interrupted download goes on where it
+Archives come from their public addresses over HTTP. An interrupted download continues where it
 stopped, at once or when the command is run again. An archive must match its published checksum
-before it is unpacked, and is removed once it is; one that was fetched by other means may be laid
-into the folder instead.
+before it is unpacked, and is deleted afterwards. An archive that was downloaded by other means may
+be put into the folder instead.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from train.errors import TrainError
 
 
 class DownloadError(TrainError):
-    """A download that did not succeed; the sentence says what to do about it."""
+    """A download that failed; the text says what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Archive:
     url: str
     size: int  # bytes
     checksum: str  # "sha256:..." or "md5:...", as published
-    only: tuple[str, ...] = ()  # the members to unpack; all where empty
+    only: tuple[str, ...] = ()  # the members to unpack; empty for all
 
     @property
     def file(self) -> str:
@@ -46,7 +46,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset: whose it is, and the archives that it consists of."""
+    """A dataset: whose it is, and its archives."""
 
     terms: str  # one sentence
     archives: tuple[Archive, ...]
@@ -59,7 +59,7 @@ _KARPATHY_SHA256 = "sha256:4cfd70132527b80933105e5829dc9034eaab9573482e2e680abba
 # Where the checksums are published. COCO and Karpathy's splits: url_checksums/coco_captions.txt of
 # TensorFlow Datasets. Flickr8k: the R package torchvision of mlverse. Photos of Flickr30k: the LFS
 # object id under which the hub stores the file, which is its SHA-256. COCO's host has no
-# certificate of its own name, hence plain HTTP; the checksum guards it all the same.
+# certificate for its own name, so the address is plain HTTP; the checksum protects it.
 CATALOGUE: Mapping[str, Source] = {
     "flickr8k": Source(
         "Flickr8k belongs to M. Hodosh, P. Young and J. Hockenmaier (JAIR 47, 2013) and its photos "
@@ -122,25 +122,25 @@ def fetch(
 ) -> None:
     """Download a dataset's archives into a folder, check them and unpack them there.
 
-    Prints whose the data is and on what terms, first of all. What an earlier call finished is not
-    asked for again; what it began is continued with an HTTP range request, or from the start where
-    the server knows none.
+    First prints whose the data is and on what terms. What an earlier call finished is not
+    requested again; what it began continues with an HTTP range request, or from the start if the
+    server does not support those.
 
     Args:
         name: a key of the catalogue.
-        root: the folder, made if need be.
-        catalogue: where each dataset lies.
-        attempts: connections in a row that may bring nothing new before this gives up.
+        root: the folder; made if it does not exist.
+        catalogue: the addresses of each dataset.
+        attempts: connections in a row that may bring no data before this gives up.
         pause: seconds between them.
 
     Raises:
-        DownloadError: no such dataset, too little room, a server that refuses or goes away, a
-            wrong checksum (the file is then set aside), or an archive that is broken or would
+        DownloadError: no such dataset, too little disk space, a server that refuses or goes away,
+            a wrong checksum (the file is then renamed), or an archive that is broken or would
             write outside the folder (nothing is then unpacked).
     """
     if name not in catalogue:
         known = ", ".join(catalogue)
-        raise DownloadError(f"There is no dataset {name!r} to fetch, only {known}.")
+        raise DownloadError(f"There is no dataset {name!r}, only {known}.")
     source = catalogue[name]
     print(source.terms)
     try:
@@ -161,7 +161,7 @@ def fetch(
 def _check_room(archives: list[Archive], root: Path) -> None:
     if not archives:
         return
-    # Photos hardly compress: unpacked they take what the zips took, and one zip lies beside them.
+    # Photos hardly compress: they need as much as the zips, and one zip is there at the same time.
     sizes = [archive.size for archive in archives]
     needed, free = sum(sizes) + max(sizes), shutil.disk_usage(root).free
     begun = sum(_size(root / archive.file) for archive in archives)
@@ -197,7 +197,7 @@ def _size(path: Path) -> int:
 
 
 def _continue(archive: Archive, path: Path, offset: int, advance: Callable[[int], object]) -> str:
-    """Add to the file what one connection brings; return why it ended."""
+    """Append what one connection brings; return why it ended."""
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     request = urllib.request.Request(archive.url, headers=headers)
     try:
@@ -225,12 +225,12 @@ def _continue(archive: Archive, path: Path, offset: int, advance: Callable[[int]
 
 
 def _start(response: http.client.HTTPResponse, offset: int) -> int:
-    """Where in the file the body begins, which need not be where it was asked to."""
+    """Return where in the file the body begins, which may not be where it was requested."""
     if response.status != 206:
         return 0
     span = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if span is None or int(span[1]) > offset:
-        raise http.client.HTTPException("the server sent another part of the file than asked for")
+        raise http.client.HTTPException("the server sent a different part of the file")
     return int(span[1])
 
 
@@ -238,7 +238,7 @@ def _check_offer(archive: Archive, start: int, response: http.client.HTTPRespons
     if response.length is not None and start + response.length != archive.size:
         raise DownloadError(
             f"{archive.url} offers {start + response.length:,} bytes where {archive.size:,} were "
-            "published: either the file has changed, or a proxy answers in its place. Open the "
+            "published: either the file has changed, or a proxy answers for it. Open the "
             "address in a browser to see which."
         )
 
@@ -280,7 +280,7 @@ def _members(archive: Archive, bundle: zipfile.ZipFile, root: Path) -> list[str]
                 f"{archive.file} would write {name!r} outside {root}. Nothing was unpacked; do not "
                 "trust this file."
             )
-    # Macs put a second, useless file beside every photo that they zip.
+    # macOS adds a second, useless file for every photo that it zips.
     return [n for n in names if not n.startswith("__MACOSX/") and not n.endswith("/")]
 
 

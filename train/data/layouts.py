@@ -1,8 +1,8 @@
-"""How captioning datasets lie on disk: their caption files, photo folders and official splits.
+"""The layouts of captioning datasets: their caption files, photo folders and official splits.
 
-Nothing here looks at a photo. A layout's `entries` reads one caption file and yields an `Entry`
-for what it understands and a sentence (a `str`) for what it does not, so that one bad line costs
-one line. Text that is not UTF-8 is named and left out, for its captions would teach wrong words.
+No photo is opened here. A layout's `entries` reads one caption file and yields an `Entry` for what
+it can parse and a sentence (a `str`) for what it cannot, so a bad line costs only itself. Text that
+is not UTF-8 is reported and left out, because its captions would teach wrong words.
 """
 
 import csv
@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 Split = Literal["train", "val", "test"]
 
-# Karpathy's "restval" is the part of COCO's val2014 that everyone trains on; Flickr8k says "dev".
+# Karpathy's "restval" is the part of COCO's val2014 that everyone trains on. Flickr8k has "dev".
 SPLITS: dict[str, Split] = {
     "train": "train",
     "restval": "train",
@@ -31,28 +31,28 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 @dataclass(frozen=True)
 class Entry:
-    """What a caption file says of one photo, in one place; the same photo may come again."""
+    """A photo in a caption file; the same photo may come again."""
 
     photo: str  # the key of `Layout.photos`
     captions: tuple[str, ...]
-    split: Split | None = None  # None where the caption file knows no splits
+    split: Split | None = None  # None if the caption file has no splits
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One way in which a dataset is published: where its captions and its photos lie."""
+    """One way in which a dataset is published: where its captions and photos are."""
 
     name: str
     texts: tuple[str, ...]  # caption files; the first that exists is read
-    folders: tuple[str, ...]  # photo folders, with whatever lies below; all that exist are used
+    folders: tuple[str, ...]  # photo folders, with their subfolders; all that exist are used
     entries: Callable[[Path], Iterator[Entry | str]]
     by_path: bool = False  # photos are named by their path below the root, not by file name
 
     def photos(self, root: Path) -> dict[str, Path]:
-        """List every file in the photo folders under the name that captions use for it.
+        """List every file in the photo folders by the name that captions use for it.
 
-        A folder is listed once instead of asking for every photo: tens of thousands of questions
-        to a network drive take minutes.
+        A folder is listed once, because checking tens of thousands of photos one by one takes
+        minutes on a network drive.
         """
         files = (
             Path(folder, file)
@@ -64,9 +64,10 @@ class Layout:
 
 
 def official_lists(root: Path) -> dict[str, list[str]]:
-    """Read the split lists of Flickr8k where they lie beside the captions.
+    """Read the split lists of Flickr8k, if they are next to the captions.
 
-    Returns: photo names for each of "train", "dev" and "test" whose list exists.
+    Returns:
+        photo names for each of "train", "dev" and "test" whose list exists.
     """
     lists = {}
     for part in ("train", "dev", "test"):
@@ -86,8 +87,8 @@ def _token_entries(path: Path) -> Iterator[Entry | str]:
 def _results_entries(path: Path) -> Iterator[Entry | str]:
     """`photo.jpg| 0| caption`, Flickr30k as Kaggle has it.
 
-    The second bar is optional because the published file lacks it in one line,
-    `2199200615.jpg| 4   A dog runs across the grass .`, which reads well without.
+    The second bar is optional, because one line of the published file has none:
+    `2199200615.jpg| 4   A dog runs across the grass .`
     """
     pattern = re.compile(r"(?P<photo>[^|]+)\|\s*\d+\s*\|?(?P<caption>.*)")
     header = re.compile(r"image_name\s*\|")
@@ -108,7 +109,7 @@ def _matched(
 def _csv_entries(path: Path) -> Iterator[Entry | str]:
     """A header with the columns photo (or image), caption and perhaps split.
 
-    Each line is parsed for itself, so that a forgotten quotation mark costs one line.
+    Each line is parsed on its own, so a forgotten quotation mark costs one line.
     """
     columns: list[str] = []
     for number, line in _lines(path):
@@ -172,7 +173,7 @@ def _karpathy_entries(path: Path) -> Iterator[Entry | str]:
 
 
 def _coco_entries(path: Path) -> Iterator[Entry | str]:
-    """COCO's own captions of one year; its train and its val file are both read where they lie.
+    """COCO's own captions of one year; its train and its val file are both read, if they exist.
 
     COCO publishes no captions for its test photos: https://cocodataset.org/#format-data.
     """
@@ -208,7 +209,7 @@ def _entry(where: str, photo: str, caption: str, split: Split | None = None) -> 
 
 
 def _unreadable(where: str) -> str:
-    return f"{where} cannot be understood, and was left out."
+    return f"{where} cannot be parsed, and was left out."
 
 
 def _text(path: Path) -> str:
@@ -216,7 +217,7 @@ def _text(path: Path) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    # Not splitlines(), which also breaks at characters that a caption may hold.
+    # Not splitlines(), which also breaks at characters that a caption may contain.
     for number, line in enumerate(_text(path).split("\n"), start=1):
         yield number, line.rstrip("\r")
 
@@ -227,7 +228,7 @@ def _items(path: Path, key: str) -> list[Any]:
             items: list[Any] = document[key]
             return items
         case _:
-            raise ValueError(f"it has no list called {key!r}")
+            raise ValueError(f"it has no list named {key!r}")
 
 
 _FLICKR8K = ("Flicker8k_Dataset", "Flickr8k_Dataset", "Images")
@@ -235,7 +236,7 @@ _FLICKR30K = ("flickr30k-images", "flickr30k_images")
 _COCO_2014 = ("train2014", "val2014", "images/train2014", "images/val2014")
 _COCO_2017 = ("train2017", "val2017", "images/train2017", "images/val2017")
 
-# The most telling first: a caption file that carries its splits goes before one that does not.
+# In order of preference: a caption file with splits comes before one without.
 LAYOUTS = (
     Layout(
         "coco",

@@ -1,4 +1,4 @@
-"""Training batches: images with their captions, and augmentation that keeps the captions true."""
+"""Training batches: images with their captions, and augmentation that keeps captions true."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from train.data.datasets import Record
 
 Item = tuple[torch.Tensor, list[list[int]]]  # an image and its captions as ids
 SIDES = {"left", "right"}
-GREY = 116  # near the mean of ImageNet's photos, which is zero once normalized
+GREY = 116  # near the mean of ImageNet's photos, which is zero after normalization
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How photos are changed a little, so that no two epochs see the same."""
+    """Random changes of photos, so that no two epochs get the same."""
 
-    crop: float = 0.67  # smallest share of a photo that is left: what captions name is still in it
-    erase: float = 0.0  # share of photos of which a rectangle is blanked
+    crop: float = 0.67  # smallest share of a photo that is kept; captions must stay true of it
+    erase: float = 0.0  # share of photos in which a rectangle is blanked
 
     def __call__(self, photo: torch.Tensor, *, flip: bool) -> torch.Tensor:
-        """Change a photo `(3, size, size)`, uint8; it is turned over only if `flip` allows."""
+        """Change a photo `(3, size, size)`, uint8; it may be mirrored only if `flip`."""
         size = photo.shape[-1]
         changes = [
             transforms.RandomResizedCrop(
@@ -45,8 +45,8 @@ class Images(Dataset[Item]):
     """Photos or cached grids with the captions of each as ids."""
 
     images: np.ndarray[Any, Any]  # (photos, 3, size, size) uint8, or (photos, regions, channels)
-    captions: Sequence[Sequence[list[int]]]  # START, words, END; some for each photo
-    sided: Sequence[bool]  # whether a caption names left or right, so that a flip would make it lie
+    captions: Sequence[Sequence[list[int]]]  # START, words, END; at least one for each photo
+    sided: Sequence[bool]  # whether a caption names left or right, so a flip would make it false
     augmentation: Augmentation | None = None
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ class Images(Dataset[Item]):
         return len(self.captions)
 
     def __getitem__(self, index: int) -> Item:
-        """Return one image, changed a little if it is to be augmented, with all its captions."""
+        """Return one image, augmented if that is configured, with all its captions."""
         image = torch.from_numpy(np.array(self.images[index]))
         if self.augmentation:
             image = self.augmentation(image, flip=not self.sided[index])
@@ -76,7 +76,7 @@ def photo_dataset(
 
 
 def names_a_side(captions: Sequence[str]) -> bool:
-    """Say whether a caption names left or right, so that a flip of its photo would make it lie."""
+    """Return whether a caption names left or right, so a flip would make it false."""
     return any(SIDES.intersection(tokenize(text)) for text in captions)
 
 
@@ -91,7 +91,7 @@ def data_loader(
 ) -> DataLoader[Item]:
     """Make batches `(images, tokens)`: tokens are `(photos * captions, length)`, `PAD` at the end.
 
-    A photo with fewer captions has rows of `PAD` alone; of more, some are drawn by chance.
+    A photo with fewer captions is filled up with rows of `PAD`; of more, some are sampled.
     """
     return DataLoader(
         dataset,
@@ -104,22 +104,23 @@ def data_loader(
 
 
 def drop_words(tokens: torch.Tensor, share: float) -> torch.Tensor:
-    """Make a share of the words unknown: what the decoder cannot hear it has to see.
+    """Apply word dropout: replace a share of the words by `UNKNOWN`.
 
-    Word dropout, as of Bowman et al. (CoNLL 2016); `START`, `END` and `PAD` stay.
+    It makes the decoder rely on the photo (Bowman et al., *Generating Sentences from a Continuous
+    Space*, CoNLL 2016). `START`, `END` and `PAD` stay.
     """
-    muffled = (torch.rand(tokens.shape, device=tokens.device) < share) & (tokens > UNKNOWN)
-    return tokens.masked_fill(muffled, UNKNOWN)
+    dropped = (torch.rand(tokens.shape, device=tokens.device) < share) & (tokens > UNKNOWN)
+    return tokens.masked_fill(dropped, UNKNOWN)
 
 
 def _ids(text: str, vocabulary: Vocabulary, max_length: int) -> list[int]:
     words = vocabulary.encode(text)
-    # A caption that is cut does not end there, so it has no END to learn.
+    # A caption that is cut does not end there, so it gets no END.
     return [START, *words[:max_length], *([END] if len(words) <= max_length else [])]
 
 
 def _collate(items: Sequence[Item], captions: int) -> tuple[torch.Tensor, torch.Tensor]:
-    rows = [row for _, texts in items for row in _choose(texts, captions)]
+    rows = [row for _, texts in items for row in _sample(texts, captions)]
     longest = max(2, *(len(row) for row in rows))
     tokens = torch.full((len(rows), longest), PAD)
     for index, row in enumerate(rows):
@@ -127,6 +128,6 @@ def _collate(items: Sequence[Item], captions: int) -> tuple[torch.Tensor, torch.
     return torch.stack([image for image, _ in items]), tokens
 
 
-def _choose(texts: list[list[int]], count: int) -> list[list[int]]:
+def _sample(texts: list[list[int]], count: int) -> list[list[int]]:
     order = torch.randperm(len(texts)).tolist()[:count] if len(texts) > count else range(len(texts))
     return [texts[index] for index in order] + [[]] * (count - len(texts))

@@ -1,1 +1,1 @@
-"""What fits a network: its start, its steps, and how each epoch is validated."""
+"""Training a network: its initial weights, optimization, epochs, rewards and validation."""

@@ -1,9 +1,9 @@
-"""What a caption is worth while training: CIDEr-D against the captions that people wrote.
+"""The reward of a caption in training: CIDEr-D against the reference captions.
 
 CIDEr-D (Vedantam, Zitnick and Parikh, CVPR 2015) as published scores compute it: n-grams up to
-four words, clipped counts, a Gaussian of sigma 6 over the difference in length, times ten. It works
-on word ids, whole batches at once, and counts the end token as a word: self-critical training that
-does not reward it learns to stop on "a" or "of" (Rennie et al., CVPR 2017).
+four words, clipped counts, a Gaussian penalty with a sigma of 6 on the difference in length, times
+ten. It works on whole batches of word ids, and counts the end token as a word: without that reward,
+self-critical training learns to stop on "a" or "of" (Rennie et al., CVPR 2017).
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ NOTHING = -1  # the code where no n-gram begins
 
 
 class CiderD:
-    """Scores many captions against many at once, weighing n-grams by how few photos share them."""
+    """Scores batches of captions; an n-gram weighs more the fewer photos share it."""
 
     def __init__(self, references: Sequence[Sequence[Sequence[int]]]) -> None:
         """Count in how many photos each n-gram occurs.
@@ -32,14 +32,14 @@ class CiderD:
         Args:
             references: for each photo its captions as word ids, with the end token.
         """
-        seen: Counter[int] = Counter()
+        photos: Counter[int] = Counter()
         for captions in references:
             table = _codes(rows(captions))
-            seen.update(np.unique(table[table != NOTHING]).tolist())
-        codes = np.array(sorted(seen), np.int64)
+            photos.update(np.unique(table[table != NOTHING]).tolist())
+        codes = np.array(sorted(photos), np.int64)
         self._rarest = float(np.log(len(references)))
         self._codes = codes
-        self._rarity = self._rarest - np.log([seen[code] for code in codes.tolist()])
+        self._rarity = self._rarest - np.log([photos[code] for code in codes.tolist()])
 
     def __call__(self, captions: Ids, references: Ids) -> Reals:
         """Compare every caption of a photo with every reference of the same photo.
@@ -49,28 +49,28 @@ class CiderD:
             references: `(photos, references, length)`, in the same form.
 
         Returns:
-            `(photos, captions, references)`; their mean over the references is CIDEr-D, in tens:
-            a caption that says the same as a reference word by word has 10 with it.
+            `(photos, captions, references)`; the mean over the references is CIDEr-D. A caption
+            that is the same as a reference scores 10 with it.
         """
         ours, theirs = _codes(captions), _codes(references)
-        ours_rarity, theirs_rarity = self._weigh(ours), self._weigh(theirs)
-        # Of each n-gram of a caption: how frequent it is there, and in each reference.
+        ours_rarity, theirs_rarity = self._rarities(ours), self._rarities(theirs)
+        # For each n-gram of a caption: its count there, and in each reference.
         own = _count(ours, ours)
         others = (ours[:, :, None, :, :, None] == theirs[:, None, :, :, None, :]).sum(-1)
         shared = np.minimum(own[:, :, None], others) * others / own[:, :, None]
         overlap = (shared * ours_rarity[:, :, None] ** 2).sum(-1)
-        # Summed over places an n-gram comes as frequently as it is, so one count is left here.
+        # The sum over positions has an n-gram as often as it occurs, so one count is enough here.
         norm = np.sqrt((own * ours_rarity**2).sum(-1))
         norms = np.sqrt((_count(theirs, theirs) * theirs_rarity**2).sum(-1))
         scale = norm[:, :, None] * norms[:, None]
         cosine = np.divide(overlap, scale, out=np.zeros_like(overlap), where=scale > 0).mean(-1)
-        # Published code measures length in bigrams, which differ as words do.
+        # The published code counts bigrams, whose differences are the same as those of words.
         lengths, wanted = (captions != PAD).sum(-1), (references != PAD).sum(-1)
         difference = lengths[:, :, None] - wanted[:, None]
         present = wanted[:, None] > 0
         return 10 * cosine * np.exp(-(difference**2) / (2 * SIGMA**2)) * present
 
-    def _weigh(self, codes: Ids) -> Reals:
+    def _rarities(self, codes: Ids) -> Reals:
         if not len(self._codes):
             return np.where(codes == NOTHING, 0.0, self._rarest)
         place = np.searchsorted(self._codes, codes).clip(max=len(self._codes) - 1)
@@ -79,7 +79,7 @@ class CiderD:
 
 
 def rows(captions: Sequence[Sequence[int]]) -> Ids:
-    """Lay captions into an array `(captions, length)`, `PAD` at the end."""
+    """Put captions into an array `(captions, length)`, with `PAD` at the end."""
     table = np.full((len(captions), max((len(row) for row in captions), default=0)), PAD, np.int64)
     for index, row in enumerate(captions):
         table[index, : len(row)] = row
@@ -87,7 +87,7 @@ def rows(captions: Sequence[Sequence[int]]) -> Ids:
 
 
 def _codes(captions: Ids) -> Ids:
-    """Number the n-grams at each place: `(..., length)` to `(..., orders, length)`."""
+    """Return codes of the n-grams at each position: `(..., length)` to `(..., orders, length)`."""
     table = np.full((*captions.shape[:-1], len(ORDERS), captions.shape[-1]), NOTHING, np.int64)
     code = np.zeros_like(captions)
     whole = np.ones(captions.shape, bool)

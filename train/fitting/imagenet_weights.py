@@ -1,4 +1,4 @@
-"""ImageNet weights for the encoder: torchvision's download, or a file at hand."""
+"""ImageNet weights for the encoder: torchvision's download, or a file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,16 +19,16 @@ class EncoderWeightsError(PathError):
 
 
 def load_weights(encoder: Encoder, name: EncoderName, source: str) -> None:
-    """Give an encoder its ImageNet weights; the classifier's are left out.
+    """Load ImageNet weights into an encoder, without those of the classifier.
 
     Args:
-        encoder: what takes them.
+        encoder: gets the weights.
         name: its ResNet.
         source: "torchvision" for its download of `IMAGENET1K_V1`, or the path of a safetensors
             file with torchvision's key names.
 
     Raises:
-        EncoderWeightsError: the download fails, or the file is missing, damaged or another ResNet.
+        EncoderWeightsError: the download fails; the file is missing, damaged or of another ResNet.
     """
     tensors = _download(name) if source == "torchvision" else _read(Path(source))
     backbone = {key: value for key, value in tensors.items() if not key.startswith("fc.")}
@@ -43,13 +43,13 @@ def sources(given: Sequence[str]) -> dict[EncoderName, str]:
 
     Args:
         given: `resnet50=SOURCE`, with a source as `load_weights` takes it, or folders with files
-            named `resnet50*.safetensors`; nothing stands for torchvision's downloads of all.
+            named `resnet50*.safetensors`; empty for torchvision's downloads of all.
 
     Returns:
         the source of each encoder that has one.
 
     Raises:
-        EncoderWeightsError: an encoder is unknown, a file missing, or two could be meant.
+        EncoderWeightsError: an encoder is unknown, a file is missing, or a folder has two.
     """
     if not given:
         return dict.fromkeys(get_args(EncoderName), "torchvision")
@@ -93,7 +93,7 @@ def _download(name: EncoderName) -> Mapping[str, torch.Tensor]:
         tensors: Mapping[str, torch.Tensor] = weights.get_state_dict(
             progress=True, check_hash=True, weights_only=True
         )
-    except (OSError, RuntimeError) as error:  # RuntimeError: the checksum is another
+    except (OSError, RuntimeError) as error:  # RuntimeError: a wrong checksum
         raise EncoderWeightsError(
             weights.url, f"the download failed ({error}); give a file with --encoder-weights"
         ) from error

@@ -1,4 +1,4 @@
-"""How weights move: the optimizer, its schedule, and averages of what it passes."""
+"""The optimizer, its learning-rate schedule, and averaged weights."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ Weights = tuple[torch.Tensor, ...] | list[torch.Tensor]
 def adamw(rates: Sequence[tuple[Sequence[nn.Parameter], float]], weight_decay: float) -> AdamW:
     """Make AdamW for groups of parameters, each with its learning rate.
 
-    Only matrices decay: biases and norms are few and not what overfits.
+    Only matrices decay: biases and norms are few, and do not overfit.
     """
     groups = []
     for parameters, rate in rates:
@@ -26,13 +26,13 @@ def adamw(rates: Sequence[tuple[Sequence[nn.Parameter], float]], weight_decay: f
 
 
 def schedule(optimizer: Optimizer, warmup: float, steps: int, done: int) -> LambdaLR:
-    """Warm up linearly for a share of the steps, then fall to a hundredth along a cosine.
+    """Warm up linearly for a share of the steps, then decay to a hundredth along a cosine.
 
     Args:
-        optimizer: whose rates are the highest of the schedule.
+        optimizer: its rates are the highest of the schedule.
         warmup: share of the steps.
         steps: in all.
-        done: how many of them lie behind.
+        done: how many of them are done.
     """
     rising = max(1, round(warmup * steps))
 
@@ -46,7 +46,7 @@ def schedule(optimizer: Optimizer, warmup: float, steps: int, done: int) -> Lamb
 
 
 def averaging(decay: float) -> Callable[[Weights, Weights, torch.Tensor | int], None]:
-    """Average exponentially, with a short memory at first, when weights still change much."""
+    """Average exponentially; at first over few steps, because weights change much then."""
 
     @torch.no_grad()
     def update(averaged: Weights, current: Weights, count: torch.Tensor | int) -> None:

@@ -1,4 +1,4 @@
-"""Fit which photos are out of distribution; see `captioner.out_of_distribution`."""
+"""Fit the detector of photos that are out of distribution; see the captioner's module."""
 
 import numpy as np
 
@@ -6,26 +6,26 @@ from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.runtime.protocols import Floats
 from train.data.datasets import DatasetError
 
-PERCENTILE = 99  # one photo in a hundred of the kind that is known may be taken for an unknown one
-# Directions in which the training photos hardly differ would count most without it.
+PERCENTILE = 99  # one in-distribution photo in a hundred may be a false alarm
+# Without it, directions in which the training photos hardly differ would count most.
 SHRINKAGE = 0.3
-ALIKE = 1e-8  # a variance that rounding alone may bring about
+ALIKE = 1e-8  # a variance that may come from rounding alone
 
 
 def fit(training: Floats, others: Floats) -> OutOfDistributionDetector:
-    """Fit the distance to the training photos, and above which one a photo is unfamiliar.
+    """Fit the distance from the training photos, and the threshold above which a photo is out.
 
     The covariance is shrunk towards a multiple of the identity (O. Ledoit and M. Wolf, *A
-    well-conditioned estimator for large-dimensional covariance matrices*, 2004), and what is
-    returned is rounded as a checkpoint keeps it.
+    well-conditioned estimator for large-dimensional covariance matrices*, 2004). The result is
+    rounded as a checkpoint keeps it.
 
     Args:
-        training: `(photos, size)`, what the decoder starts from; see `Runnable.start_states`.
-        others: `(photos, size)`, of photos of the same kind that the network was not fitted to;
-            at least one. The 99th percentile of their distances is the threshold.
+        training: `(photos, size)`, the decoder's start states; see `Runnable.start_states`.
+        others: `(photos, size)`, of photos from the same distribution that the network was not
+            fitted to; at least one. The 99th percentile of their distances is the threshold.
 
     Raises:
-        DatasetError: the network sees no difference between the training photos.
+        DatasetError: the training photos are all the same to the network.
     """
     # scikit-learn takes a second to import, and only calibration needs it.
     from sklearn.covariance import ShrunkCovariance  # type: ignore[import-untyped, unused-ignore]

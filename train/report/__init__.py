@@ -1,1 +1,1 @@
-"""Plots and pages about a run."""
+"""Plots and pages of runs."""

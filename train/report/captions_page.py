@@ -1,6 +1,6 @@
-"""A page to look at: what a checkpoint says about real photos, its best and its worst.
+"""A page with the captions of a checkpoint: the best, the worst, and some at random.
 
-One HTML file that needs nothing else: the photos are in it, scaled down.
+It is one HTML file without dependencies; the photos are in it, scaled down.
 """
 
 import base64
@@ -19,13 +19,13 @@ from train.report import html
 from train.scoring.scores import Scores
 
 PHOTO_SIDE = 224  # longest side in pixels
-BIN = 10  # CIDEr points that one bar of the histogram spans
-LAST_BIN = 200  # where its last bar starts, which takes everything above
+BIN = 10  # CIDEr points in one bar of the histogram
+LAST_BIN = 200  # where its last bar starts, which has everything above
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A photo, the sentence written for it, and what people wrote."""
+    """A photo, its caption, and its references."""
 
     photo: Path
     name: str  # shown below the photo
@@ -36,7 +36,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Shown:
-    """How many photos a report shows of each kind."""
+    """How many photos of each kind a report shows."""
 
     best: int = 50
     worst: int = 50
@@ -71,11 +71,11 @@ def write_report(
     A photo that cannot be read is shown without its picture.
 
     Args:
-        path: the HTML file; its folder is made where there is none.
+        path: the HTML file; its folder is made if there is none.
         entries: every photo that was scored.
-        scores: what they score together.
+        scores: of all of them.
         title: the checkpoint's name.
-        settings: what the figures depend on, in words: beam, length penalty, split.
+        settings: what the scores depend on, for people: beam, length penalty, split.
         shown: how many photos to show.
 
     Raises:
@@ -88,7 +88,7 @@ def write_report(
     sections = (
         ("Best", "best", "The highest CIDEr, highest first", _cards(best)),
         ("Worst", "worst", "The lowest CIDEr, lowest first", _cards(worst)),
-        ("Random", "random", "Drawn from the photos in between", _cards(rest)),
+        ("Random", "random", "A sample of the photos in between", _cards(rest)),
     )
     html.write(
         path,

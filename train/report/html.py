@@ -1,4 +1,4 @@
-"""Pages to look at: each one HTML file that needs nothing else, drawn from a template."""
+"""Pages from templates: each is one HTML file without dependencies."""
 
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,12 @@ from captioner.files import replacing
 
 
 def write(path: Path, template: str, **values: Any) -> None:
-    """Draw a page, and write it whole or not at all; an older one is replaced.
+    """Render a page, and write it whole or not at all; an older one is replaced.
 
     Args:
-        path: the HTML file; its folder is made where there is none.
-        template: the name of one that lies beside this module.
-        values: all that the template asks for.
+        path: the HTML file; its folder is made if there is none.
+        template: the name of a file in `templates/`.
+        values: of all variables in the template.
 
     Raises:
         OSError: the file cannot be written.

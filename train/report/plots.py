@@ -22,7 +22,7 @@ _BLUE, _ORANGE, _GREEN, _PURPLE = "#1a73e8", "#e8710a", "#188038", "#9334e6"
 
 @dataclass(frozen=True)
 class Sample:
-    """A validation photo, the sentence written for it, and one sentence a person wrote."""
+    """A validation photo, its caption, and one reference."""
 
     photo: Path
     caption: str
@@ -33,12 +33,12 @@ def draw_curves(metrics: Path, png: Path) -> None:
     """Draw the losses and the validation scores of a run against its epochs.
 
     Args:
-        metrics: the run's `metrics.csv`, as `read_metrics` takes it.
-        png: where the picture goes; it is replaced in one step.
+        metrics: the run's `metrics.csv`; see `read_metrics`.
+        png: the file to write; it is replaced in one step.
 
     Raises:
         OSError: `metrics` cannot be read or `png` cannot be written.
-        ValueError: as `read_metrics`.
+        ValueError: see `read_metrics`.
     """
     epochs = read_metrics(metrics)
     numbers = [epoch.epoch for epoch in epochs]
@@ -76,7 +76,7 @@ def draw_sample_sheet(samples: Sequence[Sample], png: Path, columns: int = 4) ->
 
     Args:
         samples: at least one; every photo must be readable by Pillow.
-        png: where the picture goes; it is replaced in one step.
+        png: the file to write; it is replaced in one step.
         columns: photos in a row, at least one.
 
     Raises:
@@ -112,7 +112,7 @@ def draw_sample_sheet(samples: Sequence[Sample], png: Path, columns: int = 4) ->
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty white figure of so many inches that needs no screen and no pyplot."""
+    """Return an empty white figure, sized in inches, that needs neither a screen nor pyplot."""
     figure = Figure(figsize=(width, height), dpi=130, facecolor="white")
     FigureCanvasAgg(figure)
     return figure

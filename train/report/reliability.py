@@ -17,7 +17,7 @@ def draw_reliability(splits: Mapping[str, Sequence[Bin]], png: Path) -> None:
 
     Args:
         splits: the bins of each split, by its name; at most two.
-        png: where the picture goes; it is replaced in one step.
+        png: the file to write; it is replaced in one step.
 
     Raises:
         OSError: `png` cannot be written.
@@ -43,7 +43,7 @@ def _draw_shares(axes: Axes, bins: Sequence[Bin], name: str, colour: str) -> Non
     axes.errorbar(
         [one.confidence for one in bins],
         shares,
-        # What chance alone does to a share: one standard deviation.
+        # One standard deviation of a share by chance alone.
         yerr=np.sqrt(shares * (1 - shares) / counts),
         label=name,
         color=colour,

@@ -1,1 +1,1 @@
-"""What captions are worth."""
+"""Scores of captions."""

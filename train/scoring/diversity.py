@@ -13,15 +13,15 @@ from train.scoring.scores import Scorer
 class Diversity:
     """Figures over photos with several captions each; distinct-n as of Li et al. (NAACL 2016)."""
 
-    captions: float  # of a photo, in the mean
+    captions: float  # of a photo, on average
     distinct1: float  # different words among all words of a photo's captions, percent
-    distinct2: float  # the same of pairs of words
-    words: int  # count, different ones over all captions
+    distinct2: float  # the same for pairs of words
+    words: int  # count, distinct, over all captions
     mean_cider: float  # of all captions, percent points
-    best_cider: float  # of each photo's best one, chosen with hindsight
+    best_cider: float  # of each photo's best one, chosen by its references
 
     def line(self) -> str:
-        """Say it in one line for a person."""
+        """Format as one line."""
         return (
             f"another  {self.captions:.1f} captions a photo  distinct-1 {self.distinct1:.1f} %  "
             f"distinct-2 {self.distinct2:.1f} %  {self.words} words  "
@@ -33,17 +33,17 @@ def diversity(captions: Mapping[str, Sequence[str]], scorer: Scorer) -> Diversit
     """Measure several captions of each photo.
 
     Args:
-        captions: by photo, at least one each; of the same photos as the scorer's references.
+        captions: by photo, at least one each; the photos are those of the scorer.
         scorer: of these photos.
     """
     most = max(map(len, captions.values()))
     cider = {photo: np.zeros(len(texts)) for photo, texts in captions.items()}
     for turn in range(most):
-        # A photo with fewer captions is scored again by its last one, which changes nothing.
-        places = {photo: min(turn, len(texts) - 1) for photo, texts in captions.items()}
-        said = {photo: captions[photo][place] for photo, place in places.items()}
-        for photo, score in scorer.cider_per_photo(said).items():
-            cider[photo][places[photo]] = score
+        # A photo with fewer captions is scored again on its last one, which changes nothing.
+        indices = {photo: min(turn, len(texts) - 1) for photo, texts in captions.items()}
+        chosen = {photo: captions[photo][index] for photo, index in indices.items()}
+        for photo, score in scorer.cider_per_photo(chosen).items():
+            cider[photo][indices[photo]] = score
     words = {word for texts in captions.values() for text in texts for word in tokenize(text)}
     return Diversity(
         captions=float(np.mean([len(texts) for texts in captions.values()])),
@@ -56,7 +56,7 @@ def diversity(captions: Mapping[str, Sequence[str]], scorer: Scorer) -> Diversit
 
 
 def _distinct(texts: Sequence[str], n: int) -> float:
-    """Return the share of n-grams that are different, in percent; 100 where there are none."""
+    """Return the share of distinct n-grams, in percent; 100 if there are none."""
     grams = [
         tuple(words[start : start + n])
         for words in map(tokenize, texts)

@@ -1,6 +1,6 @@
-"""Penn Treebank tokens without Java, as captions are scored on.
+"""Penn Treebank tokens without Java, for scoring.
 
-Stands in for CoreNLP's PTBTokenizer followed by pycocoevalcap's list of dropped punctuation. On the
+Replaces CoreNLP's PTBTokenizer followed by pycocoevalcap's list of dropped punctuation. On the
 40,000 captions of Flickr8k both give the same tokens.
 """
 
@@ -11,7 +11,7 @@ _PLAIN = str.maketrans({
     "€": "$", "£": "#", "¢": " cents", "¼": " 1/4", "½": " 1/2", "¾": " 3/4",
 })  # fmt: skip
 
-# Brackets stay: pycocoevalcap drops -LRB- in capitals only, and its tokens are lower-case.
+# Brackets stay: pycocoevalcap drops only -LRB- in capitals, and its tokens are lower-case.
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
 
 # "sun" and "sat" are left out as in CoreNLP: captions end on both.
@@ -49,6 +49,6 @@ _TOKEN = re.compile(
 
 
 def tokenize(sentence: str) -> str:
-    """Find the words of a sentence, lower-case, with one space between them; "" for none."""
+    """Return the words of a sentence, lower-case, separated by one space; "" for none."""
     tokens = _TOKEN.findall(sentence.translate(_PLAIN))
     return " ".join(_BRACKETS.get(token, token.lower()) for token in tokens)

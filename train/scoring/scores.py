@@ -1,8 +1,8 @@
-"""What captions score against what people wrote: BLEU, ROUGE-L, CIDEr, METEOR and SPICE.
+"""Scores of captions against their references: BLEU, ROUGE-L, CIDEr, METEOR and SPICE.
 
-Every figure comes from pycocoevalcap, the code behind published results, and is in percent points
-as papers print it (BLEU-4 22.1, CIDEr 57.3). Its Java programs are optional: without Java our own
-tokenizer stands in for CoreNLP's, `Scores.tokenizer` says so, and METEOR and SPICE are left out.
+Every score comes from pycocoevalcap, the code behind published results, and is in percent points as
+in papers (BLEU-4 22.1, CIDEr 57.3). Its Java programs are optional: without Java our own tokenizer
+replaces CoreNLP's, `Scores.tokenizer` names it, and METEOR and SPICE are left out.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ PTB = "PTB (Stanford CoreNLP)"
 PYTHON = "PTB-like (pure Python)"
 
 # Self-critical training without the end token in its reward learns to stop on one of these
-# (Rennie et al. 2017). Of the captions that people wrote for Flickr8k 0.6 % end so, most on "on".
+# (Rennie et al. 2017). Of the reference captions of Flickr8k 0.6 % end so, most of them on "on".
 # fmt: off
 DANGLING_ENDS = frozenset((
     "a", "an", "and", "are", "as", "at", "but", "for", "from", "has", "have", "his", "in", "into",
@@ -44,14 +44,14 @@ class ScoringError(TrainError):
 
 @dataclass(frozen=True)
 class Scores:
-    """What the captions of a set of photos score, in percent points where nothing else is said."""
+    """The scores of captions for a set of photos, in percent points unless noted."""
 
     bleu1: float
     bleu2: float
     bleu3: float
     bleu4: float
     rouge_l: float
-    cider: float  # may pass 100; 0 for a single photo, for it weighs words by how few photos share
+    cider: float  # may exceed 100; 0 for a single photo, because all photos share its words
     meteor: float | None  # None: not computed
     spice: float | None  # None: not computed
     tokenizer: str  # PTB or PYTHON
@@ -66,14 +66,14 @@ class Scorer:
     def __init__(
         self, references: Mapping[str, Sequence[str]], *, tokenizer: Tokenizer = "auto"
     ) -> None:
-        """Take the sentences that people wrote for each photo.
+        """Tokenize the references of each photo.
 
-        "ptb" is CoreNLP's tokenizer and needs Java, "python" is our own, and "auto" takes the
-        first where it runs and the second elsewhere. `self.tokenizer` tells which it became.
+        "ptb" is CoreNLP's tokenizer and needs Java, "python" is our own, and "auto" uses the
+        first if it runs, else the second. `self.tokenizer` names the one in use.
 
         Raises:
             ScoringError: there are no photos, or one has no reference with a word in it;
-                pycocoevalcap is not installed, or "ptb" was asked for and does not run.
+                pycocoevalcap is not installed, or "ptb" is asked for and does not run.
         """
         if not references:
             raise ScoringError("There is nothing to score: no photo has references.")
@@ -89,8 +89,8 @@ class Scorer:
     ) -> Scores:
         """Score one caption for each photo that has references.
 
-        METEOR takes some 17 s for 1,000 photos and SPICE downloads CoreNLP at its first use, so
-        both are asked for. Where one cannot be computed it is None and the log says why.
+        METEOR takes about 17 s for 1,000 photos and SPICE downloads CoreNLP at first use, so both
+        are optional. One that cannot be computed is None, and the log says why.
 
         Raises:
             ScoringError: a photo has no caption, no words in it, or no references.
@@ -149,7 +149,7 @@ def _first_tokenization(
         except ScoringError as error:
             if tokenizer == "ptb":
                 raise
-            _log.warning("%s A tokenizer in pure Python stands in.", error)
+            _log.warning("%s A tokenizer in pure Python is used instead.", error)
     return PYTHON, _python_tokens, _python_tokens(sentences)
 
 
@@ -158,8 +158,8 @@ def _python_tokens(sentences: Sequence[str]) -> list[str]:
 
 
 def _ptb_tokens(sentences: Sequence[str]) -> list[str]:
-    # pycocoevalcap's own wrapper writes into the installed package, chatters on standard error and
-    # takes a Java that failed for captions without words.
+    # pycocoevalcap's own wrapper writes into the installed package, prints to standard error, and
+    # takes a failure of Java for captions without words.
     module = _pycocoevalcap("tokenizer.ptbtokenizer")
     jar = Path(module.__file__).with_name(module.STANFORD_CORENLP_3_4_1_JAR)
     program = ["edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
@@ -201,7 +201,7 @@ def _meteor(references: dict[str, list[str]], captions: dict[str, list[str]]) ->
         reason = _last_line(process.stderr.read().decode(errors="replace"))
         raise ScoringError(f"Java could not run METEOR: {reason}") from error
     finally:
-        # Its destructor leaves pipes open and waits for this lock, which a failed call holds.
+        # Its destructor leaves pipes open and waits for this lock, which a failed call keeps.
         if scorer.lock.locked():
             scorer.lock.release()
         process.kill()

@@ -1,1 +1,1 @@
-"""Variants of the recipe, trained side by side and compared on one page."""
+"""Train the classic variants of the captioner, and compare them on one page."""

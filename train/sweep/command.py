@@ -1,15 +1,15 @@
-"""Train the classic variants of the captioner one after another, and compare what they score.
+"""Train the classic variants of the captioner one after another, and compare their scores.
 
     python -m train sweep data/flickr8k runs/sweep --epochs 10 --fine-tune 5 --self-critical 5
 
-LSTM against GRU; dot-product attention, additive, none; small ResNets against large; without and
-with fine-tuning, without and with self-critical training; greedy decoding against beam search. Each
-variant is a run of its own, and each row of `sweep.csv` holds the command that trains it alone.
-Beside it `sweep.html` draws the table, and is drawn anew after every variant.
+LSTM against GRU; dot-product, additive and no attention; small ResNets against large ones; with and
+without fine-tuning and self-critical training; greedy decoding against beam search. Each variant is
+a run of its own, and each row of `sweep.csv` has the command that trains it alone. `sweep.html`
+shows the table; it is rendered again after every variant.
 
-Interrupted at any point, the same command goes on: what is trained and scored stays as it is. On
-test every variant is scored with the way of decoding that val prefers for it; the base, to show
-what decoding does, with all of them.
+After an interruption, the same command continues; it does not train or score anything twice. On
+test, every variant is scored with the way of decoding that is best for it on val, and the base with
+all of them, to show the effect of decoding.
 """
 
 import functools
@@ -45,7 +45,7 @@ from train.sweep.variants import BASE, VARIANTS, Plan, Variant
 
 log = logging.getLogger(__name__)
 
-SHORT = 12  # letters of a checkpoint's digest: enough to tell a few dozen apart
+SHORT = 12  # letters of a checkpoint's digest: enough for a few dozen checkpoints
 
 
 class SweepError(TrainError):
@@ -65,25 +65,25 @@ class SweepConfig:
     """Train and compare the classic variants."""
 
     data: Annotated[Path, tyro.conf.Positional]  # the dataset's folder
-    runs: Annotated[Path, tyro.conf.Positional]  # where each variant has its run's folder
-    # NAME=FILE, or a folder of files named like resnet50*.safetensors; may be given several times.
-    # Variants without a file are left out. Without the option: torchvision's downloads.
+    runs: Annotated[Path, tyro.conf.Positional]  # the folder of the variants' runs
+    # NAME=FILE, or a folder of files named like resnet50*.safetensors; may be repeated. Variants
+    # without a file are left out. Without the option, torchvision's weights are downloaded.
     encoder_weights: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     epochs: int = 10  # on frozen features
-    fine_tune: int = 5  # further epochs of the fine-tuned variant; 0 leaves it out
-    self_critical: int = 5  # further epochs of the self-critical variant; 0 leaves it out
-    only: tuple[str, ...] = ()  # names of variants, where not all are wanted
+    fine_tune: int = 5  # more epochs of the fine-tuned variant; 0 leaves it out
+    self_critical: int = 5  # more epochs of the self-critical variant; 0 leaves it out
+    only: tuple[str, ...] = ()  # names of variants; by default all
     results: Path = Path("docs/sweep")  # the folder of sweep.csv and sweep.html
 
 
 def sweep(config: SweepConfig, base: Mapping[str, Any] = MappingProxyType({})) -> Path:
-    """Bring every variant from where it stands to its end, and score it.
+    """Train every variant to its end, from wherever it stopped, and score it.
 
-    A variant that fails is named, and the others go on.
+    A variant that fails is reported, and the sweep continues with the others.
 
     Args:
-        config: what is swept.
-        base: fields of `FitConfig` that every variant has otherwise than by default.
+        config: of the sweep.
+        base: fields of `FitConfig` that differ from the defaults in every variant.
 
     Returns:
         the page.
@@ -180,7 +180,7 @@ def _score(
     describe: Callable[[], Trained],
     results: Results,
 ) -> None:
-    """Score what has no row yet: on val every way of decoding, and then what val prefers."""
+    """Add the rows that are missing: on val all ways of decoding, on test the best of them."""
 
     def score(split: Split, decoding: Decoding, *, chosen: bool) -> None:
         for row in results.of(variant.name, split):

@@ -1,4 +1,4 @@
-"""What a training time depends on beside the program."""
+"""The machine that trains, because training times depend on it."""
 
 import os
 import platform
@@ -14,11 +14,11 @@ from train.captioning import half_is_fast
 def machine(
     device: Literal["auto", "cpu"] = "auto", precision: Literal["auto", "bf16", "fp32"] = "auto"
 ) -> str:
-    """Name what trains: the GPU, or else the processor and its cores; and its precision.
+    """Name the GPU, or else the processor and its cores, and the precision.
 
     Args:
-        device: "cpu" where a GPU would be left alone.
-        precision: as `FitConfig` has it.
+        device: "cpu" if a GPU is not to be used.
+        precision: as in `FitConfig`.
     """
     cuda = device == "auto" and torch.cuda.is_available()
     fast = half_is_fast("cuda" if cuda else "cpu")

@@ -1,6 +1,6 @@
-"""The page of a sweep: what each choice is worth, every figure, and what cannot be compared.
+"""The page of a sweep: the effect of each choice, every score, and what cannot be compared.
 
-One HTML file that needs nothing else; it is drawn from the table's rows alone.
+It is one HTML file without dependencies, rendered from the rows of the table alone.
 """
 
 import math
@@ -52,15 +52,15 @@ def write_page(path: Path, rows: Sequence[Row]) -> None:
     """Write the page to `path`, whole or not at all; an older one is replaced.
 
     Args:
-        path: the HTML file; its folder is made where there is none.
-        rows: of a sweep's table, at least one; variants whose test is still to come are named.
+        path: the HTML file; its folder is made if there is none.
+        rows: of a sweep's table, at least one; variants without scores on test are named.
 
     Raises:
         ValueError: there are no rows.
         OSError: the file cannot be written.
     """
     if not rows:
-        raise ValueError("There is nothing to draw: no variant was scored.")
+        raise ValueError("There is nothing to show: no variant was scored.")
     chosen = {split: [r for r in rows if (r.split, r.chosen) == (split, True)] for split in _SPLITS}
     grid = [row for row in rows if (row.variant, row.split) == (BASE, "test")]
     html.write(
@@ -113,14 +113,14 @@ def _training(row: Row) -> str:
     return " + ".join(parts)
 
 
-# What is asked, which variants answer it, and what each of them is called there.
+# A question, the variants that answer it, and their labels in its chart.
 _QUESTIONS: tuple[tuple[str, tuple[str, ...], Callable[[Row], str]], ...] = (
     (
         "Which attention?",
         ("no-attention", "additive", BASE),
         lambda row: {"dot": "dot-product"}.get(row.attention, row.attention),
     ),
-    ("Which memory?", ("gru", BASE), lambda row: row.cell.upper()),
+    ("Which recurrent cell?", ("gru", BASE), lambda row: row.cell.upper()),
     (
         "Which encoder?",
         ("resnet18", "resnet34", BASE, "resnet101", "resnet152"),
@@ -131,13 +131,13 @@ _QUESTIONS: tuple[tuple[str, tuple[str, ...], Callable[[Row], str]], ...] = (
 
 
 def _charts(test: Sequence[Row], val: Sequence[Row]) -> list[_Chart]:
-    """Answer each question for which at least two variants were scored."""
+    """Return a chart for each question with at least two scored variants."""
     by_name = {row.variant: row for row in test}
-    seen = {row.variant: row for row in val}
+    on_val = {row.variant: row for row in val}
     charts = []
     for question, names, label in _QUESTIONS:
         rows = [by_name[name] for name in names if name in by_name]
-        bars = [_Bar(label(r), r, seen.get(r.variant), _note(r, by_name)) for r in rows]
+        bars = [_Bar(label(r), r, on_val.get(r.variant), _note(r, by_name)) for r in rows]
         if len(bars) > 1:
             charts.append(_Chart(question, bars))
     return charts
@@ -162,7 +162,7 @@ def _decoding(grid: Sequence[Row], rows: Sequence[Row]) -> _Chart | None:
 
 
 def _limit(ciders: Iterable[float]) -> float:
-    """Return where all bars end: the next ten above the highest."""
+    """Return the end of the scale: the next multiple of ten above the highest bar."""
     return 10 * max(1, math.ceil(max(ciders, default=0) / 10))
 
 
@@ -175,7 +175,7 @@ def _column(column: _Column, rows: Sequence[Row]) -> list[_Cell]:
     values = [column.value(row) for row in rows]
     present = [value for value in values if value is not None]
     alike = len({column.like(row) for row in rows}) == 1
-    # Nothing is best among figures that cannot be compared, or that are all the same.
+    # None is best if they cannot be compared, or are all the same.
     best = column.best(present) if alike and len(set(present)) > 1 else None
     return [
         _Cell("n/a" if value is None else column.form(value), value is not None and value == best)
@@ -211,7 +211,7 @@ def _epochs(rows: Sequence[Row]) -> str:
 
 
 def _warnings(rows: Sequence[Row], test: Sequence[Row]) -> list[str]:
-    """Say what sets these rows apart from each other beside what is compared."""
+    """Return the differences between rows other than those that are compared."""
     found = []
     for what, values in (
         ("Datasets", {row.dataset for row in rows}),

@@ -1,4 +1,4 @@
-"""What a sweep found out: a CSV with a row for each variant, split and way of decoding."""
+"""The results of a sweep: a CSV with a row for each variant, split and way of decoding."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from train.sweep.variants import VARIANTS
 
 @dataclass(frozen=True)
 class Trained:
-    """A variant as it was trained."""
+    """A trained variant."""
 
     variant: str
     dataset: str
@@ -26,23 +26,23 @@ class Trained:
     attention: str  # "dot", "additive" or "none"
     epochs: int  # on frozen features
     fine_tuned_epochs: int  # after them, end to end
-    self_critical_epochs: int  # after them, on what captions are worth
-    best_epoch: int  # the one that is scored, of the variant's last run
+    self_critical_epochs: int  # after them, with the reward
+    best_epoch: int  # the scored one, of the variant's last run
     parameters: float  # millions, encoder included
-    training_seconds: float  # all epochs, each with its validation
+    training_seconds: float  # all epochs with their validation
     machine: str  # that trained it
     checkpoint: str  # the start of the file's SHA-256
-    command: str  # what trains it, from nothing
+    command: str  # that trains it from scratch
 
 
 @dataclass(frozen=True)
 class Row(Trained):
-    """What a variant scored on one split with one way of decoding; percent points."""
+    """The scores of a variant on one split with one way of decoding, in percent points."""
 
     split: str
     beam: int
     length_penalty: float | None  # None: greedy
-    chosen: bool  # whether val prefers this way of decoding
+    chosen: bool  # whether this way of decoding is the best on val
     photos: int
     bleu1: float
     bleu4: float
@@ -57,7 +57,7 @@ class Row(Trained):
     def of(
         cls, trained: Trained, split: Split, decoding: Decoding, scores: Scores, *, chosen: bool
     ) -> Self:
-        """Make a row; figures are rounded, so that what is read again is what was written."""
+        """Make a row with rounded scores, so a row that is read again is the same."""
         return cls(
             **asdict(trained),
             split=split,
@@ -77,12 +77,12 @@ class Row(Trained):
 
     @property
     def decoding(self) -> Decoding:
-        """How the captions were searched for."""
+        """How the captions were decoded."""
         return Decoding(self.beam, self.length_penalty)
 
     def line(self) -> str:
-        """Say it in one line for a person."""
-        chosen = "  preferred on val" if self.chosen else ""
+        """Format as one line."""
+        chosen = "  best on val" if self.chosen else ""
         return (
             f"{self.variant:14s} {self.split:4s}  {self.decoding.name():25s}  "
             f"BLEU-4 {self.bleu4:.1f}  CIDEr {self.cider:.1f}  {self.distinct_words} words{chosen}"
@@ -90,13 +90,13 @@ class Row(Trained):
 
 
 class Results:
-    """The rows of a CSV, which is written anew at every change, whole or not at all."""
+    """The rows of a CSV, which is replaced at every change, in one step."""
 
     def __init__(self, path: Path) -> None:
-        """Read the rows that are there.
+        """Read the rows of the file, if it exists.
 
         Raises:
-            RunError: the file is no table of a sweep.
+            RunError: the file is not a table of a sweep.
         """
         self.path = path
         self.rows: list[Row] = []
@@ -117,13 +117,13 @@ class Results:
         return [row for row in self.rows if (row.variant, row.split) == (variant, split)]
 
     def put(self, row: Row) -> None:
-        """Add a row, in the place of an older one of the same variant, split and decoding."""
+        """Add a row; it replaces an older one of the same variant, split and decoding."""
         same = (row.variant, row.split, row.decoding)
         kept = [r for r in self.rows if (r.variant, r.split, r.decoding) != same]
         self._write([*kept, row])
 
     def forget_others(self, variant: str, checkpoint: str) -> None:
-        """Drop the rows of a variant that another checkpoint scored."""
+        """Remove the rows of a variant that are of another checkpoint."""
         kept = [row for row in self.rows if row.variant != variant or row.checkpoint == checkpoint]
         if len(kept) < len(self.rows):
             self._write(kept)
@@ -138,7 +138,7 @@ class Results:
             writer.writerows(_texts(row) for row in self.rows)
 
 
-_LONG = ("machine", "checkpoint", "command")  # columns that stand last
+_LONG = ("machine", "checkpoint", "command")  # columns that come last
 
 
 def _place(row: Row) -> tuple[Any, ...]:

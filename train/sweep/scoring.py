@@ -1,4 +1,4 @@
-"""Ways of decoding, and what a checkpoint's captions score with each of them."""
+"""Ways of decoding, and the scores of a checkpoint's captions with each of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

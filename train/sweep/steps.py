@@ -1,4 +1,4 @@
-"""The runs that a variant is made of: the command of each, and how it is brought to its end."""
+"""The runs of a variant: the command of each, and how each is trained to its end."""
 
 import dataclasses
 import json
@@ -15,15 +15,15 @@ from train.self_critical import SelfCriticalConfig, self_critical
 from train.sweep.hardware import machine
 
 Step = FitConfig | SelfCriticalConfig
-MACHINES = "machines.json"  # in a run's folder: what it was trained on, in order
+MACHINES = "machines.json"  # in a run's folder: the machines that trained it, in order
 _POSITIONAL = ("data", "run")
-_ASIDE = ("cache", "resume")  # change neither what a run is nor where it lies
+_ASIDE = ("cache", "resume")  # they do not define a run
 
 
 def command(step: Step) -> str:
-    """Return what starts a run, as a shell takes it; defaults, `cache` and `resume` are left out.
+    """Return the shell command that starts a run, without defaults, `cache` and `resume`.
 
-    Parsed again it is the same configuration, but for those two.
+    Parsed again it is the same configuration, except for those two.
     """
     words = ["fit" if isinstance(step, FitConfig) else "self-critical"]
     words += [str(getattr(step, name)) for name in _POSITIONAL]
@@ -35,38 +35,38 @@ def command(step: Step) -> str:
 
 
 def is_finished(step: Step) -> bool:
-    """Say whether a run is at its end.
+    """Return whether a run is finished.
 
     Raises:
-        RunError: its folder holds another run.
+        RunError: its folder has a different run.
     """
     note = step.run / "config.json"
     if not note.exists():
         return False
     before = json.loads(note.read_text())
-    # Stricter than resuming is: a run that was prolonged is not what its command would train.
+    # Stricter than resuming, because more epochs than in its command make it a different run.
     changed = [key for key, value in step.arguments().items() if before.get(key) != value]
     if changed:
         raise RunError(
             step.run,
-            f"was started with another {', '.join(changed)}; "
+            f"was started with a different {', '.join(changed)}; "
             "sweep with the same arguments, or into another folder",
         )
     return run_folder.read_progress(step.run).epoch >= _last_epoch(step)
 
 
 def finish(step: Step) -> None:
-    """Train a run to its end, from where it stands; one that is finished stays as it is.
+    """Train a run to its end, from wherever it stopped; a finished run stays as it is.
 
     Raises:
-        RunError: its folder holds another run; and what `fit` and `self_critical` raise.
+        RunError: its folder has a different run; see also `fit` and `self_critical`.
     """
     if is_finished(step):
-        print(f"{step.run}: trained already", flush=True)
+        print(f"{step.run}: already trained", flush=True)
         return
     started = (step.run / "config.json").exists()
     _note_machine(step)
-    print(f"{step.run}: {'goes on' if started else 'starts'}", flush=True)
+    print(f"{step.run}: {'resumes' if started else 'starts'}", flush=True)
     if isinstance(step, FitConfig):
         fit(dataclasses.replace(step, resume=started))
     else:
@@ -74,10 +74,10 @@ def finish(step: Step) -> None:
 
 
 def fork(step: Step, other: Step) -> None:
-    """Begin a run that is to be fine-tuned with a copy of one that did its frozen epochs.
+    """Start a run with fine-tuning from a copy of the run with the same frozen epochs.
 
-    It would repeat them word for word, so the copy is the run as its own command makes it. Nothing
-    is done where the run has begun already, or the other one is not at its end.
+    The frozen epochs are seeded, so training them again would give the same weights. Nothing is
+    done if the run has started already, or if the other one is not finished.
     """
     if not isinstance(step, FitConfig) or not isinstance(other, FitConfig) or step.run.exists():
         return
@@ -88,11 +88,11 @@ def fork(step: Step, other: Step) -> None:
     shutil.copytree(other.run, part, ignore=shutil.ignore_patterns("cache", "*.part"))
     (part / "config.json").write_text(json.dumps(step.arguments(), indent=2) + "\n")
     part.rename(step.run)
-    print(f"{step.run}: begins with the epochs of {other.run}", flush=True)
+    print(f"{step.run}: starts with the epochs of {other.run}", flush=True)
 
 
 def machines(run: Path) -> str:
-    """Name the machines that a run was trained on; "not recorded" where no sweep trained it."""
+    """Name the machines that trained a run; "not recorded" if no sweep trained it."""
     return "; then ".join(_noted(run)) or "not recorded"
 
 

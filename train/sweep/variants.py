@@ -1,4 +1,4 @@
-"""The classic variants of the captioner: one base, and what is changed in each of the others."""
+"""The classic variants of the captioner: a base, and the changes of each other variant."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ BASE = "base"
 
 @dataclass(frozen=True)
 class Variant:
-    """One run of the sweep: the base with a few changes."""
+    """The base with a few changes."""
 
     name: str  # of its run's folder
-    what: str  # in words
-    changes: Mapping[str, Any] = field(default_factory=dict)  # of the base's `FitConfig`
-    fine_tuned: bool = False  # goes on end to end after the frozen epochs
-    self_critical: bool = False  # goes on from the base by what captions are worth
+    what: str  # for people
+    changes: Mapping[str, Any] = field(default_factory=dict)  # to the base's `FitConfig`
+    fine_tuned: bool = False  # trained end to end after the frozen epochs
+    self_critical: bool = False  # self-critical training of the base's checkpoint
 
 
-# Self-critical runs stand last: what they need of the others is trained by then.
+# Self-critical training comes last, because it starts from the base's checkpoint.
 VARIANTS = (
     Variant(BASE, "LSTM with dot-product attention"),
     Variant("additive", "additive attention", {"attention_score": "additive"}),
@@ -42,10 +42,10 @@ VARIANTS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What the variants of one sweep share."""
+    """The settings that all variants of a sweep share."""
 
-    base: FitConfig  # its run is the folder `base` among the others
-    weights: Mapping[EncoderName, str]  # where the encoders' weights are, for those that have any
+    base: FitConfig  # its run is the folder `base`, next to the others
+    weights: Mapping[EncoderName, str]  # of the encoders that have any
     fine_tune: int  # epochs
     self_critical: int  # epochs
 
@@ -55,10 +55,10 @@ class Plan:
         return encoder
 
     def steps(self, variant: Variant) -> tuple[Step, ...]:
-        """Return the runs that make a variant, each from nothing or from the one before it.
+        """Return the runs of a variant; each starts from scratch or from the one before it.
 
-        What frozen encoders see is kept once for all runs of the same encoder; the encoder of a
-        checkpoint is another, for it was rounded.
+        Frozen features are cached once for all runs with the same encoder. The encoder of a
+        checkpoint counts as a different one, because its weights were rounded.
         """
         folder, encoder = self.base.run.parent, self.encoder(variant)
         config = dataclasses.replace(
@@ -71,7 +71,7 @@ class Plan:
         )
         if not variant.self_critical:
             return (config,)
-        further = SelfCriticalConfig(
+        second = SelfCriticalConfig(
             config.data,
             folder / variant.name,
             config.run / run_folder.BEST,
@@ -79,4 +79,4 @@ class Plan:
             seed=config.seed,
             cache=folder / "cache" / variant.name,
         )
-        return config, further
+        return config, second

@@ -102,7 +102,7 @@ def test_broken_lines_cost_only_themselves(tmp_path: Path) -> None:
     dataset = read(tmp_path)
     assert dataset.records[0].captions == ("A good line .",)
     assert dataset.problems == (
-        "Flickr8k.token.txt, line 1 cannot be understood, and was left out.",
+        "Flickr8k.token.txt, line 1 cannot be parsed, and was left out.",
         "Flickr8k.token.txt, line 3 is not UTF-8 text, and was left out.",
         "Flickr8k.token.txt, line 5 has no caption, and was left out.",
     )
@@ -207,7 +207,7 @@ def test_karpathys_entries_that_make_no_sense_are_named(tmp_path: Path) -> None:
     lay(tmp_path, photos("Images", "a.jpg", "b.jpg"))
     dataset = read(tmp_path)
     assert summary(dataset) == {"a.jpg": ("train", ("A dog .",))}
-    unreadable = "dataset_flickr8k.json, photo {} cannot be understood, and was left out."
+    unreadable = "dataset_flickr8k.json, photo {} cannot be parsed, and was left out."
     assert dataset.problems == (
         *(unreadable.format(number) for number in (1, 3, 4, 5)),
         "b.jpg has no captions, and was left out.",
@@ -248,7 +248,7 @@ def test_flickr30k_with_bars_reads_its_one_malformed_line(tmp_path: Path, text: 
     dataset = read(tmp_path)
     assert dataset.name == "flickr30k"
     assert dataset.records[0].captions == ("Two dogs , 1 | 2 .", "A dog runs across the grass .")
-    assert dataset.problems == ("results.csv, line 4 cannot be understood, and was left out.",)
+    assert dataset.problems == ("results.csv, line 4 cannot be parsed, and was left out.",)
 
 
 def coco(images: dict[int, str], captions: list[tuple[int, str]]) -> str:
@@ -295,9 +295,9 @@ def test_coco_entries_that_make_no_sense_are_named(tmp_path: Path) -> None:
     dataset = read(tmp_path)
     assert summary(dataset) == {"1.jpg": ("train", ("A dog .",))}
     assert dataset.problems == (
-        "captions_train2017.json, photo 3 cannot be understood, and was left out.",
-        "captions_train2017.json, caption 2 cannot be understood, and was left out.",
-        "captions_train2017.json, caption 3 cannot be understood, and was left out.",
+        "captions_train2017.json, photo 3 cannot be parsed, and was left out.",
+        "captions_train2017.json, caption 2 cannot be parsed, and was left out.",
+        "captions_train2017.json, caption 3 cannot be parsed, and was left out.",
         "2.jpg has no captions, and was left out.",
     )
 
@@ -335,7 +335,7 @@ def test_broken_rows_of_a_csv_cost_only_themselves(tmp_path: Path) -> None:
     dataset = read(tmp_path)
     assert summary(dataset) == {"a.jpg": ("train", ("Good",))}
     assert dataset.problems == (
-        "captions.csv, line 2 cannot be understood, and was left out.",
+        "captions.csv, line 2 cannot be parsed, and was left out.",
         "captions.csv, line 3 has 4 columns instead of 3, and was left out; "
         "a caption with a comma needs quotation marks.",
         "captions.csv, line 4 names the split 'practice' instead of train, val or test; "

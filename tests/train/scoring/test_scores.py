@@ -122,7 +122,7 @@ def test_without_java_the_rest_is_scored_and_the_log_says_so(
     assert (scores.tokenizer, scores.meteor, scores.spice) == (PYTHON, None, None)
     assert scores.cider > 0
     tokenizer_line, meteor_line, spice_line = caplog.messages
-    assert tokenizer_line.endswith("A tokenizer in pure Python stands in.")
+    assert tokenizer_line.endswith("A tokenizer in pure Python is used instead.")
     assert meteor_line.startswith("METEOR was not computed. There is no java on the PATH")
     assert spice_line.startswith("SPICE was not computed. There is no java on the PATH")
 
@@ -139,7 +139,7 @@ def test_a_java_that_does_not_run_is_treated_as_none(caplog: pytest.LogCaptureFi
     assert (scores.tokenizer, scores.meteor) == (PYTHON, None)
     assert caplog.messages == [
         "Java could not run the PTB tokenizer: no runtime installed "
-        "A tokenizer in pure Python stands in.",
+        "A tokenizer in pure Python is used instead.",
         "METEOR was not computed. Java could not run METEOR: no runtime installed",
     ]
 

@@ -137,7 +137,7 @@ def test_bars_start_at_zero_and_share_one_scale(tmp_path: Path) -> None:
 
     # The question of the cell alone has two answers here.
     assert page.bars() == pytest.approx([100 * 52.0 / 60, 100 * 54.25 / 60], abs=0.01)
-    assert [text for text in page.texts if text.startswith("Which")] == ["Which memory?"]
+    assert [text for text in page.texts if text.startswith("Which")] == ["Which recurrent cell?"]
     assert "\u22122.2" in page.texts
 
 
@@ -151,7 +151,7 @@ def test_what_decoding_does_is_drawn_for_the_base(tmp_path: Path) -> None:
     page = Page(tmp_path, grid)
     assert len(page.bars()) == len(DECODINGS)
     assert {decoding.name() for decoding in DECODINGS} <= set(page.texts)
-    assert page.texts.count("preferred on val") == 1
+    assert page.texts.count("best on val") == 1
 
 
 def test_text_is_escaped(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_it_asks_nothing_of_any_other_file(tmp_path: Path) -> None:
 
 
 def test_a_page_needs_rows(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="nothing to draw"):
+    with pytest.raises(ValueError, match="nothing to show"):
         write_page(tmp_path / "sweep.html", [])
 
 
