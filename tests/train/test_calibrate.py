@@ -136,7 +136,7 @@ def test_training_photos_are_encoded_a_batch_at_a_time_and_unreadable_ones_left_
         start_states(network, records[:2], tiny.metadata.preprocessing)
 
 
-def test_nothing_is_written_into_a_checkpoint_unasked(
+def test_a_checkpoint_is_not_changed_without_save(
     tiny_file: Path, data: Path, tmp_path: Path
 ) -> None:
     before = tiny_file.read_bytes()

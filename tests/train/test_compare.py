@@ -65,13 +65,13 @@ def test_a_setting_that_one_run_does_not_know_is_no_difference(tmp_path: Path) -
     assert "attention_score" not in compare(runs, tmp_path / "out")
 
 
-def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+def test_runs_with_the_same_name_are_shown_by_their_paths(tmp_path: Path) -> None:
     runs = [run_folder(tmp_path / "monday" / "lstm"), run_folder(tmp_path / "friday" / "lstm")]
     names = [row[0] for row in table_of(compare(runs, tmp_path / "out"))[1:]]
     assert names == [str(run) for run in runs]
 
 
-def test_final_scores_stand_beside_their_split_and_beam(tmp_path: Path) -> None:
+def test_final_scores_are_shown_with_their_split_and_beam(tmp_path: Path) -> None:
     def evaluated(beam: int, **scores: float | None) -> dict[str, object]:
         results = {**scores, "tokenizer": "PTB"}
         return {"scores": results, "beam": beam, "length_penalty": 0.7, "split": "test"}
@@ -137,7 +137,7 @@ def test_more_runs_than_colours_are_compared(tmp_path: Path) -> None:
     assert len(table_of(compare(runs, tmp_path / "out"))) == 23
 
 
-def test_scores_by_different_tokenizers_are_told_apart(tmp_path: Path) -> None:
+def test_a_different_tokenizer_has_a_column(tmp_path: Path) -> None:
     runs = [
         run_folder(tmp_path / name, scores={"scores": {"cider": 50.0, "tokenizer": tokenizer}})
         for name, tokenizer in (("a", "PTB"), ("b", "plain"))
@@ -147,7 +147,7 @@ def test_scores_by_different_tokenizers_are_told_apart(tmp_path: Path) -> None:
     assert [row[header.index("tokenizer")] for row in rows] == ["PTB", "plain"]
 
 
-def test_no_run_at_all_is_refused(tmp_path: Path) -> None:
+def test_an_empty_list_of_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="one or more folders"):
         compare([], tmp_path / "out")
 
@@ -166,7 +166,7 @@ def test_no_run_at_all_is_refused(tmp_path: Path) -> None:
         ("scores.json", '{"scores": {"cider": [1]}}', "not 'list'"),
     ],
 )
-def test_a_folder_that_is_no_run_is_named_with_what_is_wrong(
+def test_a_folder_that_is_not_a_run_is_named_with_the_problem(
     tmp_path: Path, broken: str, text: str | None, reason: str
 ) -> None:
     folder = run_folder(tmp_path / "mine")
@@ -180,7 +180,7 @@ def test_a_folder_that_is_no_run_is_named_with_what_is_wrong(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_empty_folder_and_no_folder_are_told_apart(tmp_path: Path) -> None:
+def test_an_empty_folder_and_a_missing_one_have_their_own_errors(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunError, match=r"empty: not .* no config\.json and no metrics\.csv"):
         compare([tmp_path / "empty"], tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Training from the first epoch to the last, interrupted in every way and gone on with."""
+"""Training from the first epoch to the last, interrupted in every way and resumed."""
 
 import csv
 import dataclasses
@@ -178,7 +178,7 @@ def test_a_run_leaves_its_settings_and_its_pictures(finished: Path) -> None:
     assert not list(finished.glob("*.part"))
 
 
-def test_the_best_checkpoint_says_where_it_comes_from(finished: Path) -> None:
+def test_the_best_checkpoint_carries_its_scores_and_arguments(finished: Path) -> None:
     best, _ = checkpoint.load(finished / "best.safetensors")
     figures = max(metrics(finished), key=lambda row: row["val_cider"])
 
@@ -274,7 +274,7 @@ def test_a_run_can_start_from_the_decoder_of_another_encoder(
         ({"min_count": 20}, "its vocabulary_size is 26, not"),
     ],
 )
-def test_a_checkpoint_of_another_network_is_no_start(
+def test_a_checkpoint_with_another_configuration_is_refused_as_a_start(
     bench: Bench, finished: Path, changes: dict[str, Any], said: str
 ) -> None:
     config = bench.config("other", start_from=finished / "best.safetensors", **changes)
@@ -404,7 +404,7 @@ def test_a_model_without_attention_runs_through_both_phases(bench: Bench) -> Non
     assert len(metrics(config.run)) == 2
 
 
-def test_looking_everywhere_can_be_rewarded(bench: Bench) -> None:
+def test_attention_can_be_regularized_to_cover_every_region(bench: Bench) -> None:
     settings: dict[str, Any] = {
         "attention_score": "additive",
         "batch_norm": True,
@@ -433,11 +433,11 @@ def test_photos_may_be_squeezed_to_another_size(bench: Bench) -> None:
     assert np.load(cache / "val" / "grids.npy").shape == (4, 9, 512)
 
 
-def test_words_that_are_not_heard_make_the_next_harder_to_guess(bench: Bench) -> None:
-    [heard] = metrics(fit(bench.config("heard", epochs=1, fine_tune=0)).parent)
-    muffled = bench.config("muffled", epochs=1, fine_tune=0, word_dropout=0.9)
-    [unheard] = metrics(fit(muffled).parent)
-    assert unheard["train_loss"] > heard["train_loss"]
+def test_word_dropout_makes_the_next_word_harder_to_predict(bench: Bench) -> None:
+    [plain] = metrics(fit(bench.config("plain-words", epochs=1, fine_tune=0)).parent)
+    dropped = bench.config("dropped", epochs=1, fine_tune=0, word_dropout=0.9)
+    [harder] = metrics(fit(dropped).parent)
+    assert harder["train_loss"] > plain["train_loss"]
 
 
 def test_half_precision_learns_too(bench: Bench) -> None:
@@ -470,7 +470,7 @@ def test_photos_that_are_missing_are_named(
     assert [path.name for path in cache.glob("*.npy")] == ["photos.npy"]
 
 
-def test_photos_that_all_are_broken_are_an_error(bench: Bench, tmp_path: Path) -> None:
+def test_an_error_is_raised_if_all_photos_are_broken(bench: Bench, tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "data")
     for photo in (data / "Flicker8k_Dataset").iterdir():
         photo.write_bytes(b"no photo")

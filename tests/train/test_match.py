@@ -115,7 +115,7 @@ def test_encoded_views_are_kept(
     np.testing.assert_array_equal(first.words, second.words)
 
 
-def test_nothing_is_written_into_a_checkpoint_unasked(
+def test_a_checkpoint_is_not_changed_without_save(
     tiny_file: Path, data: Path, tmp_path: Path
 ) -> None:
     before = tiny_file.read_bytes()

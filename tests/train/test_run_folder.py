@@ -86,7 +86,7 @@ def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "config.json").read_text()) == CONFIG
 
 
-def test_a_run_goes_on_with_the_same_settings(tmp_path: Path) -> None:
+def test_a_run_is_resumed_with_the_same_settings(tmp_path: Path) -> None:
     run_folder.prepare(tmp_path, CONFIG, resume=False)
     run_folder.prepare(tmp_path, CONFIG, resume=True)
 
@@ -114,7 +114,7 @@ def test_a_setting_that_an_older_run_did_not_have_is_named(tmp_path: Path) -> No
         run_folder.prepare(tmp_path, CONFIG | {"heads": 4}, resume=True)
 
 
-def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+def test_a_missing_run_to_resume_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run to resume; start it without --resume"):
         run_folder.prepare(tmp_path / "run", CONFIG, resume=True)
     assert not (tmp_path / "run").exists()
@@ -141,7 +141,7 @@ def test_an_epoch_that_is_done_again_replaces_its_line_and_those_after(tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
 
 
-def test_an_epoch_is_said_in_one_line() -> None:
+def test_an_epoch_is_formatted_as_one_line() -> None:
     assert metrics(7).line() == (
         "epoch   7 frozen         loss 3.500  val loss 3.250  CIDEr 40.5  BLEU-4 12.5  62 s"
     )
@@ -151,7 +151,7 @@ def test_without_a_state_nothing_is_done(tmp_path: Path) -> None:
     assert run_folder.read_progress(tmp_path) == Progress(epoch=0, phase="frozen", best=-1.0)
 
 
-def test_training_goes_on_from_its_state_as_if_nothing_had_happened(tmp_path: Path) -> None:
+def test_training_resumes_from_its_state_without_a_difference(tmp_path: Path) -> None:
     through = begin(seed=1)
     for seed in (1, 2):
         through.step(seed)

@@ -117,7 +117,9 @@ KAGGLE = (
 )
 
 
-def test_flickr8k_with_images_and_captions_txt_uses_the_lists_beside_it(tmp_path: Path) -> None:
+def test_flickr8k_with_images_and_captions_txt_uses_the_split_lists_next_to_it(
+    tmp_path: Path,
+) -> None:
     lay(tmp_path, {"captions.txt": KAGGLE, **LISTS})
     lay(tmp_path, photos("Images", "a.jpg", "b.jpg", "c.jpg"))
     dataset = read(tmp_path)
@@ -214,7 +216,7 @@ def test_karpathys_entries_that_make_no_sense_are_named(tmp_path: Path) -> None:
     )
 
 
-def test_three_json_files_in_one_folder_are_told_apart_by_the_photos(tmp_path: Path) -> None:
+def test_of_three_json_files_in_one_folder_the_one_with_photos_is_read(tmp_path: Path) -> None:
     text = karpathy(("a.jpg", "train", ["A dog ."]))
     lay(tmp_path, {f"dataset_{name}.json": text for name in ("coco", "flickr8k", "flickr30k")})
     lay(tmp_path, photos("flickr30k-images", "a.jpg"))
@@ -277,7 +279,7 @@ def test_coco_as_published(tmp_path: Path, year: str, folder: str) -> None:
     }
 
 
-def test_coco_alone_has_no_test_split_and_says_where_to_get_one(tmp_path: Path) -> None:
+def test_coco_alone_has_no_test_split_and_the_error_names_one(tmp_path: Path) -> None:
     lay(tmp_path, {"annotations/captions_val2017.json": coco({42: "42.jpg"}, [(42, "Shoes .")])})
     lay(tmp_path, photos("val2017", "42.jpg"))
     dataset = read(tmp_path)
@@ -345,7 +347,7 @@ def test_broken_rows_of_a_csv_cost_only_themselves(tmp_path: Path) -> None:
     )
 
 
-def test_a_csv_without_the_columns_says_what_it_has(tmp_path: Path) -> None:
+def test_a_csv_without_the_columns_is_refused_with_those_it_has(tmp_path: Path) -> None:
     lay(tmp_path, {"captions.csv": "file;text\na.jpg;A dog\n", **photos(".", "a.jpg")})
     with pytest.raises(DatasetError, match=r"captions\.csv cannot be read.*photo and caption.*;"):
         read(tmp_path)
@@ -366,7 +368,7 @@ def test_a_dataset_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_folder_of_no_known_layout_says_what_it_looked_for(tmp_path: Path) -> None:
+def test_a_folder_without_a_known_layout_is_refused_with_those_that_are(tmp_path: Path) -> None:
     lay(tmp_path, {"Flickr8k.token.txt": tokens("a.jpg"), "other/a.jpg": b""})
     with pytest.raises(DatasetError) as caught:
         read(tmp_path)

@@ -101,7 +101,7 @@ def test_a_download_is_unpacked_and_its_archives_are_removed(site: Site, tmp_pat
     assert site.asked == [None, None]
 
 
-def test_the_terms_are_said_before_anything_is_fetched(
+def test_the_terms_are_printed_before_anything_is_downloaded(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = offer(site, zipped(PHOTOS))
@@ -119,7 +119,7 @@ def test_a_dropped_connection_is_continued_where_it_broke(site: Site, tmp_path: 
     assert unpacked(tmp_path) == PHOTOS
 
 
-def test_an_interrupted_download_goes_on_when_run_again(site: Site, tmp_path: Path) -> None:
+def test_an_interrupted_download_continues_when_run_again(site: Site, tmp_path: Path) -> None:
     archive = offer(site, zipped(PHOTOS))
     site.drops = [1000, 0]
     with pytest.raises(DownloadError, match=r"1,000 of .* run the same command again"):
@@ -178,7 +178,7 @@ def test_a_server_that_stays_away_is_given_up(site: Site, tmp_path: Path) -> Non
     assert len(site.asked) == 2
 
 
-def test_a_file_that_is_gone_is_an_error_at_once(site: Site, tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_at_once(site: Site, tmp_path: Path) -> None:
     archive = offer(site, zipped(PHOTOS))
     site.files.clear()
     with pytest.raises(DownloadError, match=r"photos\.zip was refused: 404"):
@@ -210,7 +210,7 @@ def test_a_complete_archive_is_unpacked_without_a_request(site: Site, tmp_path: 
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
-def test_a_wrong_checksum_sets_the_file_aside_and_the_next_run_starts_anew(
+def test_a_file_with_a_wrong_checksum_is_renamed_and_the_next_run_starts_again(
     site: Site, tmp_path: Path, algorithm: str
 ) -> None:
     body = zipped(PHOTOS)
@@ -267,7 +267,9 @@ def test_what_a_mac_adds_to_a_zip_is_left_out(site: Site, tmp_path: Path) -> Non
     assert unpacked(tmp_path) == PHOTOS
 
 
-def test_too_little_room_is_said_before_anything_is_fetched(site: Site, tmp_path: Path) -> None:
+def test_too_little_disk_space_is_an_error_before_anything_is_downloaded(
+    site: Site, tmp_path: Path
+) -> None:
     archive = Archive(f"{site.address}/photos.zip", 10**18, "md5:")
     with pytest.raises(DownloadError, match=r"needs about 2000000000\.0 GB"):
         get(archive, root=tmp_path)

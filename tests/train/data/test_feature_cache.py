@@ -47,13 +47,13 @@ def records(tmp_path: Path) -> Photos:
     return read(write_dataset(tmp_path / "data")).split("train")
 
 
-def look(records: Photos, encoder: Encoder, folder: Path) -> Data:
+def encode(records: Photos, encoder: Encoder, folder: Path) -> Data:
     return compute(records, encoder, folder, "cpu", SMALL)
 
 
 @contextmanager
 def counting(encoder: Encoder, stop_after: int = 1000) -> Iterator[list[int]]:
-    """Note how many photos each batch holds that the encoder looks at."""
+    """Record the size of each batch that is encoded."""
     batches: list[int] = []
 
     def note(_: object, photos: tuple[torch.Tensor, ...]) -> None:
@@ -79,10 +79,10 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return files
 
 
-def test_photos_are_squeezed_and_seen_as_the_captioner_does(
+def test_photos_are_squeezed_and_encoded_as_by_the_captioner(
     records: Photos, encoder: Encoder, tmp_path: Path
 ) -> None:
-    data = look(records, encoder, tmp_path / "cache")
+    data = encode(records, encoder, tmp_path / "cache")
 
     assert data.records == records
     assert (data.photos.shape, data.photos.dtype) == ((12, 3, 64, 64), np.uint8)
@@ -117,9 +117,9 @@ def test_features_are_computed_once(
     records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
 ) -> None:
     with counting(encoder) as batches:
-        first = look(records, encoder, tmp_path / "cache")
+        first = encode(records, encoder, tmp_path / "cache")
         assert (sum(batches), len(opened)) == (12, 12)
-        second = look(records, encoder, tmp_path / "cache")
+        second = encode(records, encoder, tmp_path / "cache")
 
     assert (sum(batches), len(opened)) == (12, 12)
     assert np.array_equal(first.grids, second.grids)
@@ -128,43 +128,43 @@ def test_features_are_computed_once(
     assert isinstance(second.photos, np.memmap)
 
 
-def test_a_dataset_that_moved_is_not_seen_again(
+def test_a_dataset_that_moved_is_not_encoded_again(
     records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
 ) -> None:
-    look(records, encoder, tmp_path / "cache")
+    encode(records, encoder, tmp_path / "cache")
     shutil.move(tmp_path / "data", tmp_path / "moved")
     moved = read(tmp_path / "moved").split("train")
     with counting(encoder) as batches:
-        data = look(moved, encoder, tmp_path / "cache")
+        data = encode(moved, encoder, tmp_path / "cache")
 
     assert (batches, len(opened)) == ([], 12)
     assert data.records == moved
 
 
-def test_features_that_were_interrupted_go_on_where_they_stopped(
+def test_interrupted_features_continue_where_they_stopped(
     records: Photos, encoder: Encoder, tmp_path: Path
 ) -> None:
-    whole = look(records, encoder, tmp_path / "whole")
+    whole = encode(records, encoder, tmp_path / "whole")
     with counting(encoder, stop_after=2) as batches, pytest.raises(KeyboardInterrupt):
-        look(records, encoder, tmp_path / "cache")
+        encode(records, encoder, tmp_path / "cache")
     assert batches == [5, 5]
     with counting(encoder) as batches:
-        data = look(records, encoder, tmp_path / "cache")
+        data = encode(records, encoder, tmp_path / "cache")
 
     assert batches == [2]
     assert np.array_equal(data.grids, whole.grids)
 
 
-def test_photos_that_were_interrupted_go_on_where_they_stopped(
+def test_interrupted_photos_continue_where_they_stopped(
     records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
 ) -> None:
-    whole = look(records, encoder, tmp_path / "whole")
+    whole = encode(records, encoder, tmp_path / "whole")
     opened.clear()
     hindered = Record(Interrupting(records[7].photo), records[7].captions, "train")
     with pytest.raises(KeyboardInterrupt):
-        look((*records[:7], hindered, *records[8:]), encoder, tmp_path / "cache")
+        encode((*records[:7], hindered, *records[8:]), encoder, tmp_path / "cache")
     assert len(opened) == 7
-    data = look(records, encoder, tmp_path / "cache")
+    data = encode(records, encoder, tmp_path / "cache")
 
     assert len(opened) == 7 + 7  # of the second chunk's five, two were lost
     assert np.array_equal(data.photos, whole.photos)
@@ -178,39 +178,37 @@ class Interrupting(type(Path())):  # type: ignore[misc]
         raise KeyboardInterrupt
 
 
-def test_another_encoder_looks_again_at_the_same_photos(
+def test_another_encoder_encodes_the_same_photos_again(
     records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
 ) -> None:
-    first = np.array(look(records, encoder, tmp_path / "cache").grids)
+    first = np.array(encode(records, encoder, tmp_path / "cache").grids)
     other = build(seed=2)
     with counting(other) as batches:
-        second = look(records, other, tmp_path / "cache")
+        second = encode(records, other, tmp_path / "cache")
 
     assert (sum(batches), len(opened)) == (12, 12)
     assert not np.allclose(first, second.grids, rtol=0.1)
 
 
-def test_other_photos_are_seen_in_the_place_of_the_first(
-    records: Photos, encoder: Encoder, tmp_path: Path
-) -> None:
-    look(records, encoder, tmp_path / "cache")
+def test_other_photos_replace_the_first(records: Photos, encoder: Encoder, tmp_path: Path) -> None:
+    encode(records, encoder, tmp_path / "cache")
     others = read(tmp_path / "data").split("test")
     with counting(encoder) as batches:
-        data = look(others, encoder, tmp_path / "cache")
+        data = encode(others, encoder, tmp_path / "cache")
 
     assert sum(batches) == len(others) == len(data.photos) == len(data.grids)
-    expected = look(others, encoder, tmp_path / "fresh")
+    expected = encode(others, encoder, tmp_path / "fresh")
     assert np.array_equal(data.photos, expected.photos)
     assert np.array_equal(data.grids, expected.grids)
 
 
-def test_features_that_another_encoder_began_to_overwrite_are_not_taken(
+def test_features_that_another_encoder_began_to_overwrite_are_not_used(
     records: Photos, encoder: Encoder, tmp_path: Path
 ) -> None:
-    first = np.array(look(records, encoder, tmp_path / "cache").grids)
+    first = np.array(encode(records, encoder, tmp_path / "cache").grids)
     with counting(other := build(seed=2), stop_after=0), pytest.raises(KeyboardInterrupt):
-        look(records, other, tmp_path / "cache")
-    again = look(records, encoder, tmp_path / "cache")
+        encode(records, other, tmp_path / "cache")
+    again = encode(records, encoder, tmp_path / "cache")
 
     assert np.array_equal(again.grids, first)
 
@@ -218,12 +216,12 @@ def test_features_that_another_encoder_began_to_overwrite_are_not_taken(
 def test_a_broken_photo_is_left_out_by_name(
     records: Photos, encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = look(records, encoder, tmp_path / "whole")
+    whole = encode(records, encoder, tmp_path / "whole")
     cut = records[6].photo
     cut.write_bytes(cut.read_bytes()[:300])
     records[2].photo.unlink()
     with caplog.at_level(logging.WARNING):
-        data = look(records, encoder, tmp_path / "cache")
+        data = encode(records, encoder, tmp_path / "cache")
 
     said = [record.getMessage() for record in caplog.records]
     assert [str(records[2].photo) in said[0], str(cut) in said[1], len(said)] == [True, True, 2]
@@ -238,37 +236,37 @@ def test_a_broken_photo_stays_left_out(
     records: Photos, encoder: Encoder, tmp_path: Path, opened: list[bytes]
 ) -> None:
     records[2].photo.write_bytes(b"no photo")
-    first = look(records, encoder, tmp_path / "cache")
+    first = encode(records, encoder, tmp_path / "cache")
     opened.clear()
-    second = look(records, encoder, tmp_path / "cache")
+    second = encode(records, encoder, tmp_path / "cache")
 
     assert opened == []
     assert second.records == first.records
     assert len(second.records) == len(second.photos) == len(second.grids) == 11
 
 
-def test_photos_that_all_are_broken_are_an_error(
+def test_an_error_is_raised_if_all_photos_are_broken(
     records: Photos, encoder: Encoder, tmp_path: Path
 ) -> None:
     for record in records:
         record.photo.write_bytes(b"no photo")
 
     with pytest.raises(DatasetError, match="Flicker8k_Dataset: none of its 12 photos can be read"):
-        look(records, encoder, tmp_path / "cache")
+        encode(records, encoder, tmp_path / "cache")
 
 
-def test_half_precision_sees_nearly_the_same(
+def test_half_precision_gives_nearly_the_same_features(
     records: Photos, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    single = look(records, encoder, tmp_path / "single").grids.astype(np.float32)
+    single = encode(records, encoder, tmp_path / "single").grids.astype(np.float32)
     monkeypatch.setattr(captioning, "half_is_fast", lambda device: True)
-    half = look(records, encoder, tmp_path / "half").grids.astype(np.float32)
+    half = encode(records, encoder, tmp_path / "half").grids.astype(np.float32)
 
     assert not np.array_equal(single, half)
     assert np.linalg.norm(single - half) < 0.05 * np.linalg.norm(single)
 
 
-def test_views_are_looks_at_changed_photos_and_kept(
+def test_views_are_encoded_from_changed_photos_and_kept(
     records: Photos, encoder: Encoder, tmp_path: Path
 ) -> None:
     data = compute(records, None, tmp_path, "cpu", SMALL)
@@ -277,21 +275,21 @@ def test_views_are_looks_at_changed_photos_and_kept(
     def views() -> list[np.ndarray[Any, Any]]:
         return compute_views(data, encoder, tmp_path, "cpu", augmentation, 2, SMALL)
 
-    with counting(encoder) as looked:
+    with counting(encoder) as encoded:
         first, second = views()
-    assert sum(looked) == 2 * len(records)
-    plain = look(records, encoder, tmp_path).grids
+    assert sum(encoded) == 2 * len(records)
+    plain = encode(records, encoder, tmp_path).grids
     assert first.shape == second.shape == plain.shape
-    # No photo is seen twice in the same way, nor as it is.
+    # Views of a photo differ from each other and from the photo.
     for one, another in ((first, second), (first, plain), (second, plain)):
         assert all(not np.array_equal(a, b) for a, b in zip(one, another, strict=True))
-    with counting(encoder) as looked:
+    with counting(encoder) as encoded:
         again = views()
-    assert not looked
+    assert not encoded
     assert all(map(np.array_equal, again, (first, second)))
 
 
-def test_views_of_another_augmentation_are_computed_anew(
+def test_views_of_another_augmentation_are_computed_again(
     records: Photos, encoder: Encoder, tmp_path: Path
 ) -> None:
     data = compute(records, None, tmp_path, "cpu", SMALL)

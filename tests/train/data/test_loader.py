@@ -238,7 +238,7 @@ def test_a_crop_leaves_as_much_as_is_asked_for() -> None:
     assert shares[0.2] < 0.7 * shares[0.9]
 
 
-def test_as_many_words_are_muffled_as_asked_for_and_no_special_is() -> None:
+def test_word_dropout_replaces_the_given_share_of_words_but_no_special() -> None:
     tokens = torch.tensor([START, 4, 5, 6, 7, END, PAD]).repeat(500, 1)
     torch.manual_seed(0)
     heard = drop_words(tokens, 0.25)

@@ -53,13 +53,13 @@ def test_the_threshold_decides_what_is_right() -> None:
     assert probabilities(unlikely, features).max() < 0.1
 
 
-def test_a_feature_that_tells_all_apart_is_not_trusted_without_end() -> None:
+def test_a_feature_that_separates_all_captions_is_regularized() -> None:
     features = np.array([[-2.0, 8.0], [-1.9, 8.0], [-0.5, 8.0], [-0.4, 8.0]])
     told = probabilities(fit(features, np.array([0.0, 0.0, 90.0, 90.0])), features)
     assert 0.05 < told[0] < told[1] < 0.5 < told[2] < told[3] < 0.95
 
 
-def test_a_caption_is_told_by_the_others_alone() -> None:
+def test_a_held_out_confidence_depends_on_the_other_captions_alone() -> None:
     features, cider = captions(40, seed=5)
     told = cross_validated(features, cider)
     for index in (0, 17, 39):

@@ -169,7 +169,7 @@ def test_a_download_with_another_checksum_is_refused(
     assert not list((tmp_path / "home").rglob("*.pth"))
 
 
-def test_an_address_without_the_weights_says_what_else_can_be_done(
+def test_an_address_without_the_weights_is_an_error_with_an_alternative(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move(monkeypatch, f"{address}/resnet18-00000000.pth")
@@ -178,7 +178,7 @@ def test_an_address_without_the_weights_says_what_else_can_be_done(
         load_weights(build(), "resnet18", "torchvision")
 
 
-def test_an_unreachable_address_says_what_else_can_be_done(
+def test_an_unreachable_address_is_an_error_with_an_alternative(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))

@@ -88,7 +88,7 @@ def test_a_sheet_shows_every_photo_in_its_colour(tmp_path: Path) -> None:
     assert max(shares) - min(shares) < 0.01
 
 
-def test_a_sheet_has_as_many_columns_as_asked_and_no_empty_ones(tmp_path: Path) -> None:
+def test_a_sheet_has_the_requested_columns_but_no_empty_ones(tmp_path: Path) -> None:
     samples = [Sample(photo_file(tmp_path, "red"), "A square.", "A red square.")] * 3
     sizes = {}
     for columns in (1, 2, 3, 9):

@@ -115,7 +115,7 @@ def test_meteor_leaves_standard_output_clean(capfd: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.usefixtures("no_java")
-def test_without_java_the_rest_is_scored_and_the_log_says_so(
+def test_without_java_the_other_scores_are_computed_and_the_log_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scores = score(REFERENCES, CAPTIONS, meteor=True, spice=True)

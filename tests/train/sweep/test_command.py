@@ -129,7 +129,7 @@ def test_every_variant_has_its_rows(swept: SweepConfig) -> None:
         assert len(decodings(swept, name, "test")) == (len(every) if name == "base" else 1)
 
 
-def test_a_row_says_what_was_trained(swept: SweepConfig) -> None:
+def test_a_row_describes_its_training(swept: SweepConfig) -> None:
     by_name = {row["variant"]: row for row in rows(swept)}
 
     assert [by_name[name]["attention"] for name in NAMES[:4]] == ["dot", "additive", "none", "dot"]
@@ -207,7 +207,7 @@ def test_a_finished_sweep_trains_and_scores_nothing(
     assert (swept.results / "sweep.csv").read_bytes() == before
 
 
-def test_an_interrupted_sweep_goes_on_without_training_twice(
+def test_an_interrupted_sweep_continues_without_training_twice(
     bench: Bench, swept: SweepConfig, trained: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = bench.config("interrupted", "base", "gru")
@@ -325,7 +325,7 @@ def test_every_field_of_a_configuration_survives_its_command(tmp_path: Path) -> 
     assert parse(steps.command(config)) == [config]
 
 
-def test_a_variant_that_fails_is_named_and_the_others_go_on(
+def test_a_variant_that_fails_is_named_and_the_others_are_trained(
     bench: Bench,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -437,7 +437,7 @@ def test_variants_without_weights_or_epochs_are_left_out_and_named(
         (["--encoder-weights", "resnet50=none.safetensors"], "none.safetensors: there is no such"),
     ],
 )
-def test_what_cannot_be_swept_is_said_at_once(
+def test_what_cannot_be_swept_is_refused_at_once(
     bench: Bench,
     arguments: list[str],
     said: str,
@@ -451,7 +451,7 @@ def test_what_cannot_be_swept_is_said_at_once(
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_command_line_says_by_its_exit_code_that_a_variant_failed(
+def test_the_exit_code_is_1_if_a_variant_failed(
     bench: Bench,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -163,7 +163,7 @@ def test_text_is_escaped(tmp_path: Path) -> None:
     assert page.texts.count(evil) >= 3
 
 
-def test_it_says_how_it_was_trained_and_what_is_missing(tmp_path: Path) -> None:
+def test_the_page_describes_the_training_and_what_is_missing(tmp_path: Path) -> None:
     waiting = dataclasses.replace(FIRST, variant="additive", split="val", chosen=False)
     tuned = both(variant="fine-tuned", fine_tuned_epochs=5)
     page = Page(tmp_path, [*both(), *tuned, waiting])

@@ -11,7 +11,7 @@ KEPT = ROOT / "docs" / "sweep"
 ROWS = Results(KEPT / "sweep.csv").rows
 
 
-def test_the_page_draws_the_table_that_lies_beside_it(tmp_path: Path) -> None:
+def test_the_kept_page_shows_the_kept_table(tmp_path: Path) -> None:
     write_page(tmp_path / "sweep.html", ROWS)
 
     assert (KEPT / "sweep.html").read_text() == (tmp_path / "sweep.html").read_text()
