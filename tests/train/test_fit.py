@@ -23,12 +23,14 @@ from safetensors.torch import load_file, save_file
 
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError
+from captioner.photo.preprocessing import Preprocessing
+from tests.conftest import Trained
 from tests.train.conftest import drawing
 from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder
 from train.__main__ import main
 from train.data.datasets import DatasetError
-from train.fit import FitConfig, fit
+from train.fit import FitConfig, _preprocessing, fit
 from train.run_folder import Progress, RunError
 
 pytestmark = pytest.mark.usefixtures("without_java")
@@ -554,3 +556,13 @@ def start(arguments: list[str], *module: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_a_run_keeps_the_normalization_of_the_encoder_that_it_starts_from(tiny: Trained) -> None:
+    mean = (0.1, 0.2, 0.3)
+    start = tiny.having(preprocessing=Preprocessing(64, mean=mean))
+    config = FitConfig(Path(), Path(), encoder="resnet18", size=96)
+    assert _preprocessing(config, start) == Preprocessing(96, mean=mean)
+
+    other = dataclasses.replace(config, encoder="resnet50")
+    assert _preprocessing(other, start) == Preprocessing(96)
