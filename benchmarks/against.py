@@ -38,7 +38,7 @@ from table import markdown, spread
 
 from captioner import Captioner, Options, checkpoint
 from captioner.cores import cores
-from captioner.decoding import generate
+from captioner.decoding.generate import generate
 from captioner.photo.decode import decode
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from captioner.checkpoint import Metadata
 from captioner.cores import cores
-from captioner.decoding import generate
+from captioner.decoding.generate import generate
 from captioner.options import Options
 from captioner.photo.decode import decode
 from captioner.reranking import Hypothesis

@@ -20,7 +20,7 @@ import numpy as np
 from captioner.batching import Batcher
 from captioner.checkpoint import Metadata
 from captioner.config import ModelConfig
-from captioner.decoding import generate
+from captioner.decoding.generate import generate
 from captioner.errors import Busy
 from captioner.options import Options
 from captioner.photo.preprocessing import Pixels

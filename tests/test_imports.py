@@ -16,7 +16,7 @@ PACKAGES = ("bot", "captioner", "train")
 # those on one floor do not know each other.
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "bot": ({"store"}, {"telegram", "discord", "web"}),
-    "captioner": ({"photo"}, {"runtime"}, {"export"}),
+    "captioner": ({"photo"}, {"runtime"}, {"decoding"}, {"export"}),
     "train": ({"data", "scoring"}, {"report"}, {"fitting"}, {"sweep"}),
 }
 # What is run, and who may import it beside `__main__`; nobody imports `__main__`.

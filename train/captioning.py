@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from captioner.decoding import generate
+from captioner.decoding.generate import generate
 from captioner.matching import Matching
 from captioner.model import Encoder, Model
 from captioner.options import Options
@@ -60,7 +60,7 @@ def decode_all(
     *,
     batches: int | None = None,
 ) -> list[list[Hypothesis]]:
-    """Generate captions for batches of encoded photos; see `captioner.decoding.generate`.
+    """Generate captions for batches of encoded photos; see `captioner.decoding.generate.generate`.
 
     Args:
         network: in evaluation mode, on its device.

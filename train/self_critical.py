@@ -23,10 +23,10 @@ from accelerate import Accelerator
 from torch.nn import functional
 
 from captioner import checkpoint
+from captioner.decoding.word_rules import NEVER_GENERATED
 from captioner.model import Model
 from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, Vocabulary
-from captioner.word_rules import NEVER_GENERATED
 from train import run_folder
 from train.captioning import half_is_fast
 from train.data.datasets import read

@@ -29,7 +29,7 @@ from torch import nn
 
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError, Metadata, digest, exported_path
-from captioner.decoding import generate
+from captioner.decoding.generate import generate
 from captioner.errors import BadImage
 from captioner.export import networks
 from captioner.files import replacing

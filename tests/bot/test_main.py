@@ -289,4 +289,4 @@ def test_the_inbox_is_shown_without_a_model(
     settings.setenv("CAPTIONER_CHECKPOINT", "no.safetensors")
 
     assert main(["inbox", "list"]) == 0
-    assert capsys.readouterr().out == "There is nothing open, and nothing given up.\n"
+    assert capsys.readouterr().out == "No message is open or given up.\n"

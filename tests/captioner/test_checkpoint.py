@@ -16,7 +16,7 @@ import captioner
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError, Metadata
 from captioner.confidence import Calibration
-from captioner.decoding import generate
+from captioner.decoding.generate import generate
 from captioner.matching import Matching
 from captioner.model import Model
 from captioner.options import Options

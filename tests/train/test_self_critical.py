@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from captioner import checkpoint
+from captioner.decoding.word_rules import NEVER_GENERATED
 from captioner.vocabulary import END, PAD
-from captioner.word_rules import NEVER_GENERATED
 from tests.conftest import VOCABULARY, tiny_model
 from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder, self_critical

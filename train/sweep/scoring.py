@@ -27,7 +27,7 @@ class Decoding:
     length_penalty: float | None  # None: greedy decoding has no use for one
 
     def options(self) -> Options:
-        """Return the options for `captioner.decoding.generate`."""
+        """Return the options for `captioner.decoding.generate.generate`."""
         if self.length_penalty is None:
             return Options(beam=self.beam)
         return Options(beam=self.beam, length_penalty=self.length_penalty)

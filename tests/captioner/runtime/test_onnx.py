@@ -15,7 +15,7 @@ from captioner import Captioner, Options, checkpoint
 from captioner.__main__ import main
 from captioner.checkpoint import CheckpointError, digest, exported_path
 from captioner.confidence import Calibration
-from captioner.decoding import generate
+from captioner.decoding.generate import generate
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.protocols import Memory, Squares

@@ -9,14 +9,14 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from captioner.beam_search import beam_search
+from captioner.decoding.beam_search import beam_search
+from captioner.decoding.search import Search, hypotheses
+from captioner.decoding.word_rules import forbid
 from captioner.matching import Matching
 from captioner.options import Options
 from captioner.reranking import Hypothesis, choose, matched
 from captioner.runtime.protocols import Array, Floats, Ids, Memory, Network
-from captioner.search import Search, hypotheses
 from captioner.vocabulary import END, START
-from captioner.word_rules import forbid
 
 
 def generate(

@@ -7,13 +7,13 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from captioner.decoding.search import Search, hypotheses
+from captioner.decoding.top_k import pick, top_k
+from captioner.decoding.word_rules import forbid
 from captioner.options import Options
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Array, Floats, Ids, Memory, Network
-from captioner.search import Search, hypotheses
-from captioner.top_k import pick, top_k
 from captioner.vocabulary import END, START
-from captioner.word_rules import forbid
 
 # The score of the likeliest sentence that was cut at its longest length; that of the nth is n times
 # this. It is below the score of every sentence that the network ended, which is in the thousands at

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioner.decoding import generate
+from captioner.decoding.generate import generate
 from captioner.model import Memory, Model
 from captioner.options import OptionError, Options
 from captioner.reranking import Hypothesis

@@ -1,0 +1,1 @@
+"""From an encoded photo to sentences: greedy, beam search and sampling."""
