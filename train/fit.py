@@ -202,16 +202,9 @@ def _fit_phase(
         seed=config.seed,
         end_to_end=end_to_end,
     )
+    optimizer = _optimizer(phase, config, model)
     return train_epochs(
-        epochs,
-        model,
-        average,
-        _optimizer(phase, config, model),
-        batches,
-        loss,
-        validator,
-        progress,
-        accelerator,
+        epochs, model, average, optimizer, batches, loss, validator, progress, accelerator
     )
 
 
