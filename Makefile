@@ -16,7 +16,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --no-compile --constraint constraint
 # pip would compile on one core, and take twice as long. A file that is not for this Python, such as
 # a template, is no reason to stop.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --cov
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --cov
 
 .PHONY: run install test test-all lint constraints clean help
 

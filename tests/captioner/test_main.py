@@ -184,9 +184,9 @@ def test_a_wrong_argument_is_named(
 
 
 def test_the_command_runs_and_reports_failure_by_its_exit_code(
-    tiny_file: Path, folder: Path
+    served_file: Path, folder: Path
 ) -> None:
-    command = [sys.executable, "-m", "captioner", "--checkpoint", str(tiny_file)]
+    command = [sys.executable, "-m", "captioner", "--checkpoint", str(served_file)]
     names = [str(folder / "b.jpg"), str(folder / "notes.txt")]
     done = subprocess.run([*command, *names], capture_output=True, text=True)
     assert done.returncode == 1
@@ -197,9 +197,9 @@ def test_the_command_runs_and_reports_failure_by_its_exit_code(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such signal")
 def test_a_reader_that_leaves_early_ends_the_command_without_a_message(
-    tiny_file: Path, folder: Path
+    served_file: Path, folder: Path
 ) -> None:
-    command = [sys.executable, "-m", "captioner", "--checkpoint", str(tiny_file), str(folder)]
+    command = [sys.executable, "-m", "captioner", "--checkpoint", str(served_file), str(folder)]
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE)
@@ -209,11 +209,11 @@ def test_a_reader_that_leaves_early_ends_the_command_without_a_message(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a name may be any bytes")
-def test_a_name_that_is_not_text_is_printed_as_it_is(tiny_file: Path, folder: Path) -> None:
+def test_a_name_that_is_not_text_is_printed_as_it_is(served_file: Path, folder: Path) -> None:
     name = os.fsencode(folder) + b"/caf\xe9.jpg"
     with open(name, "wb") as file:
         file.write(photo_bytes(5))
-    command = [sys.executable, "-m", "captioner", "--checkpoint", str(tiny_file)]
+    command = [sys.executable, "-m", "captioner", "--checkpoint", str(served_file)]
     done = subprocess.run(
         [*command, name, folder / "b.jpg"],
         capture_output=True,

@@ -18,6 +18,7 @@ import tyro
 from safetensors.torch import load_file
 
 from captioner import checkpoint
+from tests.train.sweep.conftest import DECODINGS
 from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import fit, run_folder
 from train.__main__ import main
@@ -121,7 +122,8 @@ def decodings(config: SweepConfig, variant: str, split: str) -> list[tuple[str, 
 
 
 def test_every_variant_has_its_rows(swept: SweepConfig) -> None:
-    every = [("1", ""), *((b, p) for b in "357" for p in ("0.0", "0.7", "1.0"))]
+    penalties = ["" if one.length_penalty is None else str(one.length_penalty) for one in DECODINGS]
+    every = [(str(one.beam), penalty) for one, penalty in zip(DECODINGS, penalties, strict=True)]
 
     assert list(dict.fromkeys(row["variant"] for row in rows(swept))) == list(NAMES)
     for name in NAMES:
@@ -218,20 +220,20 @@ def test_an_interrupted_sweep_continues_without_training_twice(
         if run.name == "gru" and trained["gru"] == 1:
             raise KeyboardInterrupt
 
-    def stop_at_a_beam(self: Candidate, split: Any, decoding: Decoding, *, meteor: bool) -> Any:
-        if self.path.parent.name == "gru" and decoding.beam == 5:
+    def stop_at_the_last(self: Candidate, split: Any, decoding: Decoding, *, meteor: bool) -> Any:
+        if self.path.parent.name == "gru" and decoding == DECODINGS[-1]:
             raise KeyboardInterrupt
         return score(self, split, decoding, meteor=meteor)
 
     for name, owner, stop in (
         ("save_state", run_folder, stop_in_gru),
-        ("scores", Candidate, stop_at_a_beam),
+        ("scores", Candidate, stop_at_the_last),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, stop)
             with pytest.raises(KeyboardInterrupt):
                 sweep(config, SMALL)
-    assert len(decodings(config, "gru", "val")) == 4
+    assert len(decodings(config, "gru", "val")) == len(DECODINGS) - 1
     sweep(config, SMALL)
 
     assert trained == {"base": 2, "gru": 2}
