@@ -16,13 +16,13 @@ from captioner.serving import ServingConfig
 from tests.bot.telegram.chat import open_store, running, telegram
 from tests.bot.telegram.fake_telegram import DROP, FakeTelegram, failure
 from tests.bot.web.server import serving, web_chat
-from tests.conftest import Trained, on_cpu, photo_bytes
+from tests.conftest import LONG, Trained, on_cpu, photo_bytes
 
 # The library warns about its own use of RetryAfter.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
 BUSY = replies.BUSY.partition("{")[0]
-PEOPLE, EACH = 30, 8
+PEOPLE, EACH = (30, 8) if LONG else (20, 4)
 CALLERS, CALLS = 64, 6
 
 
