@@ -2,8 +2,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# 1 installs PyTorch too, 0 does not; by default the loader decides: it finds the library of an
-# NVIDIA driver, or there is none.
+# 1 installs PyTorch too, 0 does not. The default is 1 if the library of an NVIDIA driver can be
+# loaded.
 ifndef GPU
 GPU := $(shell $(PYTHON) -c 'import ctypes; ctypes.CDLL("libcuda.so.1")' 2>/dev/null && echo 1 || echo 0)
 endif
