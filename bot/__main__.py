@@ -1,9 +1,9 @@
-"""The bot: settings, then the captioner, then every platform that is configured.
+"""Run the bot on every platform that is configured.
 
 python -m bot            # serve until SIGTERM or Ctrl-C; a second signal stops at once
 python -m bot --check    # check settings, checkpoint and tokens, and print what would run
 python -m bot --version
-python -m bot inbox      # the messages that were given up: list, retry, forget
+python -m bot inbox      # list, retry or forget the messages that were given up
 """
 
 import argparse

@@ -41,7 +41,7 @@ class Refusal:
 
 
 class Access:
-    """Decides who may use the bot; counts are not kept across restarts."""
+    """Decides who may use the bot; a restart forgets all counts."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Access:
         """
         self.per_person, self.per_chat = parse(per_person), parse(per_chat)
         self.allowed, self.blocked, self.operators = allowed, blocked, operators
-        # This strategy of the library is the one that forgets people who do not come back.
+        # Of the library's strategies, only this one forgets people who do not come back.
         self._rates = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def is_operator(self, visitor: Visitor) -> bool:

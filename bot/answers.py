@@ -88,15 +88,15 @@ class Answers:
 
         Args:
             photo: the same photo again.
-            turn: how often this was asked; each turn samples other sentences.
+            turn: how often another caption was asked for; each turn samples other sentences.
             shown: the text that is shown now.
         """
         # The prefix of a doubtful caption says nothing about the photo.
         known = set(tokenize(replies.without_doubt(shown)))
 
         async def choose(photo: bytes, caption: Caption) -> Answer:
-            drawn = (caption, *caption.alternatives)
-            for choice in sorted(drawn, key=lambda one: one.confidence, reverse=True):
+            samples = (caption, *caption.alternatives)
+            for choice in sorted(samples, key=lambda one: one.confidence, reverse=True):
                 words = set(tokenize(choice.text))
                 if len(words - known) >= ANOTHER.difference * len(words):
                     return await _plain(photo, choice)
@@ -109,12 +109,12 @@ class Answers:
         """Show the attention; the picture is a sheet with one map for each word."""
 
         async def draw(photo: bytes, caption: Caption) -> Answer:
-            looks = [word.attention for word in caption.words if word.attention is not None]
-            if not looks:
+            maps = [word.attention for word in caption.words if word.attention is not None]
+            if not maps:
                 return Answer(replies.NO_ATTENTION, caption)
             words = [word.text for word in caption.words]
             pixels = await self.pixels(photo)
-            sheet = await asyncio.to_thread(_draw, pixels, words, np.stack(looks))
+            sheet = await asyncio.to_thread(_draw, pixels, words, np.stack(maps))
             return Answer(replies.LOOKED, caption, picture=sheet)
 
         return await self._answer(photo, replace(self.options, attention=True), draw)
@@ -168,7 +168,7 @@ async def _plain(photo: bytes, caption: Caption) -> Answer:
     return Answer(replies.captioned(caption), caption)
 
 
-def _draw(photo: Pixels, words: Sequence[str], looks: Floats) -> bytes:
+def _draw(photo: Pixels, words: Sequence[str], maps: Floats) -> bytes:
     file = io.BytesIO()
-    draw_attention(photo, words, looks).save(file, "JPEG", quality=88)
+    draw_attention(photo, words, maps).save(file, "JPEG", quality=88)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""Logs for the operator: one line for each event, without tokens, and without who wrote what.
+"""Logs for the operator: one line for each event, without tokens, names or messages.
 
 Everything passes through `logging`, so that events of the libraries look like our own.
 """
@@ -114,7 +114,7 @@ def _parts(secret: str) -> tuple[str, ...]:
 
 
 def _pattern(secret: str) -> str:
-    """Match a secret also as addresses, JSON, and `repr` of either write it."""
+    """Return a pattern for a secret as it is, and as URLs, JSON, or `repr` of those write it."""
     return "".join(map(_character, secret))
 
 

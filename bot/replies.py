@@ -18,9 +18,10 @@ PRIVACY = (
     "What happens to your photos: I read the photo that you send, describe it, and forget it. "
     "Photos are never stored, on disk or anywhere else, and never sent to another service; the "
     "model runs on the same machine as I do. I store whether automatic captions are on in a chat. "
-    "Until I have answered your message I also store what the chat app told me about it, without "
-    "the photo, so that a restart does not lose it; for some days after that, only its number. My "
-    "log records what went wrong, but never what a photo showed, who sent it, or what was written."
+    "Until I have answered your message, I also store what the chat app told me about it, without "
+    "the photo, so that a restart does not lose it. After that I keep only its number, for a few "
+    "days. My log records what went wrong, but never what a photo showed, who sent it, or what was "
+    "written."
 )
 
 NEEDS_PHOTO = "Reply to a photo with /caption, and I will describe it."
@@ -53,7 +54,7 @@ BAD_IMAGE: Mapping[BadImageKind, str] = {
     "unsupported HEIC": f"I cannot read HEIC photos. Please send it as {FORMATS}.",
 }
 
-# The web chat's server says these to programs and to its page.
+# The web chat's server sends these to programs and to its page.
 NEEDS_FIELD = 'The form must hold one file, in the field "photo", and nothing else.'
 BROKEN_UPLOAD = "The photo did not arrive complete. Please send it again."
 SLOW_UPLOAD = "The upload took too long. Try again, or send a smaller photo."
@@ -114,8 +115,8 @@ NOTICE = (
 
 GUESS = "This is unlike the photos that I learned from, so I can only guess: "
 DOUBT = "I am not sure, but perhaps: "
-# A caption that is twice as likely to be wrong as right is worded with doubt. This is the case for
-# a good third of Flickr8k's validation photos, and they score at most half the CIDEr of the others;
+# A caption that is twice as likely to be wrong as right is worded with doubt. That is about a third
+# of the captions of Flickr8k's validation photos, which score at most half the CIDEr of the others;
 # `python -m train calibrate` prints both figures.
 UNSURE = 1 / 3
 
@@ -183,8 +184,8 @@ def help_text(group_help: str) -> str:
         f'Under a caption: "{ANOTHER}" words it differently, "{LOOK}" shows where I looked for '
         f'each word, "{ALT_TEXT}" gives the sentence to copy.\n\n'
         "I was trained on photos of people and dogs outdoors. With other photos I can only guess, "
-        "and I do not always notice it.\n\n/privacy tells what happens to your photos, /about "
-        "which model I run."
+        "and I do not always notice.\n\n/privacy says what happens to your photos, and /about "
+        "says which model I run."
     )
 
 
@@ -193,7 +194,7 @@ TELEGRAM_GROUP_HELP = (
     "/caption. Administrators can have every photo captioned with /auto on."
 )
 DISCORD_GROUP_HELP = (
-    "mention me in a message with a photo, reply to me with one, use /caption, or choose Apps, "
+    "mention me in a message with a photo, reply to me with one, use /caption, or choose Apps > "
     "Caption image in a message's menu. People who manage a channel can have every photo captioned "
     "with /auto on."
 )
@@ -211,7 +212,7 @@ def about(config: str, scores: Mapping[str, Any], *, shipped: bool) -> str:
     Args:
         config: the network in a few words.
         scores: as in its checkpoint.
-        shipped: whether it is a model that ships with this program; its licence demands a notice.
+        shipped: whether the model ships with this program, so that its licence demands a notice.
     """
     text = f"I am a {config}, trained to caption photos."
     figures = [

@@ -24,7 +24,7 @@ ENV_FILE = Path(".env")
 class SettingProblem(NamedTuple):
     """What is wrong with one setting."""
 
-    key: str  # as in `.env`; the name of the file if no key can be named
+    key: str  # as in `.env`; the file's name if the problem is the file itself
     message: str  # what is wrong, and what is allowed
 
 
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     photo_seconds: float = Field(default=60, gt=0, le=600)
     decode_seconds: float = Field(default=10, gt=0, le=600)
     max_attempts: int = Field(default=5, ge=1, le=20)  # for each message
-    keep_days: float = Field(default=7, gt=0, le=365)  # for rows that are answered or given up
+    keep_days: float = Field(default=7, gt=0, le=365)  # of messages that were answered or given up
     missed_hours: float = Field(default=24, ge=0, le=168)  # how far back Discord is searched
     stop_seconds: float = Field(default=20, ge=0, le=600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

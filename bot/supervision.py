@@ -1,4 +1,4 @@
-"""Keeps one platform running beside the others, until the process is to stop."""
+"""Keeps one platform running, whatever happens to the others, until the process stops."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from bot.platforms import Platform
 
 log = structlog.stdlib.get_logger(__name__)
 
-FIRST_PAUSE = 2.0  # seconds; each further pause is twice as long
+FIRST_PAUSE = 2.0  # seconds; each later pause is twice as long
 LONGEST_PAUSE = 300.0
 HEALTHY = 60.0  # seconds; after running this long, a platform starts with a short pause again
 
@@ -30,12 +30,12 @@ async def keep_running(
     stop_seconds: float,
     pause: float = FIRST_PAUSE,
 ) -> None:
-    """Run a platform, again after growing pauses when it fails; return when `stop` is set.
+    """Run a platform, restart it after growing pauses when it fails, return when `stop` is set.
 
     Args:
         platform: its name for logs and metrics.
         run: serves until `stop` is set, then finishes the work in hand.
-        stop: set when the process is to stop.
+        stop: set when the process must stop.
         stop_seconds: how long finishing may take.
         pause: seconds before the first retry.
     """
@@ -65,7 +65,7 @@ async def keep_running(
 
 
 async def until_stopped(running: asyncio.Future[Any], stop: asyncio.Event) -> None:
-    """Wait until a future is done or `stop` is set; the future is left as it is."""
+    """Wait until a future is done or `stop` is set; the future is not cancelled."""
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)

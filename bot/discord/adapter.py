@@ -69,7 +69,7 @@ class Discord:
         return f"Discord: {(await self._profile()).name}"
 
     async def _profile(self) -> _Profile:
-        # Both must be known before connecting: asking for an intent that is not granted is refused.
+        # Both must be known first: a connection that asks for an intent not granted is refused.
         client = discord.Client(intents=discord.Intents(guilds=True))
         with platform_errors():
             async with asyncio.timeout(START_SECONDS), client:

@@ -29,9 +29,9 @@ Record = Callable[[Incoming], Awaitable[bool]]
 class Backfill:
     """Knows the watched channels, and the last message that was read in each.
 
-    The gateway repeats what a short break missed, and nothing after a longer one. Until a channel
-    is backfilled its last read message is not advanced in the inbox, but only in memory: after a
-    crash the gap must still be known.
+    After a short break the gateway repeats what was missed; after a longer one it repeats nothing.
+    Until a channel is backfilled, its last read message advances only in memory, not in the inbox:
+    after a crash the gap must still be known.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Backfill:
         await self.inbox.forget_chat(PLATFORM, channel)
 
     def request(self) -> None:
-        """Have all channels backfilled, because a new gateway session repeats nothing."""
+        """Request a backfill of all channels, because a new gateway session repeats nothing."""
         self._pending = dict.fromkeys(self._watched, 0)
         self._requested.set()
 
@@ -128,7 +128,7 @@ class Backfill:
         pictures = [pictures_of(message) for message in messages]
         if not any(pictures):
             return messages[-1].id if messages else 0
-        # Only now is a request worth it to learn whether the channel is private or a thread.
+        # Only now is it worth a request to learn whether the channel is private or a thread.
         place = place_of(await self.client.fetch_channel(channel))
         if not await self.captions_all(place):
             await self.unwatch(channel)

@@ -1,4 +1,4 @@
-"""The buttons under a caption; their ids and their message hold all that they need."""
+"""The buttons under a caption; all that they need is in their ids and their message."""
 
 import re
 from contextlib import AbstractContextManager
@@ -89,7 +89,7 @@ class CaptionButton(
         return bool(own) and not client.stopping
 
     async def callback(self, interaction: Interaction) -> None:
-        """Do what the button says."""
+        """Do what the button asks for."""
         client, message = _client(interaction), interaction.message
         assert message is not None
         with client.at_work():

@@ -38,7 +38,7 @@ class Commands(app_commands.CommandTree[PhotoClient]):
             self.add_command(command)
 
     async def interaction_check(self, interaction: Interaction) -> bool:
-        """Serve those who are allowed, and nobody once the bot is stopping."""
+        """Serve people who are allowed, and nobody once the bot is stopping."""
         allowed = False
         if not self.client.stopping:
             with self.client.at_work():
@@ -66,7 +66,7 @@ async def caption(
 
 @app_commands.context_menu(name=replies.DISCORD_MENU)
 async def caption_message(interaction: Interaction, message: discord.Message) -> None:
-    """Caption the pictures of any message; Discord sends all of it along."""
+    """Caption the pictures of any message, which Discord sends with the interaction."""
     with interaction.client.at_work():
         request = PhotoRequest.from_command(interaction, "menu", pictures_of(message))
         await interaction.client.interactions.receive(interaction, request)

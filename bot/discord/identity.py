@@ -13,13 +13,13 @@ PLATFORM = DISCORD
 
 @dataclass(frozen=True)
 class Place:
-    """A channel; a thread is in the place of its channel, whose settings it shares."""
+    """A channel; a thread counts as its channel, and shares its settings."""
 
     channel: int
     guild: int | None = None  # the server; None in private
 
     def visitor(self, person: int) -> Visitor:
-        """Return a person as someone who asks here."""
+        """Return the visitor for a person who asks here."""
         return Visitor(PLATFORM, person, self.channel, self.guild)
 
 

@@ -29,7 +29,7 @@ class Incoming:
 
     @property
     def key(self) -> Key:
-        """What the inbox knows it by."""
+        """Its key in the inbox."""
         return Key(PLATFORM, str(self.message.channel.id), str(self.message.id))
 
     @property

@@ -102,7 +102,7 @@ class PhotoClient(discord.Client):
         await self.messages.backfill.load()
 
     async def on_connect(self) -> None:
-        """Start, as the gateway has accepted the bot; it repeats nothing that came before."""
+        """Start: the gateway has accepted the bot, and repeats nothing from before."""
         self.messages.backfill.request()
         self._ready.set()
         self.connected()
@@ -143,4 +143,4 @@ class PhotoClient(discord.Client):
 
 
 class ShardedPhotoClient(PhotoClient, discord.AutoShardedClient):
-    """The same over several connections, for a bot in thousands of servers."""
+    """The same client over several connections, for a bot in thousands of servers."""

@@ -1,4 +1,4 @@
-"""Messages with pictures: which are answered, and how none is lost."""
+"""Messages with pictures: which ones are answered, and how none is lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -95,7 +95,7 @@ class Messages:
             return False
         new = await self.services.inbox.accept(incoming.key, incoming.reference)
         if new:
-            self.services.inbox.release(incoming.key)  # the inbox hands it out when it is its turn
+            self.services.inbox.release(incoming.key)  # the inbox hands it out in its turn
         return new
 
     async def _answer(self, incoming: Incoming) -> None:
@@ -126,5 +126,5 @@ class Messages:
         return self._deserves_hint(incoming)
 
     def _deserves_hint(self, incoming: Incoming) -> bool:
-        # Not each reply to a caption: Discord has replies mention their author, outside the text.
+        # Not for every reply to a caption: a reply mentions the author, but not in its text.
         return incoming.in_private or incoming.mentions(self.client.user)

@@ -11,7 +11,7 @@ from bot.discord.photos import Picture, pictures_of
 
 @dataclass(frozen=True)
 class PhotoRequest:
-    """What is needed of an interaction to answer it, also after a restart.
+    """The parts of an interaction that are needed to answer it, also after a restart.
 
     The names of the fields are the keys of the JSON in the inbox, where rows of earlier versions
     must stay readable.

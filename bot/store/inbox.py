@@ -68,10 +68,10 @@ class Inbox(InboxRows):
 
         Args:
             key: identifies the message.
-            reference: what the adapter finds it by; it must be JSON.
+            reference: what the adapter needs to find it again; it must be JSON.
 
         Returns:
-            False if it was recorded before: then it is answered elsewhere, now or later.
+            False if it was recorded before: then another task answers it, now or later.
         """
         if key in self._in_flight:
             return False
@@ -85,8 +85,9 @@ class Inbox(InboxRows):
         return new
 
     async def due(self, platform: str) -> list[InboxRow]:
-        """Return the messages that are due and not in flight, oldest first; now they are."""
-        before = set(self._in_flight)  # one that is answered meanwhile may still be read as open
+        """Put the messages that are due in flight, and return them, oldest first."""
+        # A message that is answered while the rows are read may still be among them as open.
+        before = set(self._in_flight)
         found = await self.open_and_due(platform)
         in_flight = before | self._in_flight
         rows = [row for row in found if row.key not in in_flight]
@@ -153,7 +154,7 @@ class Inbox(InboxRows):
         answer: Callable[[], Awaitable[None]],
         apologize: Callable[[], Awaitable[None]],
     ) -> None:
-        # Counted before it is made, so that a photo that kills the process is given up too.
+        # The attempt is counted first, so that a photo that kills the process is given up too.
         attempt = await self.begin(key)
         if attempt > self.max_attempts:
             await self._give_up(key, "the process ended at each attempt", apologize)
@@ -181,7 +182,7 @@ class Inbox(InboxRows):
     async def _give_up(
         self, key: Key, reason: str, apologize: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        # Without an apology the chat is closed to the bot, which no operator can change.
+        # Without an apology, the bot may not write to the chat, and no operator can change that.
         level = logging.INFO if apologize is None else logging.WARNING
         log.log(level, "message given up", reason=reason)
         if apologize is not None:

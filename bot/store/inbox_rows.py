@@ -51,7 +51,7 @@ class InboxRow:
     """One message."""
 
     key: Key
-    reference: Any  # what the adapter finds it by, as JSON; None once it is answered
+    reference: Any  # JSON, to find the message again; None once it is answered
     state: State
     attempts: int
     accepted: float  # seconds since 1970
@@ -111,7 +111,7 @@ class InboxRows(Database):
         await self.run(lambda db: db.execute(change, (state, reason, time.time(), *key)))
 
     async def mark_read(self, platform: str, chat: str | int, message: int) -> None:
-        """Record that a chat was read up to a message; an older one changes nothing."""
+        """Record that a chat was read up to a message; an older message changes nothing."""
         change = (
             "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
             "SET message = max(message, excluded.message)"
@@ -124,7 +124,7 @@ class InboxRows(Database):
         return dict(await self.run(lambda db: db.execute(query, (platform,)).fetchall()))
 
     async def forget_chat(self, platform: str, chat: str | int) -> None:
-        """Forget up to where a chat was read."""
+        """Forget which message of a chat was read last."""
         change = "DELETE FROM seen WHERE platform = ? AND chat = ?"
         await self.run(lambda db: db.execute(change, (platform, str(chat))))
 

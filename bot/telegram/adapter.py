@@ -29,8 +29,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 UPDATES = ["message", "callback_query"]  # no edits, no channel posts
 UPDATES_AT_ONCE = 256  # photos have a tighter bound; an album's messages wait for each other
-REPLY_SECONDS = 20.0  # that a server may take to answer a call
-POLL_SECONDS = 30  # that a poll stays open
+REPLY_SECONDS = 20.0  # how long a server may take to answer a call
+POLL_SECONDS = 30  # how long a poll stays open
 POLL_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between polls that fail
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 
@@ -77,12 +77,12 @@ class Telegram:
             async with Bot(self._token, *self._addresses) as bot:
                 every = bot.can_read_all_group_messages
                 return (
-                    f"Telegram: @{bot.username}, in groups gets "
+                    f"Telegram: @{bot.username}; in groups it gets "
                     f"{'every message' if every else 'only messages to it'}"
                 )
 
     async def webhook(self, request: web.Request) -> web.Response:
-        """Accept an update from Telegram, which knows the secret."""
+        """Accept an update, if the request holds the secret that only Telegram knows."""
         app = self._app
         if app is None:
             return web.Response(status=503)
@@ -116,8 +116,8 @@ class Telegram:
         return f"{self._server}/bot", f"{self._server}/file/bot"
 
     def _application(self, queue: UpdateQueue, processor: InboxProcessor) -> App:
-        # Polling is our own: the library's ends silently when the token is revoked, and finishes a
-        # pause of up to half a minute before it stops.
+        # We poll ourselves: the library's polling ends silently when the token is revoked, and
+        # finishes a pause of up to half a minute before it stops.
         base, base_file = self._addresses
         app = (
             ApplicationBuilder()

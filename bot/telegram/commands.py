@@ -33,22 +33,22 @@ async def start(update: Update, context: Context) -> None:
 
 
 async def help_(update: Update, context: Context) -> None:
-    """Say what the bot can do."""
+    """Explain what the bot can do."""
     await _reply(update, context, replies.help_text(replies.TELEGRAM_GROUP_HELP))
 
 
 async def privacy(update: Update, context: Context) -> None:
-    """Say what happens to photos."""
+    """Explain what happens to photos."""
     await _reply(update, context, replies.PRIVACY)
 
 
 async def about(update: Update, context: Context) -> None:
-    """Say which model answers."""
+    """Describe the model."""
     await _reply(update, context, context.bot_data.services.about)
 
 
 async def settings(update: Update, context: Context) -> None:
-    """Say what is set in this chat."""
+    """Show the settings of this chat."""
     message, services = _message(update), context.bot_data.services
     text = replies.settings(
         auto=await services.chat_settings.auto(PLATFORM, message.chat.id),
@@ -95,7 +95,7 @@ async def stats(update: Update, context: Context) -> None:
 
 
 async def leave(update: Update, context: Context) -> None:
-    """Leave a group at an operator's command."""
+    """Leave a group if an operator asks for it."""
     message = _message(update)
     if not _is_from_operator(update, context):
         await _reply(update, context, replies.OPERATORS_ONLY)

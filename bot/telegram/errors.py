@@ -43,7 +43,7 @@ def transient(error: BaseException) -> bool:
 
 
 def pause_of(error: BaseException | None) -> float:
-    """Return for how many seconds Telegram wants no call after an error."""
+    """Return how many seconds Telegram asks to wait after an error."""
     if not isinstance(error, RetryAfter):
         return 0.0
     wanted = error.retry_after

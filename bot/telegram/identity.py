@@ -25,7 +25,7 @@ def visitor_of(asked: Message | CallbackQuery) -> Visitor:
 
 
 def is_private(message: Message) -> bool:
-    """Return whether a chat holds one person and the bot only."""
+    """Return whether a message is in a private chat of one person with the bot."""
     return message.chat.type == ChatType.PRIVATE
 
 

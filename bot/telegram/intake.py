@@ -1,4 +1,4 @@
-"""From Telegram to the handlers: no update is confirmed before it is on the disk."""
+"""From Telegram to the handlers: no update is confirmed before it is stored on the disk."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -81,7 +81,7 @@ def key_of(update: object) -> Key | None:
     message = update.message
     if message is None:
         return None
-    # What people in a group say to each other is not written down.
+    # What people in a group say to each other is not recorded.
     asks = (
         is_private(message)
         or carries_file(message)
@@ -96,11 +96,11 @@ def key_of(update: object) -> Key | None:
 class UpdateQueue(asyncio.Queue[object]):
     """The queue that the library reads updates from; each is in the inbox before it is here."""
 
-    def __init__(self, inbox: Inbox, most: int) -> None:
-        """Record updates in `inbox`, and hold up to `most` of them in memory."""
+    def __init__(self, inbox: Inbox, max_updates: int) -> None:
+        """Record updates in `inbox`, and hold up to `max_updates` of them in memory."""
         super().__init__()
         self.inbox = inbox
-        self.room = asyncio.Semaphore(most)
+        self.room = asyncio.Semaphore(max_updates)
 
     async def put(self, item: object) -> None:
         """Record and queue an update, unless it was recorded before; wait while there is no room.
@@ -139,16 +139,16 @@ class InboxProcessor(SimpleUpdateProcessor):
     """Runs the handlers of an update as one attempt of the inbox to answer it."""
 
     def __init__(
-        self, queue: UpdateQueue, apologize: Callable[[Update], Awaitable[None]], most: int
+        self, queue: UpdateQueue, apologize: Callable[[Update], Awaitable[None]], max_updates: int
     ) -> None:
         """Process the updates of a queue.
 
         Args:
             queue: where they come from.
             apologize: tells a chat that one was given up.
-            most: how many are processed at once.
+            max_updates: how many are processed at once.
         """
-        super().__init__(most)
+        super().__init__(max_updates)
         self.queue, self.apologize = queue, apologize
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dropping = False

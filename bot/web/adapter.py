@@ -40,7 +40,7 @@ HEADERS = {
     "Server": "photo-captioner",
 }
 
-# For the last bytes of answers: the requests themselves are awaited before.
+# For the last bytes of answers; the requests themselves have been awaited by then.
 LAST_SECONDS = 1.0
 IDLE_SECONDS = 75.0
 MAX_LINE = 2**16  # bytes; `shown` may be 4000 characters of 4 bytes, each byte written as %XX
@@ -110,7 +110,7 @@ class WebChat:
             self._application(stop, connections),
             access_log=None,
             logger=server_log,
-            handler_cancellation=True,  # a client that goes away leaves the queue
+            handler_cancellation=True,  # the photo of a client that went away leaves the queue
             keepalive_timeout=IDLE_SECONDS,
             shutdown_timeout=LAST_SECONDS,
             max_line_size=MAX_LINE,

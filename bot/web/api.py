@@ -60,7 +60,7 @@ class CaptionApi:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             return failure(HTTPStatus.BAD_REQUEST, f"{first['loc'][0]}: {first['msg']}")
-        # Before the body: reading it would take the most time when there is the least.
+        # Checked before the body is read, which takes longest when the bot is busiest.
         if refused := self.answers.no_room():
             return _refusal(refused)
         photo = await self._read(request)

@@ -66,7 +66,7 @@ class Connections:
         return False
 
     def leave(self) -> None:
-        """Free the place of a connection that was closed."""
+        """Make room for another connection, because one was closed."""
         self._open -= 1
 
 

@@ -56,8 +56,8 @@ async def _page(text: str, request: web.Request) -> web.Response:
 
 
 def _content(body: bytes, suffix: str) -> Handler:
-    # In memory, so that no part of a request becomes a path, and so that a client which stops
-    # reading is noticed: `Connection` does not hear of files that the kernel sends.
+    # In memory, so that no part of a request becomes a path, and so that `Connection` notices a
+    # client that stops reading: it would not notice while the kernel sends a file.
     tag = hashlib.sha256(body).hexdigest()
     headers = {
         "Content-Type": f"{CONTENT_TYPES[suffix]}; charset=utf-8",

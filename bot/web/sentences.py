@@ -1,6 +1,6 @@
 """Every sentence of the web chat's page, together with those of `replies` that it shows.
 
-The page's HTML holds them as `$name`. Its scripts get all, and fill in the values in braces.
+The page's HTML holds them as `$name`. Its scripts get all of them, and fill in values in braces.
 """
 
 from bot import replies
@@ -33,7 +33,7 @@ SENTENCES = {
     "token_title": "Token needed",
     "needs_token": replies.NEEDS_TOKEN,
     "token_kept": (
-        "Your browser keeps it until you close the tab, and your photo is sent right after."
+        "Your browser keeps it until you close the tab. Your photo is sent once you continue."
     ),
     "token": "Token",
     "token_send": "Continue",
@@ -53,7 +53,7 @@ SENTENCES = {
     "play": "Play",
     "pause": "Pause",
     "unreachable": "I cannot be reached right now. Check that the program is still running.",
-    "unreadable": "This file cannot be read. It may be a folder, or was moved.",
+    "unreadable": "This file cannot be read. It may be a folder, or it was moved.",
     "cleared": "The thread is empty.",
     "photo": "Photo",
     "your_photo": "Your photo {name}",
@@ -64,7 +64,7 @@ SENTENCES = {
     "countdown": "Trying again in {seconds} s.",
     "alt_text_copied": "Alt text copied: “{text}”",
     "copied": "Copied: “{text}”",
-    "not_copied": "This browser does not let me copy: “{text}”",
+    "not_copied": "This browser did not let me copy: “{text}”",
     "word": "“{word}”: {likely} likely",
     "word_at": "“{word}”: {likely} likely, looking at {place}",
     "word_button": "{word} {likely} likely",

@@ -182,7 +182,7 @@ async def test_a_cancelled_run_ends_at_once(
 
 async def test_check_returns_the_name_of_the_bot(fake: FakeTelegram, store: Store) -> None:
     assert await telegram(fake, store).check() == (
-        "Telegram: @captions_bot, in groups gets every message"
+        "Telegram: @captions_bot; in groups it gets every message"
     )
     fake.bot["can_read_all_group_messages"] = False
     assert "only messages to it" in await telegram(fake, store).check()
