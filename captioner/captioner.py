@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 class _Request:
     photo: Unpacked
     options: Options
-    arrived: float  # when its file came, by `time.perf_counter`
+    arrived: float  # when its file arrived, by `time.perf_counter`
 
 
 class Captioner:
@@ -61,7 +61,7 @@ class Captioner:
         Args:
             metadata: of the network.
             network: on its device; see `runtime.select`.
-            serving: how.
+            serving: how to serve it.
             observe: is called with each measurement, from any thread.
         """
         self.metadata, self.serving = metadata, serving

@@ -61,7 +61,7 @@ class Metadata:
     preprocessing: Preprocessing = Preprocessing()
     training: Mapping[str, Any] = field(default_factory=dict)  # the arguments it was trained with
     scores: Mapping[str, Any] = field(default_factory=dict)  # with split, tokenizer, beam width
-    # The other three are fitted after training, so a checkpoint may have none of them.
+    # The last three are fitted after training, so a checkpoint may have none of them.
     matching: Matching | None = None  # how well a sentence matches a photo
     calibration: Calibration | None = None  # how likely a caption is right
     out_of_distribution: OutOfDistributionDetector | None = None
@@ -73,7 +73,7 @@ def exported_path(checkpoint: Path) -> Path:
 
 
 def digest(checkpoint: Path) -> str:
-    """Return the SHA-256 of a checkpoint's file, by which its exported network knows it."""
+    """Return the SHA-256 of a checkpoint's file, which the network exported from it records."""
     with open(checkpoint, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -193,7 +193,7 @@ def _matching(tensors: dict[str, Any], config: ModelConfig) -> Matching | None:
     channels, words = len(matching.weight), len(matching.words)
     if (channels, words) != (config.channels, config.vocabulary_size):
         raise ValueError(
-            f"matching is of {channels} channels and {words} words, its network of "
+            f"matching has {channels} channels and {words} words, its network "
             f"{config.channels} and {config.vocabulary_size}"
         )
     return matching
@@ -217,7 +217,7 @@ def _detector(
     detector = OutOfDistributionDetector(mean, whitening, values["most"])
     if len(mean) != config.start_size:
         raise ValueError(
-            f"familiarity is of {len(mean)} numbers, its decoder starts from {config.start_size}"
+            f"familiarity has {len(mean)} numbers, the decoder's start state {config.start_size}"
         )
     return detector
 

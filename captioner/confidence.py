@@ -1,6 +1,6 @@
 """How likely a caption is right.
 
-A caption is called right if its own CIDEr-D against the captions that people wrote of its photo
+A caption is called right if its own CIDEr-D against the captions that people wrote for its photo
 (R. Vedantam, C. L. Zitnick and D. Parikh, CVPR 2015) is above a threshold. Nobody has captioned a
 stranger's photo, but the probabilities of the words and their match with the photo are known in
 every runtime. A logistic regression on them predicts whether the caption is right (J. Platt,
@@ -18,7 +18,7 @@ class Features(NamedTuple):
     """The inputs of the logistic regression."""
 
     mean: float  # mean log-probability of the words, including the end
-    length: float  # number of words, including the end: a longer sentence has more to be wrong in
+    length: float  # number of words, including the end: a longer sentence is wrong more often
     match: float = 0.0  # how well it matches the photo; 0 if the checkpoint has no `Matching`
 
     @classmethod
@@ -39,7 +39,7 @@ class Calibration:
     match: float = 0.0  # the weight of `Features.match`
 
     def __post_init__(self) -> None:
-        """Refuse values that are not finite numbers, by field."""
+        """Refuse values that are not finite numbers, and name their field."""
         for field, value in asdict(self).items():
             if not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"calibration: {field} is {value!r}; it must be a finite number")

@@ -1,4 +1,4 @@
-"""What a network is built from; without PyTorch, which not every runtime needs."""
+"""The configuration of a network; it needs no PyTorch, because not every runtime does."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -25,7 +25,7 @@ class ModelConfig:
     dropout: float = 0.4
 
     def __post_init__(self) -> None:
-        """Refuse a network that cannot be built, by field."""
+        """Refuse a network that cannot be built, and name the field that is wrong."""
         allowed = {
             "encoder": ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
             "cell": ("lstm", "gru"),

@@ -25,8 +25,8 @@ def _quota(cgroup: Path) -> int:
     """Return how many cores the container's share of time is worth, rounded up."""
     for limit in (_version_2, _version_1):
         with suppress(OSError, ValueError, ZeroDivisionError):
-            most, period = limit(cgroup)
-            return math.ceil(int(most) / int(period)) if int(most) > 0 else sys.maxsize
+            quota, period = limit(cgroup)
+            return math.ceil(int(quota) / int(period)) if int(quota) > 0 else sys.maxsize
     return sys.maxsize
 
 

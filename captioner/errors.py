@@ -1,7 +1,7 @@
-"""The two errors that a person may meet, and how the command line words them.
+"""The two errors that a person may see, and how the command line words them.
 
-An error carries its kind and its numbers. Whoever shows it elsewhere, or in another language,
-writes a sentence of their own from these.
+An error carries its kind and its numbers. Code that shows it elsewhere, or in another language,
+words its own sentence from these.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ NUMBERS: Mapping[BadImageKind, tuple[str, ...]] = {
     "unsupported HEIC": (),
 }
 
-# All that are read everywhere. Pillow reads a camera's MPO with its JPEG reader.
+# The formats that every installation reads. Pillow reads a camera's MPO with its JPEG reader.
 FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 
 _BAD_IMAGE: Mapping[BadImageKind, str] = {
@@ -77,7 +77,7 @@ class BadImage(ValueError):
 
 
 class Busy(RuntimeError):
-    """No more can be accepted now; trying again after `retry_after` seconds may succeed."""
+    """No more photos are accepted now; trying again after `retry_after` seconds may succeed."""
 
     def __init__(self, kind: BusyKind, retry_after: float = RESTART_SECONDS) -> None:
         """Keep the reason, and the seconds after which there may be room again."""

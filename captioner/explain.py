@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 
-PHOTO_SIDE = 640  # pixels; a sheet needs no larger photo
+PHOTO_SIDE = 640  # pixels; a sheet does not need a larger photo
 _TILE = 224
 _TALLEST = 320
 _THINNEST = 32

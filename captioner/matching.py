@@ -27,7 +27,7 @@ class Matching:
     words: Floats  # (vocabulary, size); the mean of its words is a sentence's embedding
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not fit together and numbers that are not finite, by field."""
+        """Refuse arrays that do not fit together, and fields with numbers that are not finite."""
         shapes = [getattr(self, field.name).shape for field in fields(self)]
         if [len(shape) for shape in shapes] != [2, 1, 2] or len({s[-1] for s in shapes}) > 1:
             raise ValueError(

@@ -25,7 +25,7 @@ class OutOfDistributionDetector:
     threshold: float  # a photo at a greater distance is out of distribution
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not fit together and numbers that are not finite, by field."""
+        """Refuse arrays that do not fit together, and fields with numbers that are not finite."""
         if self.mean.ndim != 1 or self.whitening.shape != 2 * self.mean.shape:
             raise ValueError(
                 f"out of distribution: mean has the shape {self.mean.shape}, whitening "

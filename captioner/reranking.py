@@ -26,7 +26,7 @@ class Hypothesis:
 def matched(
     candidates: list[Hypothesis], embedding: Floats, matching: Matching
 ) -> list[Hypothesis]:
-    """Note how well each candidate matches its photo, whose embedding is `(size,)`."""
+    """Record how well each candidate matches its photo; `embedding` is the photo's, `(size,)`."""
     cosines = matching.cosines(embedding, [candidate.tokens for candidate in candidates])
     return [replace(one, match=cosine) for one, cosine in zip(candidates, cosines, strict=True)]
 
@@ -70,7 +70,7 @@ def _score(candidate: Hypothesis, options: Options) -> float:
 def _best_first(candidates: list[Hypothesis], options: Options) -> list[Hypothesis]:
     """Sort candidates by likelihood and match.
 
-    Sentences that were cut, or forced to end where the network rules that out, stay last, in
+    Sentences that were cut, or forced to end although the network rules that out, stay last, in
     their order.
     """
 

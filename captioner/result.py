@@ -21,7 +21,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Caption:
-    """A sentence about one photo, and what is known of it."""
+    """A sentence about one photo, and what is known about it."""
 
     text: str  # one sentence
     logprob: float  # natural logarithm of the sentence's probability

@@ -15,7 +15,7 @@ class ServingConfig:
 
     limits: Limits = Limits()  # what a photo may cost
     max_batch: int = 16  # photos in a batch, at most
-    max_wait: float = 0.0  # seconds that the first photo of a batch waits for company
+    max_wait: float = 0.0  # seconds that the first photo of a batch waits for others
     max_queue: int = 128  # photos that may wait besides the running batch
     decoders: int | None = None  # processes that decode photos; None: one per core, at least two
 
@@ -30,7 +30,7 @@ class Measurement:
     stage: Stage
     # A GPU still works when the encoder returns, so the decoder's seconds hold both there.
     seconds: float
-    photos: int  # that the stage worked on: 1 to decode, and those of the batch
+    photos: int  # how many it worked on: 1 for a file, all of them for a batch
 
 
 Observe = Callable[[Measurement], None]  # called from any thread

@@ -7,7 +7,7 @@ NAMES = ("default", "small")  # small: for weak machines
 
 
 def find(checkpoint: Path | str) -> Path:
-    """Return the path of a checkpoint: of one that ships by its name, else what is given."""
+    """Return the path of a checkpoint: the name of one that ships, or already a path."""
     return WEIGHTS / f"{checkpoint}.safetensors" if str(checkpoint) in NAMES else Path(checkpoint)
 
 

@@ -15,9 +15,9 @@ from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Array, Floats, Ids, Memory, Network
 from captioner.vocabulary import END, START
 
-# The score of the likeliest sentence that was cut at its longest length; that of the nth is n times
-# this. It is below the score of every sentence that the network ended, which is in the thousands at
-# most, and above that of a sentence forced to end (`FORCED_END`) under common length penalties.
+# The score of the likeliest sentence that was cut at the longest length; the nth gets n times this.
+# It is below the score of every sentence that the network ended, which is minus some thousands at
+# worst, and above that of a sentence forced to end (`FORCED_END`) under common length penalties.
 CUT = -1e25
 
 
@@ -28,7 +28,7 @@ class Beams:
     tokens: Ids  # (photos, k, 1 + length), START and the words
     logprobs: Floats  # (photos, k, length), of each word
     scores: Floats  # (photos, k), their sums; -inf where a photo has fewer beams
-    parents: Ids  # (photos, k), which beams of the step before they continue
+    parents: Ids  # (photos, k), which beams of the last step they continue
 
     @classmethod
     def start(cls, photos: int, k: int) -> Self:
@@ -55,7 +55,7 @@ class Beams:
     def extend(self, logprobs: Floats, allowed: Floats) -> "Beams":
         """Return the 2k likeliest beams of each photo that are one word longer.
 
-        At most k of them end, one for each beam before, so that k are left to go on with.
+        At most k of them end, one for each earlier beam, so that k unfinished ones are left.
 
         Args:
             logprobs: `(photos * k, vocabulary)`, of the next word.
@@ -73,8 +73,8 @@ class Beams:
             parents=parents,
         )
 
-    def going_on(self, k: int) -> "Beams":
-        """Return the `k` likeliest that did not end."""
+    def unfinished(self, k: int) -> "Beams":
+        """Return the `k` likeliest beams that did not end."""
         scores, index = top_k(np.where(self.ended, np.float32(-np.inf), self.scores), k)
         tokens, logprobs = pick(self.tokens, index), pick(self.logprobs, index)
         return Beams(tokens, logprobs, scores, pick(self.parents, index))
@@ -87,7 +87,7 @@ class Beams:
 
 
 class Finished:
-    """The best finished sentences of each photo, scored by their length too."""
+    """The best finished sentences of each photo, scored by log-probability and length."""
 
     def __init__(self, photos: int, kept: int, max_length: int) -> None:
         """Keep up to `kept` sentences of each photo; there are none yet."""
@@ -100,7 +100,7 @@ class Finished:
 
         Args:
             photos: `(searched,)`, their indices.
-            scores: `(searched, k)`; -inf for what is not a sentence.
+            scores: `(searched, k)`; -inf where there is no finished sentence.
             tokens: `(searched, k, 1 + length)`.
             logprobs: `(searched, k, length)`.
         """
@@ -146,7 +146,7 @@ def beam_search(
         if longer.ended[:, :k].any():
             scores = np.where(longer.ended, longer.scores / scale, -np.inf)[:, :k]
             finished.add(search.photos, scores, longer.tokens[:, :k], longer.logprobs[:, :k])
-        beams = longer.going_on(k)
+        beams = longer.unfinished(k)
         going = beams.scores[:, 0] / scale > finished.scores[search.photos, k - 1]
         if not going.any():
             break

@@ -34,8 +34,8 @@ def generate(
         matching: measures how well sentences match the photos; without it likelihood alone counts.
 
     Returns:
-        for each photo its sentence and then up to `options.alternatives` others, all different, by
-        at least `options.difference`.
+        for each photo its sentence and then up to `options.alternatives` others, which all differ
+        by at least `options.difference`.
     """
     candidates = _search(network, memory, options)
     if matching:
@@ -57,7 +57,7 @@ def _search(
     wanted = 1 + options.alternatives
     spare = 2 if options.difference and wanted > 1 else 1
     if options.sample:
-        # Some samples are the same sentence, too.
+        # Samples may also be the same sentence.
         return _word_by_word(network, memory, options, 1 if wanted == 1 else 2 * spare * wanted)
     if options.beam == wanted == 1:
         return _word_by_word(network, memory, options, 1)
@@ -67,7 +67,7 @@ def _search(
 def _word_by_word(
     network: Network[Array], memory: Memory[Array], options: Options, rows: int
 ) -> list[list[Hypothesis]]:
-    """Choose each word for good: the likeliest, or `rows` samples of each photo."""
+    """Choose word by word: the likeliest, or at random for `rows` samples of each photo."""
     search = Search(network, memory, rows)
     batch, max_length = len(search.photos), options.max_length
     # Every photo uses the same random numbers, so that its neighbours do not change its samples.
@@ -98,7 +98,7 @@ def _word_by_word(
 
 def _sample(allowed: Floats, chance: npt.NDArray[np.float64], options: Options) -> Ids:
     """Nucleus sampling (Holtzman et al., ICLR 2020) by the inverse of the distribution function."""
-    # Relative to the likeliest word, no temperature makes every word impossible.
+    # Relative to the likeliest word, so that no temperature makes every word impossible.
     below_best = (allowed - allowed.max(-1, keepdims=True)).astype(np.float64)
     weights = np.exp(below_best / max(options.temperature, float(np.finfo(np.float32).tiny)))
     words = (-weights).argsort(-1, kind="stable")

@@ -1,6 +1,6 @@
-"""The photos whose sentences are not finished, with the network's state: what every search shares.
+"""What every search shares: the photos that are not finished, and the network's state.
 
-The searches are in NumPy, whatever computes the network, so that they serve every runtime.
+The searches use NumPy, whatever computes the network, so that they work with every runtime.
 """
 
 from typing import Generic
@@ -37,12 +37,12 @@ class Search(Generic[Array]):
         return logprobs, weights
 
     def reorder(self, parents: Ids) -> None:
-        """Let each row go on from another row of its photo: `(photos, rows)`."""
+        """Continue each row from another row of its photo: `(photos, rows)`."""
         rows = (parents + self._rows * np.arange(parents.shape[0])[:, None]).ravel()
         self._state = tuple(part[rows] for part in self._state)
 
     def keep(self, going: npt.NDArray[np.bool_]) -> None:
-        """Drop the photos that are finished, so that they cost no more steps: `(photos,)`."""
+        """Drop the finished photos, so that they cost no more steps; `going` is `(photos,)`."""
         if going.all():
             return
         rows = going.repeat(self._rows).nonzero()[0]

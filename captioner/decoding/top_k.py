@@ -28,10 +28,10 @@ def pick(rows: npt.NDArray[Any], index: Ids) -> npt.NDArray[Any]:
 
 
 def _promising(values: Floats, count: int) -> Ids:
-    """Return the indices among which the `count` largest of each row are, fewer than all.
+    """Return some indices of each row, which include those of the `count` largest values.
 
-    If `count` other blocks have a larger maximum, a block holds none of them. To find these blocks
-    is several times faster than to partition a whole vocabulary.
+    If `count` other blocks have a larger maximum, a block holds none of these values. Finding the
+    blocks that may is several times faster than partitioning a whole vocabulary.
     """
     rows, size = values.shape
     blocks = size // BLOCK

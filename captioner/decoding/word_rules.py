@@ -11,7 +11,7 @@ NEVER_GENERATED = (PAD, START, UNKNOWN)
 # The log-probability of an end that the network rules out, where the rules leave no other word. It
 # is finite, so that the sentence ends and is kept; it is below any sum of log-probabilities, which
 # are in the thousands at most, so that the sentence ranks last; and it is far enough above the
-# least float32, -3.4e38, to be divided by a length penalty below 1.
+# lowest float32, -3.4e38, to be divided by a length penalty below 1.
 FORCED_END = np.float32(-1e30)
 
 

@@ -17,7 +17,7 @@ TYPES = {"float": FLOAT, "int64": TensorProto.INT64, "uint8": TensorProto.UINT8}
 
 
 class Graph:
-    """Nodes in the order of their computation; values have names."""
+    """Nodes in the order of their computation, connected by the names of their values."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -50,11 +50,11 @@ class Graph:
         inputs: Mapping[str, tuple[str, list[int | str]]],
         outputs: Mapping[str, str],
     ) -> ModelProto:
-        """Finish.
+        """Build the model.
 
         Args:
-            inputs: the type and the shape of each, by name.
-            outputs: the name of the value that each is, by the name that it gets.
+            inputs: the type and the shape of each input, by its name.
+            outputs: the name of the value of each output, by the output's name.
         """
         for name, value in outputs.items():
             self._nodes.append(helper.make_node("Identity", [value], [name]))

@@ -69,9 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     _, network = exported.load(output)
     print(compare(metadata, model, network, compared))
     if output == exported_path(args.checkpoint):
-        print(
-            f"to measure what it costs: python -m train evaluate {args.checkpoint} --runtime onnx"
-        )
+        print(f"to measure the loss: python -m train evaluate {args.checkpoint} --runtime onnx")
     return 0
 
 
@@ -103,9 +101,9 @@ def export(metadata: Metadata, model: Model, made_from: str, photos: Squares, ou
     Args:
         metadata: of the checkpoint.
         model: of the checkpoint.
-        made_from: the `digest` of its file.
+        made_from: the `digest` of the checkpoint's file.
         photos: from the training distribution, to measure ranges on.
-        output: the file.
+        output: the file to write.
     """
     encoder = networks.encoder_graph(model, metadata.preprocessing)
     decoder = networks.decoder_graph(model, networks.linear_8_bit)
@@ -164,7 +162,7 @@ def _no_advice(record: logging.LogRecord) -> bool:
 
 
 def compare(metadata: Metadata, model: Model, network: OnnxNetwork, photos: Squares) -> str:
-    """Caption photos by both networks, and describe how much they agree."""
+    """Caption photos with both networks, and describe how much they agree."""
     options = Options()
     precise = PyTorchNetwork(model, metadata.preprocessing, "cpu")
     same, difference = 0, 0.0
@@ -177,6 +175,6 @@ def compare(metadata: Metadata, model: Model, network: OnnxNetwork, photos: Squa
         same += first.tokens == second.tokens
         difference += abs(first.logprob - second.logprob)
     return (
-        f"{same} of {len(photos)} captions are those of PyTorch; "
+        f"{same} of {len(photos)} captions are the same as PyTorch's; "
         f"their log-probabilities differ by {difference / len(photos):.3f} on average"
     )

@@ -43,7 +43,7 @@ class Limits:
 
     max_bytes: int = 20 * 2**20  # the largest file that a Telegram bot can download
     max_pixels: int = 50_000_000  # the largest phone photos; Pillow refuses 179 million and more
-    max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would fill gigabytes
+    max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would take gigabytes
     seconds: float = 10  # to decode it; only a `Sandbox` enforces this
 
 
@@ -127,7 +127,7 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
 
 
 def _coded_sizes(data: bytes) -> list[tuple[int, int]]:
-    # A HEIC file may show a small crop of a vast picture, and all of that is decoded.
+    # A HEIC file may show a small crop of a vast picture, but the whole picture is decoded.
     boxes = SPATIAL_EXTENT.finditer(data) if data[4:8] == b"ftyp" else ()
     return [(int.from_bytes(box[1]), int.from_bytes(box[2])) for box in boxes]
 

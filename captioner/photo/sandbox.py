@@ -111,7 +111,7 @@ class Sandbox:
                     found = await _ask(process, job, photo, side)
             except TimeoutError as error:
                 raise BadImage("too slow") from error
-            # The worker crashed, or the photo took it over and its reply is nonsense.
+            # The worker crashed, or the photo took it over and the reply is nonsense.
             except (EOFError, ConnectionError, KeyError, TypeError, ValueError) as error:
                 raise BadImage("damaged") from error
             seconds = time.perf_counter() - started
@@ -121,7 +121,7 @@ class Sandbox:
 
     @asynccontextmanager
     async def _worker(self) -> AsyncIterator[Process]:
-        """Lend a worker; if it did not finish its work, it is replaced."""
+        """Lend a worker, and replace it if it did not finish its work."""
         async with self._free:
             worker = self._workers.popleft()
             try:
@@ -160,7 +160,7 @@ class Sandbox:
         except asyncio.IncompleteReadError as error:
             said = (await _end(process)).decode(errors="replace").strip()
             reason = said.rpartition("\n")[2] or f"status {process.returncode}"
-            raise RuntimeError(f"no process to decode photos starts: {reason}") from error
+            raise RuntimeError(f"a process to decode photos did not start: {reason}") from error
         except asyncio.CancelledError:
             await _end(process)
             raise
@@ -183,16 +183,16 @@ async def _ask(process: Process, job: Job, photo: bytes, side: int) -> Pixels | 
     process.stdin.write(pack({"job": job, "side": side}, len(photo)))
     process.stdin.write(photo)
     await process.stdin.drain()
-    text, behind = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
-    if text > LONGEST_TEXT or behind > 3 * side * side:
+    text_size, body_size = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
+    if text_size > LONGEST_TEXT or body_size > 3 * side * side:
         raise ValueError("a reply longer than any valid one")
-    fields = json.loads(await process.stdout.readexactly(text))
-    body = await process.stdout.readexactly(behind)
+    fields = json.loads(await process.stdout.readexactly(text_size))
+    body = await process.stdout.readexactly(body_size)
     return _refusal(fields) if "refused" in fields else _pixels(fields, body, job, side)
 
 
 def _refusal(fields: Mapping[str, Any]) -> BadImage:
-    # A photo may have taken the worker over: nothing of its own choice but numbers may pass.
+    # A photo may have taken over the worker: of what it chose, only numbers may pass.
     kind, numbers = fields["refused"], dict(fields["numbers"])
     if numbers.keys() != set(NUMBERS[kind]):
         raise ValueError("a refusal with other numbers than its kind has")

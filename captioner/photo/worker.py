@@ -34,10 +34,10 @@ _JOBS: Mapping[Job, Callable[[Pixels, int], Pixels]] = {
 }
 
 
-def pack(fields: Mapping[str, object], behind: int = 0) -> bytes:
-    """Return a message up to the end of its JSON; `behind` bytes must follow."""
+def pack(fields: Mapping[str, object], body_size: int = 0) -> bytes:
+    """Return a message up to the end of its JSON; a body of `body_size` bytes must follow."""
     text = json.dumps(fields).encode()
-    return LENGTHS.pack(len(text), behind) + text
+    return LENGTHS.pack(len(text), body_size) + text
 
 
 READY = pack({})
@@ -57,9 +57,9 @@ def main() -> None:
     results.flush()
     try:
         while head := jobs.read(LENGTHS.size):
-            text, behind = LENGTHS.unpack(head)
+            text_size, body_size = LENGTHS.unpack(head)
             _allow_time(limits)
-            _serve(results, json.loads(jobs.read(text)), jobs.read(behind), limits)
+            _serve(results, json.loads(jobs.read(text_size)), jobs.read(body_size), limits)
     except (BrokenPipeError, struct.error):
         pass  # the parent died while it was sending or waiting
 
@@ -95,8 +95,8 @@ def memory(limits: Limits) -> int:
 
 
 def _limit(which: int, value: int) -> None:
-    _, most = resource.getrlimit(which)
-    value = value if most == resource.RLIM_INFINITY else min(value, most)
+    _, hard = resource.getrlimit(which)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(which, (value, value))
 
 
@@ -105,9 +105,9 @@ def _allow_time(limits: Limits) -> None:
     if sys.platform != "win32":
         used = resource.getrusage(resource.RUSAGE_SELF)
         seconds = math.ceil(used.ru_utime + used.ru_stime + limits.seconds) + 1
-        _, most = resource.getrlimit(resource.RLIMIT_CPU)
-        if most == resource.RLIM_INFINITY or seconds < most:
-            resource.setrlimit(resource.RLIMIT_CPU, (seconds, most))
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        if hard == resource.RLIM_INFINITY or seconds < hard:
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
 
 
 def _hush() -> None:
@@ -129,8 +129,8 @@ def _serve(results: BinaryIO, job: Mapping[str, Any], photo: bytes, limits: Limi
         _send(results, {"shape": pixels.shape}, pixels.tobytes())
 
 
-def _send(results: BinaryIO, fields: Mapping[str, object], behind: bytes = b"") -> None:
-    results.write(pack(fields, len(behind)) + behind)
+def _send(results: BinaryIO, fields: Mapping[str, object], body: bytes = b"") -> None:
+    results.write(pack(fields, len(body)) + body)
     results.flush()
 
 

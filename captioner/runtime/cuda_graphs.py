@@ -18,14 +18,14 @@ Encode = Callable[[torch.Tensor], Memory]
 
 class _Captured(NamedTuple):
     graph: torch.cuda.CUDAGraph
-    # (batch, size, size, 3), uint8, in the host's memory that the device reads by itself.
+    # (batch, size, size, 3), uint8, in pinned memory of the host, which the device reads directly.
     pinned: torch.Tensor
     photos: torch.Tensor  # the same on the device
     memory: Memory  # what the graph writes
 
 
 class CudaGraphs:
-    """Encodes batches of photos by graphs, each captured when its batch size first comes."""
+    """Encodes batches of photos by graphs; each is captured when its batch size first occurs."""
 
     def __init__(self, encode: Encode, device: str) -> None:
         """Capture nothing yet.
@@ -62,13 +62,13 @@ class CudaGraphs:
         pinned = torch.zeros((size, side, side, 3), dtype=torch.uint8, pin_memory=True)
         photos = pinned.to(self._device)
         batch = photos.permute(0, 3, 1, 2)
-        # Libraries set themselves up at their first calls, which a graph may not hold.
-        aside = torch.cuda.Stream(self._device)
-        aside.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(aside):
+        # Libraries initialize themselves in their first calls, which a graph may not contain.
+        side_stream = torch.cuda.Stream(self._device)
+        side_stream.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(side_stream):
             for _ in range(3):
                 self._encode(batch)
-        torch.cuda.current_stream(self._device).wait_stream(aside)
+        torch.cuda.current_stream(self._device).wait_stream(side_stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(self._device), torch.cuda.graph(graph):
             memory = self._encode(batch)

@@ -1,4 +1,4 @@
-"""What is raised where this machine cannot compute as the settings ask."""
+"""The error for settings that this machine cannot compute with."""
 
 from typing import Literal
 

@@ -112,7 +112,7 @@ def load(path: Path, checkpoint: Path | None = None) -> tuple[Metadata, OnnxNetw
 def _session(graph: npt.NDArray[np.uint8], threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors; its warnings are for those who write runtimes
+    options.log_severity_level = 3  # errors; its warnings are for developers of runtimes
     # A thread that spins while it waits takes the core from other programs on the machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(

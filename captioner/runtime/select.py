@@ -58,7 +58,7 @@ def unused_gpu(device: str, runtime: Runtime) -> str | None:
     """Return what to install where this machine has a GPU that only PyTorch could use, else None.
 
     Args:
-        device: as `load` takes it; whoever names the CPU has no use for the GPU.
+        device: as `load` takes it; with anything but "auto" the answer is None.
         runtime: likewise.
     """
     chosen = (device, runtime) != ("auto", "auto")

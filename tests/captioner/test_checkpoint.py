@@ -176,8 +176,8 @@ def test_the_matching_is_kept_in_half_precision(
 @pytest.mark.parametrize(
     ("matching", "reason"),
     [
-        (tiny_matching(words=9), "of 512 channels and 9 words, its network of 512 and"),
-        (tiny_matching(channels=2048), "of 2048 channels"),
+        (tiny_matching(words=9), "has 512 channels and 9 words, its network 512 and"),
+        (tiny_matching(channels=2048), "has 2048 channels"),
     ],
 )
 def test_the_matching_of_another_network_is_refused(
@@ -226,7 +226,7 @@ def test_a_damaged_matching_is_refused(
          "unreadable metadata .*whitening must be of finite numbers"),
         (lambda header, tensors: tensors.update(
             {"familiarity.mean": torch.zeros(9), "familiarity.whitening": torch.zeros(9, 9)}),
-         "unreadable metadata .*familiarity is of 9 numbers, its decoder starts from 64"),
+         "unreadable metadata .*familiarity has 9 numbers, the decoder's start state 64"),
     ],
 )  # fmt: skip
 def test_a_damaged_detector_is_refused(

@@ -150,7 +150,9 @@ def test_eight_bits_cost_little(tiny: Trained, with_export: Path) -> None:
     logprobs, _, _ = exported.step(tokens, start, held)
     precise, _, _ = pytorch.step(tokens, memory.start, memory)
     assert 0 < np.abs(np.exp(logprobs) - np.exp(precise)).max() < 0.1
-    assert f"of {len(photos)} captions are those of PyTorch" in compare(*tiny, exported, photos)
+    assert f"of {len(photos)} captions are the same as PyTorch's" in compare(
+        *tiny, exported, photos
+    )
 
 
 def test_a_caption_does_not_depend_on_its_neighbours(with_export: Path) -> None:
@@ -282,5 +284,5 @@ def test_the_command_writes_next_to_the_checkpoint_and_compares(
     for seed in range(4):
         (photos / f"{seed}.jpg").write_bytes(photo_bytes(seed))
     assert main(["export", "--checkpoint", str(path), "--photos", str(photos)]) == 0
-    assert "of 1 captions are those of PyTorch" in capsys.readouterr().out
+    assert "of 1 captions are the same as PyTorch's" in capsys.readouterr().out
     assert Captioner.load(path, "cpu").runtime == "onnx"
