@@ -7,7 +7,7 @@ There are two comparisons, in milliseconds per photo:
 - like for like: the networks alone, all in eager PyTorch and 32 bits, from their input pixels to
   exactly 12 words or tokens.
 - as deployed: from the bytes of a file to the end of the search. Ours runs as the bot serves it,
-  and its sentences end where they end. Theirs run as their model cards say, with 12 tokens; their
+  and the model ends its sentences. Theirs run as their model cards say, with 12 tokens; their
   tokens are not turned into text, because the tokenizers' files would have to be downloaded.
 
 Theirs have random weights (`rivals.py`). Each figure comes from a process of its own, confined to

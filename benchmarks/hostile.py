@@ -36,7 +36,7 @@ SLOWEST = 10
 SIDE = 224
 MIB = 2**20
 
-PLAIN_SECONDS = 60  # without limits: a file that takes longer has shown enough
+PLAIN_SECONDS = 60  # without limits: a file that takes longer is not waited for
 PLAIN_MIB = 8192  # without limits: more might stop the machine
 PLAIN = f"""
 import resource, sys
@@ -88,7 +88,7 @@ async def _decode_all(title: str, files: Files, limits: Limits) -> Tally:
     async with Sandbox(limits, workers) as sandbox:
         watching = asyncio.create_task(_watch(tally))
         async with asyncio.TaskGroup() as group:
-            for _ in range(workers):  # so nobody waits for a worker
+            for _ in range(workers):  # one task per worker, so that no file waits
                 group.create_task(_decode(sandbox, files, tally))
         watching.cancel()
     _report(title, tally, time.perf_counter() - started)

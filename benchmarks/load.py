@@ -1,4 +1,4 @@
-"""Measure how the web chat's API answers from a light load to far beyond its limit.
+"""Measure how the web chat's API answers, from a light load to far beyond its limit.
 
     python benchmarks/load.py examples --plot docs/load.png
 
@@ -32,7 +32,7 @@ from photos import read_photos
 from quiet import Watch, remark
 from served import bot
 from table import markdown
-from traffic import USERS, Load, ask_in_turn, come_by_chance, sending
+from traffic import USERS, Load, ask_in_turn, send_at_random, sending
 
 from captioner import Options
 from captioner.cores import cores
@@ -137,7 +137,7 @@ async def _loads(files: Sequence[bytes], bound: Bound, args: argparse.Namespace)
                 if load.offered is None:
                     await ask_in_turn(send, args.callers, args.seconds)
                 else:
-                    await come_by_chance(send, load.offered, args.seconds)
+                    await send_at_random(send, load.offered, args.seconds)
             print(f"{load.name}: done in {load.seconds:.0f} s", file=sys.stderr, flush=True)
     return loads
 

@@ -8,7 +8,7 @@ import psutil
 
 OTHERS = 0.1  # of all cores: what other processes may use while a timing counts
 BLOCK = 1.0  # seconds timed together: the kernel counts a process's time in hundredths
-LOOK = 0.3  # seconds to watch a machine before it counts as idle
+WATCH_SECONDS = 0.3  # to watch a machine before it counts as idle
 
 
 @dataclass
@@ -39,7 +39,7 @@ def measure(work: Callable[[int], object], repeats: int, patience: float) -> Tim
 
 
 def collect(run: Callable[[int], float], repeats: int, patience: float) -> Timings:
-    """Do the same with a `run` that returns its own seconds."""
+    """Do the same as `measure` with a `run` that returns its own seconds."""
     run(0)
     found = Timings()
     waiting = _Patience(patience)
@@ -103,7 +103,7 @@ class Watch:
 
 def _is_quiet() -> bool:
     watch = Watch()
-    time.sleep(LOOK)
+    time.sleep(WATCH_SECONDS)
     return watch.others() <= OTHERS
 
 

@@ -93,7 +93,7 @@ def _pair(old: Path, new: Path, number: int) -> tuple[Turn, Turn]:
     print(f"round {number + 1}", file=sys.stderr, flush=True)
     if number % 2 == 0:
         return _turn(old), _turn(new)
-    # In alternating order, so that a steady change of the machine favours neither.
+    # The order alternates, so that a steady change of the machine favours neither.
     after, before = _turn(new), _turn(old)
     return before, after
 

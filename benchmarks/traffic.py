@@ -99,7 +99,7 @@ async def ask_in_turn(send: Send, callers: int, seconds: float) -> None:
     await asyncio.gather(*(call() for _ in range(callers)))
 
 
-async def come_by_chance(send: Send, rate: float, seconds: float) -> None:
+async def send_at_random(send: Send, rate: float, seconds: float) -> None:
     """Send photos at the times of a Poisson process, without waiting for answers."""
     chance = random.Random(0)
     started = time.perf_counter()

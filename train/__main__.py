@@ -77,7 +77,7 @@ def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) 
 
 
 def match_command(config: Annotated[MatchConfig, tyro.conf.arg(name="")]) -> None:
-    """Fit how well captions match photos, which reranks captions, and measure it."""
+    """Fit the embeddings that rerank captions by how well they match a photo, and measure them."""
     match(config)
 
 

@@ -1,4 +1,4 @@
-"""The errors that the person at the command line can put right."""
+"""The errors that the person at the command line can fix."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fit how well captions match photos; see `captioner.matching`.
+"""Fit the embeddings that measure how well captions match photos; see `captioner.matching`.
 
     python -m train match runs/second/best.safetensors --data data/flickr8k --save FILE
 
@@ -6,7 +6,7 @@ The loss is contrastive: in a batch, each photo must be matched with its own ref
 each caption with its own photo (A. Radford et al., *Learning Transferable Visual Models From
 Natural Language Supervision*, ICML 2021). The encoder is frozen; it encodes every photo in a few
 augmented views, which are cached, so the command continues after an interruption. `--save` writes a
-checkpoint that reranks its captions by the result; calibrate it again, because it chooses others.
+checkpoint that reranks its captions by the result; calibrate it again, because its captions change.
 """
 
 import dataclasses
@@ -46,7 +46,7 @@ RANKS = (1, 5, 10)
 
 @dataclass(frozen=True)
 class MatchConfig:
-    """Fit how well captions match photos, and measure it."""
+    """Fit the embeddings that rerank captions by how well they match a photo."""
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
     data: Path = Path("data/flickr8k")  # the dataset's folder
@@ -71,8 +71,8 @@ def match(config: MatchConfig) -> Metadata:
     """Encode the training photos, fit, and measure on the validation split.
 
     Returns:
-        the checkpoint's metadata with what was fitted, and without calibration, which was of
-        other captions.
+        the checkpoint's metadata with what was fitted, and without its calibration, which was
+        fitted to other captions.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
@@ -82,7 +82,7 @@ def match(config: MatchConfig) -> Metadata:
     network = PyTorchNetwork(model, trained.preprocessing, config.device)
     dataset = read(config.data)
     if len(dataset.split("train")) < 2:
-        raise DatasetError("one training photo is too few: it has no others to be compared with")
+        raise DatasetError("one training photo is too few: there are no others to compare it with")
     val, squares = read_photos(dataset.split("val"), trained.preprocessing)
     memories = encode_all(network, squares, len(squares))
     pooled = np.concatenate([network.pooled_features(memory) for memory in memories])
@@ -193,12 +193,12 @@ def _views(
 
 
 def _means(grids: Array) -> Floats:
-    # The file has a gigabyte: one photo at a time.
+    # One photo at a time, because the file may be a gigabyte.
     return np.stack([grid.mean(0, dtype=np.float32) for grid in grids])
 
 
 def _sentences(records: Sequence[Record], vocabulary: Vocabulary) -> torch.Tensor:
-    """Return captions as word ids: `(photos, captions, words)`; a photo with few repeats some."""
+    """Return captions as word ids: `(photos, captions, words)`; a photo with fewer repeats some."""
     most = max(len(record.captions) for record in records)
     ids = [
         [vocabulary.encode(text)[: Options.max_length] for text in record.captions]

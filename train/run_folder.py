@@ -27,7 +27,7 @@ Average = torch.optim.swa_utils.AveragedModel
 
 
 class RunError(PathError):
-    """A run's folder that cannot be used as it is."""
+    """A run's folder that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is."""
+    """How far a run has come."""
 
     epoch: int = 0  # the last finished one
     phase: Phase = "frozen"
@@ -160,7 +160,7 @@ def save_state(
 
 
 def read_progress(run: Path) -> Progress:
-    """Read how far a run is; without a state, no epoch is done."""
+    """Read how far a run has come; without a state, no epoch is done."""
     path = run / "state.safetensors"
     if not path.exists():
         return Progress()

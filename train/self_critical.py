@@ -6,7 +6,7 @@ Self-critical sequence training (Rennie et al., CVPR 2017) with CIDEr-D as the r
 several captions of each photo, and raises the probability of those with a higher reward than the
 others of the same photo (Luo, *A Better Variant of Self-Critical Sequence Training*, 2020). Some
 teacher forcing keeps the vocabulary from shrinking. Photos are encoded in several augmented views,
-because the encoder's features of its own training photos are better than those of any other photo.
+because the encoder's features of the photos it was trained on are better than those of others.
 After an interruption, add `--resume` to continue.
 """
 

@@ -127,5 +127,5 @@ def test_one_photo_is_too_few(tiny_file: Path, tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "data")
     listed = data / "Flickr8k_text" / "Flickr_8k.trainImages.txt"
     listed.write_text(listed.read_text().splitlines()[0] + "\n")
-    with pytest.raises(DatasetError, match="no others to be compared with"):
+    with pytest.raises(DatasetError, match="no others to compare it with"):
         match(MatchConfig(tiny_file, data, cache=tmp_path, device="cpu"))

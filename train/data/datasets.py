@@ -6,7 +6,7 @@
 
 A dataset's own splits (the lists of Flickr8k, Karpathy's JSON, COCO's two files, a column `split`)
 are kept. In other datasets, a hash of a photo's name decides: about six photos in eight are train,
-one is val, one is test. So photos that are added later never move another one from train to test.
+one is val, one is test. So adding photos later never moves another one from train to test.
 """
 
 import hashlib
@@ -109,7 +109,7 @@ def read(root: Path) -> Dataset:
 
 
 def short_names(photos: Sequence[Path], root: Path) -> dict[Path, str]:
-    """Name photos by the ends of their paths below `root`, as short as keeps them apart.
+    """Name photos by the shortest ends of their paths below `root` that are all different.
 
     That is the bare file name in a dataset with one folder of photos, and `monday/1.jpg` where
     `friday/1.jpg` is another photo.

@@ -46,7 +46,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset: whose it is, and its archives."""
+    """A dataset: whom it belongs to, and its archives."""
 
     terms: str  # one sentence
     archives: tuple[Archive, ...]
@@ -122,9 +122,9 @@ def fetch(
 ) -> None:
     """Download a dataset's archives into a folder, check them and unpack them there.
 
-    First prints whose the data is and on what terms. What an earlier call finished is not
-    requested again; what it began continues with an HTTP range request, or from the start if the
-    server does not support those.
+    First prints whom the data belongs to, and its terms. An archive that an earlier call finished
+    is not requested again; one that it began continues with an HTTP range request, or from the
+    start if the server does not support those.
 
     Args:
         name: a key of the catalogue.
@@ -186,7 +186,7 @@ def _transfer(archive: Archive, path: Path, attempts: int, pause: float) -> None
             if fruitless == attempts:
                 raise DownloadError(
                     f"{archive.url} could not be fetched: {reason}. {size:,} of {archive.size:,} "
-                    "bytes are here; run the same command again later to go on from there."
+                    "bytes are here; run the same command again later to continue from there."
                 )
             if size < archive.size:
                 time.sleep(pause)
@@ -264,7 +264,7 @@ def _unpack(archive: Archive, path: Path, root: Path) -> None:
                 bundle.extract(member, root)
     except (zipfile.BadZipFile, KeyError, OSError) as error:
         raise DownloadError(
-            f"{path} cannot be unpacked: {error}. Where the disk has room, delete the file and run "
+            f"{path} cannot be unpacked: {error}. If the disk has room, delete the file and run "
             "the same command again."
         ) from error
     receipt = "\n".join([archive.checksum, *members])

@@ -25,7 +25,7 @@ from train.data.photos import squeezed
 
 Change = Callable[[Array, int], Iterable[Array]]  # of uint8 photos, from an index on
 
-CHUNK = 64  # photos in a batch; an interruption loses at most as many
+CHUNK = 64  # photos in a batch; an interruption loses at most one batch
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def compute(
     device: str,
     preprocessing: Preprocessing,
 ) -> Data:
-    """Squeeze and encode every photo once; what is in the folder already is used.
+    """Squeeze and encode every photo once; results that the folder already holds are used.
 
     Args:
         records: of one split.
@@ -83,7 +83,7 @@ def compute_views(
     Args:
         data: the photos of one split.
         encoder: in evaluation mode.
-        folder: where the views are kept; those that it holds already are used.
+        folder: where the views are kept; views that it already holds are used.
         device: where to compute.
         augmentation: of the photos.
         count: how many views.
@@ -172,7 +172,7 @@ def _fill(
         shape: of the array.
         dtype: of the array.
         rows: yields chunks of rows from an index on.
-        bad: rows without a photo; noted too, and added to from the note.
+        bad: rows whose photo cannot be read; the note keeps them, and adds those it has.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     note = path.with_suffix(".json")

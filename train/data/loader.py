@@ -20,7 +20,7 @@ GREY = 116  # near the mean of ImageNet's photos, which is zero after normalizat
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of photos, so that no two epochs get the same."""
+    """Random changes of photos, so that no two epochs get the same pixels."""
 
     crop: float = 0.67  # smallest share of a photo that is kept; captions must stay true of it
     erase: float = 0.0  # share of photos in which a rectangle is blanked
@@ -91,7 +91,7 @@ def data_loader(
 ) -> DataLoader[Item]:
     """Make batches `(images, tokens)`: tokens are `(photos * captions, length)`, `PAD` at the end.
 
-    A photo with fewer captions is filled up with rows of `PAD`; of more, some are sampled.
+    A photo with fewer captions gets rows of `PAD`; of one with more, some captions are sampled.
     """
     return DataLoader(
         dataset,

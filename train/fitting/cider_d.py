@@ -59,7 +59,7 @@ class CiderD:
         others = (ours[:, :, None, :, :, None] == theirs[:, None, :, :, None, :]).sum(-1)
         shared = np.minimum(own[:, :, None], others) * others / own[:, :, None]
         overlap = (shared * ours_rarity[:, :, None] ** 2).sum(-1)
-        # The sum over positions has an n-gram as often as it occurs, so one count is enough here.
+        # The sum over positions has an n-gram as often as it occurs: one factor of its count.
         norm = np.sqrt((own * ours_rarity**2).sum(-1))
         norms = np.sqrt((_count(theirs, theirs) * theirs_rarity**2).sum(-1))
         scale = norm[:, :, None] * norms[:, None]

@@ -5,8 +5,8 @@ import numpy as np
 from captioner.confidence import Calibration, Features
 from train.scoring.calibration_error import Reals, Truths
 
-# By eye, captions with this CIDEr-D mostly name the subject and the place, and half of them what is
-# done; those with half of it mostly miss one of the first two. It is near the mean.
+# By eye, captions with this CIDEr-D mostly name the subject and the place, and half of them the
+# action too; those with half of it mostly miss the subject or the place. It is near the mean.
 RIGHT = 50.0
 FOLDS = 10
 

@@ -1,7 +1,7 @@
 """The epoch loop that `fit` and `self_critical` share: training, validation, and what is saved.
 
 The state of a run is saved at the end of every epoch, and each epoch draws its random numbers from
-a seed of its own, so a run that was interrupted ends as one that was not.
+a seed of its own, so an interrupted run ends like an uninterrupted one.
 """
 
 import dataclasses
@@ -52,7 +52,7 @@ def resume(run: Path, model: Model, decay: float) -> tuple[AveragedModel, Progre
         decay: of the averaged weights.
 
     Returns:
-        the averaged weights, and how far the run is.
+        the averaged weights, and how far the run has come.
     """
     average = AveragedModel(model, multi_avg_fn=averaging(decay))
     progress = run_folder.read_progress(run)
@@ -82,11 +82,11 @@ def train_epochs(
         batches: those of an epoch, given its number.
         loss: of a batch.
         validator: of the run.
-        progress: how far the run is.
+        progress: how far the run has come.
         accelerator: of all processes; the first one validates while the others wait.
 
     Returns:
-        how far the run is now.
+        how far the run has come now.
     """
     total = epochs.steps * (epochs.last - epochs.first + 1)
     done = epochs.steps * max(0, progress.epoch - epochs.first + 1)

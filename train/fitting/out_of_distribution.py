@@ -13,7 +13,7 @@ ALIKE = 1e-8  # a variance that may come from rounding alone
 
 
 def fit(training: Floats, others: Floats) -> OutOfDistributionDetector:
-    """Fit the distance from the training photos, and the threshold above which a photo is out.
+    """Fit the distance from the training photos, and the threshold of the detector.
 
     The covariance is shrunk towards a multiple of the identity (O. Ledoit and M. Wolf, *A
     well-conditioned estimator for large-dimensional covariance matrices*, 2004). The result is
@@ -25,14 +25,16 @@ def fit(training: Floats, others: Floats) -> OutOfDistributionDetector:
             fitted to; at least one. The 99th percentile of their distances is the threshold.
 
     Raises:
-        DatasetError: the training photos are all the same to the network.
+        DatasetError: the network encodes the training photos all alike.
     """
     # scikit-learn takes a second to import, and only calibration needs it.
     from sklearn.covariance import ShrunkCovariance  # type: ignore[import-untyped, unused-ignore]
 
     exact = training.astype(np.float64)
     if exact.var(0).mean() < ALIKE:
-        raise DatasetError("the training photos are too few, or all alike to this network")
+        raise DatasetError(
+            "the training photos are too few, or this network encodes them all alike"
+        )
     fitted = ShrunkCovariance(shrinkage=SHRINKAGE).fit(exact)
     mean = _rounded(fitted.location_)
     whitening = _rounded(np.linalg.cholesky(fitted.precision_))

@@ -31,7 +31,7 @@ SAMPLES = 24  # photos on the sample sheet
 
 @dataclass(frozen=True)
 class Validation:
-    """How a model does on the validation photos."""
+    """The results of a model on the validation photos."""
 
     loss: float  # nats a word, teacher forcing, without label smoothing
     scores: Scores

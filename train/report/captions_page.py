@@ -20,7 +20,7 @@ from train.scoring.scores import Scores
 
 PHOTO_SIDE = 224  # longest side in pixels
 BIN = 10  # CIDEr points in one bar of the histogram
-LAST_BIN = 200  # where its last bar starts, which has everything above
+LAST_BIN = 200  # start of the last bar, which counts everything above
 
 
 @dataclass(frozen=True)

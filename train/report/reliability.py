@@ -56,8 +56,8 @@ def _draw_shares(axes: Axes, bins: Sequence[Bin], name: str, colour: str) -> Non
 
 
 def _draw_counts(
-    axes: Axes, bins: Sequence[Bin], name: str, colour: str, shift: float, beside: int
+    axes: Axes, bins: Sequence[Bin], name: str, colour: str, shift: float, series: int
 ) -> None:
     left = [(min(int(one.confidence * BINS), BINS - 1) + shift) / BINS for one in bins]
     counts = [one.count for one in bins]
-    axes.bar(left, counts, 1 / BINS / beside, align="edge", color=colour, label=name)
+    axes.bar(left, counts, 1 / BINS / series, align="edge", color=colour, label=name)

@@ -27,7 +27,7 @@ def reliability(confidences: Reals, right: Truths) -> list[Bin]:
         confidences: `(captions,)`, 0..1.
         right: `(captions,)`.
     """
-    # scikit-learn takes a second to import, and most evaluations have no need of it.
+    # scikit-learn takes a second to import, and most evaluations do not need it.
     from sklearn.calibration import calibration_curve  # type: ignore[import-untyped, unused-ignore]
 
     shares, means = calibration_curve(right, confidences, n_bins=BINS)
@@ -41,8 +41,8 @@ def calibration_error(confidences: Reals, right: Truths) -> float:
     """Return the expected calibration error, 0..1 (C. Guo et al., ICML 2017).
 
     It is the difference between confidence and share of right captions in a bin, on average over
-    all captions. A perfectly calibrated model does not get 0, by chance alone: for 1,000 captions
-    it gets about 0.03.
+    all captions. By chance alone, even a perfectly calibrated model does not get 0: with 1,000
+    captions it gets about 0.03.
 
     Args:
         confidences: `(captions,)`, 0..1; at least one.

@@ -13,7 +13,7 @@ from train.scoring.scores import Scorer
 class Diversity:
     """Figures over photos with several captions each; distinct-n as of Li et al. (NAACL 2016)."""
 
-    captions: float  # of a photo, on average
+    captions: float  # per photo, on average
     distinct1: float  # different words among all words of a photo's captions, percent
     distinct2: float  # the same for pairs of words
     words: int  # count, distinct, over all captions

@@ -26,7 +26,7 @@ PTB = "PTB (Stanford CoreNLP)"
 PYTHON = "PTB-like (pure Python)"
 
 # Self-critical training without the end token in its reward learns to stop on one of these
-# (Rennie et al. 2017). Of the reference captions of Flickr8k 0.6 % end so, most of them on "on".
+# (Rennie et al. 2017). Of the reference captions of Flickr8k, 0.6 % do, most of them on "on".
 # fmt: off
 DANGLING_ENDS = frozenset((
     "a", "an", "and", "are", "as", "at", "but", "for", "from", "has", "have", "his", "in", "into",

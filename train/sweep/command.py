@@ -8,8 +8,8 @@ a run of its own, and each row of `sweep.csv` has the command that trains it alo
 shows the table; it is rendered again after every variant.
 
 After an interruption, the same command continues; it does not train or score anything twice. On
-test, every variant is scored with the way of decoding that is best for it on val, and the base with
-all of them, to show the effect of decoding.
+test, every variant is scored with the decoding that is best for it on val, and the base with every
+decoding, to show what it contributes.
 """
 
 import functools
@@ -49,7 +49,7 @@ SHORT = 12  # letters of a checkpoint's digest: enough for a few dozen checkpoin
 
 
 class SweepError(TrainError):
-    """A sweep of which some variants failed."""
+    """A sweep in which some variants failed."""
 
     def __init__(self, failed: Sequence[str], variants: int) -> None:
         """Name the variants that failed, and say how many there were."""

@@ -30,9 +30,9 @@ class Trained:
     best_epoch: int  # the scored one, of the variant's last run
     parameters: float  # millions, encoder included
     training_seconds: float  # all epochs with their validation
-    machine: str  # that trained it
+    machine: str  # which trained it
     checkpoint: str  # the start of the file's SHA-256
-    command: str  # that trains it from scratch
+    command: str  # which trains it from scratch
 
 
 @dataclass(frozen=True)
