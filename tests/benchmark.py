@@ -1,4 +1,4 @@
-"""Runs a benchmark as a person does, on little photos and a tiny model."""
+"""Runs a benchmark as a person does, on small photos and a tiny model."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def photos(folder: Path) -> Path:
 
 
 def exported(model: Trained, folder: Path) -> Path:
-    """Write a checkpoint with its exported network beside it, and return its path."""
+    """Write a checkpoint with its exported network next to it, and return its path."""
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     from captioner.export.command import main

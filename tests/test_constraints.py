@@ -26,21 +26,21 @@ def pinned() -> dict[NormalizedName, Version]:
     return pins
 
 
-def test_all_that_is_installed_for_the_project_is_pinned() -> None:
+def test_every_installed_dependency_is_pinned() -> None:
     names = installed(required(EXTRAS))
 
     assert {"aiohttp", "idna", "torch", "pytest"} <= names
     assert names <= pinned().keys()
 
 
-def test_every_pin_is_one_that_the_project_allows() -> None:
+def test_every_pin_is_in_the_range_that_the_project_allows() -> None:
     pins = pinned()
 
     for requirement in required(EXTRAS):
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
 
 
-def test_the_file_names_versions_alone() -> None:
+def test_the_file_holds_only_versions() -> None:
     text = "\n".join(line for line in LINES if not line.startswith("#"))
 
     assert not re.search(r"https?:|file:|--|\+|@|/", text)

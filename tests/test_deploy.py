@@ -1,4 +1,4 @@
-"""What runs the bot for good names settings, files and metrics that exist."""
+"""The files that run the bot as a service name settings, files and metrics that exist."""
 
 import json
 import re
@@ -37,7 +37,7 @@ OF_PYTHON = {"PATH", "PYTHONDONTWRITEBYTECODE"}
 
 
 def labels_by_sample() -> dict[str, set[str]]:
-    """Return the samples that `/metrics` has, and by which labels each is told apart."""
+    """Return the samples that `/metrics` has, and the labels that distinguish them."""
     found = {
         sample.name: set(sample.labels)
         for family in REGISTRY.collect()
@@ -74,7 +74,7 @@ def test_every_metric_and_label_of_a_query_exists(query: str) -> None:
     assert mentioned <= set.union(*(known[name] for name, _ in used)) | OF_EVERY_TARGET
 
 
-def test_queries_ask_for_kinds_and_states_that_there_are() -> None:
+def test_every_kind_and_state_in_a_query_exists() -> None:
     kinds = {*get_args(Problem), "unreachable", "undelivered"}  # the last two are the adapters'
     allowed = {"kind": kinds, "state": set(get_args(State))}
     wanted = [
@@ -165,7 +165,7 @@ def test_nothing_is_killed_before_it_may_finish() -> None:
     assert "STOPSIGNAL SIGTERM" in CONTAINERFILE
 
 
-def test_what_must_outlive_the_bot_is_kept() -> None:
+def test_the_data_of_the_bot_outlives_the_container() -> None:
     (state,) = re.findall(r"^StateDirectory=(.*)$", UNIT, re.MULTILINE)
     assert f"WorkingDirectory=%S/{state}\n" in UNIT
     assert not Settings.model_fields["data_dir"].default.is_absolute()
@@ -174,7 +174,7 @@ def test_what_must_outlive_the_bot_is_kept() -> None:
     assert "VOLUME /data" in CONTAINERFILE
 
 
-def test_a_container_can_do_little_and_is_reached_from_its_machine_alone() -> None:
+def test_a_container_has_few_rights_and_is_reached_from_its_machine_alone() -> None:
     assert BOT["read_only"] is True
     assert BOT["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in BOT["security_opt"]

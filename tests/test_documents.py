@@ -1,4 +1,4 @@
-"""The documents are short, their links lead somewhere, and their commands can be typed."""
+"""The README is short, links lead somewhere, and the commands in the documents can be run."""
 
 import io
 import re

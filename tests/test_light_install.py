@@ -91,7 +91,7 @@ def run(python: Path, *arguments: str, **environment: str) -> subprocess.Complet
     )
 
 
-def test_there_is_neither_pytorch_nor_anything_of_training_or_development(python: Path) -> None:
+def test_neither_pytorch_nor_training_or_development_packages_are_installed(python: Path) -> None:
     others = {"torch", "torchvision", "onnx", "accelerate", "matplotlib", "pytest", "hypothesis"}
     code = f"from importlib.util import find_spec; print(*filter(find_spec, {sorted(others)}))"
 
@@ -113,7 +113,7 @@ def test_a_photo_is_captioned(python: Path) -> None:
     assert "bird" in done.stdout
 
 
-def test_the_bot_finds_that_it_can_serve(python: Path, tmp_path: Path) -> None:
+def test_the_check_of_the_bot_passes(python: Path, tmp_path: Path) -> None:
     done = run(python, "-m", "bot", "--check", DATA_DIR=str(tmp_path), WEB_PORT="0")
 
     assert done.returncode == 0, done.stderr

@@ -51,7 +51,7 @@ def test_a_person_decides_whether_pytorch_is_installed(
     assert extras(make("-n", "install", folder=tmp_path, GPU=gpu).stdout) == [expected]
 
 
-def test_without_a_word_the_driver_decides(tmp_path: Path) -> None:
+def test_by_default_the_driver_decides(tmp_path: Path) -> None:
     planned = make("-n", "run", folder=tmp_path).stdout
 
     assert extras(planned) == ["bot,gpu" if has_driver() else "bot"]
@@ -75,7 +75,7 @@ def test_another_value_is_refused(tmp_path: Path) -> None:
     assert "GPU is yes; allowed are 0 and 1" in done.stderr
 
 
-def test_a_change_of_mind_installs_what_is_missing(tmp_path: Path) -> None:
+def test_changing_the_choice_installs_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").touch()
     stamps = tmp_path / ".venv"
@@ -89,7 +89,7 @@ def test_a_change_of_mind_installs_what_is_missing(tmp_path: Path) -> None:
     assert extras(make("-n", "test", folder=tmp_path).stdout) == ["dev"]
 
 
-def test_a_person_reads_first_what_is_installed_and_how_large_it_is(tmp_path: Path) -> None:
+def test_make_says_first_what_it_installs_and_how_large_it_is(tmp_path: Path) -> None:
     for goal in (("run", "GPU=0"), ("run", "GPU=1"), ("test",)):
         planned = make("-n", *goal, folder=tmp_path).stdout
         before, _, after = planned.partition("--editable")

@@ -33,7 +33,7 @@ class Captioner:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """Return a repository whose revisions `quick`, `slow` and `endless` are so."""
+    """Return a repository with the revisions `quick`, `slow` and `endless`, which behave so."""
     folder = tmp_path / "repository"
     (folder / "captioner").mkdir(parents=True)
     git(folder, "init", "--quiet")
@@ -105,7 +105,7 @@ def test_this_captioner_is_timed_from_its_own_revision(tiny: Trained, tmp_path: 
     assert_nothing_is_left(repository)
 
 
-def test_what_is_no_revision_is_named(repository: Path) -> None:
+def test_an_unknown_revision_is_named(repository: Path) -> None:
     process = compare(repository, "quick", "nonsense")
     _, error = process.communicate()
     assert process.returncode == 1

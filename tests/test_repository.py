@@ -1,4 +1,4 @@
-"""What stands around the code, for people and for a code host, agrees with it."""
+"""The files around the code, for people and for a code host, agree with it."""
 
 import re
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_every_python_that_is_promised_runs_the_tests() -> None:
     assert PROJECT["requires-python"] == f">={versions[0]}"
 
 
-def test_the_workflow_and_the_other_ci_run_what_people_run() -> None:
+def test_the_workflow_and_the_other_ci_run_the_targets_that_people_run() -> None:
     commands = [
         step["run"]
         for step in read(".github/workflows/test.yml")["jobs"]["test"]["steps"]
@@ -72,7 +72,7 @@ def test_the_workflow_and_the_other_ci_run_what_people_run() -> None:
     assert (ROOT / ".ci" / "run").read_text().endswith("exec make test\n")
 
 
-def test_a_commit_is_checked_by_what_make_lint_runs() -> None:
+def test_the_commit_hooks_run_what_make_lint_runs() -> None:
     makefile = (ROOT / "Makefile").read_text()
     (recipe,) = re.findall(r"^lint:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     (repository,) = read(".pre-commit-config.yaml")["repos"]
@@ -83,7 +83,7 @@ def test_a_commit_is_checked_by_what_make_lint_runs() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
-def test_a_form_asks_with_labels_and_distinct_names(form: Path) -> None:
+def test_issue_forms_have_labels_and_distinct_names(form: Path) -> None:
     body = yaml.safe_load(form.read_text())
     asked = [element for element in body["body"] if element["type"] != "markdown"]
 
@@ -100,7 +100,7 @@ def test_dependencies_and_actions_are_kept_up_to_date() -> None:
     assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions"}
 
 
-def test_what_the_security_policy_names_exists() -> None:
+def test_everything_that_the_security_policy_names_exists() -> None:
     policy = (ROOT / "SECURITY.md").read_text()
     settings = (ROOT / ".env.example").read_text()
 

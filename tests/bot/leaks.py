@@ -17,7 +17,7 @@ SECRETS = (
     fake_payloads.TOKEN,
     "secret-of-",  # tokens of Discord's interactions
 )
-# Whose levels the bot sets; where an earlier test left them would hide that the bot does not.
+# Loggers whose levels the bot sets; a level that an earlier test left could hide a bug in that.
 CAPPED = (*logs.TALKATIVE, "discord")
 
 

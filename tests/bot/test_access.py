@@ -44,7 +44,7 @@ def test_a_visitor_who_is_not_allowed_is_told_once() -> None:
     assert access.refuse(BEN) is None
 
 
-def test_a_person_above_the_rate_is_told_once_when_to_go_on() -> None:
+def test_a_person_above_the_rate_is_told_once_when_to_try_again() -> None:
     access = Access("2/minute", "100/minute")
 
     assert [access.refuse(ANN, 1) for _ in range(2)] == [None, None]

@@ -145,7 +145,7 @@ async def test_another_caption_out_of_distribution_is_a_guess_too() -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return replace(SURE, out_of_distribution=True, alternatives=(other,))
 
-    # The words in which it is said that it guesses are no words of the caption that is shown.
+    # The words that express doubt are not words of the shown caption.
     shown = replies.captioned(replace(SURE, out_of_distribution=True))
     answer = await answers(caption).another(b"", 1, shown)
     assert answer.text == replies.captioned(other) == f"{replies.GUESS}this is the only cat."

@@ -148,7 +148,7 @@ async def test_no_photo_is_lost_however_often_the_bot_is_killed(
                 await asyncio.sleep(chance.uniform(0, 0.2))
                 await chats[number % 2].send()
 
-        async with life(tmp_path, **keys):  # a direct message is looked back for once it is known
+        async with life(tmp_path, **keys):  # a private chat is backfilled once it is known
             await asyncio.gather(*(chat.up(1) for chat in chats))
             await chats[1].send()
             await until(lambda: bool(chats[1].answers()))

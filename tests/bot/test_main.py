@@ -219,7 +219,7 @@ def test_check_counts_who_is_allowed(
 def test_the_version_is_that_of_the_installed_package(
     settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings.setenv("WEB_PORT", "x")  # no setting is read for it
+    settings.setenv("WEB_PORT", "x")  # the version needs no settings
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"{version('photo-captioner')}\n"

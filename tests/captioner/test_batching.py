@@ -159,7 +159,7 @@ async def test_a_forward_that_loses_a_result_is_an_error() -> None:
             await batcher.submit(1)
 
 
-async def test_leaving_finishes_what_was_submitted_and_accepts_no_more() -> None:
+async def test_closing_finishes_the_submitted_items_and_accepts_no_more() -> None:
     forward = Recorder()
     forward.go.clear()
     batcher = Batcher(forward, max_batch=2, max_wait=60)

@@ -22,7 +22,7 @@ PHOTOS = [photo_bytes(seed) for seed in range(6)]
 
 
 class Held(Captioner):
-    """A captioner whose batches wait until they are let go."""
+    """A captioner whose batches wait until they are released."""
 
     began: threading.Event
     go: threading.Event
@@ -185,7 +185,7 @@ async def test_too_many_photos_are_refused_at_once_and_the_others_answered(held:
         held.check_room()
 
 
-async def test_leaving_answers_accepted_photos_and_accepts_no_more(held: Held) -> None:
+async def test_closing_answers_accepted_photos_and_accepts_no_more(held: Held) -> None:
     await held.__aenter__()
     accepted = asyncio.create_task(held.caption(PHOTOS[0]))
     async with asyncio.timeout(5):

@@ -285,7 +285,7 @@ def test_a_failing_save_leaves_the_old_file(copied: Path, tiny: Trained) -> None
 
 
 def refused(path: Path) -> str:
-    """Return the reason for which a file is refused."""
+    """Return the reason why a file is refused."""
     with pytest.raises(CheckpointError) as caught:
         checkpoint.load(path)
     assert caught.value.path == path

@@ -245,7 +245,7 @@ def test_the_next_word_depends_on_the_photo_and_every_word_before(name: str) -> 
         of_other_photos = teach(model, photos().flip(0), TOKENS)
     assert not torch.isclose(logprobs, of_other_photos, atol=1e-3).all(-1).any()
     changed = ~torch.isclose(logprobs, after_another_word, atol=1e-3).all(-1)
-    # The first word is predicted before it is heard; nothing of the other captions changes.
+    # The first word is predicted before it is fed in; nothing in the other captions changes.
     assert changed.tolist() == [False, True, True, True] + [False] * (WORDS - 4)
 
 

@@ -31,7 +31,7 @@ def test_a_checkpoint_is_calibrated_measured_and_drawn(
     tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved, out = tmp_path / "calibrated.safetensors", tmp_path / "out"
-    # Half the sentences of a model of chance are above so little.
+    # Half the sentences of a random model are above so low a threshold.
     config = CalibrateConfig(tiny_file, data, right=0.1, out=out, save=saved, device="cpu")
 
     fitted = calibrate(config).calibration

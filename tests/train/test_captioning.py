@@ -109,7 +109,7 @@ def test_decoding_in_batches_is_decoding_at_once(
         ("mps", {"avx512_bf16": True}, False),
     ],
 )
-def test_half_precision_is_for_hardware_that_has_it(
+def test_half_precision_is_used_only_on_hardware_that_has_it(
     monkeypatch: pytest.MonkeyPatch, device: str, capabilities: dict[str, bool], fast: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)

@@ -1,4 +1,4 @@
-"""Runs side by side: the table, its files, and folders that are no runs."""
+"""Runs side by side: the table, its files, and folders that are not runs."""
 
 import csv
 import json

@@ -202,7 +202,7 @@ def test_the_frozen_phase_leaves_the_encoder_alone(
     assert all(torch.equal(kept[name], value) for name, value in given.items())
 
 
-def test_fine_tuning_changes_every_layer_of_the_encoder_but_no_statistics(
+def test_fine_tuning_changes_every_layer_of_the_encoder_but_not_its_statistics(
     bench: Bench, finished: Path
 ) -> None:
     given = given_weights(bench)
@@ -381,7 +381,7 @@ def test_a_resume_with_other_arguments_names_them(bench: Bench, finished: Path) 
 
 
 def test_a_run_may_be_resumed_from_another_place(bench: Bench, finished: Path) -> None:
-    """Where the files lie, and by how many processes photos are loaded, is not what it is."""
+    """The paths of files and the number of loading processes do not define a run."""
     elsewhere = bench.folder / "elsewhere.d" / bench.encoder_weights.name
     elsewhere.parent.mkdir()
     elsewhere.symlink_to(bench.encoder_weights)
@@ -532,7 +532,7 @@ def best_cider(run: Path) -> float:
 
 
 def command(config: FitConfig) -> list[str]:
-    """Say on a command line what a configuration says, `resume` aside."""
+    """Return the command line of a configuration, without `resume`."""
     words = ["fit", str(config.data), str(config.run)]
     for field in dataclasses.fields(FitConfig):
         value, option = getattr(config, field.name), "--" + field.name.replace("_", "-")

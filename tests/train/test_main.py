@@ -30,7 +30,7 @@ def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
         (["sweep", "nowhere", "runs"], "nowhere"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_exit_code_1(
+def test_an_error_is_one_line_and_exit_code_1(
     arguments: list[str],
     message: str,
     capsys: Captured,

@@ -1,4 +1,4 @@
-"""A run's folder: whose run it is, its figures, and its state."""
+"""A run's folder: its settings, its metrics, and its state."""
 
 import csv
 import dataclasses

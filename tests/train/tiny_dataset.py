@@ -26,7 +26,7 @@ CAPTIONS = (
 
 
 def write_dataset(folder: Path) -> Path:
-    """Write 24 photos and their captions as Flickr8k lies on disk: 12 train, 4 val, 8 test."""
+    """Write 24 photos and their captions in Flickr8k's layout: 12 train, 4 val, 8 test."""
     photos, texts = folder / "Flicker8k_Dataset", folder / "Flickr8k_text"
     photos.mkdir(parents=True)
     texts.mkdir()

@@ -173,7 +173,7 @@ async def test_automatic_captions_need_the_intent(world: World) -> None:
     assert not await world.chats.auto("discord", CHANNEL)
 
 
-async def test_only_those_who_manage_a_channel_switch_automatic_captions(
+async def test_only_people_who_manage_a_channel_switch_automatic_captions(
     world: World,
 ) -> None:
     world.fake.flags = GRANTED

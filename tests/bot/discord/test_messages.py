@@ -155,7 +155,7 @@ async def test_a_missing_permission_is_one_line_in_the_log(
     assert sum("HTTP 403, Missing Permissions" in reason for reason in reasons) == 1
 
 
-async def test_a_bug_costs_one_answer(world: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_fails_one_answer_alone(world: World, caplog: pytest.LogCaptureFixture) -> None:
     class Torn(ChatSettings):
         async def auto(self, platform: str, chat: str | int) -> bool:
             raise ZeroDivisionError

@@ -246,7 +246,7 @@ async def test_a_broken_form_is_refused(
         assert await documented(answer)
 
 
-async def test_a_body_that_is_not_as_compressed_as_it_says_is_refused(
+async def test_a_body_with_a_wrong_content_encoding_is_refused(
     url: str, client: ClientSession
 ) -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "image/jpeg"}
@@ -455,7 +455,7 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
 def written() -> Iterator[list[str]]:
     """Return the files that are opened for writing."""
     global WRITTEN
-    sys.addaudithook(_watch)  # cannot be taken away again: it rests while there is no list
+    sys.addaudithook(_watch)  # it cannot be removed again, and does nothing while there is no list
     WRITTEN = []
     yield WRITTEN
     WRITTEN = None

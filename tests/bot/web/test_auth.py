@@ -145,7 +145,7 @@ async def test_captions_and_metrics_need_the_token(
                 assert answer.headers["WWW-Authenticate"] == challenge or challenge is None
 
 
-async def test_the_token_opens_captions_and_metrics(client: ClientSession) -> None:
+async def test_the_token_gives_access_to_captions_and_metrics(client: ClientSession) -> None:
     async with serving(web_chat(web_token=SecretStr(TOKEN))) as url:
         for headers in (BEARER, {"Authorization": f"bearer  {TOKEN}"}):
             assert await status(client, url, **headers) == 200
@@ -265,7 +265,7 @@ async def test_other_names_that_resolve_to_this_machine_are_refused(host: str) -
 
 
 @pytest.mark.parametrize("fields", [{"web_behind_proxy": True}, {"web_host": "0.0.0.0"}])
-async def test_all_names_are_accepted_where_the_right_ones_are_unknown(
+async def test_all_names_are_accepted_if_the_right_ones_are_unknown(
     fields: dict[str, Any],
 ) -> None:
     assert await answered("captions.example", **fields) == 200

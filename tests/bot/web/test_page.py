@@ -382,7 +382,7 @@ async def test_a_person_without_a_token_can_try_again_later(leave: str, browser:
         await expect(page.locator(".said").first).to_have_text(DOG.text)
 
 
-async def test_a_token_works_in_a_browser_that_stores_nothing(browser: Browser) -> None:
+async def test_a_token_works_in_a_browser_without_storage(browser: Browser) -> None:
     async with opened(browser, token=TOKEN, allowed="401") as page:
         await page.add_init_script(
             "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error(); } })"
@@ -395,7 +395,7 @@ async def test_a_token_works_in_a_browser_that_stores_nothing(browser: Browser) 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (1440, 900)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_token_field_fits_phones_and_desks_by_day_and_night(
+async def test_the_token_field_fits_phones_and_desktops_in_light_and_dark(
     width: int, height: int, scheme: str, browser: Browser
 ) -> None:
     looks: dict[str, Any] = {
@@ -625,7 +625,7 @@ async def test_only_the_last_twenty_photos_are_kept(browser: Browser) -> None:
         assert await first.get_attribute("aria-label") == "photo 2.jpg"
 
 
-async def test_everything_works_without_a_store(browser: Browser) -> None:
+async def test_everything_works_without_browser_storage(browser: Browser) -> None:
     async with opened(browser) as page:
         await page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: null })")
         await page.reload()
@@ -649,7 +649,7 @@ async def test_about_describes_the_model_and_what_is_kept(browser: Browser) -> N
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 900), (1440, 900)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_fits_phones_and_desks_by_day_and_night(
+async def test_the_page_fits_phones_and_desktops_in_light_and_dark(
     width: int, height: int, scheme: str, browser: Browser
 ) -> None:
     phone = width < 500

@@ -48,7 +48,7 @@ def model_of(name: str, vocabulary_size: int = 29, end: float = 0.0) -> Model:
 @functools.cache
 def _built(name: str, vocabulary_size: int) -> Model:
     model = tiny_model(vocabulary_size=vocabulary_size, **MODELS[name])
-    model.encoder.resnet = torch.nn.Identity()  # the largest part, and no photo is seen here
+    model.encoder.resnet = torch.nn.Identity()  # the largest part, and no photo is encoded here
     return model
 
 
@@ -69,7 +69,7 @@ def sentences(candidates: list[list[Hypothesis]]) -> list[list[Words]]:
     return [[hypothesis.tokens for hypothesis in row] for row in candidates]
 
 
-# The same rules once more, as plain as they can be written: one photo, one sentence at a time.
+# The same rules again, written as plainly as possible: one photo, one sentence at a time.
 
 
 def speaker(model: Model, photo: torch.Tensor) -> Callable[[Words], list[float]]:
@@ -306,7 +306,7 @@ def test_where_no_sentence_ends_it_is_cut(options: Options, name: str) -> None:
 @every_strategy
 @pytest.mark.parametrize("end", [0.0, -math.inf])
 def test_a_sentence_ends_where_every_word_is_forbidden(options: Options, end: float) -> None:
-    # Two words, each once, do not make the five that are asked for.
+    # Two words, each used once, cannot make the five sentences that are asked for.
     strict = Options(**{**vars(options), "no_repeat_ngram": 1, "min_length": 5})
     for row in decode(model_of("lstm-additive", 6, end), 3, strict):
         for hypothesis in row:
@@ -314,7 +314,7 @@ def test_a_sentence_ends_where_every_word_is_forbidden(options: Options, end: fl
 
 
 @every_model
-def test_there_are_as_many_alternatives_as_asked_for_all_different_the_better_first(
+def test_the_requested_number_of_different_alternatives_is_returned_best_first(
     name: str,
 ) -> None:
     options = Options(beam=2, alternatives=6)
@@ -361,7 +361,7 @@ def test_alternatives_differ_in_as_many_words_as_asked_for(name: str, sample: bo
             words = set(hypothesis.tokens)
             for better in row[:index]:
                 assert len(words - set(better.tokens)) >= 0.3 * len(words)
-    # Where nothing need differ nothing is left out.
+    # If nothing has to differ, nothing is left out.
     assert any(len(row) > 1 for row in decode(model, 3, plain))
 
 

@@ -49,7 +49,7 @@ def segments(marker: int, body: bytes, count: int) -> bytes:
 
 
 def scans(count: int, side: int) -> bytes:
-    """Return a progressive JPEG that passes over all of its pixels so many times."""
+    """Return a progressive JPEG that passes over all of its pixels `count` times."""
     data = patched(PROGRESSIVE, PROGRESSIVE.index(b"\xff\xc2") + 5, ">HH", side, side)
     last = data[data.rindex(b"\xff\xda") : -2]
     return data[:-2] + (count - data.count(b"\xff\xda")) * last + data[-2:]

@@ -61,7 +61,7 @@ def tiled(side: int, width: int, height: int, count: int = 1) -> bytes:
 
 
 def directories(count: int) -> bytes:
-    """Return a picture followed by so many directories without tags."""
+    """Return a picture followed by `count` directories without tags."""
     start = len(TIFF) + len(TIFF) % 2
     (first,) = struct.unpack_from("<I", TIFF, 4)
     (entries,) = struct.unpack_from("<H", TIFF, first)

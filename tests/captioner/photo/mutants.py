@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from tests.pictures import VALID
 
-NEAR = 300  # bytes in which most formats keep what they say of themselves
+NEAR = 300  # bytes in which most formats keep their headers
 LENGTHS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
 def mutants(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Yield so many files with their names; a seed always gives the same ones."""
+    """Yield `count` files with their names; a seed always gives the same ones."""
     for number in range(count):
         chance = random.Random(f"{seed}, {number}")
         name = chance.choice(sorted(VALID))

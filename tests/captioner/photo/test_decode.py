@@ -418,7 +418,7 @@ def test_a_photo_of_too_many_pixels_is_refused_before_they_are_decoded(format_: 
 @pytest.mark.parametrize("format_", each_format())
 def test_a_bomb_is_refused_before_its_pixels_are_decoded(format_: str) -> None:
     data, before = claiming(format_, 60_000), pixel_buffers()
-    # The AVIF library takes such a header for nonsense.
+    # The AVIF library does not accept such a header.
     assert refusal(data).kind == ("damaged" if format_ == "AVIF" else "far too many pixels")
     assert pixel_buffers() == before
 

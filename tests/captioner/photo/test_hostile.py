@@ -12,7 +12,7 @@ from tests.captioner.photo.hostile import HOSTILE, READABLE
 from tests.captioner.photo.mutants import mutants
 from tests.conftest import LONG, photo_bytes
 
-SECONDS = 20.0  # a file may take; all but one take a few on a busy machine
+SECONDS = 20.0  # for each file; all but one take a few, even on a busy machine
 ENDLESS = "JPEG, a million EXIF segments"  # takes longer by far
 # These take seconds to make or to read; `make test-all` has them read too.
 SLOW = {
@@ -36,7 +36,7 @@ async def unpacked(sandbox: Sandbox, data: bytes) -> tuple[int, ...] | None:
 
 
 @pytest.mark.parametrize("first", ["JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "HEIC"])
-async def test_a_hostile_file_is_read_or_refused_as_it_deserves(first: str) -> None:
+async def test_a_hostile_file_is_read_or_refused_as_expected(first: str) -> None:
     files = {
         name: make
         for name, make in HOSTILE.items()

@@ -174,7 +174,7 @@ async def test_photos_are_decoded_in_the_order_in_which_they_came() -> None:
     assert order == list(range(len(PHOTOS)))
 
 
-async def test_leaving_finishes_the_work_and_ends_the_workers() -> None:
+async def test_closing_finishes_the_work_and_ends_the_workers() -> None:
     async with Sandbox(workers=1) as sandbox:
         process = await worker(sandbox)
         asked = [asyncio.create_task(assert_read(sandbox, photo)) for photo in PHOTOS]
@@ -184,7 +184,7 @@ async def test_leaving_finishes_the_work_and_ends_the_workers() -> None:
 
 
 @on_linux
-async def test_leaving_right_after_a_worker_was_killed_leaves_none_behind(slow: bytes) -> None:
+async def test_closing_right_after_a_worker_was_killed_leaves_none_running(slow: bytes) -> None:
     async with Sandbox(Limits(seconds=SECONDS), workers=1) as sandbox:
         process = await worker(sandbox)
         with pytest.raises(BadImage):
@@ -192,7 +192,7 @@ async def test_leaving_right_after_a_worker_was_killed_leaves_none_behind(slow: 
     assert process.returncode == -signal.SIGKILL
 
 
-async def test_leaving_while_the_workers_start_leaves_none_behind() -> None:
+async def test_closing_while_the_workers_start_leaves_none_running() -> None:
     async with Sandbox(workers=2) as sandbox:
         starting = list(sandbox._workers)
         await asyncio.sleep(0.05)
@@ -332,7 +332,7 @@ def message(text: str, behind: int = 0, body: str = "") -> str:
         message('{"refused":"too many bytes","numbers":{"size":1}}'),
     ],
 )
-async def test_a_worker_that_answers_nonsense_is_not_believed(
+async def test_a_worker_that_answers_nonsense_is_not_trusted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reply: str
 ) -> None:
     lying = rf"printf '\0\0\0\2\0\0\0\0{{}}'; head -c 20 >/dev/null; printf '{reply}'; exec sleep 9"

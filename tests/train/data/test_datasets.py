@@ -96,7 +96,7 @@ def test_a_photo_in_two_split_lists_stays_in_the_first(tmp_path: Path) -> None:
     assert dataset.problems == ("a.jpg is in 'test' too; it stays in 'train'.",)
 
 
-def test_broken_lines_cost_only_themselves(tmp_path: Path) -> None:
+def test_only_broken_lines_are_left_out(tmp_path: Path) -> None:
     lines = b"no tab here\na.jpg#0\tA good line .\na.jpg#1\tCaf\xe9 .\n\na.jpg#2\t \n"
     lay(tmp_path, {"Flickr8k.token.txt": lines, **photos("Flicker8k_Dataset", "a.jpg")})
     dataset = read(tmp_path)
@@ -216,7 +216,7 @@ def test_karpathys_entries_that_make_no_sense_are_named(tmp_path: Path) -> None:
     )
 
 
-def test_of_three_json_files_in_one_folder_the_one_with_photos_is_read(tmp_path: Path) -> None:
+def test_among_three_json_files_in_one_folder_the_one_with_photos_is_read(tmp_path: Path) -> None:
     text = karpathy(("a.jpg", "train", ["A dog ."]))
     lay(tmp_path, {f"dataset_{name}.json": text for name in ("coco", "flickr8k", "flickr30k")})
     lay(tmp_path, photos("flickr30k-images", "a.jpg"))
@@ -324,7 +324,7 @@ def test_a_folder_with_a_csv(tmp_path: Path) -> None:
     assert dataset.records[0].captions == ("A cat, asleep", "A tabby")
 
 
-def test_broken_rows_of_a_csv_cost_only_themselves(tmp_path: Path) -> None:
+def test_only_broken_rows_of_a_csv_are_left_out(tmp_path: Path) -> None:
     lines = (
         "photo,caption,split\n"
         'a.jpg,"A forgotten mark,train\n'
@@ -347,7 +347,7 @@ def test_broken_rows_of_a_csv_cost_only_themselves(tmp_path: Path) -> None:
     )
 
 
-def test_a_csv_without_the_columns_is_refused_with_those_it_has(tmp_path: Path) -> None:
+def test_the_error_for_a_csv_without_the_columns_names_those_it_has(tmp_path: Path) -> None:
     lay(tmp_path, {"captions.csv": "file;text\na.jpg;A dog\n", **photos(".", "a.jpg")})
     with pytest.raises(DatasetError, match=r"captions\.csv cannot be read.*photo and caption.*;"):
         read(tmp_path)
@@ -360,7 +360,7 @@ def test_a_broken_json_is_named(tmp_path: Path, content: str) -> None:
         read(tmp_path)
 
 
-def test_a_dataset_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> None:
+def test_a_dataset_without_a_usable_photo_is_an_error(tmp_path: Path) -> None:
     lay(tmp_path, {"captions.csv": "photo,caption\na.jpg,A dog\n"})
     with pytest.raises(
         DatasetError, match=r"captions\.csv names can be used\. The photo a\.jpg is missing"
@@ -368,7 +368,7 @@ def test_a_dataset_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_folder_without_a_known_layout_is_refused_with_those_that_are(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_layout_names_the_known_ones(tmp_path: Path) -> None:
     lay(tmp_path, {"Flickr8k.token.txt": tokens("a.jpg"), "other/a.jpg": b""})
     with pytest.raises(DatasetError) as caught:
         read(tmp_path)
@@ -382,7 +382,7 @@ def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
         read(tmp_path / "nowhere")
 
 
-def test_photos_are_named_by_as_much_of_their_path_as_keeps_them_apart(tmp_path: Path) -> None:
+def test_photos_are_named_by_the_shortest_distinct_ends_of_their_paths(tmp_path: Path) -> None:
     flat = [tmp_path / "photos" / name for name in ("1.jpg", "2.jpg")]
     assert short_names(flat, tmp_path) == {flat[0]: "1.jpg", flat[1]: "2.jpg"}
 

@@ -152,7 +152,7 @@ def test_a_server_without_ranges_starts_again(site: Site, tmp_path: Path) -> Non
     assert unpacked(tmp_path) == PHOTOS
 
 
-def test_nothing_of_the_first_try_is_kept_where_the_second_starts_again(
+def test_a_second_try_that_starts_again_keeps_nothing_of_the_first(
     site: Site, tmp_path: Path
 ) -> None:
     archive = offer(site, zipped(PHOTOS))
@@ -186,7 +186,7 @@ def test_a_missing_file_is_an_error_at_once(site: Site, tmp_path: Path) -> None:
     assert len(site.asked) == 1
 
 
-def test_a_complete_dataset_is_not_asked_for_again(site: Site, tmp_path: Path) -> None:
+def test_a_complete_dataset_is_not_requested_again(site: Site, tmp_path: Path) -> None:
     archive = offer(site, zipped(PHOTOS))
     get(archive, root=tmp_path)
     get(archive, root=tmp_path)
@@ -247,12 +247,12 @@ def test_a_zip_that_writes_outside_the_folder_is_refused_whole(
     assert unpacked(tmp_path).keys() == {"data/photos.zip"}
 
 
-def test_what_is_no_zip_is_an_error(site: Site, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_zip_is_an_error(site: Site, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match=r"photos\.zip cannot be unpacked: .*zip"):
         get(offer(site, b"no archive at all"), root=tmp_path)
 
 
-def test_only_the_members_asked_for_are_unpacked(site: Site, tmp_path: Path) -> None:
+def test_only_the_requested_members_are_unpacked(site: Site, tmp_path: Path) -> None:
     get(offer(site, zipped(PHOTOS), only=("photos/b.jpg",)), root=tmp_path)
     assert unpacked(tmp_path) == {"photos/b.jpg": b"second"}
 
@@ -262,7 +262,7 @@ def test_a_member_that_is_not_there_is_an_error(site: Site, tmp_path: Path) -> N
         get(offer(site, zipped(PHOTOS), only=("c.jpg",)), root=tmp_path)
 
 
-def test_what_a_mac_adds_to_a_zip_is_left_out(site: Site, tmp_path: Path) -> None:
+def test_files_that_macos_adds_to_a_zip_are_left_out(site: Site, tmp_path: Path) -> None:
     get(offer(site, zipped(PHOTOS | {"__MACOSX/photos/._a.jpg": b"mac"})), root=tmp_path)
     assert unpacked(tmp_path) == PHOTOS
 

@@ -24,7 +24,7 @@ def record(*captions: str) -> Record:
 
 
 def grids(count: int) -> np.ndarray[Any, Any]:
-    """Make images that can be told apart: each is full of its own number."""
+    """Make images that all differ: each is filled with its own number."""
     return np.arange(count, dtype=np.float16)[:, None, None] * np.ones((1, 4, 6), np.float16)
 
 
@@ -94,7 +94,7 @@ def test_a_photo_with_fewer_captions_has_rows_of_padding_alone() -> None:
     assert [bool((row == PAD).all()) for row in tokens] == [False, True, True, *[False] * 3]
 
 
-def test_of_more_captions_some_are_drawn_without_repetition() -> None:
+def test_surplus_captions_are_sampled_without_repetition() -> None:
     words = ["dog", "cat", "runs", "sits", "on", "the", "side"]
     drawn = []
     for seed in range(12):
@@ -134,7 +134,7 @@ def test_every_row_is_a_caption_or_padding(texts: list[list[str]]) -> None:
         assert all(kept[0] == START for kept in spoken if len(kept))
 
 
-def test_the_order_is_drawn_by_the_seed_alone() -> None:
+def test_the_order_depends_on_the_seed_alone() -> None:
     records = [record(PLAIN)] * 20
 
     def order(seed: int) -> list[float]:
@@ -214,7 +214,7 @@ def test_one_caption_that_names_a_side_is_enough() -> None:
     assert list(dataset.sided) == [True, False]
 
 
-def test_a_rectangle_is_blanked_of_the_share_of_photos_that_is_asked_for() -> None:
+def test_a_rectangle_is_blanked_in_the_requested_share_of_photos() -> None:
     dataset = photo_dataset(
         half_dark(), [record(PLAIN)], VOCABULARY, 6, augmentation=Augmentation(erase=0.5)
     )
@@ -225,7 +225,7 @@ def test_a_rectangle_is_blanked_of_the_share_of_photos_that_is_asked_for() -> No
     assert 15 <= sum(blanked) <= 45
 
 
-def test_a_crop_leaves_as_much_as_is_asked_for() -> None:
+def test_a_crop_keeps_at_least_the_requested_share() -> None:
     ramp = np.broadcast_to(np.arange(0, 192, 4, dtype=np.uint8), (1, 3, 48, 48))
     shares = {}
     for crop in (0.2, 0.9):

@@ -55,7 +55,9 @@ def test_a_word_that_no_reference_has_counts_as_the_rarest() -> None:
     assert found.mean(-1)[:, 0] == pytest.approx(published(captions, references))
 
 
-def test_a_caption_has_ten_with_itself_and_less_with_any_other(references: list[Captions]) -> None:
+def test_a_caption_scores_ten_with_itself_and_less_with_any_other(
+    references: list[Captions],
+) -> None:
     captions = table(references)
     found = CiderD(references)(captions, captions)
     long = (captions != PAD).sum(-1) >= 4
@@ -64,7 +66,7 @@ def test_a_caption_has_ten_with_itself_and_less_with_any_other(references: list[
     assert np.allclose(found[:, 0, 1], found[:, 0, 1])
 
 
-def test_the_end_is_a_word_that_a_caption_which_stops_in_the_middle_misses() -> None:
+def test_a_caption_that_stops_in_the_middle_misses_the_end_token() -> None:
     whole = [4, 5, 6, 7, END]
     references = [[whole], [[8, 9, 10, END]]]
     cut = [4, 5, 6, 7]

@@ -1,4 +1,4 @@
-"""Confidences that are fitted come true."""
+"""Captions are right as often as fitted confidences say."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def captions(count: int, seed: int) -> tuple[Reals, Reals]:
     return features, np.where(right, 50.1, 50.0)
 
 
-def test_what_is_fitted_is_what_the_captions_were_drawn_from() -> None:
+def test_the_fit_recovers_the_distribution_of_the_captions() -> None:
     fitted = fit(*captions(50_000, seed=1))
 
     assert fitted.right == 50
@@ -70,8 +70,8 @@ def test_a_held_out_confidence_depends_on_the_other_captions_alone() -> None:
         assert changed.sum() == 36  # all but those of its fold
 
 
-def test_the_library_fits_what_our_own_code_fitted() -> None:
-    """The figures are those of Newton's method with Platt's targets, by which we shipped."""
+def test_the_library_fits_the_same_as_our_earlier_code() -> None:
+    """The figures are those of the code that fitted the shipped models: Newton, Platt's targets."""
     features, cider = captions(200, seed=6)
     fitted = fit(features, cider)
     figures = (fitted.intercept, fitted.mean, fitted.length, fitted.match)

@@ -106,7 +106,7 @@ def test_a_damaged_file_is_named(weights: Path, tmp_path: Path, kept: int) -> No
         load_weights(build(), "resnet18", str(path))
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_instead_of_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EncoderWeightsError, match="not a safetensors file"):
         load_weights(build(), "resnet18", str(tmp_path))
 
@@ -118,7 +118,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Serve what lies in `tmp_path / "served"`, as torchvision's address does."""
+    """Serve the files in `tmp_path / "served"`, as torchvision's address does."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     (tmp_path / "served").mkdir()

@@ -5,7 +5,7 @@ import numpy as np
 from train.fitting.out_of_distribution import fit
 
 
-def test_the_library_fits_what_our_own_code_fitted() -> None:
+def test_the_library_fits_the_same_as_our_earlier_code() -> None:
     chance = np.random.default_rng(7)
     mixing = np.array([[1, 0.5, 0], [0, 2, 0.3], [0, 0, 0.1]])
     training = (chance.normal(size=(40, 3)) @ mixing).astype(np.float32)

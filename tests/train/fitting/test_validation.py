@@ -33,7 +33,7 @@ METRICS = Metrics(2, "frozen", 3.5, 3.25, 40.5, 12.5, 6e-4, 61.7)
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    """Photos of 64 pixels, which the encoder sees as four regions, and grids of chance."""
+    """Photos of 64 pixels, which the encoder divides into four regions, and random grids."""
     records = read(write_dataset(tmp_path_factory.mktemp("validation") / "data")).split("test")
     chance = np.random.default_rng(1)
     photos = np.stack(

@@ -58,7 +58,7 @@ class Page(HTMLParser):
                 self._in_caption = False
 
     def after(self, text: str) -> str:
-        """Give the text that follows another: a table's value after its name."""
+        """Return the text that follows another: a table's value after its name."""
         return self.texts[self.texts.index(text) + 1]
 
 

@@ -150,7 +150,7 @@ def test_an_empty_sheet_is_refused(tmp_path: Path, samples: int, columns: int) -
         draw_sample_sheet([sample] * samples, tmp_path / "samples.png", columns)
 
 
-def test_a_failed_drawing_leaves_the_old_picture_and_no_litter(tmp_path: Path) -> None:
+def test_a_failed_drawing_leaves_the_old_picture_and_nothing_else(tmp_path: Path) -> None:
     png = tmp_path / "out" / "samples.png"
     draw_sample_sheet([Sample(photo_file(tmp_path, "red"), "A square.", "")], png)
     before = png.read_bytes()
@@ -161,7 +161,7 @@ def test_a_failed_drawing_leaves_the_old_picture_and_no_litter(tmp_path: Path) -
     assert list(png.parent.iterdir()) == [png]
 
 
-def test_a_picture_that_cannot_take_its_place_leaves_no_litter(tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_moved_into_place_leaves_nothing_behind(tmp_path: Path) -> None:
     taken = tmp_path / "out" / "curves.png"
     taken.mkdir(parents=True)
 

@@ -6,7 +6,7 @@ import pytest
 from train.scoring.calibration_error import calibration_error, reliability
 
 
-def test_captions_are_gathered_by_tenths_and_empty_ones_left_out() -> None:
+def test_captions_are_grouped_by_tenths_and_empty_bins_left_out() -> None:
     confidences = np.array([0.91, 0.0, 0.08, 1.0, 0.5])
     right = np.array([True, False, True, False, True])
 
@@ -23,7 +23,7 @@ def test_the_error_is_the_gap_of_each_bin_weighed_by_its_captions() -> None:
     assert calibration_error(confidences, right) == pytest.approx(0.4 * 0.25 + 0.2 * 0.95)
 
 
-def test_confidences_that_come_true_have_no_error_and_certain_ones_that_do_not_have_all() -> None:
+def test_perfect_confidences_have_no_error_and_certain_wrong_ones_the_largest() -> None:
     confidences = np.repeat([0.2, 0.8], 10)
     right = np.array(([True] * 2 + [False] * 8) + ([True] * 8 + [False] * 2))
 
@@ -31,7 +31,7 @@ def test_confidences_that_come_true_have_no_error_and_certain_ones_that_do_not_h
     assert calibration_error(np.ones(4), np.zeros(4, bool)) == 1
 
 
-def test_the_library_gives_what_our_own_code_gave() -> None:
+def test_the_library_gives_the_same_as_our_earlier_code() -> None:
     chance = np.random.default_rng(7)
     confidences = chance.random(500)
     right = chance.random(500) < confidences**2

@@ -1,4 +1,4 @@
-"""The tokenizer in pure Python, sentence by sentence and beside the Java one that it stands for."""
+"""The tokenizer in pure Python, sentence by sentence, and compared with the Java tokenizer."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Scores beside the papers' formulas, with Java, without it, and with one that does not run."""
+"""Scores compared with the papers' formulas: with Java, without it, and with one that fails."""
 
 import shutil
 import sys
@@ -180,7 +180,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"a": ["x"]}, {"a": " ... "}, "Photo a has an empty caption"),
     ],
 )
-def test_what_cannot_be_scored_names_its_photo(
+def test_the_error_for_captions_that_cannot_be_scored_names_the_photo(
     references: dict[str, list[str]], captions: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
