@@ -20,7 +20,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reord
 
 .PHONY: run install test test-all lint constraints clean help
 
-run: $(SERVING)  ## the web chat, and each platform whose token is in .env; GPU=0 or GPU=1 decides by hand
+run: $(SERVING)  ## the web chat, and each platform whose token is in .env; GPU=0 or GPU=1 overrides the choice
 	exec $(BIN)/python -m bot
 
 install: $(SERVING)  ## what `make run` installs, without starting anything

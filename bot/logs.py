@@ -165,5 +165,5 @@ def _log_uncaught(
 
 def _log_uncaught_in_thread(failure: threading.ExceptHookArgs) -> None:
     if failure.exc_value is not None and failure.exc_type is not SystemExit:
-        trouble = (failure.exc_type, failure.exc_value, failure.exc_traceback)
-        log.critical("uncaught exception in a thread", exc_info=trouble)
+        exc_info = (failure.exc_type, failure.exc_value, failure.exc_traceback)
+        log.critical("uncaught exception in a thread", exc_info=exc_info)

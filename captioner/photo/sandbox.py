@@ -158,8 +158,8 @@ class Sandbox:
         try:
             await process.stdout.readexactly(len(READY))
         except asyncio.IncompleteReadError as error:
-            said = (await _end(process)).decode(errors="replace").strip()
-            reason = said.rpartition("\n")[2] or f"status {process.returncode}"
+            output = (await _end(process)).decode(errors="replace").strip()
+            reason = output.rpartition("\n")[2] or f"status {process.returncode}"
             raise RuntimeError(f"a process to decode photos did not start: {reason}") from error
         except asyncio.CancelledError:
             await _end(process)
@@ -226,8 +226,8 @@ async def _end(process: Process) -> bytes:
         await asyncio.wait_for(process.wait(), GRACE)
     except TimeoutError:
         _kill(process)
-    _, said = await process.communicate()
+    _, output = await process.communicate()
     with suppress(ConnectionError):  # it ended before it had read everything
         await process.stdin.wait_closed()
     log.debug("a worker ended with status %s", process.returncode)
-    return said
+    return output

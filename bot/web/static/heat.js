@@ -47,17 +47,17 @@ export class Heat {
   #draw(map) {
     this.#shown = map;
     const { width, height } = this.#canvas;
-    const seen = smooth(map, width, height);
+    const weights = smooth(map, width, height);
     const lit = this.#context.createImageData(width, height);
     const [photo, out] = [this.#photo, lit.data];
-    for (let pixel = 0, at = 0; pixel < seen.length; pixel += 1, at += 4) {
-      const look = seen[pixel];
+    for (let pixel = 0, at = 0; pixel < weights.length; pixel += 1, at += 4) {
+      const weight = weights[pixel];
       const grey =
         (photo[at] * LUMA[0] + photo[at + 1] * LUMA[1] + photo[at + 2] * LUMA[2]) * DARKEST;
       for (let c = 0; c < 3; c += 1) {
         const colour = photo[at + c];
-        const warm = colour + (WARM[c] - colour) * WARMTH * look;
-        out[at + c] = grey + (warm - grey) * look;
+        const warm = colour + (WARM[c] - colour) * WARMTH * weight;
+        out[at + c] = grey + (warm - grey) * weight;
       }
       out[at + 3] = 255;
     }
