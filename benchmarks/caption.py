@@ -3,7 +3,7 @@
     python benchmarks/caption.py examples --threads 1 --megapixels 2
 
 It measures the network that is served: the exported one if it is next to the checkpoint and there
-is no GPU, otherwise PyTorch's; `--runtime` overrides the choice. It prints milliseconds per photo at
+is no GPU, otherwise PyTorch's; `--runtime` overrides this. It prints milliseconds per photo at
 batch size 1 (median and 95th percentile), photos per second at batch sizes 8 and 32, and how the
 time is divided among decoding the file, the encoder and the decoder.
 """
