@@ -36,7 +36,7 @@ lint: $(VENV)/dev.stamp  ## style, spelling, dependencies and types
 	$(BIN)/ruff format --check .
 	$(BIN)/typos
 	$(BIN)/deptry .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 
 constraints: | $(BIN)/python  ## pin the newest versions of all that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv

@@ -23,8 +23,8 @@ def fit(features: Reals, cider: Reals, right: float = RIGHT) -> Calibration:
         right: the CIDEr-D above which a caption is called right.
     """
     # scikit-learn takes a second to import, and only calibration needs it.
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped, unused-ignore]
-    from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped, unused-ignore]
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
 
     targets = _platt_targets(cider > right)
     # scikit-learn has no soft targets: each caption counts twice, as right and as wrong.
@@ -49,7 +49,7 @@ def cross_validated(features: Reals, cider: Reals, right: float = RIGHT) -> Real
     Returns:
         `(captions,)`, 0..1.
     """
-    from sklearn.model_selection import KFold  # type: ignore[import-untyped, unused-ignore]
+    from sklearn.model_selection import KFold
 
     order = np.random.default_rng(0).permutation(len(cider))
     confidences = np.empty(len(cider))

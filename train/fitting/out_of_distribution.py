@@ -28,7 +28,7 @@ def fit(training: Floats, others: Floats) -> OutOfDistributionDetector:
         DatasetError: the network encodes the training photos all alike.
     """
     # scikit-learn takes a second to import, and only calibration needs it.
-    from sklearn.covariance import ShrunkCovariance  # type: ignore[import-untyped, unused-ignore]
+    from sklearn.covariance import ShrunkCovariance
 
     exact = training.astype(np.float64)
     if exact.var(0).mean() < ALIKE:

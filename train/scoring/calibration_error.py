@@ -28,7 +28,7 @@ def reliability(confidences: Reals, right: Truths) -> list[Bin]:
         right: `(captions,)`.
     """
     # scikit-learn takes a second to import, and most evaluations do not need it.
-    from sklearn.calibration import calibration_curve  # type: ignore[import-untyped, unused-ignore]
+    from sklearn.calibration import calibration_curve
 
     shares, means = calibration_curve(right, confidences, n_bins=BINS)
     # The library does not return the counts: in its bins, too, an upper edge belongs to the bin.
