@@ -235,7 +235,7 @@ def _model(path: Path, config: ModelConfig, tensors: "dict[str, torch.Tensor]") 
     if config.tie_embeddings and TIED[1] in tensors:
         tensors[TIED[0]] = tensors[TIED[1]]
     try:
-        model = Model(config)
+        model = Model.without_weights(config)
         model.load_state_dict(tensors)
     except (RuntimeError, TypeError) as error:
         raise CheckpointError(path, "its tensors do not fit its configuration") from error

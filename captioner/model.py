@@ -5,7 +5,7 @@ deep output layer. Without attention every word gets the mean of the whole grid 
 in LRCN (Donahue et al., CVPR 2015, arXiv:1411.4389).
 """
 
-from typing import Any
+from typing import Any, Self
 
 import numpy.typing as npt
 import torch
@@ -119,7 +119,11 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(embedding, config.vocabulary_size)
         if config.tie_embeddings:
-            self.output.weight = self.embedding.weight
+            self.tie()
+
+    def tie(self) -> None:
+        """Have the output layer share the weights of the embedding."""
+        self.output.weight = self.embedding.weight
 
     def prepare(self, regions: torch.Tensor, pooled: torch.Tensor) -> Memory:
         """Compute once what every step uses.
@@ -182,6 +186,16 @@ class Model(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
+
+    @classmethod
+    def without_weights(cls, config: ModelConfig) -> Self:
+        """Build a network whose weights are to be loaded; to draw millions at random takes time."""
+        with torch.device("meta"):
+            model = cls(config)
+        model.to_empty(device="cpu")
+        if config.tie_embeddings:
+            model.decoder.tie()  # each had got memory of its own
+        return model
 
     def encode(self, photos: torch.Tensor) -> Memory:
         """Encode normalized photos `(batch, 3, height, width)`."""

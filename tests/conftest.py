@@ -1,5 +1,6 @@
 """What the tests share: a tiny real model, built in a second, and small real photos."""
 
+import copy
 import io
 import logging
 import os
@@ -7,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,9 +72,16 @@ def tiny_model(seed: int = 4, **fields: Any) -> Model:
     Its weights are random, and scaled so that each photo gets a sentence of its own, and a
     sentence ends where the photo has it end.
     """
+    return copy.deepcopy(_tiny_model(seed, tuple(sorted(fields.items()))))
+
+
+@cache
+def _tiny_model(seed: int, fields: tuple[tuple[str, Any], ...]) -> Model:
     small = {"encoder": "resnet18", "embedding_size": 32, "hidden_size": 32}
     torch.manual_seed(seed)
-    model = Model(ModelConfig(**{"vocabulary_size": len(VOCABULARY), **small, **fields})).eval()
+    model = Model(
+        ModelConfig(**{"vocabulary_size": len(VOCABULARY), **small, **dict(fields)})
+    ).eval()
     with torch.no_grad():
         projection = model.encoder.projection
         common = model.encoder.grid(torch.randn(8, 3, 64, 64)).mean((0, 1))
