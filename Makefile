@@ -16,7 +16,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --no-compile --constraint constraint
 # pip would compile on one core, and take twice as long. A file that is not for this Python, such as
 # a template, is no reason to stop.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --cov
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: run install test test-all lint constraints clean help
 
@@ -28,8 +28,8 @@ install: $(SERVING)  ## what `make run` installs, without starting anything
 test: lint  ## lint, types and tests, as CI runs them
 	$(PYTEST)
 
-test-all: lint  ## the same, with the long versions of the tests and a real installation
-	TEST_ALL=1 $(PYTEST)
+test-all: lint  ## the same with coverage, the long versions of the tests and a real installation
+	TEST_ALL=1 $(PYTEST) --cov
 
 lint: $(VENV)/dev.stamp  ## style, spelling, dependencies and types
 	$(BIN)/ruff check .
