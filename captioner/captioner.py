@@ -30,7 +30,7 @@ from captioner.result import Caption, compose
 from captioner.runtime import select
 from captioner.runtime.protocols import Memory, Runnable
 from captioner.runtime.select import Runtime
-from captioner.serving import DEFAULT_SERVING, Measurement, Observe, ServingConfig
+from captioner.serving import Measurement, Observe, ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Captioner:
         self,
         metadata: Metadata,
         network: Runnable[Any],
-        serving: ServingConfig = DEFAULT_SERVING,
+        serving: ServingConfig = ServingConfig(),
         observe: Observe | None = None,
     ) -> None:
         """Serve a network; nothing runs before `async with`.
@@ -86,7 +86,7 @@ class Captioner:
         device: str = "auto",
         *,
         runtime: Runtime = "auto",
-        serving: ServingConfig = DEFAULT_SERVING,
+        serving: ServingConfig = ServingConfig(),
         observe: Observe | None = None,
     ) -> Self:
         """Read a checkpoint, or the network that was exported from it.

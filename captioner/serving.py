@@ -20,9 +20,6 @@ class ServingConfig:
     decoders: int | None = None  # processes that decode photos; None: one per core, at least two
 
 
-DEFAULT_SERVING = ServingConfig()
-
-
 @dataclass(frozen=True)
 class Measurement:
     """What one stage took for one photo's file, or for one batch."""
