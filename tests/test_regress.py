@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmark import BENCHMARKS, ROOT, exported, photos
-from tests.conftest import Trained
+from tests.benchmark import BENCHMARKS, ROOT, photos
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="revisions are git's")
 
@@ -88,15 +87,14 @@ def test_the_exit_status_tells_whether_the_new_revision_is_slower(
     assert_nothing_is_left(repository)
 
 
-def test_this_captioner_is_timed_from_its_own_revision(tiny: Trained, tmp_path: Path) -> None:
+def test_this_captioner_is_timed_from_its_own_revision(served_file: Path, tmp_path: Path) -> None:
     repository = tmp_path / "repository"
-    (repository / "captioner").mkdir(parents=True)
+    left_out = shutil.ignore_patterns("weights", "__pycache__")
+    shutil.copytree(ROOT / "captioner", repository / "captioner", ignore=left_out)
     git(repository, "init", "--quiet")
-    for path in (ROOT / "captioner").glob("*.py"):
-        shutil.copy(path, repository / "captioner")
     commit(repository)
     process = compare(
-        *(repository, "HEAD", "HEAD", "--checkpoint", exported(tiny, tmp_path)),
+        *(repository, "HEAD", "HEAD", "--checkpoint", served_file),
         *("--rounds", 1, "--repeats", 1, "--tolerance", 1000),
     )
     said, error = process.communicate()
