@@ -5,10 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from captioner import checkpoint
-from tests.conftest import Trained, photo_bytes
+from tests.conftest import photo_bytes
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -19,18 +16,6 @@ def photos(folder: Path) -> Path:
     for seed in range(3):
         (folder / f"{seed}.jpg").write_bytes(photo_bytes(seed))
     return folder
-
-
-def exported(model: Trained, folder: Path) -> Path:
-    """Write a checkpoint with its exported network next to it, and return its path."""
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnx")
-    from captioner.export.command import main
-
-    path = folder / "exported.safetensors"
-    checkpoint.save(path, *model)
-    assert main(["--checkpoint", str(path), "--photos", str(photos(folder))]) == 0
-    return path
 
 
 def run(

@@ -6,21 +6,15 @@ from pathlib import Path
 import pytest
 
 from captioner.options import Options
-from tests.benchmark import exported, photos, rows, run
-from tests.conftest import Trained
+from tests.benchmark import photos, rows, run
 
 AT_ONCE = ("--patience", 0)  # the machine may be as busy as it likes
 
 
-@pytest.fixture(scope="module")
-def exported_file(tiny: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return exported(tiny, tmp_path_factory.mktemp("exported"))
-
-
-def test_a_load_is_answered_without_loss_and_drawn(exported_file: Path, tmp_path: Path) -> None:
+def test_a_load_is_answered_without_loss_and_drawn(served_file: Path, tmp_path: Path) -> None:
     plot = tmp_path / "load.png"
     done = run(
-        *("load.py", photos(tmp_path), "--checkpoint", exported_file, "--plot", plot),
+        *("load.py", photos(tmp_path), "--checkpoint", served_file, "--plot", plot),
         *("--callers", 4, "--seconds", 0.3, "--rates", 0.2, 1),
     )
     assert done.returncode == 0, done.stderr
@@ -37,10 +31,10 @@ def test_a_load_is_answered_without_loss_and_drawn(exported_file: Path, tmp_path
 
 @pytest.mark.parametrize("runtime", ["torch", "onnx"])
 def test_stages_are_timed_in_either_runtime(
-    runtime: str, exported_file: Path, tmp_path: Path
+    runtime: str, served_file: Path, tmp_path: Path
 ) -> None:
     done = run(
-        *("caption.py", photos(tmp_path), "--checkpoint", exported_file, "--repeats", 3),
+        *("caption.py", photos(tmp_path), "--checkpoint", served_file, "--repeats", 3),
         *("--runtime", runtime, "--device", "cpu", "--threads", 1, "--megapixels", 0.1),
     )
     assert done.returncode == 0, done.stderr
@@ -54,11 +48,11 @@ def test_stages_are_timed_in_either_runtime(
 
 
 def test_what_is_served_without_pytorch_is_timed_without_it(
-    exported_file: Path, tmp_path: Path
+    served_file: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('it is not needed')")
     done = run(
-        *("caption.py", photos(tmp_path), "--checkpoint", exported_file),
+        *("caption.py", photos(tmp_path), "--checkpoint", served_file),
         *("--device", "cpu", "--repeats", 1),
         path=tmp_path,
     )
@@ -66,9 +60,9 @@ def test_what_is_served_without_pytorch_is_timed_without_it(
     assert "resnet18, onnx on cpu" in done.stdout
 
 
-def test_starts_are_timed_and_weighed(exported_file: Path, tmp_path: Path) -> None:
+def test_starts_are_timed_and_weighed(served_file: Path, tmp_path: Path) -> None:
     done = run(
-        *("start.py", photos(tmp_path), "--checkpoint", exported_file, "--starts", 1, *AT_ONCE)
+        *("start.py", photos(tmp_path), "--checkpoint", served_file, "--starts", 1, *AT_ONCE)
     )
     assert done.returncode == 0, done.stderr
     _, command, bot, memory, _ = done.stdout.splitlines()
@@ -81,10 +75,10 @@ def test_starts_are_timed_and_weighed(exported_file: Path, tmp_path: Path) -> No
 
 
 def test_the_encoder_is_held_against_the_peak_of_the_machine(
-    exported_file: Path, tmp_path: Path
+    served_file: Path, tmp_path: Path
 ) -> None:
     done = run(
-        *("peak.py", photos(tmp_path), "--checkpoint", exported_file),
+        *("peak.py", photos(tmp_path), "--checkpoint", served_file),
         *("--threads", 1, "--repeats", 1, *AT_ONCE),
     )
     assert done.returncode == 0, done.stderr
@@ -96,21 +90,21 @@ def test_the_encoder_is_held_against_the_peak_of_the_machine(
     assert values["measured / lower bound, all in 8 bits"] > 0
 
 
-def test_memory_is_watched_over_all_photos(exported_file: Path, tmp_path: Path) -> None:
-    done = run("memory.py", photos(tmp_path), "--photos", 40, "--checkpoint", exported_file)
+def test_memory_is_watched_over_all_photos(served_file: Path, tmp_path: Path) -> None:
+    done = run("memory.py", photos(tmp_path), "--photos", 40, "--checkpoint", served_file)
     assert "{200: 40}" in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1 + 20 + 2
 
 
 def test_this_captioner_is_timed_as_a_network_and_as_deployed(
-    exported_file: Path, tmp_path: Path
+    served_file: Path, tmp_path: Path
 ) -> None:
     done = run(
         *(
             "against.py",
             photos(tmp_path),
             "--checkpoint",
-            exported_file,
+            served_file,
             "--captioners",
             "this one",
         ),

@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
+from tests.train.metrics import FROZEN, HEADER, TUNED, metrics_file
 from train import run_folder
 from train.run_folder import Metrics, Progress, RunError, best_epoch, read_metrics
 
@@ -202,17 +203,6 @@ def test_a_state_whose_writing_is_cut_off_leaves_the_one_before(
     save(tmp_path, training, Progress(3))
     assert run_folder.read_progress(tmp_path).epoch == 3
     assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
-
-
-HEADER = "epoch,phase,train_loss,val_loss,val_cider,val_bleu4,learning_rate,seconds\n"
-FROZEN = "1,frozen,4.1,4.0,0.2,0.05,0.0006,301.5\n2,frozen,3.2,3.4,0.4,0.12,0.0006,300.2\n"
-TUNED = "3,fine-tune,2.9,3.1,0.55,0.2,0.0001,3600.0\n"
-
-
-def metrics_file(folder: Path, text: str) -> Path:
-    path = folder / "metrics.csv"
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def test_the_lines_of_a_run_are_read_in_order(tmp_path: Path) -> None:

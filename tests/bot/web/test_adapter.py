@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from html.parser import HTMLParser
 from string import Template
@@ -27,18 +26,6 @@ from tests.bot.web.server import (
     until,
     web_chat,
 )
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[ClientSession]:
-    async with ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def url() -> AsyncIterator[str]:
-    async with serving(web_chat()) as address:
-        yield address
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from asyncio import StreamWriter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -32,18 +32,6 @@ from tests.bot.web.server import (
     web_chat,
 )
 from tests.conftest import failing
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[ClientSession]:
-    async with ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def url() -> AsyncIterator[str]:
-    async with serving(web_chat()) as address:
-        yield address
 
 
 def test_the_openapi_file_is_valid() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import ClientSession
@@ -16,18 +15,6 @@ from tests.bot.web.server import PHOTO, SURE, connect, documented, ended, head, 
 
 READY = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SHORT = 0.1  # seconds, instead of many
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[ClientSession]:
-    async with ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def url() -> AsyncIterator[str]:
-    async with serving(web_chat()) as address:
-        yield address
 
 
 @pytest.fixture
