@@ -56,17 +56,43 @@ def test_a_checkpoint_is_evaluated(
     assert (tmp_path / "out" / "report.html").exists()
 
 
-def test_the_command_runs_and_imports_nothing_that_only_calibration_needs() -> None:
-    done = subprocess.run(
+@pytest.fixture(scope="module")
+def command() -> subprocess.CompletedProcess[str]:
+    """Run the command once, because it takes seconds to import PyTorch; list what it imports."""
+    return subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "train", "download", "imagenet", "."],
         capture_output=True,
         text=True,
     )
-    assert "accelerate" in done.stderr
-    assert "sklearn" not in done.stderr
-    assert done.returncode == 2
-    assert "flickr8k" in done.stderr
-    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def imported(command: subprocess.CompletedProcess[str]) -> set[str]:
+    lines = [line for line in command.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+def test_a_wrong_argument_is_refused_by_the_command(
+    command: subprocess.CompletedProcess[str],
+) -> None:
+    assert command.returncode == 2
+    assert "flickr8k" in command.stderr
+    assert "Traceback" not in command.stderr
+
+
+def test_training_needs_no_bot(imported: set[str]) -> None:
+    assert {"train.fit", "captioner.model"} <= imported
+    assert not {name for name in imported if name.partition(".")[0] == "bot"}
+
+
+def test_only_calibration_imports_scikit_learn(imported: set[str]) -> None:
+    assert "accelerate" in imported
+    assert "sklearn" not in imported
+
+
+def test_drawing_needs_no_screen_and_no_pyplot(imported: set[str]) -> None:
+    assert {"train.compare", "matplotlib.figure"} <= imported
+    assert "matplotlib.pyplot" not in imported
 
 
 def test_a_missing_extra_is_named() -> None:
