@@ -41,7 +41,8 @@ class Bare(NamedTuple):
 
     def generate(self, memory: Memory[Any], options: Options) -> list[list[Hypothesis]]:
         """Find sentences for encoded photos, the best first."""
-        return generate(self.network, memory, options, self.metadata.matching)
+        metadata = self.metadata
+        return generate(self.network, memory, options, metadata.matching, metadata.small_words)
 
     def __str__(self) -> str:
         """Name the encoder, the runtime, the device and the number of threads."""

@@ -224,7 +224,9 @@ class Captioner:
         for options in dict.fromkeys(request.options for request in requests):
             same = [index for index, request in enumerate(requests) if request.options == options]
             photos = memory if len(same) == len(requests) else memory.select(np.array(same))
-            sentences = generate(self._network, photos, options, self.metadata.matching)
+            sentences = generate(
+                self._network, photos, options, self.metadata.matching, self.metadata.small_words
+            )
             chosen |= zip(same, sentences, strict=True)
         # Only after decoding, because a GPU may still be encoding before.
         detected = self._out_of_distribution(memory)

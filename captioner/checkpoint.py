@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from captioner.confidence import Calibration
 from captioner.config import ModelConfig
 from captioner.files import replacing
+from captioner.language import SmallWords
 from captioner.matching import Matching
 from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.photo.preprocessing import Preprocessing
@@ -61,10 +63,16 @@ class Metadata:
     preprocessing: Preprocessing = Preprocessing()
     training: Mapping[str, Any] = field(default_factory=dict)  # the arguments it was trained with
     scores: Mapping[str, Any] = field(default_factory=dict)  # with split, tokenizer, beam width
-    # The last three are fitted after training, so a checkpoint may have none of them.
+    # These three are fitted after training, so a checkpoint may have none of them.
     matching: Matching | None = None  # how well a sentence matches a photo
     calibration: Calibration | None = None  # how likely a caption is right
     out_of_distribution: OutOfDistributionDetector | None = None
+    language: str = "en"  # of the captions, as ISO 639-1 names it; see `language.LANGUAGES`
+
+    @cached_property
+    def small_words(self) -> SmallWords | None:
+        """The small words of the vocabulary; None if nothing is known of the language."""
+        return SmallWords.of(self.vocabulary, self.language)
 
 
 def exported_path(checkpoint: Path) -> Path:
@@ -116,6 +124,7 @@ def describe(metadata: Metadata, form: str) -> dict[str, str]:
         "preprocessing": json.dumps(dataclasses.asdict(metadata.preprocessing)),
         "training": json.dumps(metadata.training),
         "scores": json.dumps(metadata.scores),
+        "language": metadata.language,
     }
     if metadata.calibration:
         header["calibration"] = json.dumps(dataclasses.asdict(metadata.calibration))
@@ -174,6 +183,7 @@ def parse(path: Path, header: Mapping[str, str], tensors: dict[str, Any], form: 
             matching=_matching(tensors, config),
             calibration=_calibration(header),
             out_of_distribution=_detector(header, tensors, config),
+            language=header.get("language", "en"),  # the first files are English, and do not say so
         )
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointError(path, f"unreadable metadata ({error!r})") from error

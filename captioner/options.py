@@ -28,6 +28,7 @@ class Options:
     min_length: int = 3  # words
     max_length: int = 24  # words; longer sentences are cut
     no_repeat_ngram: int = 3  # no sequence of this many words twice in a sentence; 0 allows all
+    repeat_words: bool = False  # allow a word twice for nothing ("a dog and a dog"); see `language`
     sample: bool = False  # sample words instead of searching for the likeliest sentence
     temperature: float = 1.0  # of sampling: below 1 safer, above 1 bolder
     top_p: float = 0.9  # of sampling: from the likeliest words that have this probability together

@@ -110,7 +110,7 @@ def _caption(
     used, photos = read_photos(records, trained.preprocessing)
     memories = list(encode_all(network, photos, len(photos)))
     options = Options(beam=config.beam, length_penalty=config.length_penalty)
-    found = decode_all(network, memories, options, trained.matching)
+    found = decode_all(network, memories, options, trained.matching, trained.small_words)
     references = {str(record.photo): record.captions for record in used}
     captions = dict(zip(references, best_captions(found, trained.vocabulary), strict=True))
     cider = Scorer(references).cider_per_photo(captions)

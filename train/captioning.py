@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from captioner.decoding.generate import generate
+from captioner.language import SmallWords
 from captioner.matching import Matching
 from captioner.model import Encoder, Model
 from captioner.options import Options
@@ -57,6 +58,7 @@ def decode_all(
     memories: Iterable[Memory[Any]],
     options: Options,
     matching: Matching | None = None,
+    small_words: SmallWords | None = None,
     *,
     batches: int | None = None,
 ) -> list[list[Hypothesis]]:
@@ -67,6 +69,7 @@ def decode_all(
         memories: one for each batch.
         options: of the search.
         matching: of the network, by which captions are reranked.
+        small_words: of its vocabulary; without them a caption may repeat a word.
         batches: how many to expect, for the progress bar, if `memories` has no length.
 
     Returns:
@@ -74,7 +77,7 @@ def decode_all(
     """
     found: list[list[Hypothesis]] = []
     for memory in tqdm(memories, "decode", batches, unit="batch", leave=False):
-        found += generate(network, memory, options, matching)
+        found += generate(network, memory, options, matching, small_words)
     return found
 
 
@@ -121,7 +124,11 @@ def encode_grids(
 
 @torch.inference_mode()
 def decode_grids(
-    model: Model, grids: Array, options: Options, device: str
+    model: Model,
+    grids: Array,
+    options: Options,
+    device: str,
+    small_words: SmallWords | None = None,
 ) -> list[list[Hypothesis]]:
     """Generate captions from the grids of photos.
 
@@ -130,6 +137,7 @@ def decode_grids(
         grids: `(photos, regions, channels)`; see `grid_encoder`.
         options: of the search.
         device: where to compute.
+        small_words: of the vocabulary; without them a caption may repeat a word.
 
     Returns:
         the hypotheses of each photo, the best first.
@@ -139,7 +147,8 @@ def decode_grids(
         return model.encode_grid(torch.from_numpy(batch).to(device).float())
 
     memories = in_batches(remember, grids, BATCH)
-    return decode_all(model, memories, options, batches=-(-len(grids) // BATCH))
+    total = -(-len(grids) // BATCH)
+    return decode_all(model, memories, options, small_words=small_words, batches=total)
 
 
 def half_is_fast(device: str) -> bool:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from captioner.decoding.search import Search, hypotheses
 from captioner.decoding.top_k import pick, top_k
 from captioner.decoding.word_rules import forbid
+from captioner.language import SmallWords
 from captioner.options import Options
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Array, Floats, Ids, Memory, Network
@@ -126,7 +127,11 @@ class Finished:
 
 
 def beam_search(
-    network: Network[Array], memory: Memory[Array], options: Options, k: int
+    network: Network[Array],
+    memory: Memory[Array],
+    options: Options,
+    k: int,
+    small_words: SmallWords | None = None,
 ) -> list[list[Hypothesis]]:
     """Continue the `k` likeliest beginnings of each photo, and set aside those that end.
 
@@ -141,7 +146,7 @@ def beam_search(
     finished = Finished(len(search.photos), 2 * k, options.max_length)
     for length in range(1, options.max_length + 1):
         logprobs, _ = search.step(beams.history[:, -1])
-        longer = beams.extend(logprobs, forbid(logprobs, beams.history, options))
+        longer = beams.extend(logprobs, forbid(logprobs, beams.history, options, small_words))
         scale = np.float32(length**options.length_penalty)
         if longer.ended[:, :k].any():
             scores = np.where(longer.ended, longer.scores / scale, -np.inf)[:, :k]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from captioner.decoding.beam_search import beam_search
 from captioner.decoding.search import Search, hypotheses
 from captioner.decoding.word_rules import forbid
+from captioner.language import SmallWords
 from captioner.matching import Matching
 from captioner.options import Options
 from captioner.reranking import Hypothesis, choose, matched
@@ -24,6 +25,7 @@ def generate(
     memory: Memory[Array],
     options: Options,
     matching: Matching | None = None,
+    small_words: SmallWords | None = None,
 ) -> list[list[Hypothesis]]:
     """Caption photos.
 
@@ -32,12 +34,13 @@ def generate(
         memory: the photos as the network encoded them.
         options: how to search.
         matching: measures how well sentences match the photos; without it likelihood alone counts.
+        small_words: of the network's vocabulary; without them a sentence may repeat a word.
 
     Returns:
         for each photo its sentence and then up to `options.alternatives` others, which all differ
         by at least `options.difference`.
     """
-    candidates = _search(network, memory, options)
+    candidates = _search(network, memory, options, small_words)
     if matching:
         embeddings = matching.embed(network.pooled_features(memory))
         candidates = [
@@ -51,21 +54,29 @@ def generate(
 
 
 def _search(
-    network: Network[Array], memory: Memory[Array], options: Options
+    network: Network[Array],
+    memory: Memory[Array],
+    options: Options,
+    small_words: SmallWords | None,
 ) -> list[list[Hypothesis]]:
     """Return more candidates for each photo than are wanted, because some may be too alike."""
     wanted = 1 + options.alternatives
     spare = 2 if options.difference and wanted > 1 else 1
     if options.sample:
         # Samples may also be the same sentence.
-        return _word_by_word(network, memory, options, 1 if wanted == 1 else 2 * spare * wanted)
+        rows = 1 if wanted == 1 else 2 * spare * wanted
+        return _word_by_word(network, memory, options, rows, small_words)
     if options.beam == wanted == 1:
-        return _word_by_word(network, memory, options, 1)
-    return beam_search(network, memory, options, max(options.beam, spare * wanted))
+        return _word_by_word(network, memory, options, 1, small_words)
+    return beam_search(network, memory, options, max(options.beam, spare * wanted), small_words)
 
 
 def _word_by_word(
-    network: Network[Array], memory: Memory[Array], options: Options, rows: int
+    network: Network[Array],
+    memory: Memory[Array],
+    options: Options,
+    rows: int,
+    small_words: SmallWords | None,
 ) -> list[list[Hypothesis]]:
     """Choose word by word: the likeliest, or at random for `rows` samples of each photo."""
     search = Search(network, memory, rows)
@@ -79,7 +90,7 @@ def _word_by_word(
         photos = search.photos
         history = tokens[photos, :, : length + 1].reshape(-1, length + 1)
         logprobs, _ = search.step(history[:, -1])
-        allowed = forbid(logprobs, history, options)
+        allowed = forbid(logprobs, history, options, small_words)
         if options.sample:
             words = _sample(allowed, np.tile(chance[:, length], photos.size), options)
         else:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from captioner.language import SmallWords
 from captioner.options import Options
 from captioner.runtime.protocols import Floats, Ids
 from captioner.vocabulary import END, PAD, START, UNKNOWN
@@ -15,13 +16,16 @@ NEVER_GENERATED = (PAD, START, UNKNOWN)
 FORCED_END = np.float32(-1e30)
 
 
-def forbid(logprobs: Floats, history: Ids, options: Options) -> Floats:
+def forbid(
+    logprobs: Floats, history: Ids, options: Options, small_words: SmallWords | None = None
+) -> Floats:
     """Rule out words.
 
     Args:
         logprobs: `(rows, vocabulary)`, of the next word of each row.
         history: `(rows, 1 + words)`, START and the words so far.
-        options: the shortest length, and the n-grams that may not repeat.
+        options: the shortest length, and what may not repeat.
+        small_words: of the vocabulary; without them words may repeat.
 
     Returns:
         `(rows, vocabulary)`, the same log-probabilities, -inf where a word is ruled out; at least
@@ -40,7 +44,21 @@ def forbid(logprobs: Floats, history: Ids, options: Options) -> Floats:
             same &= history[:, n - back : -back] == history[:, -back, None]
         row, position = same.nonzero()
         allowed[row, history[row, position + n]] = -np.inf
+    if small_words and not options.repeat_words:
+        allowed[np.arange(len(history)), _last_content_words(history, small_words)] = -np.inf
     # Where no word is left the sentence ends, whatever its length and probability.
     stuck = allowed.max(-1) == -np.inf
     allowed[stuck, END] = np.maximum(logprobs[stuck, END], FORCED_END)
     return allowed
+
+
+def _last_content_words(history: Ids, small_words: SmallWords) -> Ids:
+    """Return the word that would be repeated for nothing if it came next: `(rows,)`.
+
+    It is the last word of each row that is not small; START where there is none, or where a
+    linking word follows it ("side by").
+    """
+    rows, length = history.shape
+    last = np.where(small_words.small[history], 0, np.arange(length)).max(1)  # START is at 0
+    last[(last == length - 2) & small_words.linking[history[:, -1]]] = 0
+    return history[np.arange(rows), last]

@@ -164,13 +164,14 @@ def _no_advice(record: logging.LogRecord) -> bool:
 def compare(metadata: Metadata, model: Model, network: OnnxNetwork, photos: Squares) -> str:
     """Caption photos with both networks, and describe how much they agree."""
     options = Options()
+    known = metadata.matching, metadata.small_words
     precise = PyTorchNetwork(model, metadata.preprocessing, "cpu")
     same, difference = 0, 0.0
     for photo in photos:
         square = photo[None]
         (first, *_), (second, *_) = (
-            generate(precise, precise.encode(square), options, metadata.matching)[0],
-            generate(network, network.encode(square), options, metadata.matching)[0],
+            generate(precise, precise.encode(square), options, *known)[0],
+            generate(network, network.encode(square), options, *known)[0],
         )
         same += first.tokens == second.tokens
         difference += abs(first.logprob - second.logprob)

@@ -11,6 +11,7 @@ from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.captioner import _Request
 from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration, Features
+from captioner.language import ENGLISH, repeats_word
 from captioner.photo.decode import Limits
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.pytorch import PyTorchNetwork, pick_device
@@ -50,6 +51,15 @@ async def test_a_photo_becomes_a_sentence(tiny_file: Path) -> None:
     # The probability of the sentence also counts that it ends.
     assert caption.logprob < math.fsum(word.logprob for word in caption.words) < 0
     assert caption.alternatives == ()
+
+
+async def test_no_caption_repeats_a_word_unless_it_may(tiny: Trained) -> None:
+    async with Captioner(*on_cpu(tiny)) as captioner:
+        for may in (False, True):
+            options = Options(beam=1, no_repeat_ngram=0, repeat_words=may)
+            captions = [await captioner.caption(photo, options) for photo in PHOTOS]
+            words = [[word.text for word in caption.words] for caption in captions]
+            assert any(repeats_word(sentence, ENGLISH) for sentence in words) == may
 
 
 async def test_the_calibration_gives_each_sentence_its_confidence(tiny: Trained) -> None:

@@ -106,6 +106,21 @@ def test_a_saved_model_generates_the_same_captions_again(
     assert len({row[0].tokens for row in before_it}) > 1
 
 
+def test_the_language_is_kept_and_a_file_that_names_none_is_english(
+    tiny: Trained, copied: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "klingon.safetensors"
+    checkpoint.save(path, *tiny.having(language="tlh"))
+    assert metadata_of(path).language == "tlh"
+    assert metadata_of(path).small_words is None
+    rewrite(copied, lambda header, tensors: header.__delitem__("language"))
+    assert metadata_of(copied).language == "en"
+    small_words = metadata_of(copied).small_words
+    assert small_words is not None
+    small = VOCABULARY.spell(small_words.small.nonzero()[0].tolist())
+    assert sorted(small) == ["a", "across", "and", "in", "near", "on", "the", "two"]
+
+
 def test_a_calibration_is_kept_and_a_file_without_one_has_none(
     tiny_file: Path, tiny: Trained, tmp_path: Path
 ) -> None:

@@ -100,7 +100,12 @@ class Candidate:
         if split not in self._encoded:
             photos = evaluation_set.photos
             self._encoded[split] = list(encode_all(self._network, photos, len(photos)))
-        found = decode_all(self._network, self._encoded[split], decoding.options())
+        found = decode_all(
+            self._network,
+            self._encoded[split],
+            decoding.options(),
+            small_words=metadata.small_words,
+        )
         captions = best_captions(found, metadata.vocabulary)
         by_name = dict(zip(evaluation_set.names, captions, strict=True))
         return evaluation_set.scorer.scores(by_name, meteor=meteor)

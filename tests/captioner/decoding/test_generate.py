@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.decoding.generate import generate
+from captioner.language import SmallWords
 from captioner.model import Memory, Model
 from captioner.options import OptionError, Options
 from captioner.reranking import Hypothesis
@@ -61,8 +62,28 @@ def encode(model: Model, features: torch.Tensor) -> Memory:
     return model.encode_grid(features)
 
 
-def decode(model: Model, count: int, options: Options) -> list[list[Hypothesis]]:
-    return generate(model, encode(model, grids(count)), options)
+def decode(
+    model: Model, count: int, options: Options, small_words: SmallWords | None = None
+) -> list[list[Hypothesis]]:
+    return generate(model, encode(model, grids(count)), options, small_words=small_words)
+
+
+def small_words_of(size: int) -> SmallWords:
+    """Return small words for a vocabulary in which the special ones and 6 and 7 are small."""
+    ids = np.arange(size)
+    return SmallWords((ids < 4) | (ids == 6) | (ids == 7), ids == 7)
+
+
+def repeated(words: Words) -> list[int]:
+    """Return the words that come again with nothing but small words in between."""
+    found, last = [], -1
+    for place, word in enumerate(words):
+        if word in (6, 7):
+            continue
+        if last >= 0 and words[last] == word and words[last + 1 : place] != (7,):
+            found.append(word)
+        last = place
+    return found
 
 
 def sentences(candidates: list[list[Hypothesis]]) -> list[list[Words]]:
@@ -87,7 +108,9 @@ def speaker(model: Model, photo: torch.Tensor) -> Callable[[Words], list[float]]
     return next_word
 
 
-def allowed_after(words: Words, size: int, options: Options) -> set[int]:
+def allowed_after(
+    words: Words, size: int, options: Options, *, may_repeat: bool = True
+) -> set[int]:
     allowed = set(range(size)) - {PAD, START, UNKNOWN}
     if len(words) < options.min_length:
         allowed.remove(END)
@@ -95,15 +118,19 @@ def allowed_after(words: Words, size: int, options: Options) -> set[int]:
     if n:
         runs = {words[position : position + n] for position in range(len(words) - n + 1)}
         allowed = {word for word in allowed if (*words, word)[-n:] not in runs}
+    if not may_repeat:
+        allowed = {word for word in allowed if len(repeated((*words, word))) == 0}
     return allowed or {END}
 
 
-def plain_greedy(model: Model, photo: torch.Tensor, options: Options) -> Words:
+def plain_greedy(
+    model: Model, photo: torch.Tensor, options: Options, *, may_repeat: bool = True
+) -> Words:
     next_word = speaker(model, photo)
     words: Words = ()
     while len(words) < options.max_length:
         logprobs = next_word(words)
-        allowed = allowed_after(words, len(logprobs), options)
+        allowed = allowed_after(words, len(logprobs), options, may_repeat=may_repeat)
         word = max(allowed, key=lambda word: logprobs[word])
         if word == END:
             break
@@ -111,7 +138,9 @@ def plain_greedy(model: Model, photo: torch.Tensor, options: Options) -> Words:
     return words
 
 
-def plain_beam_search(model: Model, photo: torch.Tensor, options: Options) -> list[Words]:
+def plain_beam_search(
+    model: Model, photo: torch.Tensor, options: Options, *, may_repeat: bool = True
+) -> list[Words]:
     next_word, k = speaker(model, photo), options.beam
     beams: list[tuple[float, Words]] = [(0.0, ())]
     finished: list[tuple[float, Words]] = []
@@ -120,7 +149,9 @@ def plain_beam_search(model: Model, photo: torch.Tensor, options: Options) -> li
             (
                 (total + next_word(words)[word], (*words, word))
                 for total, words in beams
-                for word in allowed_after(words, len(next_word(words)), options)
+                for word in allowed_after(
+                    words, len(next_word(words)), options, may_repeat=may_repeat
+                )
             ),
             reverse=True,
         )
@@ -163,6 +194,34 @@ def test_beam_search_finds_the_same_as_a_plain_one(name: str, options: Options, 
     model = model_of(name, 12, end)
     found = sentences(decode(model, 3, options))
     assert found == [plain_beam_search(model, photo, options) for photo in grids(3)]
+
+
+@every_model
+@pytest.mark.parametrize("beam", [1, 4])
+def test_where_words_may_not_repeat_every_search_finds_the_same_as_a_plain_one(
+    name: str, beam: int
+) -> None:
+    model, size = model_of(name, 12), 12
+    options = Options(beam=beam, alternatives=beam - 1, max_length=8, no_repeat_ngram=0)
+    found = sentences(decode(model, 3, options, small_words_of(size)))
+    if beam == 1:
+        plain = [[plain_greedy(model, photo, options, may_repeat=False)] for photo in grids(3)]
+    else:
+        plain = [plain_beam_search(model, photo, options, may_repeat=False) for photo in grids(3)]
+    assert found == plain
+
+
+@every_model
+@every_strategy
+def test_no_sentence_repeats_a_word_for_nothing_unless_it_may(name: str, options: Options) -> None:
+    model, small_words = model_of(name, 12, end=-1.0), small_words_of(12)
+    looser = Options(**{**vars(options), "no_repeat_ngram": 0})
+    free = Options(**{**vars(looser), "repeat_words": True})
+    found = [words for row in sentences(decode(model, 6, looser, small_words)) for words in row]
+    assert not any(map(repeated, found))
+    freely = sentences(decode(model, 6, free, small_words))
+    assert any(repeated(words) for row in freely for words in row)
+    assert freely == sentences(decode(model, 6, looser))
 
 
 @every_model
@@ -392,11 +451,12 @@ def test_another_seed_generates_something_else() -> None:
 def test_a_caption_does_not_depend_on_its_neighbours(options: Options, name: str) -> None:
     model = model_of(name, end={"lstm-additive": 0.0, "gru-dot": 1.0, "lstm-plain": 1.0}[name])
     with_maps = Options(**{**vars(options), "attention": True})
-    memory = encode(model, grids(6))
-    together = generate(model, memory, with_maps)
+    memory, small_words = encode(model, grids(6)), small_words_of(29)
+    together = generate(model, memory, with_maps, small_words=small_words)
     assert len({len(row[0].tokens) for row in together}) > 1  # some leave the batch early
     for order in ([0], [5], [3, 3, 1], [5, 4, 3, 2, 1, 0]):
-        found = generate(model, memory.select(np.array(order)), with_maps)
+        photos = memory.select(np.array(order))
+        found = generate(model, photos, with_maps, small_words=small_words)
         for photo, row in zip(order, found, strict=True):
             assert sentences([row]) == sentences([together[photo]])
             for hypothesis, same in zip(row, together[photo], strict=True):
