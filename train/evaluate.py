@@ -44,6 +44,7 @@ class EvaluateConfig:
     beam: tuple[int, ...] = (Options.beam,)  # widths to compare; 1 is greedy
     length_penalty: tuple[float, ...] = (Options.length_penalty,)
     matching: tuple[float, ...] = (Options.matching,)  # weights; 0 does not rerank
+    repeat_words: bool = False  # allow what the search forbids: "a dog and a dog"
     size: int | None = None  # side that photos are squeezed to in pixels, if not the checkpoint's
     another: bool = False  # also measure the diversity of the captions sampled for "Another"
     runtime: Literal["torch", "onnx"] = "torch"  # onnx: the network exported from the checkpoint
@@ -70,6 +71,7 @@ class Result:
             "beam": self.options.beam,
             "length_penalty": self.options.length_penalty,
             "matching": self.options.matching,
+            "repeat_words": self.options.repeat_words,
             **asdict(self.scores),
             "calibration_error": self.calibration_error,
         }
@@ -94,12 +96,17 @@ def evaluate(config: EvaluateConfig) -> Result:
     _, network = select.load(config.checkpoint, config.device, config.runtime)
     memories = list(encode_all(network, photos, len(photos)))
     references = [record.captions for record in records]
-    scorer = Scorer(dict(zip(names, references, strict=True)))
+    scorer = Scorer(dict(zip(names, references, strict=True)), language=trained.language)
     results = []
     ways = product(config.beam, config.length_penalty, config.matching)
     for beam, penalty, matching in ways:
-        options = Options(beam=beam, length_penalty=penalty, matching=matching)
-        found = decode_all(network, memories, options, trained.matching)
+        options = Options(
+            beam=beam,
+            length_penalty=penalty,
+            matching=matching,
+            repeat_words=config.repeat_words,
+        )
+        found = decode_all(network, memories, options, trained.matching, trained.small_words)
         captions = dict(zip(names, best_captions(found, trained.vocabulary), strict=True))
         confidences = {
             name: confidence(Features.of(hypotheses[0]), trained.calibration)
@@ -139,7 +146,7 @@ def _sized(trained: Metadata, config: EvaluateConfig) -> Metadata:
 def _others(
     network: Network[Any], memories: list[Memory[Any]], trained: Metadata, names: Sequence[str]
 ) -> dict[str, list[str]]:
-    found = decode_all(network, memories, ANOTHER, trained.matching)
+    found = decode_all(network, memories, ANOTHER, trained.matching, trained.small_words)
     return {
         name: [trained.vocabulary.decode(one.tokens) for one in hypotheses]
         for name, hypotheses in zip(names, found, strict=True)
@@ -162,6 +169,7 @@ def _line(result: Result) -> str:
         f"beam {options.beam}  length penalty {options.length_penalty:g}  "
         f"matching {options.matching:g}  BLEU-4 {scores.bleu4:.1f}  CIDEr {scores.cider:.1f}  "
         f"{scores.distinct_words} words  {scores.dangling:.1f} % dangling"
+        + ("" if scores.repeating is None else f"  {scores.repeating:.1f} % repeating")
     )
 
 

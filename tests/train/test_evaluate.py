@@ -95,6 +95,20 @@ def test_the_diversity_of_other_captions_is_measured(
     assert "distinct-2" in line
 
 
+def test_captions_that_repeat_a_word_are_counted_and_avoided(
+    tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = EvaluateConfig(tiny_file, data, beam=(1,), out=tmp_path, device="cpu")
+    assert evaluate(config).scores.repeating == 0
+    evaluate(replace(config, repeat_words=True))
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["repeat_words"]
+    assert scores["repeating"] > 0
+    assert f"{scores['repeating']:.1f} % repeating" in capsys.readouterr().out
+    page = (tmp_path / "report.html").read_text()
+    assert "Sentences that repeat a word" in page
+
+
 def test_the_best_of_several_ways_of_decoding_is_kept(
     tiny_file: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

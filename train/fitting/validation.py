@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from captioner import checkpoint
 from captioner.checkpoint import Metadata
+from captioner.language import SmallWords
 from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
@@ -64,6 +65,7 @@ class Validator:
         data: Data,
         preprocessing: Preprocessing,
         beam: int,
+        language: str = Metadata.language,
     ) -> None:
         """Tokenize the reference captions.
 
@@ -74,11 +76,13 @@ class Validator:
             data: the validation split.
             preprocessing: of its photos; the checkpoints carry it.
             beam: width of the beam search.
+            language: of the captions; the checkpoints carry it.
         """
         self.run, self.arguments, self.vocabulary, self.data = run, arguments, vocabulary, data
-        self.preprocessing = preprocessing
+        self.preprocessing, self.language = preprocessing, language
+        self.small_words = SmallWords.of(vocabulary, language)
         self.options = Options(beam=beam)
-        self.scorer = Scorer({str(r.photo): r.captions for r in data.records})
+        self.scorer = Scorer({str(r.photo): r.captions for r in data.records}, language=language)
 
     def __call__(self, model: Model, *, end_to_end: bool) -> Validation:
         """Validate a model on frozen features, or end to end on photos."""
@@ -87,7 +91,7 @@ class Validator:
         grids = self.data.grids
         if end_to_end:
             grids = encode_grids(model.encoder, self.data.photos, self.preprocessing, device)
-        found = decode_grids(model, grids, self.options, device)
+        found = decode_grids(model, grids, self.options, device, self.small_words)
         names = [str(record.photo) for record in self.data.records]
         captions = dict(zip(names, best_captions(found, self.vocabulary), strict=True))
         return Validation(self._loss(model, grids, device), self.scorer.scores(captions), captions)
@@ -106,7 +110,12 @@ class Validator:
         scores = {"split": "val", "beam": self.options.beam, "epoch": metrics.epoch}
         scores |= {"length_penalty": self.options.length_penalty, **asdict(validation.scores)}
         metadata = Metadata(
-            model.config, self.vocabulary, self.preprocessing, self.arguments, scores
+            model.config,
+            self.vocabulary,
+            self.preprocessing,
+            self.arguments,
+            scores,
+            language=self.language,
         )
         checkpoint.save(self.run / run_folder.BEST, metadata, model)
 

@@ -101,6 +101,7 @@ def write_report(
             "Tokenizer": scores.tokenizer,
             "Different words": f"{scores.distinct_words:,}",
             "Unfinished sentences": f"{scores.dangling:.1f} %",
+            **_repeating(scores),
         },
         bars=_histogram([entry.cider for entry in entries]),
         sections=[section for section in sections if section[-1]],
@@ -114,6 +115,12 @@ def _choose(entries: Sequence[Entry], shown: Shown) -> tuple[list[Entry], list[E
     between = ranked[best : len(ranked) - worst]
     drawn = random.Random(shown.seed).sample(between, min(shown.random, len(between)))
     return ranked[:best], ranked[len(ranked) - worst :][::-1], drawn
+
+
+def _repeating(scores: Scores) -> dict[str, str]:
+    if scores.repeating is None:
+        return {}
+    return {"Sentences that repeat a word": f"{scores.repeating:.1f} %"}
 
 
 def _figures(scores: Scores) -> dict[str, str]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from captioner.language import LANGUAGES, repeats_word
 from train.errors import TrainError
 from train.scoring import ptb_tokenizer
 
@@ -58,18 +59,25 @@ class Scores:
     photos: int  # count
     distinct_words: int  # count, over all captions
     dangling: float  # share of captions that end on one of DANGLING_ENDS
+    # Share of captions that repeat a word for nothing; None: not in `captioner.language.LANGUAGES`.
+    repeating: float | None
 
 
 class Scorer:
     """Scores captions of the same photos any number of times; references are tokenized once."""
 
     def __init__(
-        self, references: Mapping[str, Sequence[str]], *, tokenizer: Tokenizer = "auto"
+        self,
+        references: Mapping[str, Sequence[str]],
+        *,
+        tokenizer: Tokenizer = "auto",
+        language: str = "en",
     ) -> None:
         """Tokenize the references of each photo.
 
         "ptb" is CoreNLP's tokenizer and needs Java, "python" is our own, and "auto" uses the
-        first if it runs, else the second. `self.tokenizer` names the one in use.
+        first if it runs, else the second. `self.tokenizer` names the one in use. `language` is
+        that of the captions, in which repeated words are counted.
 
         Raises:
             ScoringError: there are no photos, or one has no reference with a word in it;
@@ -78,6 +86,7 @@ class Scorer:
         if not references:
             raise ScoringError("There is nothing to score: no photo has references.")
         sentences = [sentence for group in references.values() for sentence in group]
+        self._language = LANGUAGES.get(language)
         self.tokenizer, self._tokenize, tokens = _first_tokenization(sentences, tokenizer)
         rest = iter(tokens)
         self._references = {photo: [next(rest) for _ in refs] for photo, refs in references.items()}
@@ -113,7 +122,10 @@ class Scorer:
             tokenizer=self.tokenizer,
             photos=len(sentences),
             distinct_words=len({word for words in sentences for word in words}),
-            dangling=100 * sum(words[-1] in DANGLING_ENDS for words in sentences) / len(sentences),
+            dangling=_percent([words[-1] in DANGLING_ENDS for words in sentences]),
+            repeating=None
+            if self._language is None
+            else _percent([repeats_word(words, self._language) for words in sentences]),
         )
 
     def cider_per_photo(self, captions: Mapping[str, str]) -> dict[str, float]:
@@ -132,6 +144,10 @@ class Scorer:
         tokenized = {photo: [line] for photo, line in zip(self._references, tokens, strict=True)}
         _refuse([photo for photo, (line,) in tokenized.items() if not line], "an empty caption")
         return tokenized
+
+
+def _percent(found: Sequence[bool]) -> float:
+    return 100 * sum(found) / len(found)
 
 
 def _refuse(photos: Sequence[str], what: str) -> None:

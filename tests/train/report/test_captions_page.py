@@ -25,6 +25,7 @@ SCORES = Scores(
     photos=1000,
     distinct_words=412,
     dangling=1.5,
+    repeating=0.5,
 )
 SETTINGS = {"Beam width": "5", "Length penalty": "0.7"}
 

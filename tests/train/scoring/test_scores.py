@@ -86,6 +86,14 @@ def test_words_and_unfinished_sentences_are_counted() -> None:
     assert scores.photos == 3
 
 
+def test_captions_that_repeat_a_word_for_nothing_are_counted() -> None:
+    captions = CAPTIONS | {"surfer.jpg": "A surfer and a surfer ride side by side ."}
+    assert score(REFERENCES, CAPTIONS, "python").repeating == 0
+    assert score(REFERENCES, captions, "python").repeating == pytest.approx(100 / 3)
+    unknown = Scorer(REFERENCES, tokenizer="python", language="tlh").scores(captions)
+    assert unknown.repeating is None
+
+
 @with_java
 def test_scores_are_the_same_with_java_and_without() -> None:
     ptb = Scorer(REFERENCES, tokenizer="ptb").scores(CAPTIONS)
