@@ -23,7 +23,9 @@ from accelerate import Accelerator
 from torch.nn import functional
 
 from captioner import checkpoint
+from captioner.checkpoint import Metadata
 from captioner.decoding.word_rules import NEVER_GENERATED
+from captioner.language import SmallWords
 from captioner.model import Model
 from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, Vocabulary
@@ -36,6 +38,7 @@ from train.errors import SettingError
 from train.fitting.cider_d import CiderD, Ids, Reals
 from train.fitting.epochs import Batch, Epochs, resume, train_epochs
 from train.fitting.optimization import adamw
+from train.fitting.repetition import repeats
 from train.fitting.validation import Validator
 
 
@@ -53,6 +56,8 @@ class SelfCriticalConfig:
     teacher_forcing: float = 0.2  # weight of the cross-entropy loss on the references
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
+    # What a caption that repeats a word for nothing loses of its reward, which is at most 10.
+    repetition_penalty: float = 0.0
     label_smoothing: float = 0.1
     dropout: float = 0.3
     max_length: int = Options.max_length  # words
@@ -84,12 +89,14 @@ def self_critical(config: SelfCriticalConfig) -> Path:
         CheckpointError: the checkpoint to start from cannot be read.
         DatasetError: nothing can be read from the dataset.
         RunError: the run's folder holds another run, or there is nothing to resume.
-        SettingError: fewer than two captions are sampled for each photo.
+        SettingError: fewer than two captions are sampled for each photo, or repeated words cannot
+            be punished.
     """
     if config.samples < 2:
         # A caption is compared with the other samples of its photo.
         raise SettingError("--samples", config.samples, "at least 2")
     start, model = checkpoint.load(config.start_from)
+    _check_penalty(config.repetition_penalty, start)
     vocabulary, preprocessing = start.vocabulary, start.preprocessing
     dataset = read(config.data)
     accelerator = Accelerator()
@@ -112,7 +119,9 @@ def self_critical(config: SelfCriticalConfig) -> Path:
 
     model = _prepared(model, config).to(device)
     average, progress = resume(config.run, model, config.average)
-    validator = Validator(config.run, arguments, vocabulary, val, preprocessing, config.val_beam)
+    validator = Validator(
+        config.run, arguments, vocabulary, val, preprocessing, config.val_beam, start.language
+    )
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
     def batches(epoch: int) -> Iterable[Batch]:
@@ -123,7 +132,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     def loss(grids: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         grids, written = grids.to(device).float(), tokens.to(device)
         with torch.autocast(grids.device.type, torch.bfloat16, enabled=half_is_fast(device)):
-            minimized, mean = _loss(model, grids, written, cider, config)
+            minimized, mean = _loss(model, grids, written, cider, config, start.small_words)
         return minimized, torch.tensor(-mean, dtype=torch.float64)
 
     epochs = Epochs(
@@ -144,6 +153,15 @@ def _ended(text: str, vocabulary: Vocabulary) -> list[int]:
     return [*vocabulary.encode(text), END]
 
 
+def _check_penalty(penalty: float, start: Metadata) -> None:
+    if penalty < 0:
+        raise SettingError("--repetition-penalty", penalty, "at least 0")
+    if penalty and not start.small_words:
+        raise SettingError(
+            "--repetition-penalty", penalty, f"0: no small words of {start.language!r} are known"
+        )
+
+
 def _prepared(model: Model, config: SelfCriticalConfig) -> Model:
     model.encoder.resnet.requires_grad_(False)
     model.decoder.dropout.p = config.dropout
@@ -156,10 +174,14 @@ def _loss(
     written: torch.Tensor,
     cider: CiderD,
     config: SelfCriticalConfig,
+    small_words: SmallWords | None,
 ) -> tuple[torch.Tensor, float]:
     """Return the loss to minimize, and the mean reward of the sampled captions."""
     tokens, logprobs = sample(model, grids, config.samples, config.max_length)
     rewards = _rewards(cider, tokens, written, config)
+    if config.repetition_penalty and small_words:
+        repeating = repeats(tokens, small_words).cpu().numpy().reshape(rewards.shape)
+        rewards = rewards - config.repetition_penalty * repeating
     # The baseline of a caption is the mean reward of the other samples of its photo.
     mean = rewards.mean(1, keepdims=True)
     advantages = (rewards - mean) * config.samples / (config.samples - 1)

@@ -18,6 +18,8 @@ from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder, self_critical
 from train.__main__ import main
 from train.fit import FitConfig, fit
+from train.fitting.cider_d import CiderD
+from train.fitting.repetition import repeats
 from train.run_folder import RunError
 from train.self_critical import SelfCriticalConfig, sample
 
@@ -129,6 +131,26 @@ def test_the_command_prints_what_is_wrong_with_a_checkpoint(
     arguments = [str(start.data), str(tmp_path / "run"), "--start-from", str(tmp_path / "none")]
     assert main(["self-critical", *arguments]) == 1
     assert "there is no such file" in capsys.readouterr().err
+
+
+def test_captions_that_repeat_a_word_lose_as_much_of_their_reward_as_is_asked_for(
+    start: SelfCriticalConfig,
+) -> None:
+    trained, model = checkpoint.load(start.start_from)
+    grids, written = torch.randn(6, 4, 512), torch.full((30, 6), END)
+
+    def reward(penalty: float) -> float:
+        torch.manual_seed(1)
+        config = dataclasses.replace(start, repetition_penalty=penalty, teacher_forcing=0)
+        cider = CiderD([[[END]]] * 6)
+        return self_critical._loss(model, grids, written, cider, config, trained.small_words)[1]
+
+    torch.manual_seed(1)
+    assert trained.small_words is not None
+    tokens, _ = sample(model, grids, start.samples, start.max_length)
+    share = float(repeats(tokens, trained.small_words).float().mean())
+    assert 0 < share < 1
+    assert reward(0.0) - reward(2.0) == pytest.approx(2 * share)
 
 
 def test_one_sample_is_refused_because_it_has_no_others_to_compare_with(
