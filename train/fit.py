@@ -19,7 +19,6 @@ import tyro
 from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import nn
 from torch.nn import functional
-from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
 from captioner import checkpoint
@@ -30,12 +29,13 @@ from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import PAD, Vocabulary
 from train import run_folder
 from train.captioning import half_is_fast
+from train.data.augmentation import Augmentation
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute
-from train.data.loader import Augmentation, data_loader, drop_words, photo_dataset
+from train.data.loader import Batch, data_loader, drop_words, on_device, photo_dataset
 from train.fitting import imagenet_weights
-from train.fitting.epochs import Batch, Epochs, resume, train_epochs
-from train.fitting.optimization import adamw
+from train.fitting.epochs import Epochs, resume, train_epochs
+from train.fitting.optimization import freeze, optimizer
 from train.fitting.validation import Validator
 from train.run_folder import Phase, Progress
 
@@ -83,7 +83,6 @@ class FitConfig:
     average: float = 0.998  # decay of the averaged weights
     val_beam: int = 3  # beam width of validation
     seed: int = 0
-    workers: int = 1  # processes that load and augment photos
     cache: Path | None = None  # for photos and frozen features; by default in the run's folder
     device: Literal["auto", "cpu"] = "auto"
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # auto: bf16 where the hardware has it
@@ -92,7 +91,7 @@ class FitConfig:
     def arguments(self) -> dict[str, Any]:
         """Return what defines the run, as plain values; not where it is or how it is run."""
         values = dataclasses.asdict(self)
-        for name in ("data", "run", "cache", "resume", "workers", "device"):
+        for name in ("data", "run", "cache", "resume", "device"):
             del values[name]
         start = self.start_from and self.start_from.name
         return values | {"encoder_weights": Path(self.encoder_weights).name, "start_from": start}
@@ -167,9 +166,10 @@ def _fit_phase(
     if progress.epoch == first - 1 and progress.epoch:
         model.load_state_dict(average.module.state_dict())
     end_to_end = phase == "fine-tune"
-    _freeze(model, end_to_end, config.frozen_layers)
+    freeze(model, end_to_end, config.frozen_layers)
+    device = str(accelerator.device)
     dataset = photo_dataset(
-        train.photos if end_to_end else train.grids,
+        on_device(train.photos if end_to_end else train.grids, device),
         train.records,
         validator.vocabulary,
         config.max_length,
@@ -178,14 +178,13 @@ def _fit_phase(
     wrapped = accelerator.prepare(model)
 
     def batches(epoch: int) -> Iterable[Batch]:
-        return accelerator.prepare(
-            data_loader(
-                dataset,
-                config.photos,
-                config.captions,
-                seed=config.seed + epoch,
-                workers=config.workers,
-            )
+        return data_loader(
+            dataset,
+            config.photos,
+            config.captions,
+            seed=config.seed + epoch,
+            device=device,
+            share=(accelerator.process_index, accelerator.num_processes),
         )
 
     def loss(images: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -202,18 +201,13 @@ def _fit_phase(
         seed=config.seed,
         end_to_end=end_to_end,
     )
-    optimizer = _optimizer(phase, config, model)
+    rates = (config.learning_rate, 0.0)
+    if end_to_end:
+        rates = (config.fine_tune_learning_rate, config.encoder_learning_rate)
+    adamw = optimizer(model, *rates, config.weight_decay)
     return train_epochs(
-        epochs, model, average, optimizer, batches, loss, validator, progress, accelerator
+        epochs, model, average, adamw, batches, loss, validator, progress, accelerator
     )
-
-
-def _freeze(model: Model, end_to_end: bool, frozen_layers: int) -> None:
-    """Freeze the whole ResNet, or end to end its stem and first layers, if any."""
-    model.encoder.resnet.requires_grad_(end_to_end)
-    if frozen_layers:
-        for stage in model.encoder.stages()[: frozen_layers + 1]:
-            stage.requires_grad_(False)
 
 
 def _precision(config: FitConfig) -> Literal["bf16", "no"]:
@@ -267,16 +261,6 @@ def _epochs(phase: Phase, config: FitConfig) -> tuple[int, int]:
     if phase == "frozen":
         return 1, config.epochs
     return config.epochs + 1, config.epochs + config.fine_tune
-
-
-def _optimizer(phase: Phase, config: FitConfig, model: Model) -> AdamW:
-    resnet = list(model.encoder.resnet.parameters())
-    encoder = set(resnet)
-    decoder = [parameter for parameter in model.parameters() if parameter not in encoder]
-    if phase == "frozen":
-        return adamw([(decoder, config.learning_rate)], config.weight_decay)
-    rates = [(decoder, config.fine_tune_learning_rate), (resnet, config.encoder_learning_rate)]
-    return adamw(rates, config.weight_decay)
 
 
 def _loss(

@@ -32,9 +32,9 @@ from captioner.runtime.protocols import Floats
 from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.vocabulary import PAD, Vocabulary
 from train.captioning import Array, encode_all
+from train.data.augmentation import Augmentation
 from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Data, compute, compute_views
-from train.data.loader import Augmentation
 from train.data.photos import read_photos
 from train.fitting.optimization import adamw, schedule
 from train.run_folder import results_folder

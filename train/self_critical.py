@@ -31,12 +31,13 @@ from captioner.options import Options
 from captioner.vocabulary import END, PAD, START, Vocabulary
 from train import run_folder
 from train.captioning import half_is_fast
+from train.data.augmentation import Augmentation
 from train.data.datasets import read
 from train.data.feature_cache import compute, compute_views
-from train.data.loader import Augmentation, data_loader, photo_dataset
+from train.data.loader import Batch, data_loader, photo_dataset
 from train.errors import SettingError
 from train.fitting.cider_d import CiderD, Ids, Reals
-from train.fitting.epochs import Batch, Epochs, resume, train_epochs
+from train.fitting.epochs import Epochs, resume, train_epochs
 from train.fitting.optimization import adamw
 from train.fitting.repetition import repeats
 from train.fitting.validation import Validator

@@ -66,7 +66,6 @@ class Bench:
             learning_rate=2e-2,
             fine_tune_learning_rate=5e-3,
             average=0.8,
-            workers=0,
             cache=self.folder / "cache",
             device="cpu",
             precision="fp32",
@@ -381,11 +380,11 @@ def test_a_resume_with_other_arguments_names_them(bench: Bench, finished: Path) 
 
 
 def test_a_run_may_be_resumed_from_another_place(bench: Bench, finished: Path) -> None:
-    """The paths of files and the number of loading processes do not define a run."""
+    """The paths of files do not define a run."""
     elsewhere = bench.folder / "elsewhere.d" / bench.encoder_weights.name
     elsewhere.parent.mkdir()
     elsewhere.symlink_to(bench.encoder_weights)
-    config = bench.config("finished", resume=True, encoder_weights=str(elsewhere), workers=2)
+    config = bench.config("finished", resume=True, encoder_weights=str(elsewhere))
 
     assert fit(config) == finished / "best.safetensors"
 
@@ -504,7 +503,7 @@ save_file(tensors, Path(sys.argv[1], f"rank-{os.environ['RANK']}.safetensors"))
 def test_two_processes_train_one_model(bench: Bench, tmp_path: Path) -> None:
     driver = tmp_path / "driver.py"
     driver.write_text(DRIVER)
-    config = bench.config("two", epochs=1, fine_tune=1, photos=3, workers=1)
+    config = bench.config("two", epochs=1, fine_tune=1, photos=3)
     launch = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
     process = start(
         [str(driver), str(tmp_path), *command(config)], "torch.distributed.run", *launch

@@ -44,7 +44,6 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> SelfCriticalConfig:
         photos=2,
         learning_rate=1e-2,
         average=0.5,
-        workers=0,
         cache=folder / "cache",
         device="cpu",
         precision="fp32",

@@ -19,8 +19,9 @@ from captioner.files import replacing
 from captioner.model import Encoder
 from captioner.photo.preprocessing import Preprocessing
 from train.captioning import Array, grid_encoder, in_batches
+from train.data.augmentation import Augmentation
 from train.data.datasets import DatasetError, Record
-from train.data.loader import Augmentation, names_a_side
+from train.data.loader import names_a_side
 from train.data.photos import squeezed
 
 Change = Callable[[Array, int], Iterable[Array]]  # of uint8 photos, from an index on
@@ -92,15 +93,16 @@ def compute_views(
     Returns:
         for each view `(records, regions, channels)`, float16.
     """
-    flips = [not names_a_side(record.captions) for record in data.records]
+    flips = torch.tensor([not names_a_side(record.captions) for record in data.records])
 
     def view(number: int) -> Array:
         def augmented(photos: Array, first: int) -> Iterator[Array]:
-            for index in range(first, len(photos)):
-                if index % CHUNK == 0:  # where an interrupted run may continue
-                    torch.manual_seed(number * len(flips) + index)
-                photo = torch.from_numpy(np.array(photos[index]))
-                yield augmentation(photo, flip=flips[index]).numpy()
+            for start in range(first, len(photos), CHUNK):
+                # Where an interrupted run may continue.
+                generator = torch.Generator(device).manual_seed(number * len(flips) + start)
+                batch = torch.from_numpy(np.array(photos[start : start + CHUNK])).to(device)
+                flip = flips[start : start + CHUNK].to(device)
+                yield from augmentation(batch, flip, generator).cpu().numpy()
 
         key = f"{augmentation} {number}"
         path = folder / f"view-{number}.npy"

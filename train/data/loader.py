@@ -1,68 +1,56 @@
-"""Training batches: images with their captions, and augmentation that keeps captions true."""
+"""Training batches: images with their captions, put together where the network computes.
 
-from collections.abc import Sequence
+The images of a split are kept on the device if they fit there; then an epoch copies nothing to it
+but the words. Otherwise each batch is copied from a memory-mapped file. Photos are augmented on the
+device.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.nn.utils.rnn import pad_sequence
 
-from captioner.vision import transforms
 from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, tokenize
+from train.data.augmentation import Augmentation
 from train.data.datasets import Record
 
-Item = tuple[torch.Tensor, list[list[int]]]  # an image and its captions as ids
+Array = np.ndarray[Any, Any]
+Batch = tuple[torch.Tensor, torch.Tensor]  # images or grids, and the tokens of their captions
+
 SIDES = {"left", "right"}
-GREY = 116  # near the mean of ImageNet's photos, which is zero after normalization
+SHARE = 0.5  # of a GPU's free memory that images may take; the network and its gradients follow
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """Random changes of photos, so that no two epochs get the same pixels."""
-
-    crop: float = 0.67  # smallest share of a photo that is kept; captions must stay true of it
-    erase: float = 0.0  # share of photos in which a rectangle is blanked
-
-    def __call__(self, photo: torch.Tensor, *, flip: bool) -> torch.Tensor:
-        """Change a photo `(3, size, size)`, uint8; it may be mirrored only if `flip`."""
-        size = photo.shape[-1]
-        changes = [
-            transforms.RandomResizedCrop(
-                size, scale=(self.crop, 1.0), ratio=(0.8, 1.25), antialias=True
-            ),
-            transforms.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
-            transforms.RandomErasing(self.erase, scale=(0.02, 0.2), value=GREY),
-            *([transforms.RandomHorizontalFlip()] if flip else []),
-        ]
-        changed: torch.Tensor = transforms.Compose(changes)(photo)
-        return changed
-
-
-@dataclass(frozen=True)
-class Images(Dataset[Item]):
+class Images:
     """Photos or cached grids with the captions of each as ids."""
 
-    images: np.ndarray[Any, Any]  # (photos, 3, size, size) uint8, or (photos, regions, channels)
-    captions: Sequence[Sequence[list[int]]]  # START, words, END; at least one for each photo
-    sided: Sequence[bool]  # whether a caption names left or right, so a flip would make it false
+    # (photos, 3, size, size) uint8, or (photos, regions, channels); a tensor is on the device.
+    images: Array | torch.Tensor
+    tokens: torch.Tensor  # (photos, captions, length), START, words, END, then PAD
+    sided: torch.Tensor  # (photos,), whether a caption names left or right: a flip makes it false
     augmentation: Augmentation | None = None
 
     def __len__(self) -> int:
         """Count the photos."""
-        return len(self.captions)
+        return len(self.tokens)
 
-    def __getitem__(self, index: int) -> Item:
-        """Return one image, augmented if that is configured, with all its captions."""
-        image = torch.from_numpy(np.array(self.images[index]))
-        if self.augmentation:
-            image = self.augmentation(image, flip=not self.sided[index])
-        return image, list(self.captions[index])
+    def batch(self, photos: torch.Tensor, device: str, generator: torch.Generator) -> torch.Tensor:
+        """Return some images, by their indices, on a device; augmented if that is configured."""
+        if isinstance(self.images, torch.Tensor):
+            images = self.images[moved(photos, device)]
+        else:
+            images = moved(torch.from_numpy(self.images[photos.numpy()]), device)
+        if self.augmentation is None:
+            return images
+        return self.augmentation(images, moved(~self.sided[photos], device), generator)
 
 
 def photo_dataset(
-    array: np.ndarray[Any, Any],
+    images: Array | torch.Tensor,
     records: Sequence[Record],
     vocabulary: Vocabulary,
     max_length: int,
@@ -70,14 +58,35 @@ def photo_dataset(
     augmentation: Augmentation | None = None,
 ) -> Images:
     """Pair images with the captions of their records, cut after `max_length` words."""
-    captions = [[_ids(text, vocabulary, max_length) for text in r.captions] for r in records]
-    sided = [names_a_side(record.captions) for record in records]
-    return Images(array, captions, sided, augmentation)
+    rows = [_ids(text, vocabulary, max_length) for r in records for text in r.captions]
+    groups = pad_sequence(rows, True, PAD).split([len(record.captions) for record in records])
+    sided = torch.tensor([names_a_side(record.captions) for record in records])
+    return Images(images, pad_sequence(groups, True, PAD), sided, augmentation)
 
 
 def names_a_side(captions: Sequence[str]) -> bool:
     """Return whether a caption names left or right, so a flip would make it false."""
     return any(SIDES.intersection(tokenize(text)) for text in captions)
+
+
+def on_device(images: Array, device: str) -> Array | torch.Tensor:
+    """Move all images to a GPU; where they do not fit, say so and return them as they are."""
+    if not device.startswith("cuda"):
+        return images
+    free, _ = torch.cuda.mem_get_info(device)
+    if images.nbytes > SHARE * free:
+        print(
+            f"{images.nbytes / 1e9:.1f} GB of images do not fit into half of the {free / 1e9:.1f} "
+            "GB that are free on the GPU; each batch is copied from the cache",
+            flush=True,
+        )
+        return images
+    dtype = torch.from_numpy(np.empty(0, images.dtype)).dtype
+    found = torch.empty(images.shape, dtype=dtype, device=device)
+    for first in range(0, len(images), 1000):  # the file need not fit into memory
+        part = slice(first, first + 1000)
+        found[part] = torch.from_numpy(np.array(images[part]))
+    return found
 
 
 def data_loader(
@@ -87,20 +96,36 @@ def data_loader(
     *,
     seed: int,
     shuffle: bool = True,
-    workers: int = 0,
-) -> DataLoader[Item]:
-    """Make batches `(images, tokens)`: tokens are `(photos * captions, length)`, `PAD` at the end.
+    device: str = "cpu",
+    share: tuple[int, int] = (0, 1),
+) -> Iterator[Batch]:
+    """Make the batches of an epoch: `(images, tokens)` on a device.
 
-    A photo with fewer captions gets rows of `PAD`; of one with more, some captions are sampled.
+    Args:
+        dataset: of the images.
+        photos: in a batch; the last one may have fewer.
+        captions: of each photo. One with fewer gets rows of `PAD`; of one with more, some captions
+            are sampled.
+        seed: of the order, of the captions and of the augmentation.
+        shuffle: whether the order is random.
+        device: where the batches are needed.
+        share: of several processes, which one this is, and how many there are. All take the same
+            number of batches; for that, the first photos come again at the end.
+
+    Yields:
+        images `(photos, ...)`, and tokens `(photos * captions, length)` with `PAD` at the end.
     """
-    return DataLoader(
-        dataset,
-        photos,
-        shuffle=shuffle,
-        collate_fn=partial(_collate, captions=captions),
-        num_workers=workers,
-        generator=torch.Generator().manual_seed(seed),
-    )
+    number, processes = share
+    chance = torch.Generator().manual_seed(seed)
+    count = len(dataset)
+    order = torch.randperm(count, generator=chance) if shuffle else torch.arange(count)
+    if processes > 1:
+        whole = photos * processes
+        order = order[torch.arange(-(-count // whole) * whole) % count]
+    generator = torch.Generator(device).manual_seed(seed * processes + number)
+    for index in order.split(photos)[number::processes]:
+        tokens = _choose(dataset.tokens[index], captions, chance)
+        yield dataset.batch(index, device, generator), moved(tokens, device)
 
 
 def drop_words(tokens: torch.Tensor, share: float) -> torch.Tensor:
@@ -113,21 +138,28 @@ def drop_words(tokens: torch.Tensor, share: float) -> torch.Tensor:
     return tokens.masked_fill(dropped, UNKNOWN)
 
 
-def _ids(text: str, vocabulary: Vocabulary, max_length: int) -> list[int]:
+def moved(tensor: torch.Tensor, device: str) -> torch.Tensor:
+    """Copy a tensor from memory to a device; to a GPU without waiting for it."""
+    if not device.startswith("cuda"):
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def _ids(text: str, vocabulary: Vocabulary, max_length: int) -> torch.Tensor:
     words = vocabulary.encode(text)
     # A caption that is cut does not end there, so it gets no END.
-    return [START, *words[:max_length], *([END] if len(words) <= max_length else [])]
+    ended = [END] if len(words) <= max_length else []
+    return torch.tensor([START, *words[:max_length], *ended])
 
 
-def _collate(items: Sequence[Item], captions: int) -> tuple[torch.Tensor, torch.Tensor]:
-    rows = [row for _, texts in items for row in _sample(texts, captions)]
-    longest = max(2, *(len(row) for row in rows))
-    tokens = torch.full((len(rows), longest), PAD)
-    for index, row in enumerate(rows):
-        tokens[index, : len(row)] = torch.tensor(row, dtype=torch.long)
-    return torch.stack([image for image, _ in items]), tokens
-
-
-def _sample(texts: list[list[int]], count: int) -> list[list[int]]:
-    order = torch.randperm(len(texts)).tolist()[:count] if len(texts) > count else range(len(texts))
-    return [texts[index] for index in order] + [[]] * (count - len(texts))
+def _choose(tokens: torch.Tensor, count: int, chance: torch.Generator) -> torch.Tensor:
+    """Choose captions: `(photos, captions, length)` to `(photos * count, length)`."""
+    photos, captions, _ = tokens.shape
+    if captions > count:
+        missing = tokens[:, :, 0] == PAD  # these come last
+        order = (torch.rand(photos, captions, generator=chance) + missing).argsort(1)[:, :count]
+        tokens = tokens[torch.arange(photos)[:, None], order]
+    rows = torch.full((photos, count, tokens.shape[-1]), PAD)
+    rows[:, : tokens.shape[1]] = tokens
+    longest = max(2, int((rows != PAD).sum(-1).max()))
+    return rows.flatten(0, 1)[:, :longest]

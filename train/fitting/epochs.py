@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from captioner.model import Model
 from train import run_folder
+from train.data.loader import Batch
 from train.fitting.optimization import averaging, schedule
 from train.fitting.validation import Validator
 from train.run_folder import Phase, Progress
 
-Batch = tuple[torch.Tensor, torch.Tensor]  # images or grids, and the tokens of their captions
 # Of a batch: the loss to minimize, and what the metrics record of it, a scalar without gradient.
 Loss = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
@@ -111,7 +111,7 @@ def train_epochs(
         model.train()
         model.encoder.resnet.eval()  # its batch norm keeps ImageNet's statistics throughout
         hidden = not accelerator.is_main_process
-        bar = tqdm(batches(epoch), f"epoch {epoch}", leave=False, disable=hidden)
+        bar = tqdm(batches(epoch), f"epoch {epoch}", epochs.steps, leave=False, disable=hidden)
         recorded = torch.stack([step(images, tokens) for images, tokens in bar])
         train_loss = accelerator.gather(recorded).mean().item()
         if accelerator.is_main_process:

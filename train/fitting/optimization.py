@@ -8,6 +8,8 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from captioner.model import Model
+
 Weights = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 
@@ -23,6 +25,23 @@ def adamw(rates: Sequence[tuple[Sequence[nn.Parameter], float]], weight_decay: f
         groups.append({"params": matrices, "lr": rate, "weight_decay": weight_decay})
         groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
     return AdamW(groups)
+
+
+def freeze(model: Model, end_to_end: bool, frozen_layers: int) -> None:
+    """Freeze the whole ResNet, or end to end its stem and first layers, if any."""
+    model.encoder.resnet.requires_grad_(end_to_end)
+    if frozen_layers:
+        for stage in model.encoder.stages()[: frozen_layers + 1]:
+            stage.requires_grad_(False)
+
+
+def optimizer(model: Model, rate: float, encoder_rate: float, weight_decay: float) -> AdamW:
+    """Make AdamW for a model; with a rate of 0 for the encoder, its ResNet is not trained."""
+    resnet = list(model.encoder.resnet.parameters())
+    encoder = set(resnet)
+    decoder = [parameter for parameter in model.parameters() if parameter not in encoder]
+    rates = [(decoder, rate), *([(resnet, encoder_rate)] if encoder_rate else [])]
+    return adamw(rates, weight_decay)
 
 
 def schedule(optimizer: Optimizer, warmup: float, steps: int, done: int) -> LambdaLR:

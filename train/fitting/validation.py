@@ -137,9 +137,9 @@ class Validator:
     def _loss(self, model: Model, grids: np.ndarray[Any, Any], device: str) -> float:
         dataset = photo_dataset(grids, self.data.records, self.vocabulary, self.options.max_length)
         total, words = 0.0, 0
-        for images, tokens in data_loader(dataset, PHOTOS, 5, seed=0, shuffle=False):
-            tokens = tokens.to(device)
-            logits, _ = model(images.to(device).float(), tokens)
+        batches = data_loader(dataset, PHOTOS, 5, seed=0, shuffle=False, device=device)
+        for images, tokens in batches:
+            logits, _ = model(images.float(), tokens)
             targets = tokens[:, 1:][tokens[:, 1:] != PAD]
             total += functional.cross_entropy(logits, targets, reduction="sum").item()
             words += targets.numel()

@@ -18,9 +18,9 @@ from captioner.photo.preprocessing import Pixels, Preprocessing
 from tests.train.tiny_dataset import write_dataset
 from train import captioning
 from train.data import feature_cache
+from train.data.augmentation import Augmentation
 from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Data, compute, compute_views
-from train.data.loader import Augmentation
 
 SMALL = Preprocessing(size=64)  # a grid of two by two regions
 Photos = tuple[Record, ...]

@@ -1,6 +1,5 @@
 """Batches: captions as rows of words, and augmentation that keeps them true."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
+from train.data.augmentation import Augmentation
 from train.data.datasets import Record
-from train.data.loader import GREY, Augmentation, data_loader, drop_words, photo_dataset
+from train.data.loader import data_loader, drop_words, on_device, photo_dataset
 
 VOCABULARY = Vocabulary.build(["a dog runs on the left side", "a cat sits right there"])
 PLAIN = "A dog runs ."
@@ -36,26 +36,6 @@ def take(records: list[Record], photos: int, captions: int, **options: Any) -> l
 
 def said(row: torch.Tensor) -> str:
     return " ".join(VOCABULARY.words[index] for index in row.tolist())
-
-
-def half_dark() -> np.ndarray[Any, Any]:
-    """Draw one photo, dark on the left and bright on the right."""
-    photo = np.full((1, 3, 48, 48), 40, np.uint8)
-    photo[..., 24:] = 200
-    return photo
-
-
-def augmented(caption: str, seed: int, times: int = 1) -> torch.Tensor:
-    dataset = photo_dataset(
-        half_dark(), [record(caption)], VOCABULARY, 6, augmentation=Augmentation()
-    )
-    torch.manual_seed(seed)
-    return torch.stack([dataset[0][0] for _ in range(times)])
-
-
-def flipped(photos: torch.Tensor) -> list[bool]:
-    left, right = photos.float().mean((1, 2)).chunk(2, dim=-1)
-    return [bool(a > b) for a, b in zip(left.mean(-1), right.mean(-1), strict=True)]
 
 
 def test_short_captions_are_padded_to_the_longest() -> None:
@@ -98,8 +78,7 @@ def test_surplus_captions_are_sampled_without_repetition() -> None:
     words = ["dog", "cat", "runs", "sits", "on", "the", "side"]
     drawn = []
     for seed in range(12):
-        torch.manual_seed(seed)
-        [(_, tokens)] = take([record(*words)], 1, 5)
+        [(_, tokens)] = take([record(*words)], 1, 5, seed=seed)
         drawn.append([said(row[1:2]) for row in tokens])
 
     assert all(len(set(row)) == 5 for row in drawn)
@@ -121,7 +100,11 @@ def test_captions_without_a_word_still_make_a_batch() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.lists(st.text("ad og", max_size=30), max_size=8), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.lists(st.text("ad og", max_size=30), min_size=1, max_size=8), min_size=1, max_size=5
+    )
+)
 def test_every_row_is_a_caption_or_padding(texts: list[list[str]]) -> None:
     [(images, tokens)] = take([record(*captions) for captions in texts], len(texts), 5)
 
@@ -141,101 +124,75 @@ def test_the_order_depends_on_the_seed_alone() -> None:
         found = take(records, 3, 1, seed=seed, shuffle=True)
         return [float(value) for images, _ in found for value in images[:, 0, 0]]
 
-    torch.manual_seed(1)
     first = order(seed=7)
-    torch.manual_seed(2)
     assert order(seed=7) == first
     assert order(seed=8) != first
     assert sorted(first) == [float(n) for n in range(20)]
 
 
-def test_photos_can_be_loaded_by_processes_that_share_no_memory() -> None:
-    """As on macOS, and on Linux from Python 3.14 on: everything they need is sent to them."""
-    dataset = photo_dataset(grids(3), [record(PLAIN)] * 3, VOCABULARY, 6)
-    loader = data_loader(dataset, 2, 1, seed=0, shuffle=False)
-    collate, items = pickle.loads(pickle.dumps((loader.collate_fn, loader.dataset)))
-    images, tokens = collate([items[0], items[1]])
+def test_processes_share_an_epoch_and_take_as_many_steps_each() -> None:
+    def taken(processes: int, count: int = 7) -> list[list[list[float]]]:
+        return [
+            [
+                [float(value) for value in images[:, 0, 0]]
+                for images, _ in take([record(PLAIN)] * count, 2, 1, share=(number, processes))
+            ]
+            for number in range(processes)
+        ]
 
-    assert images[:, 0, 0].tolist() == [0, 1]
-    assert [said(row) for row in tokens] == ["<start> a dog runs <end>"] * 2
-
-
-def test_augmentation_keeps_shape_and_type_and_changes_the_photo() -> None:
-    photos = augmented(PLAIN, seed=0, times=4)
-
-    assert (photos.shape, photos.dtype) == ((4, 3, 48, 48), torch.uint8)
-    original = torch.from_numpy(half_dark()[0])
-    assert all(not torch.equal(photo, original) for photo in photos)
-    assert all(not torch.equal(photo, photos[0]) for photo in photos[1:])
+    assert taken(1) == [[[0, 1], [2, 3], [4, 5], [6]]]
+    assert taken(2) == [[[0, 1], [4, 5]], [[2, 3], [6, 0]]]
+    assert taken(3, count=1) == [[[0, 0]]] * 3
 
 
-def test_without_augmentation_photos_stay_as_they_are() -> None:
-    dataset = photo_dataset(half_dark(), [record(PLAIN)], VOCABULARY, 6)
+def test_photos_are_read_from_their_file_or_from_the_device_alike(tmp_path: Path) -> None:
+    np.save(tmp_path / "photos.npy", np.random.default_rng(0).integers(256, size=(9, 3, 8, 8)))
+    file = np.load(tmp_path / "photos.npy", mmap_mode="r").astype(np.uint8)
+    records = [record(PLAIN)] * 9
 
-    assert torch.equal(dataset[0][0], torch.from_numpy(half_dark()[0]))
+    def batches(images: np.ndarray[Any, Any] | torch.Tensor) -> list[torch.Tensor]:
+        augmentation = Augmentation()
+        dataset = photo_dataset(images, records, VOCABULARY, 6, augmentation=augmentation)
+        return [photos for photos, _ in data_loader(dataset, 4, 1, seed=3)]
 
-
-def test_augmentation_is_repeated_by_its_seed() -> None:
-    assert torch.equal(augmented(PLAIN, seed=5, times=3), augmented(PLAIN, seed=5, times=3))
-    assert not torch.equal(augmented(PLAIN, seed=5), augmented(PLAIN, seed=6))
-
-
-def test_augmentation_leaves_the_source_alone() -> None:
-    photos = half_dark()
-    photos.setflags(write=False)  # as a memory-mapped file is
-    dataset = photo_dataset(photos, [record(PLAIN)], VOCABULARY, 6, augmentation=Augmentation())
-    for _ in range(3):
-        dataset[0]
-
-    assert np.array_equal(photos, half_dark())
+    both = zip(batches(file), batches(torch.from_numpy(np.array(file))), strict=True)
+    assert all(torch.equal(one, other) for one, other in both)
 
 
-def test_a_photo_is_flipped_as_often_as_not() -> None:
-    flips = flipped(augmented("A dog was left ; this leftover is all right-handed", seed=0))
-    assert len(flips) == 1
-    flips = flipped(augmented(PLAIN, seed=0, times=60))
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_photos_stay_on_a_gpu_and_are_augmented_there() -> None:
+    photos = np.random.default_rng(0).integers(256, size=(9, 3, 64, 64), dtype=np.uint8)
+    kept = on_device(photos, "cuda")
+    assert isinstance(kept, torch.Tensor)
+    assert torch.equal(kept.cpu(), torch.from_numpy(photos))
+    for images, augmentation in ((kept, None), (kept, Augmentation(erase=0.5)), (photos, None)):
+        dataset = photo_dataset(
+            images, [record(PLAIN)] * 9, VOCABULARY, 6, augmentation=augmentation
+        )
+        found = [*data_loader(dataset, 4, 2, seed=3, device="cuda")]
+        assert all(batch.is_cuda and tokens.is_cuda for batch, tokens in found)
+        assert (sum(map(len, (batch for batch, _ in found))), found[0][0].dtype) == (9, torch.uint8)
+        if augmentation is None:
+            order = torch.randperm(9, generator=torch.Generator().manual_seed(3))
+            assert np.array_equal(torch.cat([batch for batch, _ in found]).cpu(), photos[order])
 
-    assert 15 <= sum(flips) <= 45
 
+def test_images_that_do_not_fit_on_a_gpu_stay_where_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
+    photos = np.zeros((4, 3, 8, 8), np.uint8)
 
-@pytest.mark.parametrize(
-    "caption", ["A dog on the LEFT .", "The right, not the wrong side", "left"]
-)
-def test_a_photo_whose_captions_name_a_side_is_never_flipped(caption: str) -> None:
-    assert not any(flipped(augmented(caption, seed=0, times=40)))
+    assert on_device(photos, "cuda") is photos
+    assert "do not fit" in capsys.readouterr().out
+    assert on_device(photos, "cpu") is photos
+    assert not capsys.readouterr().out
 
 
 def test_one_caption_that_names_a_side_is_enough() -> None:
     records = [record(PLAIN, PLAIN, "a cat on the right"), record("a bright cleft")]
-    dataset = photo_dataset(
-        half_dark().repeat(2, 0), records, VOCABULARY, 6, augmentation=Augmentation()
-    )
 
-    assert list(dataset.sided) == [True, False]
-
-
-def test_a_rectangle_is_blanked_in_the_requested_share_of_photos() -> None:
-    dataset = photo_dataset(
-        half_dark(), [record(PLAIN)], VOCABULARY, 6, augmentation=Augmentation(erase=0.5)
-    )
-    torch.manual_seed(0)
-    # The patches of one photo hardly differ, and none of it is grey by itself.
-    blanked = [bool((dataset[0][0] == GREY).float().mean() > 0.02) for _ in range(60)]
-
-    assert 15 <= sum(blanked) <= 45
-
-
-def test_a_crop_keeps_at_least_the_requested_share() -> None:
-    ramp = np.broadcast_to(np.arange(0, 192, 4, dtype=np.uint8), (1, 3, 48, 48))
-    shares = {}
-    for crop in (0.2, 0.9):
-        augmentation = Augmentation(crop)
-        dataset = photo_dataset(ramp, [record(PLAIN)], VOCABULARY, 6, augmentation=augmentation)
-        torch.manual_seed(0)
-        spans = [photo.max() - photo.min().float() for photo in (dataset[0][0] for _ in range(30))]
-        shares[crop] = float(min(spans))
-
-    assert shares[0.2] < 0.7 * shares[0.9]
+    assert photo_dataset(grids(2), records, VOCABULARY, 6).sided.tolist() == [True, False]
 
 
 def test_word_dropout_replaces_the_given_share_of_words_but_no_special() -> None:
