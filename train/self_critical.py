@@ -1,18 +1,19 @@
-"""Train a checkpoint further on the reward of its own captions, with the encoder frozen.
+"""Train a checkpoint further on the reward of its own captions.
 
     python -m train self-critical data/flickr8k runs/second --start-from runs/first/best.safetensors
 
 Self-critical sequence training (Rennie et al., CVPR 2017) with CIDEr-D as the reward: it samples
 several captions of each photo, and raises the probability of those with a higher reward than the
 others of the same photo (Luo, *A Better Variant of Self-Critical Sequence Training*, 2020). Some
-teacher forcing keeps the vocabulary from shrinking. Photos are encoded in several augmented views,
-because the encoder's features of the photos it was trained on are better than those of others.
-After an interruption, add `--resume` to continue.
+teacher forcing keeps the vocabulary from shrinking. The encoder stays frozen, and photos are
+encoded once in several augmented views, because its features of the photos it was trained on are
+better than those of others. With `--encoder-learning-rate` it is trained too, and each step
+augments and encodes its photos. After an interruption, add `--resume` to continue.
 """
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,17 +29,18 @@ from captioner.decoding.word_rules import NEVER_GENERATED
 from captioner.language import SmallWords
 from captioner.model import Model
 from captioner.options import Options
+from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import END, PAD, START, Vocabulary
 from train import run_folder
 from train.captioning import half_is_fast
 from train.data.augmentation import Augmentation
 from train.data.datasets import read
-from train.data.feature_cache import compute, compute_views
-from train.data.loader import Batch, data_loader, photo_dataset
+from train.data.feature_cache import Data, compute, compute_views
+from train.data.loader import Batch, Images, data_loader, on_device, photo_dataset
 from train.errors import SettingError
-from train.fitting.cider_d import CiderD, Ids, Reals
+from train.fitting.cider_d import CiderD
 from train.fitting.epochs import Epochs, resume, train_epochs
-from train.fitting.optimization import adamw
+from train.fitting.optimization import freeze, optimizer
 from train.fitting.repetition import repeats
 from train.fitting.validation import Validator
 
@@ -55,15 +57,18 @@ class SelfCriticalConfig:
     captions: int = 5  # references of each photo
     samples: int = 5  # captions to sample for each photo; at least 2
     teacher_forcing: float = 0.2  # weight of the cross-entropy loss on the references
-    learning_rate: float = 1e-4
+    learning_rate: float = 1e-4  # of the decoder
+    encoder_learning_rate: float = 0.0  # 0 freezes the encoder
+    frozen_layers: int = 0  # of the ResNet's four; they and the stem stay frozen even then
     weight_decay: float = 0.01
     # What a caption that repeats a word for nothing loses of its reward, which is at most 10.
     repetition_penalty: float = 0.0
     label_smoothing: float = 0.1
     dropout: float = 0.3
     max_length: int = Options.max_length  # words
-    views: int = 4  # augmented views of each photo; the epochs take turns
-    crop: float = 0.5  # smallest share of a photo that a view keeps
+    views: int = 4  # with a frozen encoder: augmented views of each photo; the epochs take turns
+    crop: float = 0.5  # smallest share of a photo that augmentation keeps
+    erase: float = 0.0  # end to end: the share of photos in which a rectangle is blanked
     warmup: float = 0.05  # share of the steps
     clip: float = 1.0  # largest norm of the gradient
     average: float = 0.995  # decay of the averaged weights
@@ -104,37 +109,40 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     device = str(accelerator.device)
     arguments = config.arguments() | {"before": start.training}
     run_folder.prepare(config.run, config.arguments(), resume=config.resume)
+    end_to_end = config.encoder_learning_rate > 0
     cache = config.cache or config.run / "cache"
     train = compute(dataset.split("train"), None, cache / "train", device, preprocessing)
-    val = compute(dataset.split("val"), model.encoder, cache / "val", device, preprocessing)
-    views = compute_views(
-        train,
-        model.encoder,
-        cache / "train",
-        device,
-        Augmentation(config.crop),
-        min(config.views, config.epochs),
-        preprocessing,
-    )
-    cider = CiderD([[_ended(text, vocabulary) for text in r.captions] for r in train.records])
+    frozen = None if end_to_end else model.encoder  # end to end needs no frozen features
+    val = compute(dataset.split("val"), frozen, cache / "val", device, preprocessing)
+    epoch_images = _images(config, train, model, vocabulary, preprocessing, cache, device)
+    captions = [[_ended(text, vocabulary) for text in r.captions] for r in train.records]
+    cider = CiderD(captions, device)
 
-    model = _prepared(model, config).to(device)
+    freeze(model, end_to_end, config.frozen_layers)
+    model.decoder.dropout.p = config.dropout
+    model.to(device)
     average, progress = resume(config.run, model, config.average)
     validator = Validator(
         config.run, arguments, vocabulary, val, preprocessing, config.val_beam, start.language
     )
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
     def batches(epoch: int) -> Iterable[Batch]:
-        view = views[epoch % len(views)]
-        dataset = photo_dataset(view, train.records, vocabulary, config.max_length)
-        return data_loader(dataset, config.photos, config.captions, seed=config.seed + epoch)
+        return data_loader(
+            epoch_images(epoch),
+            config.photos,
+            config.captions,
+            seed=config.seed + epoch,
+            device=device,
+        )
 
-    def loss(grids: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        grids, written = grids.to(device).float(), tokens.to(device)
-        with torch.autocast(grids.device.type, torch.bfloat16, enabled=half_is_fast(device)):
-            minimized, mean = _loss(model, grids, written, cider, config, start.small_words)
-        return minimized, torch.tensor(-mean, dtype=torch.float64)
+    def loss(images: torch.Tensor, written: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=half_is_fast(device)):
+            if end_to_end:
+                images = model.encoder.grid(preprocessing.normalize(images))
+            minimized, mean = _loss(
+                model, images.float(), written, cider, config, start.small_words
+            )
+        return minimized, -mean
 
     epochs = Epochs(
         "self-critical",
@@ -144,10 +152,46 @@ def self_critical(config: SelfCriticalConfig) -> Path:
         warmup=config.warmup,
         clip=config.clip,
         seed=config.seed,
+        end_to_end=end_to_end,
     )
-    optimizer = adamw([(trained, config.learning_rate)], config.weight_decay)
-    train_epochs(epochs, model, average, optimizer, batches, loss, validator, progress, accelerator)
+    adamw = optimizer(
+        model, config.learning_rate, config.encoder_learning_rate, config.weight_decay
+    )
+    train_epochs(epochs, model, average, adamw, batches, loss, validator, progress, accelerator)
     return config.run / run_folder.BEST
+
+
+def _images(
+    config: SelfCriticalConfig,
+    train: Data,
+    model: Model,
+    vocabulary: Vocabulary,
+    preprocessing: Preprocessing,
+    cache: Path,
+    device: str,
+) -> Callable[[int], Images]:
+    """Return a function from an epoch to its images: photos to augment, or grids of a view."""
+    photos = photo_dataset(train.photos, train.records, vocabulary, config.max_length)
+    augmentation = Augmentation(config.crop, config.erase)
+    if config.encoder_learning_rate:
+        augmented = dataclasses.replace(
+            photos, images=on_device(train.photos, device), augmentation=augmentation
+        )
+        return lambda epoch: augmented
+    views = compute_views(
+        train,
+        model.encoder,
+        cache / "train",
+        device,
+        augmentation,
+        min(config.views, config.epochs),
+        preprocessing,
+    )
+
+    def view(epoch: int) -> Images:
+        return dataclasses.replace(photos, images=on_device(views[epoch % len(views)], device))
+
+    return view
 
 
 def _ended(text: str, vocabulary: Vocabulary) -> list[int]:
@@ -163,12 +207,6 @@ def _check_penalty(penalty: float, start: Metadata) -> None:
         )
 
 
-def _prepared(model: Model, config: SelfCriticalConfig) -> Model:
-    model.encoder.resnet.requires_grad_(False)
-    model.decoder.dropout.p = config.dropout
-    return model
-
-
 def _loss(
     model: Model,
     grids: torch.Tensor,
@@ -176,17 +214,17 @@ def _loss(
     cider: CiderD,
     config: SelfCriticalConfig,
     small_words: SmallWords | None,
-) -> tuple[torch.Tensor, float]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the loss to minimize, and the mean reward of the sampled captions."""
     tokens, logprobs = sample(model, grids, config.samples, config.max_length)
     rewards = _rewards(cider, tokens, written, config)
     if config.repetition_penalty and small_words:
-        repeating = repeats(tokens, small_words).cpu().numpy().reshape(rewards.shape)
+        repeating = repeats(tokens, small_words).view_as(rewards)
         rewards = rewards - config.repetition_penalty * repeating
     # The baseline of a caption is the mean reward of the other samples of its photo.
-    mean = rewards.mean(1, keepdims=True)
+    mean = rewards.mean(1, keepdim=True)
     advantages = (rewards - mean) * config.samples / (config.samples - 1)
-    weights = torch.from_numpy(advantages).to(logprobs).flatten()
+    weights = advantages.to(logprobs).flatten()
     present = tokens != PAD
     loss = -(weights[:, None] * logprobs)[present].mean()
     if config.teacher_forcing:
@@ -197,7 +235,7 @@ def _loss(
             logits.float(), targets, label_smoothing=config.label_smoothing
         )
         loss = loss + config.teacher_forcing * forced
-    return loss, float(mean.mean())
+    return loss, mean.mean()
 
 
 def sample(
@@ -231,18 +269,17 @@ def sample(
         tokens.append(words.masked_fill(~going, PAD))
         logprobs.append(predicted.gather(1, words[:, None]).squeeze(1))
         going = going & (words != END)
-        if not going.any():
+        # A GPU would have to wait for the answer, and in a large batch some caption is long.
+        if going.device.type == "cpu" and not going.any():
             break
     return torch.stack(tokens, 1), torch.stack(logprobs, 1)
 
 
 def _rewards(
     cider: CiderD, tokens: torch.Tensor, written: torch.Tensor, config: SelfCriticalConfig
-) -> Reals:
-    def by_photo(rows: torch.Tensor, count: int) -> Ids:
-        return rows.cpu().numpy().reshape(-1, count, rows.shape[1])
-
-    references = by_photo(written[:, 1:], config.captions)
-    scores = cider(by_photo(tokens, config.samples), references)
+) -> torch.Tensor:
+    """Return the reward of each sample: `(photos, samples)`."""
+    references = written[:, 1:].unflatten(0, (-1, config.captions))
+    scores = cider(tokens.unflatten(0, (-1, config.samples)), references)
     present = (references != PAD).any(-1)[:, None]
     return scores.sum(-1) / present.sum(-1)

@@ -117,6 +117,43 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+@pytest.fixture(scope="module")
+def end_to_end(start: SelfCriticalConfig) -> Path:
+    run = start.run.with_name("end-to-end")
+    rates = {"learning_rate": 5e-3, "encoder_learning_rate": 1e-3}
+    config = dataclasses.replace(start, run=run, epochs=2, frozen_layers=1, erase=0.25, **rates)
+    self_critical.self_critical(config)
+    return run
+
+
+def test_the_encoder_is_trained_too_where_it_has_a_learning_rate(
+    end_to_end: Path, start: SelfCriticalConfig
+) -> None:
+    before, after = load_file(start.start_from), load_file(end_to_end / run_folder.BEST)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    resnet = {name for name in before if name.startswith("encoder.resnet.")}
+    layers = {name.split(".")[2] for name in changed & resnet}
+    assert layers == {"layer2", "layer3", "layer4"}
+    assert any(name.startswith("decoder.") for name in changed)
+    # Batch norm keeps its statistics; its weights and biases are trained.
+    assert not any("running_" in name or "tracked" in name for name in changed)
+    assert "encoder.resnet.layer4.1.bn2.weight" in changed
+
+
+def test_end_to_end_the_reward_rises_too(end_to_end: Path) -> None:
+    first, last = (-float(row["train_loss"]) for row in metrics(end_to_end))
+    assert last > first > 0
+
+
+def test_end_to_end_no_features_are_kept(start: SelfCriticalConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        start, run=tmp_path / "run", epochs=0, encoder_learning_rate=1e-3, cache=None
+    )
+    self_critical.self_critical(config)
+    kept = (tmp_path / "run" / "cache").rglob("*.npy")
+    assert {path.name for path in kept} == {"photos.npy"}
+
+
 def test_a_run_is_not_mixed_with_another(finished: Path, start: SelfCriticalConfig) -> None:
     with pytest.raises(RunError, match="--resume"):
         self_critical.self_critical(start)

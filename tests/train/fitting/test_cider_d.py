@@ -2,12 +2,13 @@
 
 import random
 
-import numpy as np
 import pytest
+import torch
 from pycocoevalcap.cider.cider import Cider
+from torch.nn import functional
 
 from captioner.vocabulary import END, PAD
-from train.fitting.cider_d import CiderD, Ids, rows
+from train.fitting.cider_d import CiderD, rows
 
 Captions = list[list[int]]
 WORDS = list(range(4, 40))
@@ -24,9 +25,9 @@ def references() -> list[Captions]:
     return [write(chance, 5, WORDS[: chance.randint(5, len(WORDS))]) for _ in range(40)]
 
 
-def table(captions: list[Captions]) -> Ids:
+def table(captions: list[Captions]) -> torch.Tensor:
     flat = rows([caption for group in captions for caption in group])
-    return flat.reshape(len(captions), -1, flat.shape[1])
+    return flat.reshape(len(captions), len(captions[0]), -1)
 
 
 def published(captions: Captions, references: list[Captions]) -> list[float]:
@@ -38,21 +39,38 @@ def published(captions: Captions, references: list[Captions]) -> list[float]:
     return [float(score) for score in Cider().compute_score(theirs, ours)[1]]
 
 
+def scores(captions: Captions, references: list[Captions]) -> list[float]:
+    found = CiderD(references)(table([[caption] for caption in captions]), table(references))
+    assert found.shape == (len(captions), 1, len(references[0]))
+    return found.mean(-1)[:, 0].tolist()
+
+
 def test_scores_are_those_of_the_published_code(references: list[Captions]) -> None:
     captions = write(random.Random(1), 40, WORDS[:20])
     captions[7] = references[7][2]
-    found = CiderD(references)(table([[caption] for caption in captions]), table(references))
     expected = published(captions, references)
-    assert found.shape == (40, 1, 5)
     assert max(expected) > 1
-    assert found.mean(-1)[:, 0] == pytest.approx(expected)
+    assert scores(captions, references) == pytest.approx(expected, abs=1e-9)
+
+
+def test_empty_long_and_repeated_captions_score_as_published(references: list[Captions]) -> None:
+    chance = random.Random(2)
+    captions = [chance.choice(group) for group in references]
+    for photo in range(0, 40, 4):
+        captions[photo] = []
+        captions[photo + 1] = captions[photo + 1] * 3
+        captions[photo + 2] = [chance.choice(WORDS)] * chance.randint(1, 60)
+    assert scores(captions, references) == pytest.approx(published(captions, references), abs=1e-9)
 
 
 def test_a_word_that_no_reference_has_counts_as_the_rarest() -> None:
     references: list[Captions] = [[[4, 5, 6]], [[4, 7, 8]], [[4, 9, 10]]]
     captions = [[4, 5, 99], [4, 7, 8], [99]]
-    found = CiderD(references)(table([[caption] for caption in captions]), table(references))
-    assert found.mean(-1)[:, 0] == pytest.approx(published(captions, references))
+    assert scores(captions, references) == pytest.approx(published(captions, references))
+
+
+def test_references_without_a_word_give_no_score() -> None:
+    assert scores([[4, 5]], [[[], []]]) == [0]
 
 
 def test_a_caption_scores_ten_with_itself_and_less_with_any_other(
@@ -61,9 +79,9 @@ def test_a_caption_scores_ten_with_itself_and_less_with_any_other(
     captions = table(references)
     found = CiderD(references)(captions, captions)
     long = (captions != PAD).sum(-1) >= 4
-    assert found[:, range(5), range(5)][long] == pytest.approx(10)
+    assert found[:, range(5), range(5)][long].tolist() == pytest.approx([10] * int(long.sum()))
     assert (found <= 10 + 1e-9).all()
-    assert np.allclose(found[:, 0, 1], found[:, 0, 1])
+    assert torch.allclose(found[:, 0, 1], found[:, 0, 1])
 
 
 def test_a_caption_that_stops_in_the_middle_misses_the_end_token() -> None:
@@ -76,8 +94,8 @@ def test_a_caption_that_stops_in_the_middle_misses_the_end_token() -> None:
 
 def test_padding_changes_nothing(references: list[Captions]) -> None:
     reward, captions = CiderD(references), table(references)
-    wide = np.pad(captions, ((0, 0), (0, 2), (0, 3)), constant_values=PAD)
+    wide = functional.pad(captions, (0, 3, 0, 2), value=PAD)
     found = reward(wide, wide)
-    assert found[:, :5, :5] == pytest.approx(reward(captions, captions))
+    assert torch.allclose(found[:, :5, :5], reward(captions, captions))
     assert not found[:, 5:].any()
     assert not found[:, :, 5:].any()
