@@ -13,6 +13,10 @@ from captioner.model import Encoder
 from captioner.vision import models
 from train.errors import PathError
 
+# torchvision trained its ResNets twice, and published both; the second recipe is better by several
+# points, but it left out the two smallest ResNets.
+DOWNLOADS = {"torchvision": "IMAGENET1K_V1", "torchvision-v2": "IMAGENET1K_V2"}
+
 
 class EncoderWeightsError(PathError):
     """Weights that cannot be used; `path` is where they come from, an address or a file."""
@@ -24,13 +28,14 @@ def load_weights(encoder: Encoder, name: EncoderName, source: str) -> None:
     Args:
         encoder: gets the weights.
         name: its ResNet.
-        source: "torchvision" for its download of `IMAGENET1K_V1`, or the path of a safetensors
-            file with torchvision's key names.
+        source: "torchvision" for its download of `IMAGENET1K_V1`, "torchvision-v2" for that of
+            `IMAGENET1K_V2`, or the path of a safetensors file with torchvision's key names.
 
     Raises:
-        EncoderWeightsError: the download fails; the file is missing, damaged or of another ResNet.
+        EncoderWeightsError: there is no such download, or it fails; the file is missing, damaged
+            or of another ResNet.
     """
-    tensors = _download(name) if source == "torchvision" else _read(Path(source))
+    tensors = _download(name, source) if source in DOWNLOADS else _read(Path(source))
     backbone = {key: value for key, value in tensors.items() if not key.startswith("fc.")}
     try:
         encoder.resnet.load_state_dict(backbone)
@@ -63,7 +68,7 @@ def sources(given: Sequence[str]) -> dict[EncoderName, str]:
             raise EncoderWeightsError(
                 text, f"neither a folder nor NAME=FILE with a NAME among {known}"
             )
-        elif source != "torchvision" and not Path(source).is_file():
+        elif source not in DOWNLOADS and not Path(source).is_file():
             raise EncoderWeightsError(source, "there is no such file")
         else:
             found[cast(EncoderName, name)] = source
@@ -87,8 +92,11 @@ def _in_folder(folder: Path) -> dict[EncoderName, str]:
     return found
 
 
-def _download(name: EncoderName) -> Mapping[str, torch.Tensor]:
-    weights = models.get_model_weights(name)["IMAGENET1K_V1"]
+def _download(name: EncoderName, source: str) -> Mapping[str, torch.Tensor]:
+    published = models.get_model_weights(name)
+    if DOWNLOADS[source] not in published.__members__:
+        raise EncoderWeightsError(source, f"has no weights of a {name}; choose torchvision")
+    weights = published[DOWNLOADS[source]]
     try:
         tensors: Mapping[str, torch.Tensor] = weights.get_state_dict(
             progress=True, check_hash=True, weights_only=True

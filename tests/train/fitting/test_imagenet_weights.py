@@ -57,10 +57,12 @@ def test_weights_of_several_encoders_are_found_in_a_folder_or_named(
     deep.write_bytes(b"")
 
     assert sources([str(weights.parent)]) == {"resnet18": str(weights)}
-    assert sources([str(weights.parent), f"resnet152={deep}", "resnet34=torchvision"]) == {
+    downloads = ["resnet34=torchvision", "resnet50=torchvision-v2"]
+    assert sources([str(weights.parent), f"resnet152={deep}", *downloads]) == {
         "resnet18": str(weights),
         "resnet152": str(deep),
         "resnet34": "torchvision",
+        "resnet50": "torchvision-v2",
     }
     assert set(sources([]).values()) == {"torchvision"}
     assert len(sources([])) == 5
@@ -131,8 +133,12 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.join()
 
 
-def move(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    monkeypatch.setattr(models.ResNet18_Weights.IMAGENET1K_V1.value, "url", address)
+def move(
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    weights: models.WeightsEnum = models.ResNet18_Weights.IMAGENET1K_V1,
+) -> None:
+    monkeypatch.setattr(weights.value, "url", address)
 
 
 def serve(weights: Path, folder: Path, checksum: str | None = None) -> str:
@@ -156,6 +162,24 @@ def test_torchvision_s_weights_are_downloaded_once(
     again = build()
     load_weights(again, "resnet18", "torchvision")
     assert_took(again, weights)
+
+
+def test_torchvision_s_second_weights_are_downloaded_too(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = write_encoder_weights(tmp_path / "resnet50.safetensors", "resnet50")
+    name = serve(weights, tmp_path / "served")
+    move(monkeypatch, f"{address}/{name}", models.ResNet50_Weights.IMAGENET1K_V2)
+    encoder = build("resnet50")
+    load_weights(encoder, "resnet50", "torchvision-v2")
+
+    assert_took(encoder, weights)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34"])
+def test_the_smallest_resnets_have_no_second_weights(name: EncoderName) -> None:
+    with pytest.raises(EncoderWeightsError, match=f"no weights of a {name}; choose torchvision"):
+        load_weights(build(name), name, "torchvision-v2")
 
 
 def test_a_download_with_another_checksum_is_refused(
@@ -191,5 +215,6 @@ def test_an_unreachable_address_is_an_error_with_an_alternative(
 
 def test_the_download_is_the_one_of_the_encoder_s_name() -> None:
     for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"):
-        weights = models.get_model_weights(name)["IMAGENET1K_V1"]
-        assert f"/{name}-" in weights.url
+        published = models.get_model_weights(name)
+        assert len(published) == (1 if name in ("resnet18", "resnet34") else 2)
+        assert all(f"/{name}-" in weights.url for weights in published)
