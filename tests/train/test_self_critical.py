@@ -120,8 +120,15 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(
 @pytest.fixture(scope="module")
 def end_to_end(start: SelfCriticalConfig) -> Path:
     run = start.run.with_name("end-to-end")
-    rates = {"learning_rate": 5e-3, "encoder_learning_rate": 1e-3}
-    config = dataclasses.replace(start, run=run, epochs=2, frozen_layers=1, erase=0.25, **rates)
+    config = dataclasses.replace(
+        start,
+        run=run,
+        epochs=2,
+        learning_rate=5e-3,
+        encoder_learning_rate=1e-3,
+        frozen_layers=1,
+        erase=0.25,
+    )
     self_critical.self_critical(config)
     return run
 
