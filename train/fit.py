@@ -33,7 +33,8 @@ from train.data.augmentation import Augmentation
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute
 from train.data.loader import Batch, data_loader, drop_words, on_device, photo_dataset
-from train.fitting import imagenet_weights
+from train.errors import SettingError
+from train.fitting import batch_norm, imagenet_weights
 from train.fitting.epochs import Epochs, resume, train_epochs
 from train.fitting.optimization import freeze, optimizer
 from train.fitting.validation import Validator
@@ -49,7 +50,9 @@ class FitConfig:
     data: Annotated[Path, tyro.conf.Positional]  # the dataset's folder
     run: Annotated[Path, tyro.conf.Positional]  # the run's folder
     encoder: EncoderName = "resnet50"
-    encoder_weights: str = "torchvision"  # "torchvision" downloads them; or a safetensors file
+    encoder_weights: str = "torchvision"  # or "torchvision-v2", which download; or a file
+    estimate_batch_norm: int = 0  # training photos to estimate its statistics from; 0 keeps them
+    other_photos: Path | None = None  # a folder: as many of its photos are mixed in for that
     # A checkpoint to start from. If its encoder is a different one, only the rest of it is used.
     start_from: Path | None = None
     cell: Literal["lstm", "gru"] = "lstm"
@@ -93,8 +96,9 @@ class FitConfig:
         values = dataclasses.asdict(self)
         for name in ("data", "run", "cache", "resume", "device"):
             del values[name]
-        start = self.start_from and self.start_from.name
-        return values | {"encoder_weights": Path(self.encoder_weights).name, "start_from": start}
+        for name in ("start_from", "other_photos", "encoder_weights"):
+            values[name] = values[name] and Path(values[name]).name
+        return values
 
 
 def fit(config: FitConfig) -> Path:
@@ -108,7 +112,10 @@ def fit(config: FitConfig) -> Path:
         DatasetError: nothing can be read from the dataset.
         EncoderWeightsError: the encoder's weights cannot be read.
         RunError: the run's folder holds another run, or there is nothing to resume.
+        SettingError: there are other photos, but nothing to use them for.
     """
+    if config.other_photos and not config.estimate_batch_norm:
+        raise SettingError("--estimate-batch-norm", 0, "above 0 for --other-photos to be used")
     dataset = read(config.data)
     captions = [text for record in dataset.split("train") for text in record.captions]
     vocabulary = Vocabulary.build(captions, config.min_count)
@@ -127,6 +134,17 @@ def fit(config: FitConfig) -> Path:
     accelerator.wait_for_everyone()
     with accelerator.main_process_first():
         cache, device = config.cache or config.run / "cache", str(accelerator.device)
+        if config.estimate_batch_norm:
+            photos = compute(dataset.split("train"), None, cache / "train", device, preprocessing)
+            batch_norm.estimate_once(
+                config.run,
+                model.encoder,
+                photos.photos,
+                config.estimate_batch_norm,
+                config.other_photos,
+                preprocessing,
+                device,
+            )
         encoder = model.encoder if config.epochs else None  # end to end needs no frozen features
         train = compute(dataset.split("train"), encoder, cache / "train", device, preprocessing)
         val = compute(dataset.split("val"), encoder, cache / "val", device, preprocessing)
@@ -176,15 +194,12 @@ def _fit_phase(
         augmentation=Augmentation(config.crop, config.erase) if end_to_end else None,
     )
     wrapped = accelerator.prepare(model)
+    share = (accelerator.process_index, accelerator.num_processes)
 
     def batches(epoch: int) -> Iterable[Batch]:
+        seed = config.seed + epoch
         return data_loader(
-            dataset,
-            config.photos,
-            config.captions,
-            seed=config.seed + epoch,
-            device=device,
-            share=(accelerator.process_index, accelerator.num_processes),
+            dataset, config.photos, config.captions, seed=seed, device=device, share=share
         )
 
     def loss(images: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -201,10 +216,9 @@ def _fit_phase(
         seed=config.seed,
         end_to_end=end_to_end,
     )
-    rates = (config.learning_rate, 0.0)
-    if end_to_end:
-        rates = (config.fine_tune_learning_rate, config.encoder_learning_rate)
-    adamw = optimizer(model, *rates, config.weight_decay)
+    rate = config.fine_tune_learning_rate if end_to_end else config.learning_rate
+    encoder_rate = config.encoder_learning_rate if end_to_end else 0.0
+    adamw = optimizer(model, rate, encoder_rate, config.weight_decay)
     return train_epochs(
         epochs, model, average, adamw, batches, loss, validator, progress, accelerator
     )

@@ -30,7 +30,9 @@ from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder
 from train.__main__ import main
 from train.data.datasets import DatasetError
+from train.errors import SettingError
 from train.fit import FitConfig, _preprocessing, fit
+from train.fitting import batch_norm
 from train.run_folder import Progress, RunError
 
 pytestmark = pytest.mark.usefixtures("without_java")
@@ -222,6 +224,37 @@ def test_the_first_layers_can_stay_frozen_end_to_end(bench: Bench) -> None:
     state = load_file(config.run / "state.safetensors")
     changed = {name for name, value in given.items() if not torch.equal(state[name], value)}
     assert {name.removeprefix(RESNET).split(".")[0] for name in changed} == {"layer3", "layer4"}
+
+
+def test_batch_norm_is_estimated_first_and_then_left_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = bench.config(
+        "estimated",
+        epochs=1,
+        fine_tune=1,
+        estimate_batch_norm=8,
+        other_photos=bench.data / "Flicker8k_Dataset",
+        cache=bench.folder / "estimated-cache",
+    )
+    interrupt(config, after=1)
+    estimated = load_file(config.run / "batch_norm.safetensors")
+    given = load_file(bench.encoder_weights)
+    assert not torch.allclose(estimated["bn1.running_mean"], given["bn1.running_mean"])
+    monkeypatch.setattr(batch_norm, "estimate", None)  # a resumed run does not estimate again
+    fit(dataclasses.replace(config, resume=True))
+
+    state = load_file(config.run / "state.safetensors")
+    assert len(estimated) == 3 * 20
+    assert all(torch.equal(state[RESNET + name], value) for name, value in estimated.items())
+    settings = json.loads((config.run / "config.json").read_text())
+    assert settings["other_photos"] == "Flicker8k_Dataset"
+
+
+def test_other_photos_need_an_estimate(bench: Bench) -> None:
+    with pytest.raises(SettingError, match=r"--estimate-batch-norm is 0; it must be above 0"):
+        fit(bench.config("unused", other_photos=bench.data))
+    assert not (bench.folder / "unused").exists()
 
 
 def test_a_run_can_start_from_a_checkpoint(bench: Bench, finished: Path) -> None:

@@ -1,7 +1,9 @@
 """The photos of a dataset, decoded and squeezed."""
 
 import logging
+import random
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,11 +19,10 @@ log = logging.getLogger(__name__)
 def squeezed(record: Record, preprocessing: Preprocessing) -> Pixels | None:
     """Return a photo as `Preprocessing.squeeze` does; None if it cannot be read, with a warning."""
     try:
-        photo = decode(record.photo.read_bytes(), side=preprocessing.size)
+        return _squeezed(record.photo, preprocessing)
     except (BadImage, OSError) as error:
         log.warning("%s is left out: %s", record.photo, error)
         return None
-    return preprocessing.squeeze(photo)
 
 
 def readable(
@@ -55,3 +56,36 @@ def read_photos(
     """
     records, photos = zip(*readable(records, preprocessing), strict=True)
     return list(records), np.stack(photos)
+
+
+def photos_below(folder: Path, count: int, preprocessing: Preprocessing) -> Squares:
+    """Read photos of a folder and its folders: always the same ones, chosen without regard to name.
+
+    Args:
+        folder: which may hold other files, too; they are skipped.
+        count: how many to read; fewer if there are no more.
+        preprocessing: how they are squeezed.
+
+    Returns:
+        `(photos, size, size, 3)`, uint8.
+
+    Raises:
+        DatasetError: there is no photo.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    random.Random(0).shuffle(paths)
+    photos: list[Pixels] = []
+    for path in paths:
+        if len(photos) == count:
+            break
+        try:
+            photos.append(_squeezed(path, preprocessing))
+        except (BadImage, OSError):
+            continue
+    if not photos:
+        raise DatasetError(f"{folder} has no photo that can be read")
+    return np.stack(photos)
+
+
+def _squeezed(path: Path, preprocessing: Preprocessing) -> Pixels:
+    return preprocessing.squeeze(decode(path.read_bytes(), side=preprocessing.size))
