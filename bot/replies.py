@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from captioner import BadImage, Busy, Caption
+from captioner.confidence import UNSURE
 from captioner.errors import FORMATS, BadImageKind
 
 # Button labels.
@@ -115,10 +116,6 @@ NOTICE = (
 
 GUESS = "This is unlike the photos that I learned from, so I can only guess: "
 DOUBT = "I am not sure, but perhaps: "
-# A caption that is twice as likely to be wrong as right is worded with doubt. That is about a third
-# of the captions of Flickr8k's validation photos, which score at most half the CIDEr of the others;
-# `python -m train calibrate` prints both figures.
-UNSURE = 1 / 3
 
 
 def captioned(caption: Caption) -> str:

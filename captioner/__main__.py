@@ -208,6 +208,9 @@ def _print(name: str, result: Caption | str, *, several: bool, as_json: bool) ->
             "logprob": round(result.logprob, 4),
             "confidence": round(result.confidence, 4),
             "unfamiliar": result.out_of_distribution,
+            "objects": [
+                {"name": one.name, "confidence": round(one.confidence, 4)} for one in result.objects
+            ],
             "alternatives": alternatives,
         }
         print(json.dumps(line, ensure_ascii=False), flush=True)

@@ -20,6 +20,14 @@ class Word:
 
 
 @dataclass(frozen=True)
+class NamedObject:
+    """Something in a photo that the model of captions may have no word for."""
+
+    name: str  # with its article: "a tabby cat"
+    confidence: float  # how likely the name is right: 0..1
+
+
+@dataclass(frozen=True)
 class Caption:
     """A sentence about one photo, and what is known about it."""
 
@@ -33,6 +41,9 @@ class Caption:
     # The photo is unlike all training photos, see `OutOfDistributionDetector`: the caption is a
     # guess, however confident it is. Always False where the checkpoint has no detector.
     out_of_distribution: bool = False
+    # What the photo shows, the likeliest first: only names that are sure enough to be said. Empty
+    # where the caption is sure and its photo is not out of distribution, because nobody asked then.
+    objects: tuple[NamedObject, ...] = ()
     # How long each stage took: "decode" the file, "wait" for a worker and for a batch, then
     # "encoder" and "decoder" for the whole batch. A GPU still works when the encoder returns.
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)

@@ -8,6 +8,7 @@ import pytest
 
 from bot import replies
 from captioner import BadImage, Busy, Caption
+from captioner.confidence import UNSURE
 from captioner.errors import NUMBERS, BadImageKind
 
 
@@ -15,12 +16,12 @@ def caption(text: str, confidence: float) -> Caption:
     return Caption(text, -1.0, confidence, ())
 
 
-@pytest.mark.parametrize("confidence", [0.34, replies.UNSURE, 1.0])
+@pytest.mark.parametrize("confidence", [0.34, UNSURE, 1.0])
 def test_a_sure_caption_is_shown_as_it_is(confidence: float) -> None:
     assert replies.captioned(caption("A dog runs.", confidence)) == "A dog runs."
 
 
-@pytest.mark.parametrize("confidence", [0.33, math.nextafter(replies.UNSURE, 0), 0.0])
+@pytest.mark.parametrize("confidence", [0.33, math.nextafter(UNSURE, 0), 0.0])
 def test_a_caption_twice_as_likely_wrong_as_right_is_worded_with_doubt(
     confidence: float,
 ) -> None:

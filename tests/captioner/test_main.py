@@ -72,8 +72,9 @@ def test_a_photo_comes_through_standard_input(
 def test_json_gives_one_object_a_line(tiny_file: Path, folder: Path, capsys: Captured) -> None:
     assert run(tiny_file, "--json", "--alternatives", 2, folder / "b.jpg") == 0
     answer = json.loads(capsys.readouterr().out)
-    fields = {"file", "caption", "logprob", "confidence", "unfamiliar", "alternatives"}
+    fields = {"file", "caption", "logprob", "confidence", "unfamiliar", "objects", "alternatives"}
     assert set(answer) == fields
+    assert answer["objects"] == []
     assert answer["unfamiliar"] is False
     assert len({answer["caption"], *answer["alternatives"]}) == 3
     assert answer["logprob"] < 0 < answer["confidence"] < 1
