@@ -1,29 +1,19 @@
 """Write the network for the CPU's runtime: `python -m captioner export --photos FOLDER`.
 
-The encoder's convolutions are rounded to 8 bits, with ranges measured on photos: static
-quantization. A range is the mean of the photos' peaks, so that a rare peak does not cost all other
-values their precision. The stem and the first block stay in single precision, because a quarter of
-the error would come from them. The decoder's matrices are in 8 bits too; see `linear_8_bit`.
+The encoder's convolutions are rounded to 8 bits, see `quantized`. The stem and the first block stay
+in single precision, because a quarter of the error would come from them. The decoder's matrices are
+in 8 bits too; see `linear_8_bit`.
 """
 
 import argparse
-import logging
 import random
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
 from safetensors.numpy import save as serialize
 from torch import nn
 
@@ -32,6 +22,7 @@ from captioner.checkpoint import CheckpointError, Metadata, digest, exported_pat
 from captioner.decoding.generate import generate
 from captioner.errors import BadImage
 from captioner.export import networks
+from captioner.export.quantization import quantized
 from captioner.files import replacing
 from captioner.model import Model
 from captioner.options import Options
@@ -106,9 +97,10 @@ def export(metadata: Metadata, model: Model, made_from: str, photos: Squares, ou
         output: the file to write.
     """
     encoder = networks.encoder_graph(model, metadata.preprocessing)
+    rounded = quantized(encoder, photos, _precise(model), ("Conv", "Relu"))
     decoder = networks.decoder_graph(model, networks.linear_8_bit)
     tensors: dict[str, npt.NDArray[Any]] = {
-        "encoder": np.frombuffer(_quantized(encoder, photos, _precise(model)), np.uint8),
+        "encoder": np.frombuffer(rounded, np.uint8),
         "decoder": np.frombuffer(decoder.SerializeToString(), np.uint8),
         **checkpoint.fitted_tensors(metadata),
     }
@@ -117,48 +109,10 @@ def export(metadata: Metadata, model: Model, made_from: str, photos: Squares, ou
         part.write_bytes(serialize(tensors, header))
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, photos: Squares) -> None:
-        self._photos = iter(photos)
-
-    def get_next(self) -> dict[str, Squares] | None:
-        photo = next(self._photos, None)
-        return None if photo is None else {"photos": photo[None]}
-
-
 def _precise(model: Model) -> int:
     """Count the convolutions that stay in single precision: the stem and the whole first block."""
     first = model.encoder.resnet.layer1[0]
     return 1 + sum(isinstance(part, nn.Conv2d) for part in first.modules())
-
-
-def _quantized(encoder: onnx.ModelProto, photos: Squares, precise: int) -> bytes:
-    convolutions = [node.name for node in encoder.graph.node if node.op_type == "Conv"]
-    # The library advises to optimize the graph first, but no batch norm is left to fold.
-    logging.getLogger().addFilter(_no_advice)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            single, quantized = Path(folder, "single.onnx"), Path(folder, "quantized.onnx")
-            onnx.save(encoder, single)
-            quantize_static(
-                single,
-                quantized,
-                _Reader(photos),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=["Conv", "Relu"],
-                nodes_to_exclude=convolutions[:precise],
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                extra_options={"CalibMovingAverage": True},
-            )
-            return quantized.read_bytes()
-    finally:
-        logging.getLogger().removeFilter(_no_advice)
-
-
-def _no_advice(record: logging.LogRecord) -> bool:
-    return "pre-processing before quantization" not in record.getMessage()
 
 
 def compare(metadata: Metadata, model: Model, network: OnnxNetwork, photos: Squares) -> str:

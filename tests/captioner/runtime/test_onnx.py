@@ -71,7 +71,7 @@ def network(checkpoint: Path) -> OnnxNetwork:
 @pytest.fixture
 def in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "captioner.export.command._quantized", lambda graph, *_: graph.SerializeToString()
+        "captioner.export.command.quantized", lambda graph, *_: graph.SerializeToString()
     )
     monkeypatch.setattr(networks, "linear_8_bit", networks.linear)
 

@@ -1,0 +1,70 @@
+"""Round the convolutions of an ONNX graph to 8 bits, with ranges measured on photos.
+
+This is static quantization. A range is the mean of the photos' peaks, so that a rare peak does not
+cost all other values their precision.
+"""
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from captioner.runtime.protocols import Squares
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, photos: Squares) -> None:
+        self._photos = iter(photos)
+
+    def get_next(self) -> dict[str, Squares] | None:
+        photo = next(self._photos, None)
+        return None if photo is None else {"photos": photo[None]}
+
+
+def quantized(
+    graph: onnx.ModelProto, photos: Squares, precise: int, operators: Sequence[str]
+) -> bytes:
+    """Return the bytes of a graph that computes in 8 bits.
+
+    Args:
+        graph: in single precision; its input is "photos".
+        photos: from the training distribution, to measure ranges on.
+        precise: how many convolutions, from the first, stay in single precision.
+        operators: which types of nodes are rounded.
+    """
+    convolutions = [node.name for node in graph.graph.node if node.op_type == "Conv"]
+    logging.getLogger().addFilter(_is_news)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            single, rounded = Path(folder, "single.onnx"), Path(folder, "quantized.onnx")
+            onnx.save(graph, single)
+            quantize_static(
+                single,
+                rounded,
+                _Reader(photos),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=list(operators),
+                nodes_to_exclude=convolutions[:precise],
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                extra_options={"CalibMovingAverage": True},
+            )
+            return rounded.read_bytes()
+    finally:
+        logging.getLogger().removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # It advises to optimize the graph first, but no batch norm is left to fold; and it does not
+    # know the type of what `linear_8_bit` returns, which it must leave as it is anyway.
+    message = record.getMessage()
+    return not ("pre-processing before quantization" in message or "failed to infer" in message)
