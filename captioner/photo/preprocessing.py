@@ -67,6 +67,23 @@ def _on_device(values: tuple[float, ...], device: "torch.device") -> "torch.Tens
         return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
+def middle(photo: Pixels, size: int) -> Pixels:
+    """Cut the square in the middle of a photo, as large as it can be, and scale it, antialiased.
+
+    Args:
+        photo: `(height, width, 3)`, uint8, RGB.
+        size: side of the result in pixels.
+
+    Returns:
+        `(size, size, 3)`, uint8, RGB.
+    """
+    height, width = photo.shape[:2]
+    left, above = max(0, width - height) / 2, max(0, height - width) / 2
+    box = (left, above, width - left, height - above)
+    square = Image.fromarray(photo).resize((size, size), Image.Resampling.BILINEAR, box)
+    return np.array(square)
+
+
 def shrink(photo: Pixels, max_side: int) -> Pixels:
     """Scale a photo down, keeping its proportions, until no side exceeds `max_side` pixels."""
     picture = Image.fromarray(photo)

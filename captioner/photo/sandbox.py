@@ -93,6 +93,15 @@ class Sandbox:
         """
         return await self._unpack("squeeze", photo, size)
 
+    async def middle(self, photo: bytes, size: int) -> Unpacked:
+        """Return the square in the middle of a photo, `(size, size, 3)`: `preprocessing.middle`.
+
+        Raises:
+            BadImage: the photo cannot be decoded within the limits.
+            RuntimeError: no worker can be started.
+        """
+        return await self._unpack("middle", photo, size)
+
     async def thumbnail(self, photo: bytes, max_side: int) -> Unpacked:
         """Scale a photo down, keeping its proportions, until no side exceeds `max_side` pixels.
 
@@ -204,7 +213,7 @@ def _refusal(fields: Mapping[str, Any]) -> BadImage:
 def _pixels(fields: Mapping[str, Any], body: bytes, job: Job, side: int) -> Pixels:
     height, width, _ = fields["shape"]
     # Pixels of another shape would fail the whole batch.
-    if max(height, width) > side or (job == "squeeze" and min(height, width) < side):
+    if max(height, width) > side or (job != "thumbnail" and min(height, width) < side):
         raise ValueError("pixels of another size than requested")
     return np.frombuffer(bytearray(body), np.uint8).reshape(height, width, 3)
 

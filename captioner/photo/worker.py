@@ -20,16 +20,17 @@ from PIL import AvifImagePlugin, Image
 
 from captioner.errors import BadImage
 from captioner.photo.decode import HEIF_FORMATS, Limits, decode
-from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
+from captioner.photo.preprocessing import Pixels, Preprocessing, middle, shrink
 
 if sys.platform != "win32":
     import resource
 
 LENGTHS = struct.Struct(">II")  # of a message's JSON, and of the bytes after it
-Job = Literal["squeeze", "thumbnail"]
+Job = Literal["squeeze", "middle", "thumbnail"]
 
 _JOBS: Mapping[Job, Callable[[Pixels, int], Pixels]] = {
     "squeeze": lambda photo, side: Preprocessing(side).squeeze(photo),
+    "middle": middle,
     "thumbnail": shrink,
 }
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from captioner.errors import NUMBERS, BadImage
 from captioner.photo.decode import FORMATS, Limits, decode
-from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
+from captioner.photo.preprocessing import Pixels, Preprocessing, middle, shrink
 from tests.pictures import (
     BLACK,
     LEFT,
@@ -546,6 +546,18 @@ def test_a_squeezed_photo_keeps_its_edges() -> None:
     square = Preprocessing().squeeze(decode(saved(four_corners(), "PNG")))
     found = [square[y, x].tolist() for y in (0, -1) for x in (0, -1)]
     assert found == [list(colour) for colour in CORNERS]
+
+
+@pytest.mark.parametrize(("height", "width"), [(60, 90), (90, 60), (60, 60), (1, 500), (61, 90)])
+def test_the_middle_of_a_photo_keeps_its_proportions(height: int, width: int) -> None:
+    photo = noise(height, width)
+    side = min(height, width)
+    above, left = (height - side) // 2, (width - side) // 2
+    found = middle(photo, side)
+    assert found.shape == (side, side, 3)
+    if not (height - side) % 2 and not (width - side) % 2:
+        assert np.array_equal(found, photo[above : above + side, left : left + side])
+    assert middle(photo, 40).shape == (40, 40, 3)
 
 
 def test_a_fine_checkerboard_becomes_grey() -> None:

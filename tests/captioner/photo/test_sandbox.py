@@ -14,7 +14,7 @@ import pytest
 
 from captioner.errors import BadImage, BadImageKind
 from captioner.photo.decode import Limits, decode
-from captioner.photo.preprocessing import Preprocessing, shrink
+from captioner.photo.preprocessing import Preprocessing, middle, shrink
 from captioner.photo.sandbox import Sandbox
 from captioner.photo.worker import LENGTHS, memory
 from tests.captioner.photo.hostile import HOSTILE
@@ -69,6 +69,12 @@ async def test_a_squeezed_photo_equals_one_squeezed_in_this_process() -> None:
         found = await sandbox.squeeze(PHOTOS[0], SIDE)
     assert found.seconds > 0
     assert found.pixels.flags.writeable  # as PyTorch wants it
+
+
+async def test_the_middle_of_a_photo_is_a_square_that_nothing_distorts() -> None:
+    async with Sandbox(workers=1) as sandbox:
+        found = await sandbox.middle(PHOTOS[0], SIDE)
+    assert np.array_equal(found.pixels, middle(decode(PHOTOS[0]), SIDE))
 
 
 async def test_a_thumbnail_is_the_whole_photo_with_its_proportions() -> None:
