@@ -17,7 +17,7 @@ ANSWER_SECONDS = Histogram(
 )
 STAGE_SECONDS = Histogram(
     "captioner_stage_seconds",
-    "Seconds for one photo's file (decode) or for one batch (encoder, decoder)",
+    "Seconds for one photo's file (decode) or for one batch (encoder, decoder, naming)",
     ["stage"],
     buckets=SECONDS,
 )

@@ -5,10 +5,10 @@ async with Captioner.load() as captioner:
     print(caption.text)
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,8 @@ from captioner.checkpoint import Metadata
 from captioner.config import ModelConfig
 from captioner.decoding.generate import generate
 from captioner.errors import Busy
+from captioner.in_progress import InProgress
+from captioner.naming import Naming
 from captioner.options import Options
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox, Unpacked
@@ -30,6 +32,7 @@ from captioner.result import Caption, compose
 from captioner.runtime import select
 from captioner.runtime.protocols import Memory, Runnable
 from captioner.runtime.select import Runtime
+from captioner.second_opinion import SecondOpinion
 from captioner.serving import Measurement, Observe, ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
@@ -55,6 +58,7 @@ class Captioner:
         network: Runnable[Any],
         serving: ServingConfig = ServingConfig(),
         observe: Observe | None = None,
+        naming: Naming | None = None,
     ) -> None:
         """Serve a network; nothing runs before `async with`.
 
@@ -63,6 +67,7 @@ class Captioner:
             network: on its device; see `runtime.select`.
             serving: how to serve it.
             observe: is called with each measurement, from any thread.
+            naming: names what the photos of unsure captions show; without it nothing is named.
         """
         self.metadata, self.serving = metadata, serving
         self._network = network
@@ -74,9 +79,11 @@ class Captioner:
             max_queue=serving.max_queue,
         )
         self._sandbox = Sandbox(serving.limits, serving.decoders)
-        self._decoding = 0  # photos whose files are being decoded
-        self._decoded = asyncio.Event()  # set while there are none
-        self._decoded.set()
+        self._second_opinion = naming and SecondOpinion(
+            naming, self._sandbox, serving, self._observe
+        )
+        self._decoding = InProgress()  # photos whose files are being decoded
+        self._answering = InProgress()  # all photos
         self._leaving = False
 
     @classmethod
@@ -89,7 +96,7 @@ class Captioner:
         serving: ServingConfig = ServingConfig(),
         observe: Observe | None = None,
     ) -> Self:
-        """Read a checkpoint, or the network that was exported from it.
+        """Read a checkpoint, or the network that was exported from it, and what names objects.
 
         Args:
             checkpoint: a file, or the name of one that ships (`shipped.NAMES`).
@@ -99,16 +106,20 @@ class Captioner:
             observe: is called with each measurement, from any thread.
 
         Raises:
-            CheckpointError: the file is missing, damaged, or not a checkpoint of this program.
+            CheckpointError: a file is missing, damaged, or not what it should be.
             UnusableError: there is no such device, or the runtime cannot be used.
         """
-        metadata, network = select.load(find(checkpoint), device, runtime)
-        return cls(metadata, network, serving, observe)
+        with ThreadPoolExecutor(1) as beside:  # both take a while, and a core of their own
+            naming = beside.submit(Naming.load)
+            metadata, network = select.load(find(checkpoint), device, runtime)
+            return cls(metadata, network, serving, observe, naming.result())
 
     async def __aenter__(self) -> Self:
-        """Start the worker thread and the processes that decode."""
+        """Start the worker threads and the processes that decode."""
         await self._sandbox.__aenter__()
         await self._batcher.__aenter__()
+        if self._second_opinion:
+            await self._second_opinion.__aenter__()
         return self
 
     async def __aexit__(
@@ -119,8 +130,11 @@ class Captioner:
     ) -> None:
         """Finish what was accepted, then stop."""
         self._leaving = True
-        await self._decoded.wait()
+        await self._decoding.ended()
         await self._batcher.__aexit__(kind, error, trace)
+        await self._answering.ended()
+        if self._second_opinion:
+            await self._second_opinion.__aexit__(kind, error, trace)
         await self._sandbox.__aexit__(kind, error, trace)
 
     @property
@@ -151,7 +165,7 @@ class Captioner:
         """
         if self._leaving:
             raise Busy("stopping")
-        self._batcher.admit(self._decoding)
+        self._batcher.admit(self._decoding.count)
 
     async def caption(self, photo: bytes, options: Options = Options()) -> Caption:
         """Caption a photo.
@@ -165,10 +179,14 @@ class Captioner:
             Busy: too many photos are waiting, or the captioner is stopping.
         """
         arrived = time.perf_counter()
-        with self._admitted():
-            square = await self._sandbox.squeeze(photo, self.metadata.preprocessing.size)
-        self._observe(Measurement("decode", square.seconds, photos=1))
-        return await self._batcher.submit(_Request(square, options, arrived))
+        with self._answering:
+            with self._admitted():
+                square = await self._sandbox.squeeze(photo, self.metadata.preprocessing.size)
+            self._observe(Measurement("decode", square.seconds, photos=1))
+            caption = await self._batcher.submit(_Request(square, options, arrived))
+            if self._second_opinion:
+                caption = await self._second_opinion.on(photo, caption)
+            return caption
 
     async def pixels(self, photo: bytes, max_side: int) -> Pixels:
         """Decode a photo to draw on: `(height, width, 3)`, scaled down to at most `max_side`.
@@ -183,14 +201,8 @@ class Captioner:
     @contextmanager
     def _admitted(self) -> Iterator[None]:
         self.check_room()
-        self._decoding += 1
-        self._decoded.clear()
-        try:
+        with self._decoding:
             yield
-        finally:
-            self._decoding -= 1
-            if not self._decoding:
-                self._decoded.set()
 
     def _forward(self, requests: list[_Request]) -> list[Caption]:
         try:

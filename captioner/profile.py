@@ -8,7 +8,8 @@ from captioner.options import Options
 from captioner.result import Caption
 
 AGAIN = 5  # more runs of the same photo
-STAGES = ("decode", "wait", "encoder", "decoder")  # in their order; see `Caption.seconds`
+# In their order; see `Caption.seconds`. Only the photos of unsure captions have the last.
+STAGES = ("decode", "wait", "encoder", "decoder", "naming")
 
 
 async def profile(captioner: Captioner, photo: bytes, options: Options, first: Caption) -> str:
@@ -30,8 +31,9 @@ async def profile(captioner: Captioner, photo: bytes, options: Options, first: C
 
 def table(first: Caption, again: Sequence[Caption]) -> str:
     """Return a table in milliseconds: the first run, and the median of the others."""
+    stages = [stage for stage in STAGES if stage in first.seconds]
     medians = {
-        stage: statistics.median(caption.seconds[stage] for caption in again) for stage in STAGES
+        stage: statistics.median(caption.seconds[stage] for caption in again) for stage in stages
     }
     words = len(first.words)
     notes = {"decoder": f"{words} words, {medians['decoder'] / max(1, words) * 1e3:.1f} ms each"}
@@ -39,11 +41,11 @@ def table(first: Caption, again: Sequence[Caption]) -> str:
     lines += [
         f"{stage:8} {first.seconds[stage] * 1e3:9.1f} {medians[stage] * 1e3:9.1f}"
         f"  {notes.get(stage, '')}".rstrip()
-        for stage in STAGES
+        for stage in stages
     ]
     lines.append(f"{'all':8} {_all(first.seconds):9.1f} {_all(medians):9.1f}")
     return "\n".join(lines)
 
 
 def _all(seconds: Mapping[str, float]) -> float:
-    return sum(seconds[stage] for stage in STAGES) * 1e3
+    return sum(seconds.values()) * 1e3

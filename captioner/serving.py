@@ -6,7 +6,8 @@ from typing import Literal
 
 from captioner.photo.decode import Limits
 
-Stage = Literal["decode", "encoder", "decoder"]  # in the order in which a photo passes them
+# In the order in which a photo passes them; only photos whose captions are unsure pass the last.
+Stage = Literal["decode", "encoder", "decoder", "naming"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Measurement:
     stage: Stage
     # A GPU still works when the encoder returns, so the decoder's seconds hold both there.
     seconds: float
-    photos: int  # how many it worked on: 1 for a file, all of them for a batch
+    photos: int  # how many it worked on: 1 for a file, several for a batch
 
 
 Observe = Callable[[Measurement], None]  # called from any thread

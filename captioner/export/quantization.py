@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
+import onnxruntime
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -61,6 +62,18 @@ def quantized(
             return rounded.read_bytes()
     finally:
         logging.getLogger().removeFilter(_is_news)
+
+
+def optimized(graph: bytes) -> bytes:
+    """Return the bytes of a graph as ONNX Runtime optimizes it for any CPU: it starts sooner."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.log_severity_level = 3  # it warns that the graph is for this runtime only
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "optimized.onnx")
+        options.optimized_model_filepath = str(path)
+        onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return path.read_bytes()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

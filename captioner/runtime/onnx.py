@@ -42,8 +42,8 @@ class OnnxNetwork:
         Raises:
             RuntimeError: ONNX Runtime cannot use a graph.
         """
-        self._encoder = _session(encoder, cores())
-        self._decoder = _session(decoder, 1)  # a step is too little work to share
+        self._encoder = session(encoder, cores())
+        self._decoder = session(decoder, 1)  # a step is too little work to share
         self._inputs = [value.name for value in self._decoder.get_inputs()]
         self._outputs = [value.name for value in self._decoder.get_outputs()]
 
@@ -109,12 +109,24 @@ def load(path: Path, checkpoint: Path | None = None) -> tuple[Metadata, OnnxNetw
         raise CheckpointError(path, f"its graphs cannot be used ({error})") from error
 
 
-def _session(graph: npt.NDArray[np.uint8], threads: int) -> onnxruntime.InferenceSession:
+def session(graph: npt.NDArray[np.uint8], threads: int) -> onnxruntime.InferenceSession:
+    """Start a session on the CPU.
+
+    Args:
+        graph: the bytes of an ONNX graph.
+        threads: on how many it computes.
+
+    Raises:
+        RuntimeError: ONNX Runtime cannot use the graph.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors; its warnings are for developers of runtimes
     # A thread that spins while it waits takes the core from other programs on the machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(
-        graph.tobytes(), options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        return onnxruntime.InferenceSession(
+            graph.tobytes(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # its own errors have no base class in common
+        raise RuntimeError(str(error)) from error

@@ -74,7 +74,7 @@ def test_json_gives_one_object_a_line(tiny_file: Path, folder: Path, capsys: Cap
     answer = json.loads(capsys.readouterr().out)
     fields = {"file", "caption", "logprob", "confidence", "unfamiliar", "objects", "alternatives"}
     assert set(answer) == fields
-    assert answer["objects"] == []
+    assert all(set(one) == {"name", "confidence"} for one in answer["objects"])
     assert answer["unfamiliar"] is False
     assert len({answer["caption"], *answer["alternatives"]}) == 3
     assert answer["logprob"] < 0 < answer["confidence"] < 1
@@ -147,7 +147,8 @@ def test_a_profile_prints_how_long_each_stage_took(
     assert output.out == expected
     head, *stages, total = [line.split() for line in output.err.splitlines()]
     assert head == ["ms", "first", "again"]
-    assert [stage[0] for stage in stages] == ["decode", "wait", "encoder", "decoder"]
+    # A model of random weights is never sure.
+    assert [stage[0] for stage in stages] == ["decode", "wait", "encoder", "decoder", "naming"]
     for column in (1, 2):
         took = [float(stage[column]) for stage in stages]
         assert all(milliseconds > 0 for milliseconds in took)
