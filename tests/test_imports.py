@@ -26,6 +26,7 @@ COMMANDS: dict[str, set[str]] = {
     "train.self_critical": {"train.sweep"},
     "train.match": set(),
     "train.calibrate": set(),
+    "train.name": set(),
     "train.evaluate": set(),
     "train.compare": set(),
     "captioner.captioner": {"captioner.profile"},

@@ -17,6 +17,7 @@ try:
     from train.evaluate import EvaluateConfig, evaluate
     from train.fit import FitConfig, fit
     from train.match import MatchConfig, match
+    from train.name import NameConfig, name
     from train.self_critical import SelfCriticalConfig, self_critical
     from train.sweep.command import SweepConfig, sweep
 except ModuleNotFoundError as error:
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "evaluate": evaluate_command,
         "match": match_command,
         "calibrate": calibrate_command,
+        "name": name_command,
         "compare": compare_command,
         "sweep": sweep_command,
     }
@@ -84,6 +86,11 @@ def match_command(config: Annotated[MatchConfig, tyro.conf.arg(name="")]) -> Non
 def calibrate_command(config: Annotated[CalibrateConfig, tyro.conf.arg(name="")]) -> None:
     """Fit confidences and the out-of-distribution detector, and measure both."""
     calibrate(config)
+
+
+def name_command(config: Annotated[NameConfig, tyro.conf.arg(name="")]) -> None:
+    """Make the file that names objects in photos, and measure it."""
+    name(config)
 
 
 def compare_command(

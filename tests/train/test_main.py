@@ -11,7 +11,8 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    "command", ["download", "fit", "self-critical", "evaluate", "calibrate", "compare", "sweep"]
+    "command",
+    ["download", "fit", "self-critical", "evaluate", "calibrate", "name", "compare", "sweep"],
 )
 def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -26,6 +27,7 @@ def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
         (["fit", "nowhere", "run"], "nowhere"),
         (["evaluate", "none.safetensors"], "none.safetensors: there is no such file"),
         (["calibrate", "none.safetensors"], "none.safetensors: there is no such file"),
+        (["name", "nowhere"], "nowhere: it has no photos"),
         (["compare", "nowhere"], "nowhere"),
         (["sweep", "nowhere", "runs"], "nowhere"),
     ],
