@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import structlog
 
-from bot import metrics, replies
+from bot import metrics, replies, wording
 from bot.platforms import Platform
 from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
@@ -91,14 +91,15 @@ class Answers:
             turn: how often another caption was asked for; each turn samples other sentences.
             shown: the text that is shown now.
         """
-        # The prefix of a doubtful caption says nothing about the photo.
-        known = set(tokenize(replies.without_doubt(shown)))
+        # The words of doubt say nothing about the photo.
+        known = set(tokenize(wording.take_apart(shown).caption))
 
         async def choose(photo: bytes, caption: Caption) -> Answer:
             samples = (caption, *caption.alternatives)
             for choice in sorted(samples, key=lambda one: one.confidence, reverse=True):
-                words = set(tokenize(choice.text))
-                if len(words - known) >= ANOTHER.difference * len(words):
+                # None if only a name would be said: that is no other caption.
+                words = set(tokenize(wording.worded(choice).caption))
+                if words and len(words - known) >= ANOTHER.difference * len(words):
                     return await _plain(photo, choice)
             return Answer(replies.NOTHING_ELSE, caption)
 
@@ -115,7 +116,9 @@ class Answers:
             words = [word.text for word in caption.words]
             pixels = await self.pixels(photo)
             sheet = await asyncio.to_thread(_draw, pixels, words, np.stack(maps))
-            return Answer(replies.LOOKED, caption, picture=sheet)
+            said = wording.worded(caption).caption
+            text = replies.LOOKED if said else replies.LOOKED_UNSAID
+            return Answer(text, caption, picture=sheet)
 
         return await self._answer(photo, replace(self.options, attention=True), draw)
 
@@ -165,7 +168,7 @@ def _stages(answer: Answer) -> Mapping[str, float]:
 
 
 async def _plain(photo: bytes, caption: Caption) -> Answer:
-    return Answer(replies.captioned(caption), caption)
+    return Answer(wording.worded(caption).text, caption)
 
 
 def _draw(photo: Pixels, words: Sequence[str], maps: Floats) -> bytes:

@@ -4,8 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from captioner import BadImage, Busy, Caption
-from captioner.confidence import UNSURE
+from captioner import BadImage, Busy
 from captioner.errors import FORMATS, BadImageKind
 
 # Button labels.
@@ -32,6 +31,10 @@ GONE = "The photo is no longer there. Please send it again."
 NOTHING_ELSE = "I have no other caption for this photo."
 NO_ATTENTION = "This model cannot show where it looked."
 LOOKED = "Where I looked for each word: the brighter, the more it mattered."
+LOOKED_UNSAID = (
+    "I cannot show where I looked for a name. This is where I looked for each word of a caption "
+    "that I left out."
+)
 BUSY = "I have too many photos right now. Please try again in {seconds}."
 STOPPING = "I am about to stop. Please try again in {seconds}."
 LATE = "That took too long. Please try again in a moment."
@@ -114,25 +117,16 @@ NOTICE = (
     "work's licence: non-commercial use only, as is, without any warranty or liability."
 )
 
-GUESS = "This is unlike the photos that I learned from, so I can only guess: "
-DOUBT = "I am not sure, but perhaps: "
-
-
-def captioned(caption: Caption) -> str:
-    """Word a caption: as a guess if its photo is out of distribution, with doubt if unsure."""
-    if caption.out_of_distribution:
-        return _after(GUESS, caption.text)
-    return _after(DOUBT, caption.text) if caption.confidence < UNSURE else caption.text
-
-
-def _after(doubt: str, sentence: str) -> str:
-    return f"{doubt}{sentence[:1].lower()}{sentence[1:]}"
-
-
-def without_doubt(said: str) -> str:
-    """Return the bare caption from what `captioned` returned."""
-    sentence = said.removeprefix(GUESS).removeprefix(DOUBT)
-    return f"{sentence[:1].upper()}{sentence[1:]}"
+# After a caption, in brackets.
+NOT_SURE = "Not sure."
+MAYBE = "Not sure; maybe {name}."
+ONLY_A_GUESS = "Only a guess."
+# Instead of a caption, or before one.
+LOOKS_LIKE = "It looks like {name}."
+PERHAPS = "Perhaps: {caption}"
+# Before the captions of version 0.2; the buttons under those messages still work.
+FORMER_GUESS = "This is unlike the photos that I learned from, so I can only guess: "
+FORMER_DOUBT = "I am not sure, but perhaps: "
 
 
 def album(answers: Sequence[str], left_out: int = 0) -> str:
@@ -180,9 +174,9 @@ def help_text(group_help: str) -> str:
         f"In groups I stay silent until I am asked: {group_help}\n\n"
         f'Under a caption: "{ANOTHER}" words it differently, "{LOOK}" shows where I looked for '
         f'each word, "{ALT_TEXT}" gives the sentence to copy.\n\n'
-        "I was trained on photos of people and dogs outdoors. With other photos I can only guess, "
-        "and I do not always notice.\n\n/privacy says what happens to your photos, and /about "
-        "says which model I run."
+        "I was trained on photos of people and dogs outdoors. With other photos I can often only "
+        "name a thing or guess. I say so, but I do not always notice.\n\n"
+        "/privacy says what happens to your photos, and /about says which model I run."
     )
 
 

@@ -25,6 +25,7 @@ class NamedObject:
 
     name: str  # with its article: "a tabby cat"
     confidence: float  # how likely the name is right: 0..1
+    kinds: tuple[str, ...] = ()  # what it is one of, the narrowest first: "a cat", "an animal"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import discord
 
 from bot import replies
 from bot.discord.request import PhotoRequest
+from bot.wording import take_apart
 
 Interaction = discord.Interaction[Any]
 
@@ -101,7 +102,7 @@ class CaptionButton(
                 request = PhotoRequest.from_button(interaction, "look")
                 await client.interactions.receive(interaction, request)
             elif await client.interactions.check_access(interaction):
-                text = f"```\n{replies.without_doubt(message.content)}\n```"
+                text = f"```\n{take_apart(message.content).alt_text}\n```"
                 await interaction.response.send_message(text, ephemeral=True)
 
 

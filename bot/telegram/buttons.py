@@ -18,6 +18,7 @@ from bot.telegram.context import Context, Shared
 from bot.telegram.identity import visitor_of
 from bot.telegram.photos import NoPicture, carries_file
 from bot.telegram.sending import persistently, typing
+from bot.wording import take_apart
 
 MAX_ALERT = 200  # characters of an alert that Telegram accepts
 PRESSED = re.compile(r"(look|alt)|another:(\d{1,6})")  # other clients can send anything
@@ -79,7 +80,7 @@ async def _pressed(query: CallbackQuery, shared: Shared) -> str | None:
 
 
 async def _show_alt_text(shown: Message, shared: Shared) -> None:
-    sentence = replies.without_doubt(shown.text or "")
+    sentence = take_apart(shown.text or "").alt_text
     length = len(sentence.encode("utf-16-le")) // 2  # Telegram counts UTF-16 code units
     block = MessageEntity(MessageEntity.PRE, 0, length)
     await shared.sender.reply(shown, sentence, entities=[block])

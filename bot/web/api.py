@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from bot import metrics, replies
 from bot.answers import Answer, Answers, Problem
 from bot.settings import Settings
+from bot.wording import worded
 from captioner import Busy, Caption
 
 CHUNK = 2**16
@@ -135,11 +136,18 @@ async def _read_form(request: web.Request, limit: int) -> bytes:
 
 
 def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]:
+    said = worded(caption)
     described = {
         "caption": caption.text,
         "text": answer.text,
+        # If there is no other caption, the text says that, and has no doubt at its end.
+        "doubt": said.aside if answer.text == said.text else "",
+        "alt_text": said.alt_text,
         "confidence": round(caption.confidence, 4),
         "unfamiliar": caption.out_of_distribution,
+        "objects": [
+            {"name": one.name, "confidence": round(one.confidence, 4)} for one in caption.objects
+        ],
         "alternatives": [
             {"caption": other.text, "confidence": round(other.confidence, 4)}
             for other in caption.alternatives[: query.alternatives]

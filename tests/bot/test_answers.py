@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 from PIL import Image
 from prometheus_client import REGISTRY
@@ -13,11 +14,17 @@ from prometheus_client import REGISTRY
 from bot import replies
 from bot.answers import Answers, CaptionPhoto
 from bot.platforms import WEB
+from bot.wording import take_apart, worded
 from captioner import BadImage, Busy, Caption, Captioner, Options
-from captioner.result import Word
+from captioner.result import NamedObject, Word
 from tests.conftest import Trained, failing, on_cpu, photo_bytes, pixels
 
 SURE = Caption("A dog runs.", -0.1, 0.9, (Word("a", -0.1, None),))
+CAT = replace(
+    SURE,
+    out_of_distribution=True,
+    objects=(NamedObject("a tabby cat", 0.9, ("a cat", "an animal")),),
+)
 
 
 def answers(caption: CaptionPhoto, deadline: float = 10) -> Answers:
@@ -109,9 +116,8 @@ async def test_another_caption_is_sampled_each_time_and_differs_from_the_shown_o
 
     asked = answers(caption)
     assert (await asked.another(b"", 1, "A dog runs.")).text == "A cat sits."
-    assert (await asked.another(b"", 2, "I am not sure, but perhaps: a dog runs.")).text == (
-        "A cat sits."
-    )
+    for shown in ("A dog runs. (Not sure.)", "I am not sure, but perhaps: a dog runs."):
+        assert (await asked.another(b"", 2, shown)).text == "A cat sits."
     assert all(options.sample and options.alternatives for options in seen)
     assert seen[0].seed != seen[1].seed
 
@@ -145,11 +151,32 @@ async def test_another_caption_out_of_distribution_is_a_guess_too() -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return replace(SURE, out_of_distribution=True, alternatives=(other,))
 
-    # The words that express doubt are not words of the shown caption.
-    shown = replies.captioned(replace(SURE, out_of_distribution=True))
+    # The words of doubt are not words of the shown caption.
+    shown = worded(replace(SURE, out_of_distribution=True)).text
     answer = await answers(caption).another(b"", 1, shown)
-    assert answer.text == replies.captioned(other) == f"{replies.GUESS}this is the only cat."
-    assert replies.without_doubt(answer.text) == other.text
+    assert answer.text == "This is the only cat. (Only a guess.)"
+    assert take_apart(answer.text).caption == other.text
+
+
+@pytest.mark.parametrize("shown", ["It looks like a tabby cat.", "A dog runs. (Only a guess.)"])
+async def test_another_caption_agrees_with_the_name_of_what_the_photo_shows(shown: str) -> None:
+    def guessed(text: str, confidence: float) -> Caption:
+        return replace(CAT, text=text, confidence=confidence)
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        others = (guessed("A cat sits on a wall.", 0.2), guessed("A bird flies.", 0.8))
+        return replace(guessed("A man jumps.", 0.9), alternatives=others)
+
+    answer = await answers(caption).another(b"", 1, shown)
+    assert answer.text == "It looks like a tabby cat. Perhaps: a cat sits on a wall."
+
+
+async def test_a_name_alone_is_no_other_caption() -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return CAT
+
+    shown = "It looks like a tabby cat."
+    assert (await answers(caption).another(b"", 1, shown)).text == replies.NOTHING_ELSE
 
 
 async def test_another_says_when_there_is_no_other_caption() -> None:
@@ -170,6 +197,17 @@ async def test_attention_is_shown_as_a_picture(tiny: Trained) -> None:
     with Image.open(io.BytesIO(answer.picture)) as picture:
         assert picture.format == "JPEG"
         assert min(picture.size) > 224
+
+
+async def test_attention_for_a_caption_that_was_not_said_is_introduced_as_such() -> None:
+    word = Word("a", -0.1, np.full((2, 2), 0.25, np.float32))
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return replace(CAT, words=(word,))
+
+    answer = await answers(caption).looked(photo_bytes(1))
+
+    assert (answer.text, answer.picture is None) == (replies.LOOKED_UNSAID, False)
 
 
 async def test_a_model_without_attention_cannot_show_where_it_looked() -> None:

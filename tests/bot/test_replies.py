@@ -1,46 +1,12 @@
 """The bot's sentences, the same on every platform."""
 
-import math
-from dataclasses import replace
 from typing import get_args
 
 import pytest
 
 from bot import replies
-from captioner import BadImage, Busy, Caption
-from captioner.confidence import UNSURE
+from captioner import BadImage, Busy
 from captioner.errors import NUMBERS, BadImageKind
-
-
-def caption(text: str, confidence: float) -> Caption:
-    return Caption(text, -1.0, confidence, ())
-
-
-@pytest.mark.parametrize("confidence", [0.34, UNSURE, 1.0])
-def test_a_sure_caption_is_shown_as_it_is(confidence: float) -> None:
-    assert replies.captioned(caption("A dog runs.", confidence)) == "A dog runs."
-
-
-@pytest.mark.parametrize("confidence", [0.33, math.nextafter(UNSURE, 0), 0.0])
-def test_a_caption_twice_as_likely_wrong_as_right_is_worded_with_doubt(
-    confidence: float,
-) -> None:
-    said = replies.captioned(caption("A dog runs.", confidence))
-
-    assert said == "I am not sure, but perhaps: a dog runs."
-    assert replies.without_doubt(said) == replies.without_doubt("A dog runs.") == "A dog runs."
-
-
-@pytest.mark.parametrize("confidence", [0.0, 1.0])
-def test_a_caption_out_of_distribution_is_a_guess_however_sure_it_is(
-    confidence: float,
-) -> None:
-    said = replies.captioned(replace(caption("A dog runs.", confidence), out_of_distribution=True))
-
-    assert said == (
-        "This is unlike the photos that I learned from, so I can only guess: a dog runs."
-    )
-    assert replies.without_doubt(said) == "A dog runs."
 
 
 def test_an_album_is_numbered_and_counts_the_pictures_left_out() -> None:

@@ -90,9 +90,29 @@ async def test_the_alt_text_is_the_bare_sentence_to_copy(world: World) -> None:
         pressed = await world.fake.press(message, "alt")
         answer = await world.fake.acknowledged(pressed)
 
-    assert message["content"] == "I am not sure, but perhaps: a dog runs."
+    assert message["content"] == "A dog runs. (Not sure.)"
     assert answer["data"]["content"] == "```\nA dog runs.\n```"
     assert answer["data"]["flags"] & EPHEMERAL
+
+
+@pytest.mark.parametrize(
+    ("said", "alt_text"),
+    [
+        ("I am not sure, but perhaps: a dog runs.", "A dog runs."),
+        ("It looks like a tabby cat. Perhaps: a cat sits on a couch.", "A cat sits on a couch."),
+        ("It looks like a tabby cat.", "A tabby cat."),
+    ],
+)
+async def test_the_alt_text_under_an_older_or_a_named_caption_is_without_doubt(
+    world: World, said: str, alt_text: str
+) -> None:
+    async with world.running():
+        message = await world.captioned()
+        message["content"] = said
+        pressed = await world.fake.press(message, "alt")
+        answer = await world.fake.acknowledged(pressed)
+
+    assert answer["data"]["content"] == f"```\n{alt_text}\n```"
 
 
 async def test_buttons_work_after_a_restart(world: World) -> None:

@@ -93,7 +93,7 @@ async def test_alt_text_is_the_plain_sentence_as_a_block(fake: FakeTelegram, sto
 
     async with running(telegram(fake, store, unsure)):
         shown = await shown_caption(fake)
-        assert shown["text"] == f"{replies.DOUBT}a dog 🐕."
+        assert shown["text"] == "A dog 🐕. (Not sure.)"
         await fake.press("alt", shown)
         sent = await fake.nth("sendMessage", 2)
         await fake.nth("answerCallbackQuery")

@@ -7,6 +7,7 @@ import os
 import sys
 from asyncio import StreamWriter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from PIL import Image
 from bot import replies
 from bot.web.api import CHUNK
 from captioner import BadImage, Busy, Caption, Options
-from captioner.result import Word
+from captioner.result import NamedObject, Word
 from tests.bot.web.server import (
     LIMIT,
     LIMIT_MB,
@@ -46,6 +47,7 @@ async def test_a_photo_in_a_form_is_captioned(url: str, client: ClientSession) -
     assert (said["caption"], said["text"]) == ("A dog runs.", "A dog runs.")
     assert said["confidence"] == 0.9
     assert said["unfamiliar"] is False
+    assert (said["doubt"], said["alt_text"], said["objects"]) == ("", "A dog runs.", [])
     assert len(said["alternatives"]) == 2
     assert said["alternatives"][0] == {"caption": "A cat number 0.", "confidence": 0.8}
     assert "words" not in said
@@ -113,9 +115,10 @@ async def test_the_text_says_when_there_is_no_other_caption(
         said = await documented(answer)
 
     assert (said["text"], said["caption"]) == (replies.NOTHING_ELSE, "A dog runs.")
+    assert said["doubt"] == ""
 
 
-async def test_doubt_is_worded_and_the_caption_remains_plain_alt_text(
+async def test_doubt_is_worded_and_the_caption_remains_plain(
     client: ClientSession,
 ) -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
@@ -127,8 +130,8 @@ async def test_doubt_is_worded_and_the_caption_remains_plain_alt_text(
     ):
         said = await documented(answer)
 
-    assert said["caption"] == "A dog runs."
-    assert said["text"] == "I am not sure, but perhaps: a dog runs."
+    assert (said["caption"], said["alt_text"]) == ("A dog runs.", "A dog runs.")
+    assert (said["text"], said["doubt"]) == ("A dog runs. (Not sure.)", "Not sure.")
 
 
 async def test_a_photo_out_of_distribution_is_marked_and_its_caption_remains_plain(
@@ -145,7 +148,26 @@ async def test_a_photo_out_of_distribution_is_marked_and_its_caption_remains_pla
 
     assert said["unfamiliar"] is True
     assert said["caption"] == "A dog runs."
-    assert said["text"] == f"{replies.GUESS}a dog runs."
+    assert (said["text"], said["doubt"]) == ("A dog runs. (Only a guess.)", "Only a guess.")
+    assert said["objects"] == []
+
+
+async def test_the_names_of_what_a_photo_shows_come_with_their_confidence(
+    client: ClientSession,
+) -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        cat = NamedObject("a tabby cat", 0.83456, ("a cat", "an animal"))
+        return replace(SURE, out_of_distribution=True, objects=(cat,))
+
+    async with (
+        serving(web_chat(caption)) as url,
+        client.post(f"{url}/api/caption", data=PHOTO) as answer,
+    ):
+        said = await documented(answer)
+
+    assert said["objects"] == [{"name": "a tabby cat", "confidence": 0.8346}]
+    assert (said["text"], said["doubt"]) == ("It looks like a tabby cat.", "")
+    assert (said["alt_text"], said["caption"]) == ("A tabby cat.", "A dog runs.")
 
 
 def large_picture() -> bytes:

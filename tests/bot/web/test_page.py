@@ -155,7 +155,7 @@ async def test_a_chosen_photo_is_captioned(browser: Browser) -> None:
         await shot(page, "empty")
         await choose(page, photo(1))
         entry = page.get_by_role("article", name="photo 1.jpg")
-        await expect(entry.locator(".said")).to_have_text(replies.captioned(DOG))
+        await expect(entry.locator(".said")).to_have_text(DOG.text)
         await expect(entry).to_have_attribute("aria-busy", "false")
         assert await entry.locator("img").evaluate("image => image.naturalWidth") == 96
         await expect(page.locator("#empty")).to_be_hidden()
@@ -549,7 +549,7 @@ async def test_alt_text_and_caption_are_copied(browser: Browser) -> None:
 
     async with opened(browser, caption) as page:
         await choose(page, photo(1))
-        doubtful = replies.captioned(unsure)
+        doubtful = f"{DOG.text} ({replies.NOT_SURE})"
         for button, text in ((replies.ALT_TEXT, DOG.text), ("Copy", doubtful)):
             await page.get_by_role("button", name=button, exact=True).click()
             await expect(page.locator(".note")).to_contain_text(text)
