@@ -32,7 +32,7 @@ export class Entry {
     const on = (name, act) => this.#part(name).addEventListener("click", act);
     on(".another", () => this.#another());
     on(".look", () => this.#toggleGlass());
-    on(".alt-text", () => this.#copy(this.#record.answer.caption, "alt_text_copied"));
+    on(".alt-text", () => this.#copy(altText(this.#record.answer), "alt_text_copied"));
     on(".copy", () => this.#copy(this.#record.answer.text, "copied"));
     on(".retry", () => this.#retry());
     if (record.answer || record.trouble) this.#show();
@@ -83,7 +83,7 @@ export class Entry {
     this.element.classList.remove("again");
     if (!answer) return;
     record.turn += 1;
-    if (record.said.includes(answer.caption)) {
+    if (answer.text === say("nothing_else")) {
       this.#note(answer.text);
     } else {
       const before = [record.answer, ...record.answer.alternatives].map(sentence);
@@ -174,7 +174,7 @@ export class Entry {
 
   #show() {
     const { answer, trouble } = this.#record;
-    this.#part(".said").textContent = answer ? answer.text : trouble;
+    this.#part(".said").replaceChildren(...(answer ? sentenceAndDoubt(answer) : [trouble]));
     this.element.classList.toggle("answered", Boolean(answer));
     this.element.classList.toggle("bad", !answer);
     this.element.setAttribute("aria-busy", "false");
@@ -190,7 +190,7 @@ export class Entry {
     this.#closeGlass();
     const opening = (this.#glass = { stop: () => {} });
     const { answer, photo } = this.#record;
-    const glass = await fillGlass(box, photo, answer, considered(answer));
+    const glass = await fillGlass(box, photo, answer, considered(answer), isSaid(answer));
     if (this.#glass !== opening) return;
     this.#glass = glass;
     button.setAttribute("aria-expanded", "true");
@@ -221,6 +221,27 @@ export class Entry {
   }
 }
 
+// The doubt is the end of the text; here it is a mark beside the sentence, without its brackets.
+function sentenceAndDoubt({ text, doubt }) {
+  if (!doubt) return [text];
+  const end = text.lastIndexOf(doubt);
+  const inBrackets = text[end - 1] === "(";
+  const mark = document.createElement("span");
+  mark.className = inBrackets ? "doubt pill" : "doubt";
+  mark.textContent = inBrackets ? doubt.replace(/\.$/, "") : doubt;
+  return [text.slice(0, inBrackets ? end - 2 : end - 1), " ", mark];
+}
+
+// An answer that an earlier version of the page stored has neither `alt_text` nor `doubt`.
+function altText({ alt_text: text, caption }) {
+  return text ?? caption;
+}
+
+// Whether the caption is said, and not only the name of what the photo shows.
+function isSaid(answer) {
+  return altText(answer) === answer.caption;
+}
+
 function sentence({ caption, confidence }) {
   return { caption, confidence };
 }
@@ -229,7 +250,7 @@ function sentence({ caption, confidence }) {
 function considered(answer) {
   const others = new Map(answer.alternatives.map((other) => [other.caption, other]));
   others.delete(answer.caption);
-  const all = [{ ...sentence(answer), chosen: true }, ...others.values()];
+  const all = [{ ...sentence(answer), chosen: isSaid(answer) }, ...others.values()];
   return all.slice(0, CONSIDERED).sort((one, other) => other.confidence - one.confidence);
 }
 

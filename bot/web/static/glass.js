@@ -6,14 +6,17 @@ import { say } from "./say.js";
 const STEP = 900; // milliseconds a word
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-// Fills a box with the server's explanation; returns functions that play it and stop it.
-export async function fillGlass(box, photo, answer, considered) {
+// Fills a box with the server's explanation; returns functions that play it and stop it. Where the
+// photo is out of distribution it shows no probabilities: they hold for other photos only.
+export async function fillGlass(box, photo, answer, considered, isSaid) {
+  const guessed = answer.unfamiliar;
   const parts = document.getElementById("glass").content.cloneNode(true);
   const find = (selector) => parts.querySelector(selector);
   const [canvas, words, play, now] = ["canvas", ".words", ".play", ".now"].map(find);
   const looked = answer.words.some((word) => word.attention);
   canvas.hidden = play.hidden = !looked;
   find(".no-attention").hidden = looked;
+  find(".unsaid").hidden = isSaid || !looked;
   const heat = looked ? new Heat(canvas, await loaded(photo)) : null;
 
   let current = 0;
@@ -27,9 +30,8 @@ export async function fillGlass(box, photo, answer, considered) {
     });
     const { text, probability, attention } = answer.words[index];
     const values = { word: text, likely: percent(probability) };
-    now.textContent = attention
-      ? say("word_at", { ...values, place: say(whereabouts(attention)) })
-      : say("word", values);
+    const sentence = (guessed ? "guessed_word" : "word") + (attention ? "_at" : "");
+    now.textContent = say(sentence, { ...values, place: attention && say(whereabouts(attention)) });
     if (!attention) return;
     canvas.setAttribute("aria-label", say("looked_for", values));
     heat.show(attention, !calm.matches);
@@ -53,7 +55,9 @@ export async function fillGlass(box, photo, answer, considered) {
     show(index);
   };
 
-  words.append(...spelled(answer).map((piece, index) => wordButton(piece, answer.words[index])));
+  words.append(
+    ...spelled(answer).map((piece, index) => wordButton(piece, answer.words[index], guessed)),
+  );
   [...words.children].forEach((word, index) => {
     word.addEventListener("pointerenter", () => choose(index));
     word.addEventListener("focus", () => choose(index));
@@ -72,8 +76,9 @@ export async function fillGlass(box, photo, answer, considered) {
     words.children[goal].focus();
   });
   play.addEventListener("click", () => (timer ? stop() : start()));
+  find("h3").textContent = say(guessed ? "considered" : "considered_surely");
   find("h3").hidden = considered.length < 2;
-  find(".considered").append(...considered.map((one) => sentenceLine(one, considered)));
+  find(".considered").append(...considered.map((one) => sentenceLine(one, considered, guessed)));
   show(0);
   box.replaceChildren(parts);
   return { stop, start: () => looked && !calm.matches && start() };
@@ -106,31 +111,36 @@ function spelled({ caption, words }) {
   });
 }
 
-function wordButton({ text, glued }, { probability }) {
+function wordButton({ text, glued }, { probability }, guessed) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = glued ? "word glued" : "word";
   button.textContent = text;
+  if (guessed) return button;
+  button.classList.add("likely");
   button.setAttribute("aria-label", say("word_button", { word: text, likely: percent(probability) }));
   button.style.setProperty("--likely", probability);
   return button;
 }
 
-function sentenceLine({ caption, confidence, chosen }, all) {
+function sentenceLine({ caption, confidence, chosen }, all, guessed) {
   const line = document.createElement("li");
-  const [text, likely, bar] = ["span", "span", "div"].map((tag) => document.createElement(tag));
+  const text = document.createElement("span");
   text.textContent = caption;
   if (chosen) {
     text.className = "chosen";
     text.append(Object.assign(document.createElement("small"), { textContent: say("chosen") }));
   }
+  line.append(text);
+  if (guessed) return line;
+  const [likely, bar] = ["span", "div"].map((tag) => document.createElement(tag));
   likely.textContent = percent(confidence);
   likely.className = "percent";
   bar.className = "bar";
   bar.append(document.createElement("i"));
   const most = Math.max(...all.map((one) => one.confidence)) || 1;
   bar.firstChild.style.setProperty("--share", confidence / most);
-  line.append(text, likely, bar);
+  line.append(likely, bar);
   return line;
 }
 

@@ -36,7 +36,7 @@ from bot.answers import CaptionPhoto
 from bot.web.sentences import SENTENCES
 from captioner import Busy, Caption, Captioner, Options
 from captioner.photo.decode import decode
-from captioner.result import Word
+from captioner.result import NamedObject, Word
 from captioner.runtime.protocols import Floats
 from tests.bot.web.server import OPEN, serving, web_chat
 from tests.conftest import photo_bytes
@@ -74,7 +74,7 @@ DOG = sentence(
     sentence("A brown dog runs on grass.", 0.34),
     sentence("Two dogs play.", 0.1),
 )
-
+CAT = NamedObject("a tabby cat", 0.83, ("a cat", "an animal"))
 
 TAKES = ("", "A dog plays, take one.", "Its owner waits beside two benches.")  # by turn
 
@@ -84,6 +84,15 @@ async def captions_dog(photo: bytes, options: Options) -> Caption:
     if options.sample:
         return sentence(TAKES[options.seed], 0.4)
     return DOG
+
+
+def always(caption: Caption) -> CaptionPhoto:
+    """Return a captioner that gives every photo the same caption."""
+
+    async def caption_photo(photo: bytes, options: Options) -> Caption:
+        return caption
+
+    return caption_photo
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -554,6 +563,104 @@ async def test_alt_text_and_caption_are_copied(browser: Browser) -> None:
             await page.get_by_role("button", name=button, exact=True).click()
             await expect(page.locator(".note")).to_contain_text(text)
             assert await page.evaluate("navigator.clipboard.readText()") == text
+
+
+async def test_doubt_is_a_quiet_mark_that_is_read_once_after_the_caption(
+    browser: Browser,
+) -> None:
+    async with opened(browser, always(replace(DOG, confidence=0.1))) as page:
+        await choose(page, photo(1))
+        said = page.locator(".said")
+        await expect(said).to_have_text(f"{DOG.text} Not sure")
+        mark = said.locator(".doubt")
+        await expect(mark).to_have_text("Not sure")
+        assert await mark.evaluate("(mark) => mark.offsetWidth > 2 * mark.offsetHeight")
+        await expect(page.get_by_role("log").get_by_text("Not sure")).to_have_count(1)
+        await shot(page, "not-sure")
+
+
+async def test_a_sure_caption_has_no_mark(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await choose(page, photo(1))
+        await expect(page.locator(".said")).to_have_text(DOG.text)
+        await expect(page.locator(".doubt")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_doubt_can_be_read_by_people_who_see_little_contrast(
+    scheme: str, browser: Browser
+) -> None:
+    looks: dict[str, Any] = {"color_scheme": scheme}
+    async with opened(browser, always(replace(DOG, confidence=0.1)), **looks) as page:
+        await choose(page, photo(1))
+        colors = await page.locator(".doubt").evaluate(
+            """(mark) => [
+                getComputedStyle(mark).color,
+                getComputedStyle(mark.closest(".bubble")).backgroundColor,
+            ]"""
+        )
+    darker, lighter = sorted(map(luminance, colors))
+    assert (lighter + 0.05) / (darker + 0.05) >= 4.5  # WCAG 2.2, AA
+
+
+def luminance(color: str) -> float:
+    """Return the relative luminance of `rgb(...)`, as WCAG 2.2 defines it."""
+    parts = np.array([int(part) for part in re.findall(r"\d+", color)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+async def test_a_guess_comes_without_percentages(browser: Browser) -> None:
+    async with opened(browser, always(replace(DOG, out_of_distribution=True))) as page:
+        await choose(page, photo(1))
+        entry = page.get_by_role("article")
+        await expect(entry.locator(".said")).to_have_text(f"{DOG.text} Only a guess")
+        await page.get_by_role("button", name=replies.LOOK).click()
+        await expect(entry.locator(".considered li")).to_have_count(3)
+        await expect(entry.locator("h3")).to_have_text(SENTENCES["considered"])
+        await expect(entry.locator(".word").nth(1)).to_have_accessible_name("dog")
+        await entry.locator(".word").nth(1).click()
+        await expect(entry.locator(".now")).to_have_text("“dog”: looking at the upper right")
+        assert "%" not in await entry.inner_text()
+        assert "sure" not in await entry.locator(".glass").inner_text()
+        await shot(page, "guess")
+
+
+async def test_a_name_replaces_a_caption_that_does_not_agree_with_it(browser: Browser) -> None:
+    guesses = [
+        replace(one, out_of_distribution=True, objects=(CAT,)) for one in (DOG, *DOG.alternatives)
+    ]
+    named = replace(guesses[0], alternatives=tuple(guesses[1:]))
+    async with opened(browser, always(named)) as page:
+        await choose(page, photo(1))
+        entry = page.get_by_role("article")
+        await expect(entry.locator(".said")).to_have_text("It looks like a tabby cat.")
+        await page.get_by_role("button", name=replies.ALT_TEXT).click()
+        assert await page.evaluate("navigator.clipboard.readText()") == "A tabby cat."
+
+        await page.get_by_role("button", name=replies.LOOK).click()
+        await expect(entry.locator(".unsaid")).to_have_text(replies.LOOKED_UNSAID)
+        await expect(entry.locator(".considered")).not_to_contain_text(SENTENCES["chosen"])
+        await shot(page, "name")
+
+        await page.get_by_role("button", name=replies.ANOTHER).click()
+        await expect(entry.locator(".note")).to_have_text(replies.NOTHING_ELSE)
+        await expect(entry.locator(".said")).to_have_text("It looks like a tabby cat.")
+
+
+async def test_a_caption_that_agrees_with_the_name_comes_behind_it(browser: Browser) -> None:
+    cat = sentence("A cat sits on a couch.", 0.4)
+    async with opened(
+        browser, always(replace(cat, out_of_distribution=True, objects=(CAT,)))
+    ) as page:
+        await choose(page, photo(1))
+        await expect(page.locator(".said")).to_have_text(
+            "It looks like a tabby cat. Perhaps: a cat sits on a couch."
+        )
+        await expect(page.locator(".doubt")).to_have_text("Perhaps: a cat sits on a couch.")
+        await page.get_by_role("button", name=replies.LOOK).click()
+        await expect(page.locator(".unsaid")).to_be_hidden()
+        await shot(page, "perhaps")
 
 
 async def test_copying_works_without_the_clipboard_api(browser: Browser) -> None:
