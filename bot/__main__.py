@@ -48,7 +48,7 @@ from captioner.photo.decode import Limits
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.select import unused_gpu
 from captioner.serving import ServingConfig
-from captioner.shipped import ships
+from captioner.shipped import name_of
 
 log = structlog.stdlib.get_logger("bot")
 
@@ -190,7 +190,7 @@ def _adapters(
         deadline=config.photo_seconds,
         check_room=captioner.check_room,
     )
-    shipped = ships(config.captioner_checkpoint)
+    shipped = name_of(config.captioner_checkpoint)
     about = replies.about(_network(captioner), captioner.metadata.scores, shipped=shipped)
 
     def services(platform: Platform) -> Services:

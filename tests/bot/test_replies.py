@@ -7,6 +7,7 @@ import pytest
 from bot import replies
 from captioner import BadImage, Busy
 from captioner.errors import NUMBERS, BadImageKind
+from captioner.shipped import NAMES
 
 
 def test_an_album_is_numbered_and_counts_the_pictures_left_out() -> None:
@@ -45,18 +46,31 @@ def test_a_bad_image_is_worded_with_its_limits() -> None:
     assert "50 million pixels, 65535 on a side" in replies.bad_image(pixels)
 
 
-def test_the_shipped_model_comes_with_the_notice_of_its_licence() -> None:
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [
+        ("default", "The University of Chicago"),
+        ("small", "https://github.com/uber-research/permute-quantize-finetune"),
+    ],
+)
+def test_a_shipped_model_comes_with_the_notice_of_its_licence(name: str, origin: str) -> None:
     scores = {"cider": 53.94, "bleu4": 20.9, "split": "test"}
 
-    said = replies.about("ResNet-50 with an LSTM", scores, shipped=True)
+    said = replies.about("ResNet-50 with an LSTM", scores, shipped=name)
     assert "CIDEr 53.9, BLEU-4 20.9 on the test photos" in said
     assert "non-commercial" in said
-    assert "https://github.com/uber-research/permute-quantize-finetune" in said
+    assert origin in said
+    assert "Apache License 2.0" in said
 
 
-def test_another_model_needs_no_notice_and_may_have_no_scores() -> None:
-    assert replies.about("ResNet-18 with a GRU", {}, shipped=False) == (
-        "I am a ResNet-18 with a GRU, trained to caption photos."
+def test_every_shipped_model_has_a_notice_of_its_own() -> None:
+    assert list(replies.NOTICES) == list(NAMES)
+    assert len(set(replies.NOTICES.values())) == len(NAMES)
+
+
+def test_another_model_needs_no_notice_of_its_own_and_may_have_no_scores() -> None:
+    assert replies.about("ResNet-18 with a GRU", {}, shipped=None) == (
+        f"I am a ResNet-18 with a GRU, trained to caption photos.\n\n{replies.NAMES_NOTICE}"
     )
 
 
@@ -73,6 +87,6 @@ def test_no_reply_is_longer_than_the_platforms_allow() -> None:
     texts = [value for name, value in vars(replies).items() if name.isupper()]
     texts = [text for text in texts if isinstance(text, str)]
     texts += [replies.help_text(replies.TELEGRAM_GROUP_HELP)]
-    texts += [replies.about("x" * 60, {"cider": 1.0}, shipped=True)]
+    texts += [replies.about("x" * 60, {"cider": 1.0}, shipped=name) for name in NAMES]
     assert max(map(len, texts)) <= 2000  # Discord's limit; Telegram takes 4096
     assert all(0 < len(text) <= 100 for text in replies.COMMANDS.values())  # Discord's limit

@@ -41,7 +41,7 @@ def test_a_checkpoint_that_ships_is_called_by_its_name(
 
     assert path.name == f"{name}.safetensors"
     assert path.is_file()
-    assert shipped.ships(path)
+    assert shipped.name_of(path) == name
 
 
 def test_any_other_checkpoint_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,13 +50,13 @@ def test_any_other_checkpoint_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None
     path = settings.load().captioner_checkpoint
 
     assert path == Path("runs/first/default.safetensors")
-    assert not shipped.ships(path)
+    assert shipped.name_of(path) is None
 
 
 def test_a_shipped_checkpoint_is_recognized_by_any_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shipped.WEIGHTS)
 
-    assert shipped.ships(Path("default.safetensors"))
+    assert shipped.name_of(Path("default.safetensors")) == "default"
 
 
 def test_the_environment_overrides_the_file(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:

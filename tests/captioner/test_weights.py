@@ -51,7 +51,9 @@ def test_the_card_has_the_scores_of_the_file(shipped: Trained, card: str) -> Non
 
 def test_the_file_is_small_and_has_its_licence(name: str) -> None:
     assert find(name).stat().st_size <= LARGEST[name]
-    assert "non-commercial" in (WEIGHTS / "LICENSE").read_text()
+    licence = WEIGHTS / f"LICENSE-{name}"
+    assert "non-commercial" in licence.read_text("utf-8").lower()
+    assert f"The licence is in {licence.name}." in (WEIGHTS / "LICENSE").read_text("utf-8")
 
 
 def test_the_card_names_its_sources_and_their_terms(card: str) -> None:
