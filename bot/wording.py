@@ -29,7 +29,6 @@ SAME = {
     "kitten": "cat",
     "puppie": "dog",
     "puppy": "dog",
-    "truck": "lorry",
 }
 # One of these words after a caption's first ends what may be its subject.
 AFTER_SUBJECT = frozenset(

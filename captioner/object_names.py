@@ -90,7 +90,10 @@ class ObjectNames:
             for wider in self._wider[name]:
                 found.pop(wider, None)
         ranked = sorted(found.items(), key=lambda item: -item[1])
-        return tuple(NamedObject(name, min(1.0, probability)) for name, probability in ranked)
+        return tuple(
+            NamedObject(name, min(1.0, probability), self._wider[name])
+            for name, probability in ranked
+        )
 
 
 def softmax(logits: Floats, temperature: float) -> Reals:
