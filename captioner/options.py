@@ -21,10 +21,10 @@ class OptionError(ValueError):
 class Options:
     """How to decode."""
 
-    beam: int = 10  # beam width; 1 is greedy decoding
+    beam: int = 5  # beam width; 1 is greedy decoding
     length_penalty: float = 0.7  # a sentence's score is its log-probability / length ** this
     # The weight, added to that score, of how well the sentence matches; see `Matching.cosines`.
-    matching: float = 4.0
+    matching: float = 6.0
     min_length: int = 3  # words
     max_length: int = 24  # words; longer sentences are cut
     no_repeat_ngram: int = 3  # no sequence of this many words twice in a sentence; 0 allows all
