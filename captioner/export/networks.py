@@ -5,6 +5,7 @@ quantization. The decoder's matrices are stored in 8 bits and their inputs are r
 each step, so that a photo's caption does not depend on its neighbours.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -37,7 +38,7 @@ def encoder_graph(model: Model, preprocessing: Preprocessing) -> ModelProto:
     centred = graph.add("Sub", scaled, graph.constant(shift))
     grid = _resnet(graph, graph.add("Transpose", centred, perm=[0, 3, 1, 2]), model.encoder)
     regions = _project(graph, grid, model.encoder)
-    memory = _memory(graph, regions, model)
+    memory = _memory(graph, regions, model, math.ceil(size / 32) ** 2)
     memory["seen"] = graph.add("ReduceMean", grid, axes=[2, 3], keepdims=0)
     return graph.model({"photos": ("uint8", ["batch", size, size, 3])}, memory)
 
@@ -111,10 +112,13 @@ def _project(graph: Graph, grid: str, encoder: Encoder) -> str:
     )
 
 
-def _memory(graph: Graph, regions: str, model: Model) -> dict[str, str]:
+def _memory(graph: Graph, regions: str, model: Model, count: int) -> dict[str, str]:
     decoder = model.decoder
-    pooled = graph.add("ReduceMean", regions, axes=[1], keepdims=0)
-    start = graph.add("Tanh", linear(graph, pooled, *_parameters(decoder.start)))
+    pooled = _mean(graph, regions, count)
+    # The mean comes after the matrix: a single row, that of one photo alone, would be multiplied by
+    # other code than the rows of several, and so be rounded differently.
+    projected = linear(graph, regions, *_parameters(decoder.start))
+    start = graph.add("Tanh", _mean(graph, projected, count))
     split = graph.integers(*[model.config.hidden_size] * _parts(model))
     state = graph.several("Split", _parts(model), start, split, axis=-1)
     if decoder.attention is None:
@@ -126,6 +130,16 @@ def _memory(graph: Graph, regions: str, model: Model) -> dict[str, str]:
         keys = _heads(graph, keys, decoder.attention, [0, 2, 3, 1])
         regions = _heads(graph, regions, decoder.attention, [0, 2, 1, 3])
     return {"regions": regions, "keys": keys, **_named(state)}
+
+
+def _mean(graph: Graph, regions: str, count: int) -> str:
+    """Average `(batch, count, size)` over the regions, by the same sums in a batch of any size.
+
+    It is a product with a row of weights, because ONNX Runtime's mean adds in another order where
+    there is a single photo.
+    """
+    weights = graph.constant(np.full((1, count), 1 / count, np.float32))
+    return graph.add("Squeeze", graph.add("MatMul", weights, regions), graph.integers(1))
 
 
 def decoder_graph(model: Model, linear: Linear) -> ModelProto:
