@@ -67,7 +67,7 @@ class Captioner:
             network: on its device; see `runtime.select`.
             serving: how to serve it.
             observe: is called with each measurement, from any thread.
-            naming: names what the photos of unsure captions show; without it nothing is named.
+            naming: names what the photos of doubtful captions show; without it nothing is named.
         """
         self.metadata, self.serving = metadata, serving
         self._network = network

@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 from captioner.reranking import Hypothesis
 
-# A caption that is twice as likely to be wrong as right is unsure. That is about a third of the
-# captions of Flickr8k's validation photos, which score at most half the CIDEr of the others;
+# A caption that is twice as likely to be wrong as right is unsure. That is about a fifth of the
+# captions of Flickr8k's validation photos, which score less than half the CIDEr of the others;
 # `python -m train calibrate` prints both figures.
 UNSURE = 1 / 3
+# A caption that is more likely to be wrong than right gets a second opinion.
+DOUBTFUL = 1 / 2
 
 
 class Features(NamedTuple):

@@ -8,7 +8,7 @@ from captioner.options import Options
 from captioner.result import Caption
 
 AGAIN = 5  # more runs of the same photo
-# In their order; see `Caption.seconds`. Only the photos of unsure captions have the last.
+# In their order; see `Caption.seconds`. Only the photos of doubtful captions have the last.
 STAGES = ("decode", "wait", "encoder", "decoder", "naming")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from captioner.checkpoint import Metadata
-from captioner.confidence import UNSURE, Features, confidence
+from captioner.confidence import DOUBTFUL, Features, confidence
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Floats
 
@@ -43,17 +43,17 @@ class Caption:
     # guess, however confident it is. Always False where the checkpoint has no detector.
     out_of_distribution: bool = False
     # What the photo shows, the likeliest first: only names that are sure enough to be said. Empty
-    # where the caption is not `unsure`, because then no one looks for names.
+    # where the caption is not `doubtful`, because then no one looks for names.
     objects: tuple[NamedObject, ...] = ()
     # How long each stage took: "decode" the file, "wait" for a worker and for a batch, then
-    # "encoder" and "decoder" for the whole batch, and then "naming" if it was unsure. A GPU still
+    # "encoder" and "decoder" for the whole batch, and then "naming" if it was doubtful. A GPU still
     # works when the encoder returns.
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def unsure(self) -> bool:
+    def doubtful(self) -> bool:
         """Whether the caption needs a second opinion: it is more likely wrong, or a guess."""
-        return self.out_of_distribution or self.confidence < UNSURE
+        return self.out_of_distribution or self.confidence < DOUBTFUL
 
 
 def compose(

@@ -1,8 +1,8 @@
-"""Names for the photos of unsure captions: the captioner's second stage.
+"""Names for the photos of doubtful captions: the captioner's second stage.
 
 It decodes a photo once more, because the square of the captions' model has lost too much: on the
 middle of the photo at the classifier's own size, one photo in ten more is named rightly. Only the
-photos of unsure captions come here, so the others wait for none of it.
+photos of doubtful captions come here, so the others wait for none of it.
 """
 
 import time
@@ -25,7 +25,7 @@ Objects = tuple[NamedObject, ...]
 
 
 class SecondOpinion:
-    """Adds names to unsure captions, in batches formed from whatever is waiting."""
+    """Adds names to doubtful captions, in batches formed from whatever is waiting."""
 
     def __init__(
         self, naming: Naming, sandbox: Sandbox, serving: ServingConfig, observe: Observe
@@ -58,16 +58,16 @@ class SecondOpinion:
         await self._batcher.__aexit__(kind, error, trace)
 
     async def on(self, photo: bytes, caption: Caption) -> Caption:
-        """Return a caption with the names of what its photo shows, if it is unsure.
+        """Return a caption with the names of what its photo shows, if it is doubtful.
 
-        Its alternatives get them too, those that are unsure. A photo that cannot be named now keeps
-        its caption as it is.
+        Its doubtful alternatives get them too. A photo that cannot be named now keeps its caption as
+        it is.
 
         Args:
             photo: its file, which could be decoded before.
             caption: of the photo.
         """
-        if not any(one.unsure for one in (caption, *caption.alternatives)):
+        if not any(one.doubtful for one in (caption, *caption.alternatives)):
             return caption
         started = time.perf_counter()
         with suppress(BadImage, Busy):
@@ -86,4 +86,4 @@ class SecondOpinion:
 
 def _named(caption: Caption, objects: Objects) -> Caption:
     others = tuple(_named(other, objects) for other in caption.alternatives)
-    return replace(caption, objects=objects if caption.unsure else (), alternatives=others)
+    return replace(caption, objects=objects if caption.doubtful else (), alternatives=others)

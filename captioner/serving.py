@@ -6,7 +6,7 @@ from typing import Literal
 
 from captioner.photo.decode import Limits
 
-# In the order in which a photo passes them; only photos whose captions are unsure pass the last.
+# In the order in which a photo passes them; only photos whose captions are doubtful pass the last.
 Stage = Literal["decode", "encoder", "decoder", "naming"]
 
 

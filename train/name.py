@@ -26,7 +26,7 @@ import tyro
 from tqdm import tqdm
 
 from captioner import BadImage, Caption, Captioner
-from captioner.confidence import UNSURE
+from captioner.confidence import DOUBTFUL, UNSURE
 from captioner.naming import NAMES, NAMING, Naming, NamingConfig, save
 from captioner.object_names import ObjectNames, Reals, softmax
 from captioner.photo.decode import decode
@@ -40,7 +40,7 @@ TEST = 5  # one photo in five is kept for the test
 RANGES = 200  # photos to measure the ranges of the 8-bit network on
 BATCH = 16  # photos that are classified at once
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # at which names are measured
-GATES = (UNSURE, 1 / 2, 1.0)  # confidences of captions below which photos might be named
+GATES = (UNSURE, DOUBTFUL, 1.0)  # confidences of captions below which photos might be named
 
 
 @dataclass(frozen=True)
@@ -173,13 +173,13 @@ def _line(measured: Said) -> str:
 def _served(
     naming: Naming, captions: Sequence[Caption], probabilities: Reals, classes: Ids, gate: float
 ) -> str:
-    """Describe what is named where captions below a confidence count as unsure."""
+    """Describe what is named where captions below a confidence get a second opinion."""
     asked = [one.out_of_distribution or one.confidence < gate for one in captions]
     rows = zip(asked, probabilities, classes, strict=True)
     found = [
         (objects[0].name, naming.names.paths[index])
-        for unsure, row, index in rows
-        if unsure and (objects := naming.names.sure(row, naming.config.threshold))
+        for doubtful, row, index in rows
+        if doubtful and (objects := naming.names.sure(row, naming.config.threshold))
     ]
     right = sum(is_right(name, path) for name, path in found)
     return (

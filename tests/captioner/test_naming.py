@@ -9,7 +9,7 @@ import pytest
 
 from captioner import Caption, Captioner, Options
 from captioner.checkpoint import CheckpointError
-from captioner.confidence import UNSURE, Calibration
+from captioner.confidence import DOUBTFUL, Calibration
 from captioner.naming import NAMES, NAMING, Naming, NamingConfig, save
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import middle
@@ -76,14 +76,14 @@ async def test_sampled_sentences_have_the_names_too(tiny: Trained) -> None:
 
 
 @pytest.mark.parametrize(
-    ("confidence", "out_of_distribution", "unsure"),
-    [(UNSURE, False, False), (math.nextafter(UNSURE, 0), False, True), (1.0, True, True)],
+    ("confidence", "out_of_distribution", "doubtful"),
+    [(DOUBTFUL, False, False), (math.nextafter(DOUBTFUL, 0), False, True), (1.0, True, True)],
 )
-def test_a_caption_is_unsure_below_a_confidence_or_out_of_distribution(
-    confidence: float, out_of_distribution: bool, unsure: bool
+def test_a_caption_is_doubtful_below_a_confidence_or_out_of_distribution(
+    confidence: float, out_of_distribution: bool, doubtful: bool
 ) -> None:
     caption = Caption("A dog.", -1, confidence, (), out_of_distribution=out_of_distribution)
-    assert caption.unsure is unsure
+    assert caption.doubtful is doubtful
 
 
 async def test_a_captioner_stops_after_the_names_of_what_it_accepted(tiny: Trained) -> None:
