@@ -165,7 +165,10 @@ def _run(graph: onnx.GraphProto, shape: Sequence[int], threads: int) -> Callable
 
 
 def _operations(path: Path) -> Operations:
-    """Count the operations of an exported encoder's convolutions and products, for one photo."""
+    """Count the operations of an exported encoder's convolutions and products, for one photo.
+
+    A product with constants on its left is a mean; those are less than a thousandth of the whole.
+    """
     _, graphs = read(exported_path(path), "np")
     model = onnx.load_from_string(graphs["encoder"].tobytes())
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
@@ -182,10 +185,11 @@ def _operations(path: Path) -> Operations:
     }
     found = {True: 0.0, False: 0.0}
     for node in graph.node:
-        if node.op_type in ("Conv", "MatMul"):
-            weight, result = node.input[1], shapes[node.output[0]]
+        if node.op_type not in ("Conv", "MatMul"):
+            continue
+        weight, result = node.input[1], shapes[node.output[0]]
+        if size := math.prod(rounded.get(weight) or weights.get(weight) or [0]):
             places = result[2:] if node.op_type == "Conv" else result[:-1]
-            size = math.prod(rounded.get(weight) or weights[weight])
             found[weight in rounded] += 2 * size * math.prod(places)
     return Operations(found[True], found[False])
 

@@ -30,7 +30,8 @@ export async function fillGlass(box, photo, answer, considered, isSaid) {
     });
     const { text, probability, attention } = answer.words[index];
     const values = { word: text, likely: percent(probability) };
-    const sentence = (guessed ? "guessed_word" : "word") + (attention ? "_at" : "");
+    const [plain, at] = guessed ? ["guessed_word", "guessed_word_at"] : ["word", "word_at"];
+    const sentence = attention ? at : plain;
     now.textContent = say(sentence, { ...values, place: attention && say(whereabouts(attention)) });
     if (!attention) return;
     canvas.setAttribute("aria-label", say("looked_for", values));

@@ -272,7 +272,8 @@ def test_the_caption_is_the_candidate_that_matches_the_photo(name: str) -> None:
 
     def score(sentence: Hypothesis, embedding: Floats) -> float:
         (match,) = matching.cosines(embedding, [sentence.tokens])
-        return sentence.logprob / len(sentence.logprobs) ** options.length_penalty + 4 * match
+        likely = sentence.logprob / len(sentence.logprobs) ** options.length_penalty
+        return likely + options.matching * match
 
     pairs = zip(matched, likeliest_first, strict=True)
     assert any(row[0].tokens != likeliest[0].tokens for row, likeliest in pairs)
