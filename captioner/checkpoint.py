@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from captioner.model import Model
 
 FORMAT = "photo-captioner-1"
+EXPORTED = ".onnx.safetensors"  # how the name of an exported network ends
 TIED = ("decoder.output.weight", "decoder.embedding.weight")
 # Names of tensors in the file, which stay as the first files had them.
 DETECTOR_TENSORS = ("familiarity.mean", "familiarity.whitening")
@@ -77,7 +78,19 @@ class Metadata:
 
 def exported_path(checkpoint: Path) -> Path:
     """Return where the network that was exported from a checkpoint is: in the same folder."""
-    return checkpoint.with_suffix(".onnx.safetensors")
+    return checkpoint.with_suffix(EXPORTED)
+
+
+def check_path(path: Path) -> None:
+    """Refuse a path that cannot be a checkpoint's, before any file is opened.
+
+    Raises:
+        CheckpointError: it is a directory's, or an exported network's.
+    """
+    if path.is_dir():
+        raise CheckpointError(path, "it is a directory, not a file")
+    if path.name.endswith(EXPORTED):
+        raise CheckpointError(path, "it is an export; name the checkpoint that it was made from")
 
 
 def digest(checkpoint: Path) -> str:
@@ -139,6 +152,7 @@ def load(path: Path) -> "tuple[Metadata, Model]":
     Raises:
         CheckpointError: the file is missing, damaged, or not a checkpoint of this program.
     """
+    check_path(path)
     header, tensors = read(path, "pt")
     metadata = parse(path, header, tensors, FORMAT)
     return metadata, _model(path, metadata.config, tensors)

@@ -6,6 +6,7 @@ in 8 bits too; see `linear_8_bit`.
 """
 
 import argparse
+import os
 import random
 import sys
 from collections.abc import Sequence
@@ -50,11 +51,12 @@ def main(arguments: Sequence[str]) -> int:
     args = parser.parse_args(arguments)
     try:
         metadata, model = checkpoint.load(args.checkpoint)
+        output = args.output or exported_path(args.checkpoint)
+        _check_writable(output)
         measured, compared = _photos(args.photos, metadata.preprocessing)
     except (CheckpointError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    output = args.output or exported_path(args.checkpoint)
     export(metadata, model, digest(args.checkpoint), measured, output)
     print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
     _, network = exported.load(output)
@@ -62,6 +64,16 @@ def main(arguments: Sequence[str]) -> int:
     if output == exported_path(args.checkpoint):
         print(f"to measure the loss: python -m train evaluate {args.checkpoint} --runtime onnx")
     return 0
+
+
+def _check_writable(output: Path) -> None:
+    # Before the minutes of work, and not after them.
+    if not output.parent.is_dir():
+        raise ValueError(f"--output is {output}; there is no folder {output.parent}")
+    if output.is_dir():
+        raise ValueError(f"--output is {output}, which is a folder; name a file in it")
+    if not os.access(output.parent, os.W_OK):
+        raise ValueError(f"--output is {output}; the folder {output.parent} cannot be written to")
 
 
 def _photos(folder: Path, preprocessing: Preprocessing) -> tuple[Squares, Squares]:

@@ -97,6 +97,8 @@ def load(path: Path, checkpoint: Path | None = None) -> tuple[Metadata, OnnxNetw
     """
     if checkpoint and not checkpoint.is_file():
         raise CheckpointError(checkpoint, "there is no such file")
+    if checkpoint and not path.exists():
+        raise CheckpointError(path, "there is no such file; python -m captioner export writes it")
     header, tensors = read(path, "np")
     metadata = parse(path, header, tensors, FORMAT)
     if checkpoint and header.get("checkpoint") != digest(checkpoint):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from captioner import checkpoint
-from captioner.checkpoint import CheckpointError, Metadata, exported_path
+from captioner.checkpoint import CheckpointError, Metadata, check_path, exported_path
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.protocols import Runnable
 
@@ -40,6 +40,7 @@ def load(path: Path, device: str, runtime: Runtime) -> tuple[Metadata, Runnable[
     if runtime not in get_args(Runtime):
         allowed = ", ".join(get_args(Runtime))
         raise UnusableError("runtime", f"is {runtime!r}; allowed are {allowed}")
+    check_path(path)
     if runtime == "onnx":
         if device not in ("auto", "cpu"):
             raise UnusableError("runtime", f"'onnx' is for the CPU, not for device {device!r}")

@@ -31,6 +31,7 @@ from captioner.export import networks
 from captioner.export.command import compare, export
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.onnx import OnnxNetwork, load
+from captioner.runtime.select import Runtime
 from train.fitting.out_of_distribution import fit
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -250,6 +251,27 @@ def test_a_damaged_export_is_one_clear_error(with_export: Path, wrong: bytes | s
         Captioner.load(with_export, "cpu", runtime="onnx")
 
 
+def test_a_missing_export_names_the_command_that_writes_it(with_export: Path) -> None:
+    exported_path(with_export).unlink()
+    with pytest.raises(CheckpointError, match=r"no such file; python -m captioner export writes"):
+        Captioner.load(with_export, "cpu", runtime="onnx")
+
+
+@pytest.mark.parametrize("runtime", ["auto", "torch", "onnx"])
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_folder_is_no_checkpoint_in_any_runtime(path: str, runtime: Runtime) -> None:
+    with pytest.raises(CheckpointError, match="it is a directory, not a file"):
+        Captioner.load(path, "cpu", runtime=runtime)
+
+
+@pytest.mark.parametrize("runtime", ["auto", "torch", "onnx"])
+def test_an_export_in_the_place_of_its_checkpoint_is_one_clear_error(
+    with_export: Path, runtime: Runtime
+) -> None:
+    with pytest.raises(CheckpointError, match="name the checkpoint that it was made from"):
+        Captioner.load(exported_path(with_export), "cpu", runtime=runtime)
+
+
 def test_a_runtime_that_cannot_be_used_is_named(with_export: Path) -> None:
     with pytest.raises(UnusableError, match=r"^runtime is 'steam'; allowed are auto, torch, onnx"):
         Captioner.load(with_export, runtime="steam")  # type: ignore[arg-type]
@@ -282,6 +304,10 @@ def test_the_command_writes_next_to_the_checkpoint_and_compares(
     photos.mkdir()
     assert main(["export", "--checkpoint", str(path), "--photos", str(photos)]) == 1
     assert "has fewer than two photos" in capsys.readouterr().err
+    command = ["export", "--checkpoint", str(path), "--photos", str(photos), "--output"]
+    for output in (tmp_path / "no" / "x", photos):
+        assert main([*command, str(output)]) == 1  # before it reads any photo
+        assert capsys.readouterr().err.startswith(f"error: --output is {output}")
     (photos / "notes.txt").write_text("no photo")
     for seed in range(4):
         (photos / f"{seed}.jpg").write_bytes(photo_bytes(seed))
