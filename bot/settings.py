@@ -14,7 +14,7 @@ from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.platforms import DISCORD, TELEGRAM, WEB
-from captioner.options import Options
+from captioner.options import LARGEST_BEAM, Options
 from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     captioner_checkpoint: Annotated[Path, BeforeValidator(find)] = DEFAULT_CHECKPOINT
     captioner_device: str = "auto"
     captioner_runtime: Runtime = "auto"
-    beam: int = Field(default=Options.beam, ge=1, le=20)
+    beam: int = Field(default=Options.beam, ge=1, le=LARGEST_BEAM)
 
     data_dir: Path = Path("data")
     max_photo_mb: float = Field(default=20, gt=0, le=100)  # of 2**20 bytes; Telegram's limit is 20

@@ -20,8 +20,8 @@ from captioner.captioner import Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.cores import cores
 from captioner.errors import BadImage
-from captioner.explain import PHOTO_SIDE, draw_attention
-from captioner.options import OptionError, Options
+from captioner.explain import PHOTO_SIDE, draw_attention, file_problem
+from captioner.options import LARGEST_BEAM, OptionError, Options
 from captioner.photo.preprocessing import Pixels
 from captioner.profile import profile
 from captioner.result import Caption
@@ -44,13 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     photos = _expand(args.photos)
     if args.explain and len(photos) != 1:
         parser.error(f"--explain draws one photo, not {len(photos)}")
+    if args.explain and (problem := file_problem(args.explain)):
+        parser.error(f"--explain: {args.explain} {problem}")
     if args.profile and len(photos) != 1:
         parser.error(f"--profile times one photo, not {len(photos)}")
+    if args.seed is not None and not args.sample:
+        parser.error("--seed is for --sample, which is not given")
+    if not 1 <= args.beam <= LARGEST_BEAM:
+        parser.error(f"--beam is {args.beam}; it must be at least 1 and at most {LARGEST_BEAM}")
     try:
         options = Options(
             beam=args.beam,
             sample=args.sample,
-            seed=args.seed,
+            seed=args.seed or 0,
             alternatives=args.alternatives,
             attention=args.explain is not None,
         )
@@ -80,14 +86,25 @@ def _export(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m captioner", description="Caption photos, one sentence a line."
+        prog="python -m captioner",
+        description="Caption photos, one sentence a line.",
+        epilog="The other command writes a network for ONNX Runtime: "
+        "python -m captioner export --help",
     )
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="file, folder, or - for stdin")
+    parser.add_argument(
+        "photos", nargs="+", type=_name, metavar="PHOTO", help="file, folder, or - for stdin"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--beam", type=int, default=Options.beam, help="beam width; 1 is greedy")
+    parser.add_argument(
+        "--beam",
+        type=int,
+        default=Options.beam,
+        metavar="N",
+        help=f"beam width, 1 (greedy) to {LARGEST_BEAM}; by default {Options.beam}",
+    )
     parser.add_argument("--alternatives", type=int, default=0, metavar="N", help="more captions")
     parser.add_argument("--sample", action="store_true", help="sample words")
-    parser.add_argument("--seed", type=int, default=0, help="for --sample")
+    parser.add_argument("--seed", type=int, metavar="N", help="of --sample; by default 0")
     parser.add_argument(
         "--explain", type=Path, metavar="OUT.png", help="draw the attention map of each word"
     )
@@ -96,8 +113,20 @@ def _parser() -> argparse.ArgumentParser:
         "--checkpoint", type=find, default=DEFAULT_CHECKPOINT, help=f"file, or {' or '.join(NAMES)}"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--runtime", default="auto", choices=get_args(Runtime))
+    parser.add_argument(
+        "--runtime",
+        default="auto",
+        choices=get_args(Runtime),
+        help="PyTorch, or ONNX Runtime with an exported network; auto takes what is faster here",
+    )
     return parser
+
+
+def _name(photo: str) -> str:
+    # pathlib would take it for the current folder.
+    if not photo:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return photo
 
 
 def _expand(names: Iterable[str]) -> list[str]:
@@ -122,12 +151,12 @@ async def _run(
         with tqdm(total=len(photos), unit="photo", disable=quiet) as progress:
             async for name, data, result in _captions(captioner, photos, options):
                 progress.clear()
-                if isinstance(result, Caption) and args.explain:
-                    photo = await captioner.pixels(data, PHOTO_SIDE)
-                    result = _explain(args.explain, photo, result)
                 failed |= isinstance(result, str)
                 with _ending_with_the_reader():
                     _print(name, result, several=len(photos) > 1, as_json=args.json)
+                if isinstance(result, Caption) and args.explain:
+                    photo = await captioner.pixels(data, PHOTO_SIDE)
+                    failed |= not _explain(args.explain, photo, result)
                 if isinstance(result, Caption) and args.profile:
                     spans = await profile(captioner, data, options, first=result)
                     print(spans, file=sys.stderr, flush=True)
@@ -170,15 +199,16 @@ def _read(name: str, limit: int) -> bytes:
         return file.read(limit)
 
 
-def _explain(path: Path, photo: Pixels, caption: Caption) -> Caption | str:
-    """Draw the attention; return the caption, or a sentence on what is wrong."""
+def _explain(path: Path, photo: Pixels, caption: Caption) -> bool:
+    """Draw the attention; return False after printing what is wrong."""
     maps = np.stack([word.attention for word in caption.words if word.attention is not None])
     sheet = draw_attention(photo, [word.text for word in caption.words], maps)
     try:
         sheet.save(path)
     except (OSError, ValueError) as error:
-        return f"The picture cannot be written to {path}: {error}"
-    return caption
+        print(f"The picture cannot be written to {path}: {error}", file=sys.stderr, flush=True)
+        return False
+    return True
 
 
 @contextmanager

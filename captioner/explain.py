@@ -5,6 +5,7 @@ The maps are the attention weights of Show, Attend and Tell (Xu et al., 2015), f
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -28,6 +29,16 @@ _WARM = np.array([255, 176, 64], np.float32)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _DARKEST = 0.28
 _WARMTH = 0.16
+
+
+def file_problem(path: Path) -> str | None:
+    """Return why no sheet can be written to a path, which its name shows; None if one can."""
+    if path.is_dir():
+        return "is a folder; name a file in it, such as explained.png"
+    # Registers the formats that Pillow knows, by their suffixes.
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        return "does not end like a picture that can be written, such as explained.png"
+    return None
 
 
 def draw_attention(photo: Pixels, words: Sequence[str], attention: Floats) -> Image.Image:

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+LARGEST_BEAM = 20  # that people may ask for; a program may ask for more
+
 
 class OptionError(ValueError):
     """An option that makes no sense."""

@@ -130,11 +130,19 @@ def test_explain_draws_the_photo_and_each_word(
         assert min(image.size) > 200
 
 
-def test_a_sheet_that_cannot_be_written_is_an_error(
+def test_a_sheet_that_cannot_be_written_is_an_error_after_the_caption(
     tiny_file: Path, folder: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     assert run(tiny_file, "--explain", tmp_path / "no" / "sheet.png", folder / "b.jpg") == 1
-    assert "cannot be written" in capsys.readouterr().err
+    output = capsys.readouterr()
+    assert output.out.endswith(".\n")
+    assert "cannot be written" in output.err
+
+
+def test_help_names_the_other_command(capsys: Captured) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "python -m captioner export" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_profile_prints_how_long_each_stage_took(
@@ -167,7 +175,13 @@ def test_a_photo_that_cannot_be_read_has_no_profile(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--beam", "0", "x.jpg"], "--beam is 0; it must be at least 1"),
+        (["--beam", "0", "x.jpg"], "--beam is 0; it must be at least 1 and at most 20"),
+        (["--beam", "21", "x.jpg"], "--beam is 21; it must be at least 1 and at most 20"),
+        (["--seed", "7", "x.jpg"], "--seed is for --sample"),
+        (["--explain", ".", "x.jpg"], "--explain: . is a folder"),
+        (["--explain", "out.xyz", "x.jpg"], "--explain: out.xyz does not end like a picture"),
+        (["--checkpoint", "", "x.jpg"], "--checkpoint: .: it is a directory"),
+        ([""], "argument PHOTO: the name is empty"),
         (["--alternatives", "-1", "x.jpg"], "--alternatives is -1"),
         (["--device", "toaster", "x.jpg"], "--device 'toaster' cannot be used"),
         (["--explain", "out.png", "x.jpg", "y.jpg"], "one photo"),
