@@ -34,20 +34,24 @@ async def _run(args: argparse.Namespace, inbox: Inbox) -> int:
             print("\n".join(map(_line, rows)) or "No message is open or given up.")
             return 0
         if args.messages == ["all"]:
-            keys = [row.key for row in await inbox.rows("given up")]
+            names = [_name(row) for row in await inbox.rows("given up")]
         else:
-            keys = [_key(message) for message in args.messages]
+            names = args.messages
         change = inbox.retry if args.action == "retry" else inbox.forget
-        wrong = [key for key in keys if not await change(key)]
-        for key in wrong:
-            print(f"error: {':'.join(key)} was not given up", file=sys.stderr)
-        done = len(keys) - len(wrong)
+        wrong = [name for name in names if not await change(_key(name))]
+        for name in wrong:
+            print(f"error: no message {name!r} was given up; `list` names them", file=sys.stderr)
+        done = len(names) - len(wrong)
         print(f"{done} message{'' if done == 1 else 's'} {DONE[args.action]}")
         return int(bool(wrong))
 
 
-def _key(message: str) -> Key:
-    platform, _, rest = message.partition(":")
+def _name(row: InboxRow) -> str:
+    return ":".join(row.key)
+
+
+def _key(name: str) -> Key:
+    platform, _, rest = name.partition(":")
     chat, _, number = rest.partition(":")
     return Key(platform, chat, number)
 
@@ -56,4 +60,4 @@ def _line(row: InboxRow) -> str:
     hours = (time.time() - row.accepted) / 3600
     tries = f"{row.attempts} attempt{'' if row.attempts == 1 else 's'}"
     reason = f": {row.reason}" if row.reason else ""
-    return f"{':'.join(row.key)}  {row.state}, {hours:.1f} h old, {tries}{reason}"
+    return f"{_name(row)}  {row.state}, {hours:.1f} h old, {tries}{reason}"

@@ -53,12 +53,12 @@ def test_a_message_that_was_given_up_can_be_retried_or_forgotten(
 def test_naming_a_message_that_was_not_given_up_is_an_error(
     inbox: Inbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert inbox_command.main(["forget", "discord:7:press 3", "nonsense"], inbox) == 1
+    assert inbox_command.main(["forget", "discord:7:press 3", "7"], inbox) == 1
 
     said = capsys.readouterr()
     assert said.err.splitlines() == [
-        "error: discord:7:press 3 was not given up",
-        "error: nonsense:: was not given up",
+        "error: no message 'discord:7:press 3' was given up; `list` names them",
+        "error: no message '7' was given up; `list` names them",
     ]
     assert said.out == "0 messages forgotten\n"
 
