@@ -60,7 +60,10 @@ BAD_IMAGE: Mapping[BadImageKind, str] = {
 
 # The web chat's server sends these to programs and to its page.
 NEEDS_FIELD = 'The form must hold one file, in the field "photo", and nothing else.'
-BROKEN_UPLOAD = "The photo did not arrive complete. Please send it again."
+BROKEN_UPLOAD = (
+    "This upload is cut off, or its body is not what its headers say. Send the photo as the body, "
+    'or in the field "photo" of a form.'
+)
 SLOW_UPLOAD = "The upload took too long. Try again, or send a smaller photo."
 FOREIGN = "Pages of other sites cannot use this server. Open its own page instead."
 NEEDS_TOKEN = "This server needs a token; the person who runs it can give you one."

@@ -99,7 +99,9 @@ class CaptionApi:
             return failure(HTTPStatus.REQUEST_TIMEOUT, replies.SLOW_UPLOAD)
         # A body that contradicts its headers can raise anything in its parser.
         except Exception:
-            return failure(HTTPStatus.BAD_REQUEST, replies.BROKEN_UPLOAD)
+            broken = failure(HTTPStatus.BAD_REQUEST, replies.BROKEN_UPLOAD)
+            broken.force_close()  # nobody knows where in the rest the next request starts
+            return broken
 
 
 class _TooLarge(Exception):

@@ -140,8 +140,10 @@ class Connection(asyncio.Protocol):
 
 
 def _ours(record: logging.LogRecord) -> bool:
-    # A client that does not send HTTP gets an error; it must not fill the log with tracebacks.
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    # A client that does not send HTTP, or a body that contradicts its headers, gets an error; it
+    # must not fill the log with tracebacks.
+    theirs = (HttpProcessingError, web.RequestPayloadError)
+    return not (record.exc_info and isinstance(record.exc_info[1], theirs))
 
 
 server_log = logging.getLogger("bot.web.server")  # aiohttp's
