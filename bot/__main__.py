@@ -17,6 +17,8 @@ from functools import partial
 from importlib.metadata import version
 from typing import Protocol
 
+from captioner.interrupt import INTERRUPTED, run
+
 try:
     import structlog
     from aiohttp import web
@@ -38,6 +40,8 @@ try:
     from bot.web.adapter import WebChat
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. The bot needs: pip install -e '.[bot]'")
+except KeyboardInterrupt:
+    sys.exit(INTERRUPTED)
 
 from PIL import Image
 
@@ -232,4 +236,4 @@ def _stop(stop: asyncio.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

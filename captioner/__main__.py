@@ -21,6 +21,7 @@ from captioner.checkpoint import CheckpointError
 from captioner.cores import cores
 from captioner.errors import BadImage
 from captioner.explain import PHOTO_SIDE, draw_attention, file_problem
+from captioner.interrupt import run
 from captioner.options import LARGEST_BEAM, OptionError, Options
 from captioner.photo.preprocessing import Pixels
 from captioner.profile import profile
@@ -254,8 +255,4 @@ if __name__ == "__main__":
     # A file's name may have bytes that are not text; it is printed as it is.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
-    # Ctrl-C is not an error of this program.
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(run(main))

@@ -2,9 +2,12 @@
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
+
+from captioner.interrupt import INTERRUPTED, run
 
 try:
     import tyro
@@ -22,6 +25,8 @@ try:
     from train.sweep.command import SweepConfig, sweep
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Training needs: pip install -e '.[train]'")
+except KeyboardInterrupt:
+    sys.exit(INTERRUPTED)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,19 +63,22 @@ def download(
         name: the dataset.
         folder: where to put it.
     """
-    fetch(name, folder)
+    with _continued():
+        fetch(name, folder)
 
 
 def fit_command(config: Annotated[FitConfig, tyro.conf.arg(name="")]) -> None:
     """Fit a captioner: first on frozen features, then end to end."""
-    print(f"best checkpoint: {fit(config)}")
+    with _continued(config.run):
+        print(f"best checkpoint: {fit(config)}")
 
 
 def self_critical_command(
     config: Annotated[SelfCriticalConfig, tyro.conf.arg(name="")],
 ) -> None:
     """Train a checkpoint further, with the CIDEr-D of its own captions as the reward."""
-    print(f"best checkpoint: {self_critical(config)}")
+    with _continued(config.run):
+        print(f"best checkpoint: {self_critical(config)}")
 
 
 def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:
@@ -80,7 +88,8 @@ def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) 
 
 def match_command(config: Annotated[MatchConfig, tyro.conf.arg(name="")]) -> None:
     """Fit the embeddings that rerank captions by how well they match a photo, and measure them."""
-    match(config)
+    with _continued():
+        match(config)
 
 
 def calibrate_command(config: Annotated[CalibrateConfig, tyro.conf.arg(name="")]) -> None:
@@ -108,8 +117,21 @@ def compare_command(
 
 def sweep_command(config: Annotated[SweepConfig, tyro.conf.arg(name="")]) -> None:
     """Train the classic variants one after another, and compare their scores on one page."""
-    print(f"page: {sweep(config)}")
+    with _continued():
+        print(f"page: {sweep(config)}")
+
+
+@contextmanager
+def _continued(run: Path | None = None) -> Iterator[None]:
+    """After Ctrl-C, print how to continue: a run with --resume once it has its folder."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        resumed = run is not None and (run / "config.json").exists()
+        option = " and --resume" if resumed else ""
+        print(f"interrupted; to continue, use the same command{option}", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import runpy
 import signal
 import socket
 import sys
@@ -18,8 +19,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot import __main__ as command
 from bot.__main__ import main
 from bot.settings import Settings
+from captioner import Captioner
 from tests.conftest import photo_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -204,6 +207,22 @@ def test_check_prints_what_would_run(
     ) in said
     assert "Telegram: off; TELEGRAM_BOT_TOKEN is not set" in said
     assert "Discord: off; DISCORD_BOT_TOKEN is not set" in said
+
+
+@pytest.mark.parametrize("arguments", [["--check"], []])
+def test_an_interrupted_start_ends_without_a_message(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    def interrupt(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    settings.setattr(sys, "argv", ["bot", *arguments])
+    settings.setattr(Captioner, "load", interrupt)
+
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(command.__file__, run_name="__main__")
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_check_counts_who_is_allowed(

@@ -1,3 +1,4 @@
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.train.tiny_dataset import write_dataset
+from train import __main__ as command_file
+from train import fit, run_folder
 from train.__main__ import main
 
 Captured = pytest.CaptureFixture[str]
@@ -45,6 +48,24 @@ def test_an_error_is_one_line_and_exit_code_1(
     assert error.startswith("error: ")
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_an_interrupted_run_says_in_one_line_how_to_continue(
+    started: bool, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(config: fit.FitConfig) -> Path:
+        if started:
+            run_folder.prepare(config.run, config.arguments(), resume=False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit, "fit", interrupted)
+    monkeypatch.setattr(sys, "argv", ["train", "fit", "data", str(tmp_path / "run")])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(command_file.__file__, run_name="__main__")
+    assert ended.value.code == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "interrupted; to continue, use the same command" + " and --resume" * started
 
 
 def test_a_checkpoint_is_evaluated(
