@@ -8,6 +8,19 @@ from captioner.vocabulary import SPECIAL
 EncoderName = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 
 
+class ConfigError(ValueError):
+    """A field of a configuration with a value that is not allowed."""
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        """Name the field, its value, and what is allowed."""
+        super().__init__(field, value, allowed)
+        self.field, self.value, self.allowed = field, value, allowed
+
+    def __str__(self) -> str:
+        """Return one line."""
+        return f"{self.field} is {self.value}; it must be {self.allowed}"
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Everything needed to build a `Model`."""
@@ -25,7 +38,7 @@ class ModelConfig:
     dropout: float = 0.4
 
     def __post_init__(self) -> None:
-        """Refuse a network that cannot be built, and name the field that is wrong."""
+        """Refuse a network that cannot be built with a `ConfigError`."""
         allowed = {
             "encoder": ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
             "cell": ("lstm", "gru"),
@@ -33,19 +46,18 @@ class ModelConfig:
         }
         for field, values in allowed.items():
             if getattr(self, field) not in values:
-                raise ValueError(
-                    f"{field} is {getattr(self, field)!r}; allowed are {', '.join(values)}"
-                )
+                allowed_values = f"one of {', '.join(values)}"
+                raise ConfigError(field, getattr(self, field), allowed_values)
         at_least = {"vocabulary_size": len(SPECIAL) + 1, "embedding_size": 1, "hidden_size": 1}
         for field, least in at_least.items():
             if getattr(self, field) < least:
-                raise ValueError(f"{field} is {getattr(self, field)}; it must be at least {least}")
+                raise ConfigError(field, getattr(self, field), f"at least {least}")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
+            raise ConfigError("dropout", self.dropout, "at least 0 and below 1")
         if self.heads < 1 or self.hidden_size % self.heads:
-            raise ValueError(f"heads is {self.heads}; it must divide hidden_size")
+            raise ConfigError("heads", self.heads, f"a divisor of hidden_size, {self.hidden_size}")
         if self.heads > 1 and self.attention_score == "additive":
-            raise ValueError("heads is for attention_score='dot'; additive attention has one")
+            raise ConfigError("heads", self.heads, "1 with additive attention")
 
     @property
     def channels(self) -> int:

@@ -13,12 +13,16 @@ try:
     import tyro
 
     from captioner.checkpoint import CheckpointError
+    from captioner.config import ConfigError
+    from captioner.options import OptionError
+    from captioner.runtime.errors import UnusableError
     from train.calibrate import CalibrateConfig, calibrate
     from train.compare import compare
     from train.data.download import fetch
-    from train.errors import TrainError
+    from train.errors import SettingError, TrainError
     from train.evaluate import EvaluateConfig, evaluate
     from train.fit import FitConfig, fit
+    from train.limits import flag
     from train.match import MatchConfig, match
     from train.name import NameConfig, name
     from train.self_critical import SelfCriticalConfig, self_critical
@@ -47,10 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tyro.extras.subcommand_cli_from_dict(
             commands, prog="python -m train", description=__doc__, args=arguments
         )
+    except ConfigError as error:
+        problem = str(SettingError(flag(error.field), error.value, error.allowed))
+    except OptionError as error:
+        problem = f"{flag(error.field)} {error.reason}"
+    except UnusableError as error:
+        problem = f"{flag(error.setting)} {error.reason}"
     except (CheckpointError, TrainError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        problem = str(error)
+    else:
+        return 0
+    print(f"error: {problem}", file=sys.stderr)
+    return 1
 
 
 def download(

@@ -25,10 +25,12 @@ from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.protocols import Floats, Runnable
 from captioner.runtime.pytorch import PyTorchNetwork
+from captioner.shipped import find
 from train.captioning import best_captions, decode_all, encode_all
 from train.data.datasets import DatasetError, Record, read
 from train.data.photos import read_photos, readable
 from train.fitting import confidence, out_of_distribution
+from train.limits import check
 from train.report.reliability import draw_reliability
 from train.run_folder import results_folder
 from train.scoring.calibration_error import Reals, Truths, calibration_error, reliability
@@ -71,13 +73,17 @@ def calibrate(config: CalibrateConfig) -> Metadata:
     Raises:
         CheckpointError: the checkpoint cannot be used.
         DatasetError: the dataset or one of its splits cannot be read, or is too small.
+        OptionError: the beam or the length penalty makes no sense.
+        SettingError: another setting has a value that is not allowed.
     """
-    trained, model = checkpoint.load(config.checkpoint)
+    check(config)
+    options = Options(beam=config.beam, length_penalty=config.length_penalty)
+    trained, model = checkpoint.load(find(config.checkpoint))
     network = PyTorchNetwork(model, trained.preprocessing, config.device)
     dataset = read(config.data)
     train = dataset.split("train")
     val, test = (
-        _caption(trained, network, dataset.split(name), config) for name in ("val", "test")
+        _caption(trained, network, dataset.split(name), options) for name in ("val", "test")
     )
     if len(val.cider) < 2:
         raise DatasetError("one validation photo is too few to fit on")
@@ -105,11 +111,10 @@ def calibrate(config: CalibrateConfig) -> Metadata:
 
 
 def _caption(
-    trained: Metadata, network: Runnable[Any], records: Sequence[Record], config: CalibrateConfig
+    trained: Metadata, network: Runnable[Any], records: Sequence[Record], options: Options
 ) -> Captioned:
     used, photos = read_photos(records, trained.preprocessing)
     memories = list(encode_all(network, photos, len(photos)))
-    options = Options(beam=config.beam, length_penalty=config.length_penalty)
     found = decode_all(network, memories, options, trained.matching, trained.small_words)
     references = {str(record.photo): record.captions for record in used}
     captions = dict(zip(references, best_captions(found, trained.vocabulary), strict=True))

@@ -23,15 +23,19 @@ from captioner.confidence import Calibration, Features, confidence
 from captioner.options import ANOTHER, Options
 from captioner.runtime import select
 from captioner.runtime.protocols import Memory, Network
+from captioner.shipped import find
 from train.captioning import best_captions, decode_all, encode_all
 from train.data.datasets import Record, Split, read, short_names
 from train.data.photos import read_photos
 from train.errors import SettingError
+from train.limits import Limit, check, flag
 from train.report.captions_page import Entry, write_report
 from train.run_folder import results_folder
 from train.scoring.calibration_error import calibration_error
 from train.scoring.diversity import diversity
 from train.scoring.scores import Scorer, Scores
+
+SIDE = Limit("at least 32", lambda value: value >= 32)  # a ResNet halves its input five times
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class EvaluateConfig:
     length_penalty: tuple[float, ...] = (Options.length_penalty,)
     matching: tuple[float, ...] = (Options.matching,)  # weights; 0 does not rerank
     repeat_words: bool = False  # allow what the search forbids: "a dog and a dog"
-    size: int | None = None  # side that photos are squeezed to in pixels, if not the checkpoint's
+    size: int | None = None  # side of the square in pixels, if not the checkpoint's
     another: bool = False  # also measure the diversity of the captions sampled for "Another"
     runtime: Literal["torch", "onnx"] = "torch"  # onnx: the network exported from the checkpoint
     spice: bool = False  # also SPICE; downloads CoreNLP at first use
@@ -85,27 +89,24 @@ def evaluate(config: EvaluateConfig) -> Result:
     Raises:
         CheckpointError: the checkpoint cannot be used.
         DatasetError: the dataset or its split cannot be read.
-        SettingError: an exported network is asked for another size.
+        OptionError: a way of decoding makes no sense.
+        SettingError: a setting has a value that is not allowed.
     """
-    trained, model = checkpoint.load(config.checkpoint)
+    check(config, size=SIDE)
+    ways = _ways(config)
+    path = find(config.checkpoint)
+    trained, model = checkpoint.load(path)
     trained = _sized(trained, config)
+    _, network = select.load(path, config.device, config.runtime)
     dataset = read(config.data)
     records, photos = read_photos(dataset.split(config.split), trained.preprocessing)
     every = short_names([record.photo for record in dataset.records], config.data)
     names = [every[record.photo] for record in records]
-    _, network = select.load(config.checkpoint, config.device, config.runtime)
     memories = list(encode_all(network, photos, len(photos)))
     references = [record.captions for record in records]
     scorer = Scorer(dict(zip(names, references, strict=True)), language=trained.language)
     results = []
-    ways = product(config.beam, config.length_penalty, config.matching)
-    for beam, penalty, matching in ways:
-        options = Options(
-            beam=beam,
-            length_penalty=penalty,
-            matching=matching,
-            repeat_words=config.repeat_words,
-        )
+    for options in ways:
         found = decode_all(network, memories, options, trained.matching, trained.small_words)
         captions = dict(zip(names, best_captions(found, trained.vocabulary), strict=True))
         confidences = {
@@ -130,6 +131,21 @@ def evaluate(config: EvaluateConfig) -> Result:
         scored = dataclasses.replace(trained, scores=best.summary(config.split))
         checkpoint.save(config.save, scored, model)
     return best
+
+
+def _ways(config: EvaluateConfig) -> list[Options]:
+    for name in ("beam", "length_penalty", "matching"):
+        if not getattr(config, name):
+            raise SettingError(flag(name), "empty", "followed by one value or more")
+    return [
+        Options(
+            beam=beam,
+            length_penalty=penalty,
+            matching=matching,
+            repeat_words=config.repeat_words,
+        )
+        for beam, penalty, matching in product(config.beam, config.length_penalty, config.matching)
+    ]
 
 
 def _sized(trained: Metadata, config: EvaluateConfig) -> Metadata:

@@ -26,6 +26,7 @@ from captioner.checkpoint import CheckpointError, Metadata
 from captioner.config import EncoderName, ModelConfig
 from captioner.model import Model
 from captioner.photo.preprocessing import Preprocessing
+from captioner.shipped import find
 from captioner.vocabulary import PAD, Vocabulary
 from train import run_folder
 from train.captioning import half_is_fast
@@ -33,11 +34,12 @@ from train.data.augmentation import Augmentation
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute
 from train.data.loader import Batch, data_loader, drop_words, on_device, photo_dataset
-from train.errors import SettingError
+from train.data.words import build_vocabulary
 from train.fitting import batch_norm, imagenet_weights
 from train.fitting.epochs import Epochs, resume, train_epochs
 from train.fitting.optimization import freeze, optimizer
 from train.fitting.validation import Validator
+from train.limits import SQUARE, check
 from train.run_folder import Phase, Progress
 
 PHASES: tuple[Phase, ...] = ("frozen", "fine-tune")
@@ -53,11 +55,10 @@ class FitConfig:
     encoder_weights: str = "torchvision"  # or "torchvision-v2", which download; or a file
     estimate_batch_norm: int = 0  # training photos to estimate its statistics from; 0 keeps them
     other_photos: Path | None = None  # a folder: as many of its photos are mixed in for that
-    # A checkpoint to start from. If its encoder is a different one, only the rest of it is used.
-    start_from: Path | None = None
-    cell: Literal["lstm", "gru"] = "lstm"
-    attention: bool = True
-    attention_score: Literal["additive", "dot"] = "dot"
+    start_from: Path | None = None  # a checkpoint; of another encoder: only its decoder is used
+    cell: Literal["lstm", "gru"] = "lstm"  # of the decoder
+    attention: bool = True  # without it, each word gets the mean of all regions
+    attention_score: Literal["additive", "dot"] = "dot"  # Bahdanau's, or scaled dot product
     heads: int = 1  # of dot-product attention
     embedding_size: int = 512
     hidden_size: int = 512
@@ -111,14 +112,15 @@ def fit(config: FitConfig) -> Path:
         CheckpointError: the checkpoint to start from cannot be read, or has another configuration.
         DatasetError: nothing can be read from the dataset.
         EncoderWeightsError: the encoder's weights cannot be read.
-        RunError: the run's folder holds another run, or there is nothing to resume.
-        SettingError: there are other photos, but nothing to use them for.
+        PathError: a folder cannot be used, or holds another run, or has none to resume.
+        ConfigError, SettingError: a setting has a value that is not allowed.
     """
-    if config.other_photos and not config.estimate_batch_norm:
-        raise SettingError("--estimate-batch-norm", 0, "above 0 for --other-photos to be used")
+    check(config, size=SQUARE)
+    batch_norm.check(config.estimate_batch_norm, config.other_photos)
     dataset = read(config.data)
-    captions = [text for record in dataset.split("train") for text in record.captions]
-    vocabulary = Vocabulary.build(captions, config.min_count)
+    # What may be wrong with the arguments is found before the run gets a folder.
+    train_records, val_records = dataset.split("train"), dataset.split("val")
+    vocabulary = build_vocabulary(train_records, config.min_count)
     # The first process computes features and validates while the others wait for it.
     patience = InitProcessGroupKwargs(timeout=timedelta(hours=12))
     accelerator = Accelerator(
@@ -135,7 +137,7 @@ def fit(config: FitConfig) -> Path:
     with accelerator.main_process_first():
         cache, device = config.cache or config.run / "cache", str(accelerator.device)
         if config.estimate_batch_norm:
-            photos = compute(dataset.split("train"), None, cache / "train", device, preprocessing)
+            photos = compute(train_records, None, cache / "train", device, preprocessing)
             batch_norm.estimate_once(
                 config.run,
                 model.encoder,
@@ -146,8 +148,8 @@ def fit(config: FitConfig) -> Path:
                 device,
             )
         encoder = model.encoder if config.epochs else None  # end to end needs no frozen features
-        train = compute(dataset.split("train"), encoder, cache / "train", device, preprocessing)
-        val = compute(dataset.split("val"), encoder, cache / "val", device, preprocessing)
+        train = compute(train_records, encoder, cache / "train", device, preprocessing)
+        val = compute(val_records, encoder, cache / "val", device, preprocessing)
     for problem in dataset.problems:
         accelerator.print(f"left out: {problem}")
     accelerator.print(
@@ -234,7 +236,7 @@ def _start(config: FitConfig, vocabulary: Vocabulary) -> tuple[Metadata, Model] 
     """Load the checkpoint to start from, if there is one."""
     if config.start_from is None:
         return None
-    metadata, model = checkpoint.load(config.start_from)
+    metadata, model = checkpoint.load(find(config.start_from))
     for name, value in dataclasses.asdict(_model_config(config, vocabulary)).items():
         given = getattr(metadata.config, name)
         if given != value and name not in ("dropout", "encoder"):

@@ -30,6 +30,7 @@ from captioner.model import Model
 from captioner.options import Options
 from captioner.runtime.protocols import Floats
 from captioner.runtime.pytorch import PyTorchNetwork
+from captioner.shipped import find
 from captioner.vocabulary import PAD, Vocabulary
 from train.captioning import Array, encode_all
 from train.data.augmentation import Augmentation
@@ -37,6 +38,7 @@ from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Data, compute, compute_views
 from train.data.photos import read_photos
 from train.fitting.optimization import adamw, schedule
+from train.limits import check
 from train.run_folder import results_folder
 
 SCALE = 10.0  # of the cosines before the first step; it is learned
@@ -77,8 +79,11 @@ def match(config: MatchConfig) -> Metadata:
     Raises:
         CheckpointError: the checkpoint cannot be used.
         DatasetError: the dataset or one of its splits cannot be read, or is too small.
+        PathError: a folder or file cannot be written.
+        SettingError: a setting has a value that is not allowed.
     """
-    trained, model = checkpoint.load(config.checkpoint)
+    check(config)
+    trained, model = checkpoint.load(find(config.checkpoint))
     network = PyTorchNetwork(model, trained.preprocessing, config.device)
     dataset = read(config.data)
     if len(dataset.split("train")) < 2:

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from captioner.files import replacing
 from train.errors import PathError
+from train.limits import flag
 
 Phase = Literal["frozen", "fine-tune", "self-critical"]
 BEST = "best.safetensors"  # the best checkpoint so far, inside a run's folder
@@ -77,16 +78,23 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
             return
         # A run may get more epochs of fine-tuning.
         if set(changed) - {"fine_tune"}:
-            raise RunError(
-                run,
-                f"was started with a different {', '.join(changed)}; "
-                "resume with the same arguments, or start a new run",
-            )
+            remedy = "resume with the same arguments, or start a new run"
+            raise RunError(run, f"{started_with_other(changed)}; {remedy}")
     elif note.exists():
         raise RunError(run, "there is a run already; add --resume, or choose another folder")
-    run.mkdir(parents=True, exist_ok=True)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"cannot be the folder of a run ({error.strerror})"
+        raise RunError(run, problem) from error
     with replacing(note) as part:
         part.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def started_with_other(names: Sequence[str]) -> str:
+    """Say which arguments of a run are not those that it was started with."""
+    flags = ", ".join(map(flag, names))
+    return f"was started with {'another value' if len(names) == 1 else 'other values'} of {flags}"
 
 
 def results_folder(checkpoint: Path) -> Path:

@@ -30,6 +30,7 @@ from captioner.language import SmallWords
 from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
+from captioner.shipped import find
 from captioner.vocabulary import END, PAD, START, Vocabulary
 from train import run_folder
 from train.captioning import half_is_fast
@@ -43,6 +44,7 @@ from train.fitting.epochs import Epochs, resume, train_epochs
 from train.fitting.optimization import freeze, optimizer
 from train.fitting.repetition import repeats
 from train.fitting.validation import Validator
+from train.limits import check
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,7 @@ class SelfCriticalConfig:
     encoder_learning_rate: float = 0.0  # 0 freezes the encoder
     frozen_layers: int = 0  # of the ResNet's four; they and the stem stay frozen even then
     weight_decay: float = 0.01
-    # What a caption that repeats a word for nothing loses of its reward, which is at most 10.
-    repetition_penalty: float = 0.0
+    repetition_penalty: float = 0.0  # taken from the reward of a caption that repeats a word
     label_smoothing: float = 0.1
     dropout: float = 0.3
     max_length: int = Options.max_length  # words
@@ -95,25 +96,23 @@ def self_critical(config: SelfCriticalConfig) -> Path:
         CheckpointError: the checkpoint to start from cannot be read.
         DatasetError: nothing can be read from the dataset.
         RunError: the run's folder holds another run, or there is nothing to resume.
-        SettingError: fewer than two captions are sampled for each photo, or repeated words cannot
-            be punished.
+        SettingError: a setting has a value that is not allowed.
     """
-    if config.samples < 2:
-        # A caption is compared with the other samples of its photo.
-        raise SettingError("--samples", config.samples, "at least 2")
-    start, model = checkpoint.load(config.start_from)
+    check(config)
+    start, model = checkpoint.load(find(config.start_from))
     _check_penalty(config.repetition_penalty, start)
     vocabulary, preprocessing = start.vocabulary, start.preprocessing
     dataset = read(config.data)
+    train_records, val_records = dataset.split("train"), dataset.split("val")
     accelerator = Accelerator()
     device = str(accelerator.device)
     arguments = config.arguments() | {"before": start.training}
     run_folder.prepare(config.run, config.arguments(), resume=config.resume)
     end_to_end = config.encoder_learning_rate > 0
     cache = config.cache or config.run / "cache"
-    train = compute(dataset.split("train"), None, cache / "train", device, preprocessing)
+    train = compute(train_records, None, cache / "train", device, preprocessing)
     frozen = None if end_to_end else model.encoder  # end to end needs no frozen features
-    val = compute(dataset.split("val"), frozen, cache / "val", device, preprocessing)
+    val = compute(val_records, frozen, cache / "val", device, preprocessing)
     epoch_images = _images(config, train, model, vocabulary, preprocessing, cache, device)
     captions = [[_ended(text, vocabulary) for text in r.captions] for r in train.records]
     cider = CiderD(captions, device)
@@ -199,8 +198,6 @@ def _ended(text: str, vocabulary: Vocabulary) -> list[int]:
 
 
 def _check_penalty(penalty: float, start: Metadata) -> None:
-    if penalty < 0:
-        raise SettingError("--repetition-penalty", penalty, "at least 0")
     if penalty and not start.small_words:
         raise SettingError(
             "--repetition-penalty", penalty, f"0: no small words of {start.language!r} are known"

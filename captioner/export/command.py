@@ -6,7 +6,6 @@ in 8 bits too; see `linear_8_bit`.
 """
 
 import argparse
-import os
 import random
 import sys
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from captioner.decoding.generate import generate
 from captioner.errors import BadImage
 from captioner.export import networks
 from captioner.export.quantization import quantized
-from captioner.files import replacing
+from captioner.files import replacing, unwritable
 from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.decode import decode
@@ -52,7 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         metadata, model = checkpoint.load(args.checkpoint)
         output = args.output or exported_path(args.checkpoint)
-        _check_writable(output)
+        if problem := unwritable(output):
+            raise ValueError(f"--output cannot be {output}: {problem}")
         measured, compared = _photos(args.photos, metadata.preprocessing)
     except (CheckpointError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -64,16 +64,6 @@ def main(arguments: Sequence[str]) -> int:
     if output == exported_path(args.checkpoint):
         print(f"to measure the loss: python -m train evaluate {args.checkpoint} --runtime onnx")
     return 0
-
-
-def _check_writable(output: Path) -> None:
-    # Before the minutes of work, and not after them.
-    if not output.parent.is_dir():
-        raise ValueError(f"--output is {output}; there is no folder {output.parent}")
-    if output.is_dir():
-        raise ValueError(f"--output is {output}, which is a folder; name a file in it")
-    if not os.access(output.parent, os.W_OK):
-        raise ValueError(f"--output is {output}; the folder {output.parent} cannot be written to")
 
 
 def _photos(folder: Path, preprocessing: Preprocessing) -> tuple[Squares, Squares]:

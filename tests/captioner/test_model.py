@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from captioner.config import ModelConfig
+from captioner.config import ConfigError, ModelConfig
 from captioner.model import Model
 from captioner.vocabulary import END, PAD, START
 from tests.conftest import tiny_model
@@ -338,8 +338,9 @@ def test_dropout_is_only_for_training() -> None:
     ],
 )
 def test_a_network_that_cannot_be_built_is_refused_by_its_field(field: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=field):
+    with pytest.raises(ConfigError, match=rf"^{field} is .*; it must be ") as refused:
         ModelConfig(**{"vocabulary_size": VOCABULARY, field: value})
+    assert refused.value.field == field
 
 
 def test_a_configuration_does_not_change() -> None:

@@ -407,7 +407,7 @@ def test_a_second_start_does_not_overwrite_a_run(bench: Bench, finished: Path) -
 
 
 def test_a_resume_with_other_arguments_names_them(bench: Bench, finished: Path) -> None:
-    with pytest.raises(RunError, match="different hidden_size, dropout;"):
+    with pytest.raises(RunError, match="other values of --hidden-size, --dropout;"):
         fit(bench.config("finished", resume=True, hidden_size=16, dropout=0.5))
     assert len(metrics(finished)) == 6
 

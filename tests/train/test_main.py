@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.tiny_dataset import write_dataset
+from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import __main__ as command_file
 from train import fit, run_folder
 from train.__main__ import main
 
 Captured = pytest.CaptureFixture[str]
+CPU = ("--device", "cpu", "--precision", "fp32")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,20 @@ def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
         (["name", "nowhere"], "nowhere: it has no photos"),
         (["compare", "nowhere"], "nowhere"),
         (["sweep", "nowhere", "runs"], "nowhere"),
+        (["evaluate", "default", "--data", "nowhere"], "nowhere"),
+        (["evaluate", "default", "--size", "0"], "--size is 0; it must be at least 32"),
+        (["evaluate", "default", "--beam"], "--beam is empty"),
+        (["evaluate", "default", "--beam", "3", "0"], "--beam is 0; it must be at least 1"),
+        (["evaluate", "default", "--device", "toaster"], "--device 'toaster' cannot be used"),
+        (["evaluate", "default", "--save", "no/x"], "--save cannot write this file: there is no"),
+        (["calibrate", "default", "--data", "nowhere"], "nowhere"),
+        (["calibrate", "default", "--beam", "0"], "--beam is 0; it must be at least 1"),
+        (["match", "default", "--data", "nowhere"], "nowhere"),
+        (["match", "default", "--cache", "/proc/x"], "/proc/x: --cache cannot be this folder"),
+        (
+            ["self-critical", "x", "y", "--start-from", "default", "--samples", "1"],
+            "--samples is 1",
+        ),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_1(
@@ -48,6 +63,42 @@ def test_an_error_is_one_line_and_exit_code_1(
     assert error.startswith("error: ")
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--size", "0", "--size is 0; it must be a multiple of 32, at least 32"),
+        ("--size", "40", "--size is 40; it must be a multiple of 32, at least 32"),
+        ("--heads", "3", "--heads is 3; it must be a divisor of hidden_size, 512"),
+        ("--dropout", "2", "--dropout is 2.0; it must be at least 0 and below 1"),
+        ("--min-count", "1000", "--min-count is 1000; it must be lower: only 0 words"),
+        ("--val-beam", "0", "--val-beam is 0; it must be at least 1"),
+        ("--cache", "/proc/x", "/proc/x: --cache cannot be this folder"),
+        ("--start-from", "small", "small"),
+        ("--other-photos", "nowhere", "--estimate-batch-norm is 0"),
+    ],
+)
+def test_a_fit_that_is_refused_for_its_arguments_leaves_no_run(
+    option: str, value: str, message: str, tmp_path: Path, capsys: Captured
+) -> None:
+    data, run = write_dataset(tmp_path / "data"), tmp_path / "run"
+    # A file of weights, because others are downloaded.
+    weights = ["--encoder", "resnet18", "--encoder-weights", str(tmp_path / "none.safetensors")]
+    assert main(["fit", str(data), str(run), *weights, *CPU, option, value]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert not run.exists()
+
+
+def test_a_file_in_the_place_of_a_run_is_one_clear_error(tmp_path: Path, capsys: Captured) -> None:
+    data, run = write_dataset(tmp_path / "data"), tmp_path / "run"
+    run.touch()
+    write_encoder_weights(tmp_path / "resnet18.safetensors")
+    weights = ["--encoder", "resnet18", "--encoder-weights", str(tmp_path / "resnet18.safetensors")]
+    assert main(["fit", str(data), str(run), *weights, "--min-count", "1", *CPU]) == 1
+    assert f"{run}: cannot be the folder of a run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("started", [False, True])

@@ -97,7 +97,9 @@ def test_a_run_is_resumed_with_the_same_settings(tmp_path: Path) -> None:
 def test_settings_that_changed_are_named(tmp_path: Path) -> None:
     run_folder.prepare(tmp_path, CONFIG, resume=False)
 
-    with pytest.raises(RunError, match="was started with a different epochs, dropout; resume with"):
+    with pytest.raises(
+        RunError, match="was started with other values of --epochs, --dropout; resume with"
+    ):
         run_folder.prepare(tmp_path, CONFIG | {"epochs": 5, "dropout": 0.3}, resume=True)
 
 
@@ -111,7 +113,7 @@ def test_fine_tuning_may_be_added_to_a_run(tmp_path: Path) -> None:
 def test_a_setting_that_an_older_run_did_not_have_is_named(tmp_path: Path) -> None:
     run_folder.prepare(tmp_path, CONFIG, resume=False)
 
-    with pytest.raises(RunError, match="was started with a different heads;"):
+    with pytest.raises(RunError, match="was started with another value of --heads;"):
         run_folder.prepare(tmp_path, CONFIG | {"heads": 4}, resume=True)
 
 

@@ -19,6 +19,7 @@ from captioner.model import Encoder
 from captioner.photo.preprocessing import Preprocessing
 from train.captioning import Array, half_is_fast
 from train.data.photos import photos_below
+from train.errors import PathError, SettingError
 
 FILE = "batch_norm.safetensors"  # in a run's folder
 PHOTOS = 100  # of each kind in a batch
@@ -43,6 +44,19 @@ def estimate(encoder: Encoder, batches: Iterable[torch.Tensor]) -> None:
     encoder.resnet.eval()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+
+
+def check(count: int, others: Path | None) -> None:
+    """Refuse other photos that are not there or not used; see `estimate_once`.
+
+    Raises:
+        PathError: they are not a folder.
+        SettingError: nothing is estimated from them.
+    """
+    if others and not count:
+        raise SettingError("--estimate-batch-norm", 0, "above 0 for --other-photos to be used")
+    if others and not others.is_dir():
+        raise PathError(others, "--other-photos must be a folder")
 
 
 def estimate_once(

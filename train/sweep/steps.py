@@ -49,7 +49,7 @@ def is_finished(step: Step) -> bool:
     if changed:
         raise RunError(
             step.run,
-            f"was started with a different {', '.join(changed)}; "
+            f"{run_folder.started_with_other(changed)}; "
             "sweep with the same arguments, or into another folder",
         )
     return run_folder.read_progress(step.run).epoch >= _last_epoch(step)

@@ -407,7 +407,10 @@ def test_a_sweep_with_other_arguments_does_not_pass_for_this_one(
 ) -> None:
     with pytest.raises(SweepError, match="1 of 1 variants failed: fine-tuned"):
         sweep(dataclasses.replace(copied, fine_tune=2, only=("fine-tuned",)), SMALL)
-    assert "was started with a different fine_tune; sweep with the same arguments" in caplog.text
+    assert (
+        "was started with another value of --fine-tune; sweep with the same arguments"
+        in caplog.text
+    )
     assert not [record for record in caplog.records if record.exc_info]
 
 
