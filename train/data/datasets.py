@@ -74,7 +74,7 @@ def read(root: Path) -> Dataset:
     problem counts them. Photos are listed, not opened.
 
     Raises:
-        DatasetError: no layout matches (the text names the known ones), the caption file cannot be
+        DatasetError: no layout matches (the text names those that do), the caption file cannot be
             read, or no photo with captions is left.
     """
     layout, text = _find_layout(root)
@@ -128,23 +128,23 @@ def short_names(photos: Sequence[Path], root: Path) -> dict[Path, str]:
 def _find_layout(root: Path) -> tuple[Layout, Path]:
     if not root.is_dir():
         raise DatasetError(f"There is no folder {root}. Give the folder that holds the dataset.")
+    lacking = None
     for layout in LAYOUTS:
         text = next((root / text for text in layout.texts if (root / text).is_file()), None)
         if text and any((root / folder).is_dir() for folder in layout.folders):
             return layout, text
-    known = "; ".join(f"{layout.texts[0]} with {_folders_of(layout)}" for layout in LAYOUTS)
+        if text:
+            lacking = (
+                f"{text} has no photos: they belong in {' or '.join(layout.folders)} in {root}."
+            )
+    if lacking:
+        raise DatasetError(lacking)
     entries = sorted(entry.name for entry in root.iterdir())
-    holds = ", ".join(entries[:10]) + (", ..." if len(entries) > 10 else "")
+    holds = ", ".join(entries[:5]) + (", ..." if len(entries) > 5 else "")
     raise DatasetError(
-        f"{root} has none of the known layouts, which are captions and their photos in {known}. "
-        f"The folder holds: {holds or 'nothing'}."
+        f"{root} is not a dataset: it needs photos and a captions.csv, or the layout of Flickr8k, "
+        f"Flickr30k or COCO (docs/training.md, Data). It holds {holds or 'nothing'}."
     )
-
-
-def _folders_of(layout: Layout) -> str:
-    if layout.by_path:
-        return "the photos that it names"
-    return " or ".join(f"{folder}/" for folder in layout.folders)
 
 
 def _read_entries(

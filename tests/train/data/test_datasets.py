@@ -368,13 +368,22 @@ def test_a_dataset_without_a_usable_photo_is_an_error(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_the_error_for_an_unknown_layout_names_the_known_ones(tmp_path: Path) -> None:
-    lay(tmp_path, {"Flickr8k.token.txt": tokens("a.jpg"), "other/a.jpg": b""})
+def test_the_error_for_an_unknown_layout_is_short_and_names_the_known_datasets(
+    tmp_path: Path,
+) -> None:
+    lay(tmp_path, {"notes.txt": b"", "other/a.jpg": b""})
     with pytest.raises(DatasetError) as caught:
         read(tmp_path)
-    assert "captions.csv with the photos that it names" in str(caught.value)
-    assert "Flickr8k_text/Flickr8k.token.txt with Flicker8k_Dataset/ or" in str(caught.value)
-    assert "The folder holds: Flickr8k.token.txt, other." in str(caught.value)
+    told = str(caught.value).removeprefix(str(tmp_path))
+    assert "photos and a captions.csv, or the layout of Flickr8k, Flickr30k or COCO" in told
+    assert "It holds notes.txt, other." in told
+    assert len(told) < 200
+
+
+def test_captions_without_their_folder_of_photos_are_an_error_that_names_it(tmp_path: Path) -> None:
+    lay(tmp_path, {"Flickr8k.token.txt": tokens("a.jpg"), "other/a.jpg": b""})
+    with pytest.raises(DatasetError, match=r"token\.txt has no photos: .* Flicker8k_Dataset or"):
+        read(tmp_path)
 
 
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
