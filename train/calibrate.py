@@ -43,14 +43,14 @@ DOUBTS = (1 / 4, 1 / 3, 1 / 2)  # confidences below which a bot might express do
 class CalibrateConfig:
     """Fit confidences and the out-of-distribution detector, and measure both."""
 
-    checkpoint: Annotated[Path, tyro.conf.Positional]
+    checkpoint: Annotated[Path, tyro.conf.Positional]  # a file, or default or small
     data: Path = Path("data/flickr8k")  # the dataset's folder
     right: float = confidence.RIGHT  # CIDEr-D, percent points; a caption above it is right
     beam: int = Options.beam  # width of the beam search; 1 is greedy
-    length_penalty: float = Options.length_penalty
+    length_penalty: float = Options.length_penalty  # of the beam search; 0 prefers short captions
     out: Path | None = None  # the folder of results; by default the checkpoint's run
     save: Path | None = None  # write the checkpoint here, with what was fitted
-    device: str = "auto"
+    device: str = "auto"  # as PyTorch names it
 
 
 @dataclass(frozen=True)

@@ -42,12 +42,12 @@ SIDE = Limit("at least 32", lambda value: value >= 32)  # a ResNet halves its in
 class EvaluateConfig:
     """Score a checkpoint on one split of a dataset."""
 
-    checkpoint: Annotated[Path, tyro.conf.Positional]
+    checkpoint: Annotated[Path, tyro.conf.Positional]  # a file, or default or small
     data: Path = Path("data/flickr8k")  # the dataset's folder
-    split: Split = "test"
+    split: Split = "test"  # which photos
     beam: tuple[int, ...] = (Options.beam,)  # widths to compare; 1 is greedy
-    length_penalty: tuple[float, ...] = (Options.length_penalty,)
-    matching: tuple[float, ...] = (Options.matching,)  # weights; 0 does not rerank
+    length_penalty: tuple[float, ...] = (Options.length_penalty,)  # 0 prefers short captions
+    matching: tuple[float, ...] = (Options.matching,)  # weights to compare; 0 does not rerank
     repeat_words: bool = False  # allow what the search forbids: "a dog and a dog"
     size: int | None = None  # side of the square in pixels, if not the checkpoint's
     another: bool = False  # also measure the diversity of the captions sampled for "Another"
@@ -55,7 +55,7 @@ class EvaluateConfig:
     spice: bool = False  # also SPICE; downloads CoreNLP at first use
     out: Path | None = None  # the folder of results; by default the checkpoint's run
     save: Path | None = None  # write the checkpoint here, with its scores
-    device: str = "auto"
+    device: str = "auto"  # as PyTorch names it
 
 
 @dataclass(frozen=True)

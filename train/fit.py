@@ -51,33 +51,33 @@ class FitConfig:
 
     data: Annotated[Path, tyro.conf.Positional]  # the dataset's folder
     run: Annotated[Path, tyro.conf.Positional]  # the run's folder
-    encoder: EncoderName = "resnet50"
-    encoder_weights: str = "torchvision"  # or "torchvision-v2", which download; or a file
-    estimate_batch_norm: int = 0  # training photos to estimate its statistics from; 0 keeps them
-    other_photos: Path | None = None  # a folder: as many of its photos are mixed in for that
+    encoder: EncoderName = "resnet50"  # the network that encodes photos
+    encoder_weights: str = "torchvision"  # downloaded, as torchvision-v2 is; or a file
+    estimate_batch_norm: int = 0  # photos to estimate batch norm's statistics from; 0 keeps them
+    other_photos: Path | None = None  # a folder: as many of its photos help to estimate them
     start_from: Path | None = None  # a checkpoint; of another encoder: only its decoder is used
     cell: Literal["lstm", "gru"] = "lstm"  # of the decoder
     attention: bool = True  # without it, each word gets the mean of all regions
     attention_score: Literal["additive", "dot"] = "dot"  # Bahdanau's, or scaled dot product
     heads: int = 1  # of dot-product attention
-    embedding_size: int = 512
-    hidden_size: int = 512
+    embedding_size: int = 512  # of a word
+    hidden_size: int = 512  # of the decoder's state
     batch_norm: bool = False  # on the projected features, instead of layer norm
-    tie_embeddings: bool = True
-    dropout: float = 0.4
-    min_count: int = 4  # of a word in the train captions, to be in the vocabulary
+    tie_embeddings: bool = True  # the output layer shares its weights with the embedding
+    dropout: float = 0.4  # in the decoder
+    min_count: int = 4  # uses of a word in the training captions to be in the vocabulary
     max_length: int = 24  # words; longer captions are cut
-    size: int = Preprocessing.size  # side of the square that photos are squeezed to, in pixels
+    size: int = Preprocessing.size  # side of the square that photos are scaled to, in pixels
     epochs: int = 10  # with the encoder frozen
     fine_tune: int = 0  # more epochs after them, end to end with augmentation
-    frozen_layers: int = 0  # of the ResNet's four; they and the stem stay frozen even then
+    frozen_layers: int = 0  # end to end: how many of the ResNet's four stay frozen, with the stem
     photos: int = 40  # in a step of each process
     captions: int = 5  # of each photo; they share one encoder pass
-    learning_rate: float = 6e-4
+    learning_rate: float = 6e-4  # of the decoder, with the encoder frozen
     fine_tune_learning_rate: float = 2e-4  # of the decoder, end to end
-    encoder_learning_rate: float = 5e-5
-    weight_decay: float = 0.01
-    label_smoothing: float = 0.1
+    encoder_learning_rate: float = 5e-5  # of the encoder, end to end
+    weight_decay: float = 0.01  # of AdamW, for matrices only
+    label_smoothing: float = 0.1  # the probability that is spread over all words
     doubly_stochastic: float = 0.0  # weight of the penalty on regions without attention
     warmup: float = 0.05  # share of a phase's steps
     clip: float = 1.0  # largest norm of the gradient
@@ -86,11 +86,11 @@ class FitConfig:
     word_dropout: float = 0.0  # share of input words that are replaced by the unknown word
     average: float = 0.998  # decay of the averaged weights
     val_beam: int = 3  # beam width of validation
-    seed: int = 0
+    seed: int = 0  # of the first weights, the order of photos, and augmentation
     cache: Path | None = None  # for photos and frozen features; by default in the run's folder
-    device: Literal["auto", "cpu"] = "auto"
+    device: Literal["auto", "cpu"] = "auto"  # auto: a GPU if there is one
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # auto: bf16 where the hardware has it
-    resume: bool = False
+    resume: bool = False  # continue the run, which was interrupted
 
     def arguments(self) -> dict[str, Any]:
         """Return what defines the run, as plain values; not where it is or how it is run."""

@@ -50,20 +50,20 @@ RANKS = (1, 5, 10)
 class MatchConfig:
     """Fit the embeddings that rerank captions by how well they match a photo."""
 
-    checkpoint: Annotated[Path, tyro.conf.Positional]
+    checkpoint: Annotated[Path, tyro.conf.Positional]  # a file, or default or small
     data: Path = Path("data/flickr8k")  # the dataset's folder
     size: int = 512  # of the embeddings of photos and words
-    epochs: int = 48
+    epochs: int = 48  # of fitting
     photos: int = 200  # in a step; each is matched against all
-    learning_rate: float = 4e-3
-    weight_decay: float = 0.05
+    learning_rate: float = 4e-3  # the highest of the schedule
+    weight_decay: float = 0.05  # of AdamW, for matrices only
     dropout: float = 0.5  # of a photo's features, and of words
-    label_smoothing: float = 0.1
+    label_smoothing: float = 0.1  # the probability spread over all photos, or captions, of a step
     views: int = 2  # augmented views of each photo
     crop: float = Augmentation.crop  # smallest share of a photo that a view keeps
     warmup: float = 0.1  # share of the steps
     clip: float = 2.0  # largest norm of the gradient
-    seed: int = 0
+    seed: int = 0  # of the first embeddings and the order of photos
     cache: Path | None = None  # for photos and features; by default in the folder of results
     save: Path | None = None  # write the checkpoint here, with what was fitted
     device: str = "auto"  # of the encoder; the embeddings are too small to need a GPU

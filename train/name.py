@@ -47,11 +47,11 @@ GATES = (UNSURE, DOUBTFUL, 1.0)  # confidences of captions below which photos mi
 class NameConfig:
     """Make the file that names objects, and measure it."""
 
-    photos: Annotated[Path, tyro.conf.Positional]
+    photos: Annotated[Path, tyro.conf.Positional]  # a folder with a photo of each class
     weights: Path | None = None  # of an EfficientNet-Lite: make the file from them first
-    size: int = 260  # side of the photos in pixels, with `weights`
-    threshold: float = 0.8  # the least probability of a name that is said, with `weights`
-    file: Path = NAMING  # what is measured, and made with `weights`
+    size: int = 260  # side of the photos in pixels, with --weights
+    threshold: float = 0.8  # the least probability of a name that is said, with --weights
+    file: Path = NAMING  # what is measured, and made with --weights
     checkpoint: Path = DEFAULT_CHECKPOINT  # its captions decide which photos are named
     device: str = "auto"  # where the captions are computed, as PyTorch names it
 

@@ -54,19 +54,19 @@ class SelfCriticalConfig:
     data: Annotated[Path, tyro.conf.Positional]  # the dataset's folder
     run: Annotated[Path, tyro.conf.Positional]  # the run's folder
     start_from: Path  # a trained checkpoint
-    epochs: int = 5
+    epochs: int = 5  # of training
     photos: int = 40  # in a step
     captions: int = 5  # references of each photo
     samples: int = 5  # captions to sample for each photo; at least 2
     teacher_forcing: float = 0.2  # weight of the cross-entropy loss on the references
     learning_rate: float = 1e-4  # of the decoder
     encoder_learning_rate: float = 0.0  # 0 freezes the encoder
-    frozen_layers: int = 0  # of the ResNet's four; they and the stem stay frozen even then
-    weight_decay: float = 0.01
+    frozen_layers: int = 0  # end to end: how many of the ResNet's four stay frozen, with the stem
+    weight_decay: float = 0.01  # of AdamW, for matrices only
     repetition_penalty: float = 0.0  # taken from the reward of a caption that repeats a word
-    label_smoothing: float = 0.1
-    dropout: float = 0.3
-    max_length: int = Options.max_length  # words
+    label_smoothing: float = 0.1  # of teacher forcing: the probability spread over all words
+    dropout: float = 0.3  # in the decoder
+    max_length: int = Options.max_length  # words; longer captions are cut
     views: int = 4  # with a frozen encoder: augmented views of each photo; the epochs take turns
     crop: float = 0.5  # smallest share of a photo that augmentation keeps
     erase: float = 0.0  # end to end: the share of photos in which a rectangle is blanked
@@ -74,9 +74,9 @@ class SelfCriticalConfig:
     clip: float = 1.0  # largest norm of the gradient
     average: float = 0.995  # decay of the averaged weights
     val_beam: int = 3  # beam width of validation
-    seed: int = 0
+    seed: int = 0  # of samples, the order of photos, and augmentation
     cache: Path | None = None  # for photos and features; by default in the run's folder
-    resume: bool = False
+    resume: bool = False  # continue the run, which was interrupted
 
     def arguments(self) -> dict[str, Any]:
         """Return what defines the run, as plain values; not where it is."""

@@ -1,3 +1,4 @@
+import re
 import runpy
 import subprocess
 import sys
@@ -16,13 +17,32 @@ CPU = ("--device", "cpu", "--precision", "fp32")
 
 @pytest.mark.parametrize(
     "command",
-    ["download", "fit", "self-critical", "evaluate", "calibrate", "name", "compare", "sweep"],
+    [
+        "download",
+        "fit",
+        "self-critical",
+        "evaluate",
+        "match",
+        "calibrate",
+        "name",
+        "compare",
+        "sweep",
+    ],
 )
-def test_each_command_explains_itself(command: str, capsys: Captured) -> None:
+def test_each_command_explains_itself_and_each_option(
+    command: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
     assert stopped.value.code == 0
-    assert f"train {command}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"train {command}" in told
+    rows = [re.split(" {2,}", line.strip("│ ")) for line in told.splitlines() if line[0:1] == "│"]
+    texts = [row[-1] for row in rows if not row[-1].startswith("--")]
+    assert not [text for text in texts if text.startswith("(")], "an option without a text"
+    # tyro shows a comment above a field as the text of every field after it.
+    assert len({text.partition(" (")[0] for text in texts}) == len(texts)
 
 
 @pytest.mark.parametrize(

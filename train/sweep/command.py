@@ -66,8 +66,8 @@ class SweepConfig:
 
     data: Annotated[Path, tyro.conf.Positional]  # the dataset's folder
     runs: Annotated[Path, tyro.conf.Positional]  # the folder of the variants' runs
-    # NAME=FILE, or a folder of files named like resnet50*.safetensors; may be repeated. Variants
-    # without a file are left out. Without the option, torchvision's weights are downloaded.
+    # NAME=FILE, or a folder of files named like resnet50*.safetensors; variants without a file are
+    # left out. Without the option, torchvision's weights are downloaded.
     encoder_weights: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     epochs: int = 10  # on frozen features
     fine_tune: int = 5  # more epochs of the fine-tuned variant; 0 leaves it out
