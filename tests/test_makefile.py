@@ -15,7 +15,9 @@ from tests.dependencies import ROOT
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
-def make(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def make(
+    *arguments: str, folder: Path, python: str = sys.executable, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run the Makefile in another folder, and not as a part of the `make test` that runs now."""
     mine = {"GPU", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
     clean = {key: value for key, value in os.environ.items() if key not in mine}
@@ -23,7 +25,7 @@ def make(*arguments: str, folder: Path, **environment: str) -> subprocess.Comple
         if not (folder / name).exists():
             (folder / name).symlink_to(ROOT / name)
     return subprocess.run(
-        ["make", *arguments, f"PYTHON={sys.executable}"],
+        ["make", *arguments, f"PYTHON={python}"],
         cwd=folder,
         env=clean | environment,
         capture_output=True,
@@ -73,6 +75,15 @@ def test_another_value_is_refused(tmp_path: Path) -> None:
 
     assert done.returncode != 0
     assert "GPU is yes; allowed are 0 and 1" in done.stderr
+
+
+@pytest.mark.parametrize("python", ["true", "false", "no-such-program"])
+def test_a_program_that_is_no_recent_python_is_refused(python: str, tmp_path: Path) -> None:
+    done = make("install", "GPU=0", folder=tmp_path, python=python)
+
+    assert done.returncode != 0
+    assert "Python 3.11 or newer is needed" in done.stdout
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_changing_the_choice_installs_what_is_missing(tmp_path: Path) -> None:
