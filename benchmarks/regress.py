@@ -47,6 +47,8 @@ def main() -> int:
     if args.measure:
         print(json.dumps(asdict(_measure(args))))
         return 0
+    # A shell lets what it starts in the background ignore it, and so do all its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with (
         _checked_out(args.old, args.repository) as old,

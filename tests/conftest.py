@@ -45,6 +45,9 @@ LONGEST = (
     "tests/test_benchmarks.py",
     "tests/captioner/runtime/test_onnx.py",
     "tests/train/sweep/test_command.py",
+    "tests/captioner/photo/test_hostile.py",
+    "tests/train/scoring/test_scores.py",
+    "tests/train/test_self_critical.py",
     "tests/bot/test_kill.py",
     "tests/bot/telegram/test_flood.py",
 )
