@@ -174,18 +174,12 @@ def _served(
     naming: Naming, captions: Sequence[Caption], probabilities: Reals, classes: Ids, gate: float
 ) -> str:
     """Describe what is named where captions below a confidence get a second opinion."""
-    asked = [one.out_of_distribution or one.confidence < gate for one in captions]
-    rows = zip(asked, probabilities, classes, strict=True)
-    found = [
-        (objects[0].name, naming.names.paths[index])
-        for doubtful, row, index in rows
-        if doubtful and (objects := naming.names.sure(row, naming.config.threshold))
-    ]
-    right = sum(is_right(name, path) for name, path in found)
+    asked = np.array([one.out_of_distribution or one.confidence < gate for one in captions])
+    measured = said(naming.names, probabilities[asked], classes[asked], naming.config.threshold)
+    named = asked.mean() * measured.share
     return (
         f"test photos whose caption is out of distribution or below {gate:.2f}: {_percent(asked)}; "
-        f"{100 * len(found) / len(captions):.1f} % get a name, "
-        f"{100 * right / len(captions):.1f} % a right one"
+        f"{100 * named:.1f} % get a name, {100 * named * measured.right:.1f} % a right one"
     )
 
 

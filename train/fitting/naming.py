@@ -83,7 +83,7 @@ def said(names: ObjectNames, probabilities: Reals, classes: Ids, threshold: floa
     count = max(1, len(found))
     return Said(
         threshold,
-        len(found) / len(classes),
+        len(found) / max(1, len(classes)),
         sum(is_right(name, path) for name, path in found) / count,
         sum(name in path for name, path in found) / count,
     )
