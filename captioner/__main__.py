@@ -23,6 +23,7 @@ from captioner.errors import BadImage
 from captioner.explain import PHOTO_SIDE, draw_attention, file_problem
 from captioner.interrupt import run
 from captioner.options import LARGEST_BEAM, OptionError, Options
+from captioner.photo.formats import is_photo_name
 from captioner.photo.preprocessing import Pixels
 from captioner.profile import profile
 from captioner.result import Caption
@@ -31,7 +32,6 @@ from captioner.runtime.select import Runtime
 from captioner.serving import ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, NAMES, find
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"}
 IN_FLIGHT = 32  # photos in progress at once: two batches
 
 
@@ -135,7 +135,8 @@ def _expand(names: Iterable[str]) -> list[str]:
     photos: list[str] = []
     for name in names:
         if name != "-" and Path(name).is_dir():
-            pictures = [path for path in Path(name).rglob("*") if path.suffix.lower() in SUFFIXES]
+            files = (path for path in Path(name).rglob("*") if path.is_file())
+            pictures = [path for path in files if is_photo_name(path.name)]
             photos += map(str, sorted(pictures)) if pictures else [name]
         else:
             photos.append(name)
