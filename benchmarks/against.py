@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +48,7 @@ RIVALS = ("BLIP-base", "GIT-base", "ViT-GPT2")
 BEAMS = {OURS: (1, 3, Options.beam)} | dict.fromkeys(RIVALS, (1, 5))
 COMPARISONS = ("like for like", "as deployed")
 WORDS = 12
+TRANSFORMERS = "5.23.0"  # the version that the figures are of
 
 Caption = Callable[[int, int], object]  # given the beam width and the number of the photo
 
@@ -81,8 +83,8 @@ def main() -> None:
         for figure in _measure(captioner, comparison, int(count), files, args):
             print(json.dumps(asdict(figure)), flush=True)
         return
-    if set(args.captioners) & set(RIVALS):
-        import rivals  # noqa: F401  # if transformers is missing, say so before ours is timed
+    if set(args.captioners) & set(RIVALS) and find_spec("transformers") is None:
+        sys.exit(f"transformers is missing; run: pip install transformers=={TRANSFORMERS}")
     figures: list[Figure] = []
     for job in product(args.captioners, COMPARISONS, args.cores):
         print(*job, file=sys.stderr, flush=True)

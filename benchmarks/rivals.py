@@ -10,14 +10,8 @@ import torch
 from PIL import Image
 
 # Before transformers: it makes torchvision importable with any build of PyTorch.
-import captioner.vision  # noqa: F401
-
-VERSION = "5.23.0"
-
-try:
-    import transformers
-except ModuleNotFoundError as error:
-    raise SystemExit(f"{error}. It needs: pip install transformers=={VERSION}") from error
+import captioner.vision  # noqa: F401 # isort: skip
+import transformers
 
 transformers.logging.set_verbosity_error()
 

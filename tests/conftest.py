@@ -1,6 +1,7 @@
 """What the tests share: a tiny real model, built in a second, and small real photos."""
 
 import copy
+import gc
 import io
 import logging
 import os
@@ -35,8 +36,12 @@ from tests.bot import leaks
 # Small tensors are slower on several threads, and one thread gives the same sums everywhere.
 torch.set_num_threads(1)
 logs.connect()
+# A collection looks at every object of every library, for half a second, and training asks for
+# many: none until all is imported, and then none of what was imported.
+gc.disable()
 
 LONG = bool(os.environ.get("TEST_ALL"))  # `make test-all` runs the long versions
+long = pytest.mark.skipif(not LONG, reason="takes ten seconds or more; `make test-all` runs it")
 
 # The files that take longest come first, so that no process is left alone with one at the end.
 LONGEST = (
@@ -145,6 +150,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have the longest files run first; the order of all others, and within a file, stays."""
     places = {file: place for place, file in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what the imports left."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -4,12 +4,11 @@ import csv
 import dataclasses
 import json
 import math
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,9 @@ from safetensors.torch import load_file, save_file
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError
 from captioner.photo.preprocessing import Preprocessing
-from tests.conftest import Trained
+from tests.conftest import Trained, long
 from tests.train.conftest import drawing
+from tests.train.processes import run_torchrun, run_two_ranks, start
 from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder
 from train.__main__ import main
@@ -39,7 +39,6 @@ pytestmark = pytest.mark.usefixtures("without_java")
 
 ROOT = Path(__file__).parents[2]
 Tensors = dict[str, torch.Tensor]
-LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 RESNET = "model.encoder.resnet."
 
 
@@ -355,20 +354,21 @@ def test_a_run_that_is_stopped_and_killed_and_resumed_ends_as_if_nothing_had_hap
     finished: Path,
     stopped: tuple[Path, Tensors],
     capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     run, _ = stopped
     arguments = [*command(bench.config(run.name)), "--resume"]
-    process = start(arguments)
-    assert process.stderr is not None
+    log = tmp_path / "log"
+    process = start(arguments, log)
     said = ""
     while not re.search(r"epoch 6: +(17|33|50|67|83)%", said):  # it has six steps
-        letter = process.stderr.read(1)
-        assert letter, f"ended before it was killed, after saying: {said}"
-        said += letter
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+        assert process.is_alive(), f"ended before it was killed, after saying: {said}"
+        time.sleep(0.01)
+        said = log.read_text() if log.exists() else ""
+    process.kill()
+    process.join()
 
-    assert process.returncode == -signal.SIGKILL
+    assert process.exitcode == -signal.SIGKILL
     assert run_folder.read_progress(run).epoch == 5
     assert [row["epoch"] for row in metrics(run)] == [1, 2, 3, 4, 5]
     assert main(arguments) == 0
@@ -513,37 +513,14 @@ def test_an_error_is_raised_if_all_photos_are_broken(bench: Bench, tmp_path: Pat
         fit(bench.config("broken", data=data, cache=tmp_path / "cache"))
 
 
-DRIVER = """
-import os, sys
-from pathlib import Path
-from safetensors.torch import save_file
-from train import __main__, fit
+@pytest.mark.parametrize("run", [run_two_ranks, pytest.param(run_torchrun, marks=long)])
+def test_two_processes_train_one_model(
+    run: Callable[[Sequence[str], Path], set[int | None]], bench: Bench, tmp_path: Path
+) -> None:
+    config = bench.config(run.__name__, epochs=1, fine_tune=1, photos=3)
+    ended = run(command(config), tmp_path)
 
-built = []
-build = fit._model
-
-def remember(*arguments):
-    built.append(build(*arguments))
-    return built[0]
-
-fit._model = remember
-assert __main__.main(sys.argv[2:]) == 0
-tensors = {name: value.clone().contiguous() for name, value in built[0].state_dict().items()}
-save_file(tensors, Path(sys.argv[1], f"rank-{os.environ['RANK']}.safetensors"))
-"""
-
-
-def test_two_processes_train_one_model(bench: Bench, tmp_path: Path) -> None:
-    driver = tmp_path / "driver.py"
-    driver.write_text(DRIVER)
-    config = bench.config("two", epochs=1, fine_tune=1, photos=3)
-    launch = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
-    process = start(
-        [str(driver), str(tmp_path), *command(config)], "torch.distributed.run", *launch
-    )
-    _, said = process.communicate(timeout=300)
-
-    assert process.returncode == 0, said
+    assert ended == {0}, [log.read_text() for log in sorted(tmp_path.glob("*.log"))]
     first, second = (load_file(tmp_path / f"rank-{rank}.safetensors") for rank in (0, 1))
     assert_same_tensors(first, second)
     state = load_file(config.run / "state.safetensors")
@@ -575,19 +552,6 @@ def command(config: FitConfig) -> list[str]:
         else:
             words += [option, str(value)]
     return words
-
-
-def start(arguments: list[str], *module: str) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", *(module or ["train"]), *arguments]
-    here = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": LOOPBACK}
-    return subprocess.Popen(
-        words,
-        cwd=ROOT,
-        env=os.environ | here,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_a_run_keeps_the_normalization_of_the_encoder_that_it_starts_from(tiny: Trained) -> None:

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from captioner import BadImage, Caption, Options
 from tests.bot.web.server import OPENAPI, SURE, serving, web_chat
+from tests.conftest import LONG
 
-EXAMPLES = 60  # of each operation
+EXAMPLES = 60 if LONG else 20  # of each operation
 TOKEN = "a token"
 
 

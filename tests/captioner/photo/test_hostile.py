@@ -14,9 +14,23 @@ from tests.conftest import LONG, photo_bytes
 
 SECONDS = 20.0  # for each file; all but one take a few, even on a busy machine
 ENDLESS = "JPEG, a million EXIF segments"  # takes longer by far
-# These take seconds to make or to read; `make test-all` has them read too.
+# These take a second or more to make or to read; `make test-all` has them read too.
 SLOW = {
     ENDLESS,
+    "BMP of one bit, 49 million pixels",
+    "BMP, run lengths for 49 million pixels",
+    "BMP, run lengths that only skip",
+    "GIF of many frames",
+    "GIF that claims 49 million pixels",
+    "HEIC of many pictures",
+    "HEIC, a grid larger than it says",
+    "JPEG, megabytes of EXIF",
+    "PNG, interlaced, 49 million pixels",
+    "TIFF of one bit, 49 million pixels",
+    "TIFF, fax of ones",
+    "TIFF, fax of zeros",
+    "TIFF, tile of a billion pixels",
+    "WebP, a million empty chunks",
     "PNG, a million text chunks",
     "PNG, a million empty pixel chunks",
     "TIFF, LAB, 49 million pixels",
@@ -51,6 +65,10 @@ async def test_a_hostile_file_is_read_or_refused_as_expected(first: str) -> None
             expected = (SIDE, SIDE, 3) if name in READABLE else None
             assert await unpacked(sandbox, make()) == expected, name
             assert await unpacked(sandbox, photo_bytes(2)) == (SIDE, SIDE, 3), name
+
+
+def test_every_slow_file_exists() -> None:
+    assert HOSTILE.keys() >= SLOW or not pytest.importorskip("pillow_heif")
 
 
 async def test_a_file_that_takes_too_long_is_refused_and_harms_no_other() -> None:

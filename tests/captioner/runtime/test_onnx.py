@@ -1,5 +1,6 @@
 """An exported network computes what PyTorch does, and is used where it should be."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,7 +21,15 @@ from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.protocols import Memory, Squares
 from captioner.vocabulary import END
-from tests.conftest import Trained, on_cpu, photo_bytes, tiny_matching, tiny_model, trained
+from tests.conftest import (
+    Trained,
+    long,
+    on_cpu,
+    photo_bytes,
+    tiny_matching,
+    tiny_model,
+    trained,
+)
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
@@ -77,13 +86,20 @@ def in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "linear_8_bit", networks.linear)
 
 
-@pytest.fixture
-def with_export(tiny: Trained, tmp_path: Path) -> Path:
-    """Return a checkpoint with its exported network in the same folder."""
-    path = tmp_path / "tiny.safetensors"
+@pytest.fixture(scope="module")
+def exported_once(tiny: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "tiny.safetensors"
     checkpoint.save(path, *tiny)
     export(*tiny, digest(path), squares(4), exported_path(path))
     return path
+
+
+@pytest.fixture
+def with_export(exported_once: Path, tmp_path: Path) -> Path:
+    """Return a checkpoint with its exported network in the same folder, for one test alone."""
+    for path in (exported_once, exported_path(exported_once)):
+        shutil.copy(path, tmp_path)
+    return tmp_path / exported_once.name
 
 
 @pytest.mark.usefixtures("in_single_precision")
@@ -127,7 +143,9 @@ def test_the_match_is_that_of_pytorch(kind: str, tmp_path: Path) -> None:
         assert [one.match for one in row] == pytest.approx([one.match for one in other], abs=1e-3)
 
 
-@pytest.mark.parametrize(("encoder", "whole"), [("resnet18", 3), ("resnet50", 5)])
+@pytest.mark.parametrize(
+    ("encoder", "whole"), [("resnet18", 3), pytest.param("resnet50", 5, marks=long)]
+)
 def test_stem_and_first_block_stay_in_single_precision(
     encoder: str, whole: int, tmp_path: Path
 ) -> None:

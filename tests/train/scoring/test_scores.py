@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import long
 from train.scoring.scores import PTB, PYTHON, Scorer, Scores, ScoringError, Tokenizer
 
 spice = pytest.importorskip("pycocoevalcap.spice.spice")
@@ -114,6 +115,7 @@ def test_a_caption_of_several_lines_does_not_shift_its_neighbours() -> None:
 
 
 @with_java
+@long
 def test_meteor_leaves_standard_output_clean(capfd: pytest.CaptureFixture[str]) -> None:
     photos = {photo: [lines[0]] for photo, lines in REFERENCES.items()}
     scores = score(photos, {photo: lines[0] for photo, lines in photos.items()}, meteor=True)
