@@ -22,6 +22,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 FIRST_PAUSE = 10.0  # seconds before the second attempt
 GROWTH = 4  # each pause is four times the last: five attempts take 14 minutes
+# Before an answer that may have arrived is sent once more. By then a slow platform has shown the
+# first, and a broken one works again.
+UNCONFIRMED_PAUSE = 180.0
+MAX_UNCONFIRMED = 2  # answers to one message that may have arrived: one is repeated once
 POLL_SECONDS = 2.0  # between two queries for messages that are due again
 COUNT_SECONDS = 10.0  # between two counts for the metrics
 COUNTS_PER_SWEEP = 360  # about an hour
@@ -43,6 +47,10 @@ class NotYet(Exception):
         """Keep the message, and the seconds for which the platform wants no attempt."""
         super().__init__(message)
         self.seconds = seconds
+
+
+class Unconfirmed(Exception):
+    """The answer may have arrived; the error's message is for the operator's log."""
 
 
 class Inbox(InboxRows):
@@ -163,6 +171,8 @@ class Inbox(InboxRows):
             await answer()
         except Hopeless as error:
             await self._give_up(key, str(error), apologize if error.apologize else None)
+        except Unconfirmed as error:
+            await self._not_confirmed(key, str(error), attempt)
         except Exception as error:
             await self._failed(key, error, attempt, apologize)
         else:
@@ -179,13 +189,22 @@ class Inbox(InboxRows):
         log.warning("attempt failed", attempt=attempt, reason=_reason(error), pause=pause)
         await self.postpone(key, pause, _reason(error))
 
+    async def _not_confirmed(self, key: Key, reason: str, attempt: int) -> None:
+        answers = await self.count_unconfirmed(key)
+        if answers >= MAX_UNCONFIRMED or attempt >= self.max_attempts:
+            await self._give_up(key, f"the answer may have arrived: {reason}")
+            return
+        log.warning("answer may have arrived", reason=reason, pause=UNCONFIRMED_PAUSE)
+        await self.postpone(key, UNCONFIRMED_PAUSE, reason)
+
     async def _give_up(
         self, key: Key, reason: str, apologize: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         # Without an apology, the bot may not write to the chat, and no operator can change that.
         level = logging.INFO if apologize is None else logging.WARNING
         log.log(level, "message given up", reason=reason)
-        if apologize is not None:
+        # An apology under an answer that did arrive would be wrong.
+        if apologize is not None and not await self.unconfirmed(key):
             try:
                 await apologize()
             except Exception as error:

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS entries (
     due REAL NOT NULL,                 -- when the next attempt may be made
     changed REAL NOT NULL,
     reason TEXT,                       -- why the last attempt failed
+    unconfirmed INTEGER NOT NULL DEFAULT 0,  -- answers that may have arrived
     PRIMARY KEY (platform, chat, message)
 );
 CREATE INDEX IF NOT EXISTS open_entries ON entries (platform, due) WHERE state = 'open';
@@ -34,6 +35,8 @@ CREATE TABLE IF NOT EXISTS seen (
     PRIMARY KEY (platform, chat)
 ) WITHOUT ROWID;
 """
+# Files of earlier versions lack it.
+UNCONFIRMED = "ALTER TABLE entries ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0"
 KEY = "platform = ? AND chat = ? AND message = ?"
 COLUMNS = "platform, chat, message, reference, state, attempts, accepted, reason"
 
@@ -96,6 +99,20 @@ class InboxRows(Database):
 
         return await self.run(begin)
 
+    async def count_unconfirmed(self, key: Key) -> int:
+        """Count an answer that may have arrived; return how many there are, from 1."""
+        change = f"UPDATE entries SET unconfirmed = unconfirmed + 1, changed = ? WHERE {KEY}"
+
+        def count(db: sqlite3.Connection) -> int:
+            db.execute(change, (time.time(), *key))
+            return _unconfirmed(db, key)
+
+        return await self.run(count)
+
+    async def unconfirmed(self, key: Key) -> int:
+        """Return how many answers to a message may have arrived."""
+        return await self.run(lambda db: _unconfirmed(db, key))
+
     async def postpone(self, key: Key, pause: float, reason: str) -> None:
         """Put a message off for `pause` seconds, and record why."""
         change = f"UPDATE entries SET due = ?, changed = ?, reason = ? WHERE {KEY}"
@@ -145,8 +162,8 @@ class InboxRows(Database):
         """Reopen a message that was given up; return False if it was not."""
         now = time.time()
         change = (
-            f"UPDATE entries SET state = 'open', attempts = 0, due = ?, changed = ? WHERE {KEY} "
-            "AND state = 'given up'"
+            "UPDATE entries SET state = 'open', attempts = 0, unconfirmed = 0, due = ?, "
+            f"changed = ? WHERE {KEY} AND state = 'given up'"
         )
         return await self.run(lambda db: db.execute(change, (now, now, *key)).rowcount == 1)
 
@@ -160,6 +177,19 @@ class InboxRows(Database):
         change = "DELETE FROM entries WHERE state != 'open' AND changed < ?"
         before = time.time() - seconds
         return await self.run(lambda db: db.execute(change, (before,)).rowcount)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        super()._prepare(connection)
+        columns = {column[1] for column in connection.execute("PRAGMA table_info(entries)")}
+        if "unconfirmed" not in columns:
+            with connection:
+                connection.execute(UNCONFIRMED)
+
+
+def _unconfirmed(db: sqlite3.Connection, key: Key) -> int:
+    query = f"SELECT unconfirmed FROM entries WHERE {KEY}"
+    number: int = db.execute(query, key).fetchone()[0]
+    return number
 
 
 def _row(columns: tuple[Any, ...]) -> InboxRow:

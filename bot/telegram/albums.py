@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from telegram import Message
-from telegram.error import TimedOut
+
+from bot.store.inbox import NotYet
 
 ALBUM_SECONDS = 1.0  # an album is complete when this long no photo has joined it
 
@@ -56,7 +57,7 @@ class Albums:
                 del self._open[key]
             yield sorted(album.messages, key=lambda message: message.message_id)
         except BaseException as error:
-            cancelled = TimedOut("the album was not answered in time")
+            cancelled = NotYet("the album's answer was cancelled", 0.0)
             album.error = error if isinstance(error, Exception) else cancelled
             raise
         finally:

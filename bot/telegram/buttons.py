@@ -1,6 +1,7 @@
 """The buttons under a caption; they find its photo in the message that the caption quotes."""
 
 import re
+from contextlib import suppress
 
 from telegram import (
     CallbackQuery,
@@ -12,10 +13,12 @@ from telegram import (
 )
 from telegram.error import BadRequest, TelegramError
 
-from bot import replies
+from bot import metrics, replies
 from bot.answers import Answer
+from bot.store.inbox import Hopeless
 from bot.telegram.context import Context, Shared
-from bot.telegram.identity import visitor_of
+from bot.telegram.errors import MaybeSent, reason
+from bot.telegram.identity import PLATFORM, visitor_of
 from bot.telegram.photos import NoPicture, carries_file
 from bot.telegram.sending import persistently, typing
 from bot.wording import take_apart
@@ -38,14 +41,21 @@ def buttons_under(turn: int) -> InlineKeyboardMarkup:
 
 
 async def press(update: Update, context: Context) -> None:
-    """Do what a pressed button says, and tell Telegram that it is done."""
+    """Do what a pressed button says, and tell Telegram that it is done.
+
+    Raises:
+        Hopeless: it failed. The person was told so, or sees it, and can press again; a later
+            attempt could then be the second.
+    """
     query = update.callback_query
     assert query is not None
     try:
         alert = await _pressed(query, context.bot_data)
-    except TelegramError:
-        await _finish(query, replies.FAILED)
-        raise
+    except TelegramError as error:
+        # What may have arrived needs no alert that it failed.
+        await _finish(query, None if isinstance(error, MaybeSent) else replies.FAILED)
+        metrics.ERRORS.labels(PLATFORM, "undelivered").inc()
+        raise Hopeless(f"button: {reason(error, query.get_bot().token)}") from None
     await _finish(query, alert)
 
 
@@ -101,9 +111,6 @@ async def _reword(shown: Message, answer: Answer, turn: int) -> str | None:
 
 
 async def _finish(query: CallbackQuery, text: str | None) -> None:
-    try:
-        await query.answer(text and text[:MAX_ALERT], show_alert=bool(text))
-    except BadRequest as error:
-        # After a restart it may be too late for the alert, but the button's work is done.
-        if "query is too old" not in error.message.lower():
-            raise
+    # Only the alert is lost then: the button's work is done, and must not be done again.
+    with suppress(TelegramError):
+        await persistently(lambda: query.answer(text and text[:MAX_ALERT], show_alert=bool(text)))

@@ -2,17 +2,21 @@
 
 from typing import Any
 
+import structlog
 from telegram import BotCommand, BotCommandScopeAllGroupChats, Message, Update
 from telegram.constants import ChatMemberStatus
-from telegram.error import BadRequest, Forbidden
+from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import ExtBot
 
 from bot import replies
 from bot.telegram import messages
 from bot.telegram.context import Context
+from bot.telegram.errors import reason
 from bot.telegram.identity import PLATFORM, is_private, visitor_of
 from bot.telegram.photos import carries_file
 from bot.telegram.sending import persistently
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 async def show_menu(bot: ExtBot[Any]) -> None:
@@ -103,7 +107,12 @@ async def leave(update: Update, context: Context) -> None:
         await _reply(update, context, replies.LEAVE_GROUPS)
     else:
         await _reply(update, context, replies.LEAVING)
-        await persistently(message.chat.leave)
+        try:
+            await persistently(message.chat.leave)
+        except TelegramError as error:
+            # Another attempt would say goodbye again; the operator sees that the bot is still here.
+            why = reason(error, message.get_bot().token)
+            log.warning("chat not left", platform=PLATFORM, reason=why)
 
 
 def _message(update: Update) -> Message:

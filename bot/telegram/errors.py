@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import httpx
 import structlog
 from telegram.error import (
     BadRequest,
@@ -15,12 +16,13 @@ from telegram.error import (
     Conflict,
     Forbidden,
     InvalidToken,
+    NetworkError,
     RetryAfter,
     TelegramError,
 )
 
 from bot import metrics
-from bot.store.inbox import Hopeless, NotYet
+from bot.store.inbox import Hopeless, NotYet, Unconfirmed
 from bot.supervision import PlatformError
 from bot.telegram.identity import PLATFORM
 
@@ -29,6 +31,9 @@ log = structlog.stdlib.get_logger(__name__)
 # The same call would fail again, or the rate limiter repeats it. BadRequest is a network error in
 # the library.
 FINAL = (BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, RetryAfter)
+# What is behind the library's NetworkError and TimedOut if no request was sent. After anything
+# else, also after an answer with status 500, Telegram may have carried the call out.
+UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 REFUSED = (Forbidden, BadRequest)  # the bot was removed from the chat, and the like
 
 WRONG_TOKEN = "Telegram refuses the token; set TELEGRAM_BOT_TOKEN to the one from @BotFather"
@@ -40,6 +45,15 @@ SECOND_INSTANCE = (
 def transient(error: BaseException) -> bool:
     """Return whether the same call may succeed a moment later."""
     return isinstance(error, TelegramError) and not isinstance(error, FINAL)
+
+
+def unsent(error: BaseException) -> bool:
+    """Return whether a call surely did not reach Telegram, and may do so a moment later."""
+    return isinstance(error, NetworkError) and isinstance(error.__cause__, UNSENT)
+
+
+class MaybeSent(TelegramError):
+    """A message may have arrived: it was sent, and Telegram's answer is missing or a failure."""
 
 
 def pause_of(error: BaseException | None) -> float:
@@ -62,9 +76,15 @@ def inbox_errors(token: str) -> Iterator[None]:
     Raises:
         Hopeless: Telegram refuses for good, or the bot has a bug.
         NotYet: another attempt may succeed.
+        Unconfirmed: the answer may have arrived.
     """
     try:
         yield
+    except (Hopeless, NotYet):
+        raise
+    except MaybeSent as error:
+        metrics.ERRORS.labels(PLATFORM, "undelivered").inc()
+        raise Unconfirmed(reason(error, token)) from None
     except TelegramError as error:
         metrics.ERRORS.labels(PLATFORM, "undelivered").inc()
         if isinstance(error, REFUSED):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from telegram import Message, Update
+from telegram.error import TelegramError
 from telegram.ext import ApplicationHandlerStop
 
 from bot import metrics, replies
@@ -81,7 +82,7 @@ async def caption(shared: Shared, messages: Sequence[Message], asked: Message) -
             await shared.sender.reply(asked, refusal.text)
         return
     async with typing(asked):
-        answers = await asyncio.gather(*(_caption(shared, message) for message in chosen))
+        answers = await _captions(shared, chosen)
     if len(messages) > 1:
         text = replies.album([answer.text for answer in answers], len(messages) - len(chosen))
         await shared.sender.reply(asked, text)
@@ -138,10 +139,26 @@ def _is_for_bot(message: Message) -> bool:
     return replies_to_bot(message) or (carries_file(message) and mentions_bot(message))
 
 
-async def _caption(shared: Shared, message: Message) -> Answer:
+async def _captions(shared: Shared, messages: Sequence[Message]) -> Sequence[Answer]:
+    outcomes = await asyncio.gather(*(_caption(shared, message) for message in messages))
+    errors = [one for one in outcomes if isinstance(one, TelegramError)]
+    if len(errors) == len(outcomes):
+        raise errors[0]
+    # If only some fail, trying again would caption the others a second time.
+    return [_unreachable() if isinstance(one, TelegramError) else one for one in outcomes]
+
+
+async def _caption(shared: Shared, message: Message) -> Answer | TelegramError:
     try:
         async with shared.photos.of(message) as photo:
             return await shared.services.answers.first(photo)
     except NoPicture as error:
         metrics.refused(PLATFORM, error.kind)
         return Answer(str(error), problem=error.kind)
+    except TelegramError as error:
+        return error
+
+
+def _unreachable() -> Answer:
+    metrics.refused(PLATFORM, "unreachable")
+    return Answer(replies.UNREACHABLE, problem="failed")

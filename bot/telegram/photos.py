@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from telegram import Bot, Document, Message, PhotoSize, Sticker
-from telegram.error import BadRequest, TelegramError
+from telegram.error import BadRequest, RetryAfter, TelegramError
 
 from bot import replies
 from bot.answers import Problem
+from bot.telegram.errors import transient
 from bot.telegram.sending import persistently
 
 PHOTOS_AT_ONCE = 32  # in memory
@@ -89,7 +90,8 @@ class Photos:
         """Fetch the picture of a message, and count it as in memory until the context ends.
 
         Raises:
-            NoPicture: as in `file_of`; or the file cannot be fetched.
+            NoPicture: as in `file_of`; or the file can never be fetched.
+            TelegramError: it cannot be fetched now.
         """
         file_id = file_of(message, self.max_mb)
         async with self._room:
@@ -109,6 +111,8 @@ class Photos:
                 raise NoPicture(replies.too_large(limit), "too large") from error
             raise NoPicture(replies.UNREACHABLE, "failed") from error
         except TelegramError as error:
+            if transient(error) or isinstance(error, RetryAfter):
+                raise
             raise NoPicture(replies.UNREACHABLE, "failed") from error
 
 

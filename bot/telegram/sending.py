@@ -1,4 +1,8 @@
-"""Calls to Telegram: retries, flood control, replies, and "typing"."""
+"""Calls to Telegram: retries, flood control, replies, and "typing".
+
+Telegram cannot tell that a message is sent again. So a call that may be made twice is repeated
+while anything fails, and a message only if it surely did not arrive.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -19,7 +23,7 @@ from telegram.ext import AIORateLimiter
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from bot.store.chat_settings import ChatSettings
-from bot.telegram.errors import pause_of, transient
+from bot.telegram.errors import MaybeSent, pause_of, transient, unsent
 from bot.telegram.identity import PLATFORM
 
 T = TypeVar("T")
@@ -32,13 +36,33 @@ TYPING_SECONDS = 4.0  # Telegram shows it for five
 
 
 async def persistently(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call; repeat it a few times while the network or the server fails."""
+    """Make a call that may be made twice; repeat it while the network or the server fails."""
+    return await _repeatedly(call, transient)
 
+
+async def send_once(send: Callable[[], Awaitable[T]]) -> T:
+    """Send a message; repeat that only while Telegram surely does not get it.
+
+    Raises:
+        MaybeSent: it may have arrived.
+        TelegramError: it did not arrive.
+    """
+    try:
+        return await _repeatedly(send, unsent)
+    except TelegramError as error:
+        if transient(error) and not unsent(error):
+            raise MaybeSent(error.message) from error
+        raise
+
+
+async def _repeatedly(
+    call: Callable[[], Awaitable[T]], passing: Callable[[BaseException], bool]
+) -> T:
     async def once() -> T:  # tenacity takes coroutine functions, and a lambda is not one
         return await call()
 
     retrying = AsyncRetrying(
-        retry=retry_if_exception(transient),
+        retry=retry_if_exception(passing),
         stop=stop_after_attempt(TRIES),
         wait=wait_exponential(RETRY_SECONDS),
         reraise=True,
@@ -126,6 +150,7 @@ class Sender:
             entities: formatting of parts of the text.
 
         Raises:
+            MaybeSent: the answer may have arrived.
             TelegramError: Telegram refuses, or a few tries did not reach it.
         """
 
@@ -149,11 +174,11 @@ class Sender:
         # The quoted message may be deleted by now.
         quoted = ReplyParameters((quote or asked).message_id, allow_sending_without_reply=True)
         try:
-            await persistently(lambda: send(asked.chat.id, quoted))
+            await send_once(lambda: send(asked.chat.id, quoted))
         except ChatMigrated as error:
             new = error.new_chat_id
             await self.chat_settings.move(PLATFORM, asked.chat.id, new)
-            await persistently(lambda: send(new, None))  # message ids start again there
+            await send_once(lambda: send(new, None))  # message ids start again there
 
 
 @asynccontextmanager

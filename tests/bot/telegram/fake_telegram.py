@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -27,6 +27,7 @@ BEN: Json = {"id": 8, "is_bot": False, "first_name": "Ben"}
 PRIVATE: Json = {"id": 7, "type": "private", "first_name": "Ann"}
 BEN_PRIVATE: Json = {"id": 8, "type": "private", "first_name": "Ben"}
 GROUP: Json = {"id": -100, "type": "supergroup", "title": "Friends", "is_forum": True}
+CHANNEL: Json = {"id": -200, "type": "channel", "title": "News"}
 DROP: Json = {}  # a failure that closes the connection
 TIMEOUT = 20.0  # seconds that a test waits for an event
 
@@ -37,6 +38,14 @@ class Call:
 
     method: str
     data: Json
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A call that is carried out, although the bot does not get its result."""
+
+    answer: Json = field(default_factory=lambda: DROP)
+    seconds: float = 0.0  # until the answer
 
 
 def failure(status: int, description: str = "no", **parameters: Any) -> Json:
@@ -55,7 +64,8 @@ class FakeTelegram:
         self.fetched: list[str] = []  # paths of files
         self.administrators: set[int] = set()
         # The answers to a method's next calls, in order; None lets one succeed.
-        self.failures: dict[str, list[Json | None]] = defaultdict(list)
+        self.failures: dict[str, list[Json | Taken | None]] = defaultdict(list)
+        self.latency = 0.0  # seconds between taking a message and saying so
         self.confirmed = 0  # updates below this id were confirmed
         self.messages: dict[tuple[int, int], Json] = {}  # by chat and message id
         self.url = ""
@@ -77,9 +87,22 @@ class FakeTelegram:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0]
             self.url = f"http://{host}:{port}"
+            self._runner = runner
             yield self
         finally:
             await runner.cleanup()
+
+    @asynccontextmanager
+    async def unreachable(self) -> AsyncIterator[None]:
+        """Refuse all connections until the context ends."""
+        host, port = self._runner.addresses[0]
+        for site in list(self._runner.sites):
+            await site.stop()
+        assert self._runner.server is not None
+        for connection in self._runner.server.connections:
+            connection.force_close()
+        yield
+        await web.TCPSite(self._runner, host, port).start()
 
     # What people do.
 
@@ -88,6 +111,13 @@ class FakeTelegram:
         message = self.message(chat, sender, **fields)
         await self.update(message=message)
         return message
+
+    async def post(self, **fields: Any) -> Json:
+        """Have an administrator of the channel post a message there, and return it."""
+        post = self.message(CHANNEL, sender_chat=CHANNEL, **fields)
+        del post["from"]
+        await self.update(channel_post=post)
+        return post
 
     async def press(self, data: str, shown: Json) -> None:
         """Have a person press a button under a message."""
@@ -157,20 +187,28 @@ class FakeTelegram:
         async with self._changed:
             self.calls.append(Call(method, data))
             self._changed.notify_all()
-        answer: Json | None = None
+        answer: Json | Taken | None = None
         if request.match_info["token"] != TOKEN:
             answer = failure(401, "Unauthorized")
         elif self.failures[method]:
             answer = self.failures[method].pop(0)
+        if isinstance(answer, Taken):
+            await self._carry_out(method, data)
+            await asyncio.sleep(answer.seconds)
+            answer = answer.answer
         if answer is DROP:
             assert request.transport is not None
             request.transport.close()
             return web.Response()
         if answer is None:
-            handler = getattr(self, f"_{method}", None)
-            result = await handler(data) if handler else True
-            answer = {"ok": True, "result": result}
+            answer = {"ok": True, "result": await self._carry_out(method, data)}
+            if method == "sendMessage":
+                await asyncio.sleep(self.latency)
         return web.json_response(answer, status=answer.get("error_code", 200))
+
+    async def _carry_out(self, method: str, data: Json) -> Any:
+        handler = getattr(self, f"_{method}", None)
+        return await handler(data) if handler else True
 
     async def _file(self, request: web.Request) -> web.Response:
         name = request.match_info["file"]
@@ -178,6 +216,7 @@ class FakeTelegram:
             self.fetched.append(name)
             self._changed.notify_all()
         if self.failures["file"] and (failed := self.failures["file"].pop(0)):
+            assert isinstance(failed, dict)
             return web.Response(status=failed["error_code"])
         return web.Response(body=self.files[name])
 
@@ -232,7 +271,8 @@ class FakeTelegram:
         return {"status": "creator", "user": user, "is_anonymous": False}
 
     def _sent(self, data: Json, **fields: Any) -> Json:
-        chat = {"id": data["chat_id"], "type": "private" if data["chat_id"] > 0 else "supergroup"}
+        chat = CHANNEL if data["chat_id"] == CHANNEL["id"] else {"id": data["chat_id"]}
+        chat = {"type": "private" if data["chat_id"] > 0 else "supergroup", **chat}
         quoted = data.get("reply_parameters", {}).get("message_id")
         if above := self.messages.get((data["chat_id"], quoted)):
             # A quoted message does not hold the one that it quotes.

@@ -72,16 +72,20 @@ async def test_neither_the_token_nor_names_are_logged(
     fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    fake.failures["sendMessage"] = [failure(500, f"at /bot{TOKEN}")] * sending.TRIES
+    fake.failures["sendMessage"] = [failure(500, f"at /bot{TOKEN}")]
+    fake.failures["getFile"] = [None, *[failure(500, f"at /bot{TOKEN}")] * sending.TRIES]
     fake.failures["getUpdates"] = [None, failure(500, f"at /bot{TOKEN}")]
 
     async with running(telegram(fake, store)):
         await fake.send(photo=[fake.photo(DOG)])
-        await fake.nth("sendMessage", sending.TRIES)
+        await fake.nth("sendMessage")
+        await fake.send(photo=[fake.photo(DOG)])
+        await fake.nth("getFile", 1 + sending.TRIES)
 
     events = {record.message: record.__dict__ for record in caplog.records}
     assert events["connected"]["bot"] == "captions_bot"
     assert events["connection lost; trying again"]["reason"] == "at /bot[token]"
     assert events["attempt failed"]["reason"] == "at /bot[token]"
+    assert events["answer may have arrived"]["reason"] == "at /bot[token]"
     assert TOKEN not in caplog.text
     assert "Ann" not in caplog.text

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from bot import replies
-from bot.telegram import sending
 from captioner import BadImage
 from tests.bot.telegram.chat import (
     CAR,
@@ -145,7 +144,7 @@ async def test_a_photo_that_cannot_be_fetched_gets_a_sentence(
 ) -> None:
     nowhere = {"ok": True, "result": {"file_id": "file0", "file_unique_id": "u"}}
     fake.failures["getFile"] = [nowhere] if call == "getFile" else []
-    fake.failures["file"] = [failure(500)] * sending.TRIES
+    fake.failures["file"] = [failure(404)]
 
     async with running(telegram(fake, store)):
         await fake.send(photo=[fake.photo(DOG)])
