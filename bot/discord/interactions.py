@@ -56,7 +56,7 @@ class Interactions:
 
         async def answer() -> None:
             with inbox_errors():
-                await acknowledge(interaction, ephemeral=request.ephemeral)
+                await acknowledge(interaction, ephemeral=request.ephemeral, own=request.own)
                 await self._answer(request)
 
         if new:
@@ -81,7 +81,7 @@ class Interactions:
             return
         picture = await self._picture(request)
         if picture is None:
-            await self._webhook(request).whisper(replies.GONE)
+            await self._tell(request, replies.GONE)
         elif request.what == "look":
             await self._show_attention(request, picture)
         else:
@@ -118,12 +118,15 @@ class Interactions:
 
     async def _show_attention(self, request: PhotoRequest, picture: Picture) -> None:
         answer = await self.photos.answer(picture, self.services.answers.looked, gone=replies.GONE)
-        webhook = self._webhook(request)
         if answer.picture is None:
-            await webhook.whisper(answer.text)
+            await self._tell(request, answer.text)
             return
+        webhook = self._webhook(request)
         sheet = discord.File(io.BytesIO(answer.picture), "where-i-looked.jpg")
-        await webhook.follow_up(answer.text, file=sheet, ephemeral=request.ephemeral)
+        if request.own:
+            await webhook.edit_original(text=answer.text, files=[sheet])
+        else:  # a row of an earlier version
+            await webhook.follow_up(answer.text, file=sheet, ephemeral=request.ephemeral)
 
     async def _picture(self, request: PhotoRequest) -> Picture | None:
         found = list(request.pictures)
@@ -137,10 +140,14 @@ class Interactions:
         return found[0] if found else None
 
     async def _apologize(self, request: PhotoRequest) -> None:
-        if request.what in ("caption", "menu"):
-            await self._webhook(request).edit_original(text=replies.GIVEN_UP)
-        else:
-            await self._webhook(request).whisper(replies.GIVEN_UP)
+        await self._tell(request, replies.GIVEN_UP)
+
+    async def _tell(self, request: PhotoRequest, text: str) -> None:
+        webhook = self._webhook(request)
+        if request.own or request.what in ("caption", "menu"):
+            await webhook.edit_original(text=text)
+        else:  # the original is the caption above the button
+            await webhook.whisper(text)
 
     def _webhook(self, request: PhotoRequest) -> InteractionWebhook:
         return InteractionWebhook(self.client, request.application, request.token)

@@ -14,7 +14,7 @@ from bot.discord.errors import inbox_errors
 from bot.discord.identity import PLATFORM, Place
 from bot.discord.incoming import Incoming
 from bot.discord.photos import Photos, Reply
-from bot.discord.sending import apologize, reply, typing
+from bot.discord.sending import apologize, is_answered, reply, say_failed, typing
 from bot.services import Services
 from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key
@@ -36,7 +36,7 @@ class Messages:
             new = await self._accept(incoming)
         except Exception:
             if incoming.by_person and incoming.addresses(self.client.user):
-                await reply(incoming.message, replies.FAILED)
+                await say_failed(incoming.message)
             raise
         if new and slots.locked():
             self.services.inbox.release(incoming.key)
@@ -44,13 +44,21 @@ class Messages:
             async with slots:
                 await self._handle(incoming.key, partial(self._answer, incoming))
 
-    async def retry(self, key: Key, guild: int | None) -> None:
-        """Answer a message that was recorded before."""
+    async def retry(self, key: Key, guild: int | None, *, again: bool) -> None:
+        """Answer a message that was recorded before.
+
+        Args:
+            key: of the message.
+            guild: of its channel.
+            again: an earlier attempt may have answered it.
+        """
 
         async def answer() -> None:
             with inbox_errors():
                 channel = self.client.get_partial_messageable(int(key.chat), guild_id=guild)
                 incoming = Incoming.of(await channel.fetch_message(int(key.message)))
+                if again and await is_answered(incoming.message, self.client.user):
+                    return
             await self._answer(incoming)
 
         await self._handle(key, answer)
@@ -62,9 +70,13 @@ class Messages:
         return await self.services.chat_settings.auto(PLATFORM, place.channel)
 
     async def _handle(self, key: Key, answer: Callable[[], Awaitable[None]]) -> None:
+        await self.services.inbox.handle(key, answer, partial(self._apologize, key))
+
+    async def _apologize(self, key: Key) -> None:
         channel = self.client.get_partial_messageable(int(key.chat))
-        sorry = partial(apologize, channel, int(key.message))
-        await self.services.inbox.handle(key, answer, sorry)
+        message = channel.get_partial_message(int(key.message))
+        if not await is_answered(message, self.client.user):
+            await apologize(message)
 
     async def _accept(self, incoming: Incoming) -> bool:
         inbox, refusal, new = self.services.inbox, None, False

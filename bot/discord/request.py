@@ -25,6 +25,7 @@ class PhotoRequest:
     turn: int = 1  # 1 for the first other caption of a photo, 2 for the second, ...
     shown: str = ""  # the caption above the button
     ephemeral: bool = False
+    own: bool = False  # a button is answered by a message of its own, not by an edit
 
     @classmethod
     def from_command(
@@ -56,6 +57,7 @@ class PhotoRequest:
             turn,
             message.content if what == "another" else "",
             message.flags.ephemeral,
+            own=what == "look",
         )
 
     @classmethod

@@ -1,36 +1,70 @@
 """Replies to messages, responses to interactions, and "typing"."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
+import aiohttp
 import discord
+import structlog
 from discord.utils import MISSING
 
 from bot import replies
-from bot.discord.errors import DISCORD_ERRORS
+from bot.discord.errors import DISCORD_ERRORS, reason
+from bot.discord.identity import PLATFORM
+
+log = structlog.stdlib.get_logger(__name__)
 
 ACKNOWLEDGED = 40060  # Discord's code for an interaction that is acknowledged already
+REPLY_AFTER = 100  # messages after which a reply is not looked for; Discord returns as many at once
 ORIGINAL = cast(int, "@original")  # Discord accepts it in place of a message id
 
 
 async def reply(message: discord.Message, text: str, *, buttons: discord.ui.View = MISSING) -> None:
-    """Reply to a message; the same reply sent twice within some minutes is shown once."""
+    """Answer a message; the same answer sent twice within some minutes is shown once."""
+    await _send(message, text, nonce=f"{message.id}", buttons=buttons)
+
+
+async def say_failed(message: discord.Message) -> None:
+    """Say that a message cannot be answered now; an answer may follow all the same."""
+    await _send(message, replies.FAILED, nonce=f"f{message.id}")
+
+
+async def apologize(message: discord.PartialMessage) -> None:
+    """Say that a message is given up, in reply to it."""
+    await _send(message, replies.GIVEN_UP, nonce=f"g{message.id}")
+
+
+async def is_answered(
+    message: discord.Message | discord.PartialMessage, me: discord.ClientUser | None
+) -> bool:
+    """Return whether the bot has answered a message already, although it may not know of it.
+
+    Discord recognizes a repeated answer for some minutes only.
+    """
+    async for other in message.channel.history(limit=REPLY_AFTER, after=message):
+        answers = other.reference is not None and other.reference.message_id == message.id
+        if answers and other.author == me and other.content != replies.FAILED:
+            return True
+    return False
+
+
+async def _send(
+    message: discord.Message | discord.PartialMessage,
+    text: str,
+    *,
+    nonce: str,
+    buttons: discord.ui.View = MISSING,
+) -> None:
     await message.channel.send(
         text,
         # A message that was deleted in the meantime is answered without a reference.
         reference=message.to_reference(fail_if_not_exists=False),
         mention_author=False,
-        nonce=message.id,  # a repeated nonce tells Discord that it is the same reply
+        nonce=nonce,  # the library has Discord enforce it: a second message with it is not shown
         view=buttons,
     )
-
-
-async def apologize(channel: discord.PartialMessageable, message: int) -> None:
-    """Say that a message is given up, in reply to it."""
-    reference = channel.get_partial_message(message).to_reference(fail_if_not_exists=False)
-    await channel.send(replies.GIVEN_UP, reference=reference, mention_author=False)
 
 
 @asynccontextmanager
@@ -54,10 +88,16 @@ async def whisper(interaction: discord.Interaction[Any], text: str) -> None:
     await interaction.response.send_message(text, ephemeral=True, suppress_embeds=True)
 
 
-async def acknowledge(interaction: discord.Interaction[Any], *, ephemeral: bool) -> None:
-    """Tell Discord that the answer to an interaction follows; more than once does no harm."""
+async def acknowledge(interaction: discord.Interaction[Any], *, ephemeral: bool, own: bool) -> None:
+    """Tell Discord that the answer to an interaction follows; more than once does no harm.
+
+    Args:
+        interaction: a command or a pressed button.
+        ephemeral: only the person who asked will see the answer.
+        own: a button is answered by a message of its own; a command always is.
+    """
     try:
-        await interaction.response.defer(ephemeral=ephemeral)
+        await interaction.response.defer(ephemeral=ephemeral, thinking=own)
     except discord.HTTPException as error:
         # The library repeats a request whose response it did not receive.
         if error.code != ACKNOWLEDGED:
@@ -79,9 +119,19 @@ class InteractionWebhook:
         text: str = MISSING,
         embed: discord.Embed = MISSING,
         buttons: discord.ui.View = MISSING,
+        files: Sequence[discord.File] = MISSING,
     ) -> None:
-        """Edit the response that the acknowledgement promised, or a pressed button's message."""
-        await self._webhook.edit_message(ORIGINAL, content=text, embed=embed, view=buttons)
+        """Edit the response that the acknowledgement promised, or a pressed button's message.
+
+        However often it is made, the edit is one answer.
+        """
+        await self._webhook.edit_message(
+            ORIGINAL,
+            content=text,
+            embed=embed,
+            view=buttons,
+            attachments=files,
+        )
 
     async def follow_up(
         self, text: str, *, file: discord.File = MISSING, ephemeral: bool = False
@@ -90,5 +140,14 @@ class InteractionWebhook:
         await self._webhook.send(text, file=file, ephemeral=ephemeral)
 
     async def whisper(self, text: str) -> None:
-        """Send another message that only the person who asked sees."""
-        await self.follow_up(text, ephemeral=True)
+        """Send another message that only the person who asked sees.
+
+        If it may have arrived, it is not sent again: Discord cannot recognize it, and the person
+        can press the button again.
+        """
+        try:
+            await self.follow_up(text, ephemeral=True)
+        except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError):  # it surely did not arrive
+                raise
+            log.warning("whisper may have arrived", platform=PLATFORM, reason=reason(error))

@@ -23,6 +23,7 @@ from tests.bot.discord.fake_payloads import (
     user,
 )
 
+CUT = 0  # in place of the status of an answer
 UNSET = {"description": "", "default_member_permissions": None}  # of a command
 
 
@@ -49,6 +50,7 @@ class Failure:
     headers: dict[str, str]
     times: int
     done: bool  # the request is carried out in spite of the error
+    seconds: float  # until the answer
 
 
 class FakeApi(FakeGateway):
@@ -62,7 +64,9 @@ class FakeApi(FakeGateway):
         self.interactions: dict[str, Json] = {}
         self.files: dict[str, bytes] = {}
         self.moved: dict[str, str] = {}  # names of files, and the addresses they redirect to
-        self.nonces: dict[tuple[str, str], str] = {}  # ids of messages, by channel and nonce
+        self.nonces: dict[str, tuple[str, float]] = {}  # ids of messages, and when they were sent
+        self.nonce_seconds = 300.0  # for which a nonce is known
+        self.latency = 0.0  # seconds between taking a message and saying so
         self.gone: set[str] = set()  # ids of deleted channels
         self._failures: list[Failure] = []
 
@@ -76,9 +80,13 @@ class FakeApi(FakeGateway):
         times: int = 1,
         *,
         done: bool = False,
+        seconds: float = 0.0,
     ) -> None:
-        """Answer the next requests to a path with an error, even if they are carried out."""
-        failure = Failure(method, path, status, body or {}, headers or {}, times, done)
+        """Answer the next requests to a path with an error, even if they are carried out.
+
+        With the status `CUT` the connection ends without an answer.
+        """
+        failure = Failure(method, path, status, body or {}, headers or {}, times, done, seconds)
         self._failures.append(failure)
 
     def failure(self, method: str, path: str) -> Failure | None:
@@ -111,17 +119,21 @@ class FakeApi(FakeGateway):
                     call.files.append(data)
         elif request.can_read_body:
             call.body = await request.json()
-        answer = self._answer(request, call)
+        failure = self.failure(call.method, call.path)
+        if failure is None or failure.done:
+            answer = self._handled(request, call)
         self.calls.append(call)
         await self._notify()
-        return answer
-
-    def _answer(self, request: web.Request, call: Call) -> web.Response:
-        if failure := self.failure(call.method, call.path):
-            if failure.done:
-                self._handled(request, call)
-            return _json(failure.body, failure.status, failure.headers)
-        return self._handled(request, call)
+        if failure is None:
+            if call.method == "POST" and call.path.endswith("/messages"):
+                await asyncio.sleep(self.latency)
+            return answer
+        await asyncio.sleep(failure.seconds)
+        if failure.status == CUT:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        return _json(failure.body, failure.status, failure.headers)
 
     def _handled(self, request: web.Request, call: Call) -> web.Response:
         open_to_all = call.path.startswith(("/interactions/", "/webhooks/"))
@@ -166,9 +178,10 @@ class FakeApi(FakeGateway):
         return web.Response(status=204)
 
     def _post(self, call: Call, channel: str) -> web.Response:
-        nonce = (channel, str(call.body.get("nonce")))
-        if call.body.get("enforce_nonce") and nonce in self.nonces:
-            return _json(self.messages[self.nonces[nonce]])
+        nonce = call.body.get("nonce", "")
+        known, sent = self.nonces.get(nonce, ("", 0.0))
+        if call.body.get("enforce_nonce") and known and call.when - sent < self.nonce_seconds:
+            return _json(self.messages[known])
         reference = call.body.get("message_reference")
         if reference:
             reference["message_id"] = str(reference["message_id"])
@@ -179,7 +192,8 @@ class FakeApi(FakeGateway):
         message = self._by_me(call.body, channel_id=channel)
         if reference:
             message["message_reference"] = {**reference, "channel_id": channel}
-        self.nonces[nonce] = message["id"]
+        if nonce:
+            self.nonces[nonce] = (message["id"], call.when)
         return _json(message)
 
     def _get(self, call: Call, channel: str, number: str) -> web.Response:

@@ -13,6 +13,11 @@ from tests.bot.discord.world import PHOTOS, World, row, sentence
 from tests.conftest import pixels
 
 
+def sheets(world: World) -> list[bytes]:
+    """Return the pictures that the bot sent, in order."""
+    return [file for call in world.fake.requests("PATCH", ".*") for file in call.files]
+
+
 async def test_another_caption_replaces_the_first_and_counts_up(world: World) -> None:
     fake = world.fake
     async with world.running():
@@ -61,12 +66,13 @@ async def test_the_attention_is_sent_as_a_picture(world: World) -> None:
     async with world.running():
         message = await world.captioned()
         pressed = await fake.press(message, "look")
-        sent = await fake.followed_up(pressed)
+        edited = await fake.edited(pressed)
 
-    assert (await fake.acknowledged(pressed))["type"] == 6
-    assert sent.body["content"] == replies.LOOKED
-    assert sent.files[0].startswith(b"\xff\xd8\xff")
-    assert not sent.body.get("flags", 0) & EPHEMERAL
+    acknowledged = await fake.acknowledged(pressed)
+    assert acknowledged["type"] == 5  # a message of its own
+    assert not acknowledged.get("data")
+    assert edited["content"] == replies.LOOKED
+    assert sheets(world)[0].startswith(b"\xff\xd8\xff")
 
 
 async def test_a_model_without_attention_says_so(world: World) -> None:
@@ -77,10 +83,9 @@ async def test_a_model_without_attention_says_so(world: World) -> None:
     bot = Discord(services)
     async with world.running(bot):
         pressed = await world.fake.press(await world.captioned(), "look")
-        sent = await world.fake.followed_up(pressed)
+        edited = await world.fake.edited(pressed)
 
-    assert sent.body["content"] == replies.NO_ATTENTION
-    assert sent.body["flags"] & EPHEMERAL
+    assert edited["content"] == replies.NO_ATTENTION
 
 
 async def test_the_alt_text_is_the_bare_sentence_to_copy(world: World) -> None:
@@ -130,12 +135,12 @@ async def test_buttons_work_after_a_restart(world: World) -> None:
     async with world.running():
         for old, text in zip([message, *shown], ["dog", "children", "man"], strict=True):
             pressed = await fake.press(old, "look")
-            sent = await fake.followed_up(pressed)
-            assert sent.files, text
-            hidden = bool(sent.body.get("flags", 0) & EPHEMERAL)
-            assert hidden == (old is shown[0])
+            await fake.edited(pressed)
+            data = (await fake.acknowledged(pressed)).get("data", {})
+            assert bool(data.get("flags", 0) & EPHEMERAL) == (old is shown[0]), text
         other = await fake.edited(await fake.press(shown[1], "another:1"))
 
+    assert len(sheets(world)) == 3
     assert other["content"] == "Put differently, 1."
     assert row(other["components"])[0][0] == "another:2"
 
@@ -154,12 +159,12 @@ async def test_buttons_say_that_a_photo_is_gone(world: World, how: str) -> None:
             fake.files.clear()
         else:
             del message["message_reference"]
-        for custom_id in ("another:1", "look"):
-            reply = await fake.followed_up(await fake.press(message, custom_id))
-            assert reply.body["content"] == replies.GONE
-            assert reply.body["flags"] & EPHEMERAL
+        reply = await fake.followed_up(await fake.press(message, "another:1"))
+        assert reply.body["content"] == replies.GONE
+        assert reply.body["flags"] & EPHEMERAL
+        assert (await fake.edited(await fake.press(message, "look")))["content"] == replies.GONE
 
-    assert not fake.requests("PATCH", ".*")
+    assert message["content"] == "A dog runs."
 
 
 async def test_buttons_under_other_messages_do_nothing(world: World) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from bot import replies
+from bot.discord.request import PhotoRequest
 from bot.store.inbox_rows import Key
 from tests.bot.discord.asking import Ask, another, look, menu, slash
 from tests.bot.discord.fake_payloads import CHANNEL, ME, PRIVATE, Json, snowflake
@@ -60,6 +61,7 @@ async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World)
             "pictures": [{"url": photo["url"], "size": photo["size"]}],
             "quoted": None,
             "ephemeral": False,
+            "own": False,
         },
         {
             **common,
@@ -68,12 +70,18 @@ async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World)
             "pictures": [],
             "quoted": [int(PRIVATE), int(reply["message_id"])],
             "ephemeral": False,
+            "own": True,
         },
     ]
+    pictures = [{"url": photo["url"], "size": photo["size"]}]
+    old = {**kept[1], "pictures": pictures}
+    del old["own"]
+    request = PhotoRequest.from_reference(old)  # of a row before there was that field
+    assert not request.own
 
 
 @pytest.mark.parametrize(
-    ("ask", "method"), [(slash, "PATCH"), (menu, "PATCH"), (another, "PATCH"), (look, "POST")]
+    ("ask", "method"), [(slash, "PATCH"), (menu, "PATCH"), (another, "PATCH"), (look, "PATCH")]
 )
 async def test_an_interaction_that_cannot_be_answered_ends_in_an_apology(
     world: World, ask: Ask, method: str

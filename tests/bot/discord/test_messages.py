@@ -193,8 +193,9 @@ async def test_a_rate_limit_delays_an_answer(world: World) -> None:
     assert len(world.fake.requests("PATCH", path)) == 1
 
 
-async def test_a_server_error_delays_an_answer(world: World) -> None:
-    world.fake.fail("POST", f"/channels/{PRIVATE}/messages", 502)
+@pytest.mark.parametrize("done", [False, True])
+async def test_a_server_error_delays_an_answer(world: World, done: bool) -> None:
+    world.fake.fail("POST", f"/channels/{PRIVATE}/messages", 502, done=done)
     async with world.running():
         await world.photo()
         await world.fake.sent(2)
