@@ -10,7 +10,7 @@ from bot import replies
 from bot.discord.errors import reason
 from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.intake import PhotoClient
-from bot.discord.photos import is_picture, picture_of, pictures_of
+from bot.discord.photos import picture_of, pictures_of
 from bot.discord.request import PhotoRequest
 from bot.discord.sending import whisper
 
@@ -59,8 +59,10 @@ async def caption(
 ) -> None:
     """Caption an attachment."""
     with interaction.client.at_work():
-        found = [picture_of(photo)] if is_picture(photo) else []
-        request = PhotoRequest.from_command(interaction, "caption", found, ephemeral=ephemeral)
+        found = picture_of(photo)
+        request = PhotoRequest.from_command(
+            interaction, "caption", [found] if found else [], ephemeral=ephemeral
+        )
         await interaction.client.interactions.receive(interaction, request)
 
 

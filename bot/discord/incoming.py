@@ -54,6 +54,11 @@ class Incoming:
         message = self.message
         return not message.author.bot and message.webhook_id is None and message.type in BY_PERSONS
 
+    def pictures_for(self, user: discord.ClientUser | None) -> Sequence[Picture]:
+        """Return the pictures to caption; files that may be anything only if a user is asked."""
+        asked = self.addresses(user)
+        return [picture for picture in self.pictures if asked or picture.declared]
+
     def mentions(self, user: discord.ClientUser | None) -> bool:
         """Return whether its text mentions a user; replying to someone is not enough."""
         return user is not None and user.id in self.message.raw_mentions

@@ -1,7 +1,7 @@
 """Messages with pictures: which ones are answered, and how none is lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import discord
@@ -13,7 +13,7 @@ from bot.discord.buttons import buttons_under
 from bot.discord.errors import inbox_errors
 from bot.discord.identity import PLATFORM, Place
 from bot.discord.incoming import Incoming
-from bot.discord.photos import Photos, Reply
+from bot.discord.photos import Photos, Picture, Reply
 from bot.discord.sending import apologize, is_answered, reply, say_failed, typing
 from bot.services import Services
 from bot.store.inbox import Hopeless
@@ -83,7 +83,7 @@ class Messages:
         # One at a time: a channel's last read message must not get ahead of what is recorded.
         async with self._in_order:
             if await self._wanted(incoming):
-                photos = min(len(incoming.pictures), self.services.settings.max_photos)
+                photos = min(len(self._pictures(incoming)), self.services.settings.max_photos)
                 refusal = self.services.access.refuse(incoming.visitor, photos)
                 new = refusal is None and await inbox.accept(incoming.key, incoming.reference)
             try:
@@ -103,7 +103,7 @@ class Messages:
     async def _record(self, incoming: Incoming) -> bool:
         # What was sent while the bot was away counts towards no rate limit.
         allowed = self.services.access.admits(incoming.visitor)
-        if not (incoming.by_person and incoming.pictures and allowed):
+        if not (incoming.by_person and self._pictures(incoming) and allowed):
             return False
         new = await self.services.inbox.accept(incoming.key, incoming.reference)
         if new:
@@ -112,9 +112,9 @@ class Messages:
 
     async def _answer(self, incoming: Incoming) -> None:
         with inbox_errors():
-            if incoming.pictures:
+            if pictures := self._pictures(incoming):
                 async with typing(incoming.message.channel):
-                    answer = await self.photos.caption(incoming.pictures)
+                    answer = await self.photos.caption(pictures)
             elif self._deserves_hint(incoming):
                 answer = Reply(replies.HINT)
             else:
@@ -132,10 +132,13 @@ class Messages:
     async def _wanted(self, incoming: Incoming) -> bool:
         if not incoming.by_person:
             return False
-        if incoming.pictures:
+        if self._pictures(incoming):
             addressed = incoming.addresses(self.client.user)
             return addressed or await self.captions_all(incoming.place)
         return self._deserves_hint(incoming)
+
+    def _pictures(self, incoming: Incoming) -> Sequence[Picture]:
+        return incoming.pictures_for(self.client.user)
 
     def _deserves_hint(self, incoming: Incoming) -> bool:
         # Not for every reply to a caption: a reply mentions the author, but not in its text.

@@ -1,7 +1,6 @@
 """The pictures of a Discord message, and the reply to them."""
 
 import asyncio
-import mimetypes
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import discord
 
 from bot import metrics, replies
 from bot.answers import Answer
+from bot.attachments import kind_of
 from bot.discord.identity import PLATFORM
 from bot.services import Services
 
@@ -34,6 +34,7 @@ class Picture:
 
     url: str
     size: int = 0  # bytes; 0 if unknown
+    declared: bool = True  # False if only the content can tell whether it is a picture
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,12 @@ class Reply:
     picture: Picture | None = None  # the only picture, if it was captioned: it gets buttons
 
 
-def is_picture(attachment: discord.Attachment) -> bool:
-    """Return whether an attachment claims to be a picture, by its type or its name."""
-    kind = attachment.content_type or mimetypes.guess_type(attachment.filename, strict=False)[0]
-    return (kind or "").startswith("image/")
-
-
-def picture_of(attachment: discord.Attachment) -> Picture:
-    """Return an attachment as a picture."""
-    return Picture(attachment.url, attachment.size)
+def picture_of(attachment: discord.Attachment) -> Picture | None:
+    """Return an attachment as a picture; None if it says that it is something else."""
+    kind = kind_of(attachment.content_type, attachment.filename)
+    if kind not in ("picture", "unknown"):
+        return None
+    return Picture(attachment.url, attachment.size, declared=kind == "picture")
 
 
 def pictures_of(message: discord.Message) -> list[Picture]:
@@ -60,7 +58,7 @@ def pictures_of(message: discord.Message) -> list[Picture]:
     found: list[Picture] = []
     parts: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
     for part in parts:
-        found += [picture_of(file) for file in part.attachments if is_picture(file)]
+        found += filter(None, map(picture_of, part.attachments))
         for embed in part.embeds:
             # The original address may be on anybody's server; the proxy is Discord's own.
             if address := embed.image.proxy_url or embed.thumbnail.proxy_url:

@@ -1,7 +1,6 @@
 """The picture in a Telegram message: which file to fetch, and its bytes."""
 
 import asyncio
-import mimetypes
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -10,6 +9,7 @@ from telegram.error import BadRequest, RetryAfter, TelegramError
 
 from bot import replies
 from bot.answers import Problem
+from bot.attachments import Kind, kind_of
 from bot.telegram.errors import transient
 from bot.telegram.sending import persistently
 
@@ -42,7 +42,9 @@ def carries_photo(message: Message) -> bool:
     """Return whether a message has a photo, or an image sent as a document."""
     if message.photo:
         return True
-    return bool(message.document and not message.animation and _is(message.document, "image/"))
+    return bool(
+        message.document and not message.animation and _kind_of(message.document) == "picture"
+    )
 
 
 def file_of(message: Message, max_mb: float) -> str:
@@ -65,9 +67,9 @@ def file_of(message: Message, max_mb: float) -> str:
     elif sticker := message.sticker:
         still = not (sticker.is_animated or sticker.is_video)
         sizes = (sticker,) if still else _preview(sticker.thumbnail)
-    elif message.document and _is(message.document, "image/"):
+    elif message.document and _kind_of(message.document) in ("picture", "unknown"):
         sizes = (message.document,)
-    elif message.document and _is(message.document, "video/"):
+    elif message.document and _kind_of(message.document) == "film":
         sizes = _preview(message.document.thumbnail)
     else:
         raise NoPicture(replies.NEEDS_ATTACHMENT, "unsupported")
@@ -122,9 +124,8 @@ def _preview(thumbnail: PhotoSize | None) -> Sequence[PhotoSize]:
     return (thumbnail,)
 
 
-def _is(document: Document, kind: str) -> bool:
-    guess, _ = mimetypes.guess_type(document.file_name or "")
-    return (document.mime_type or "").startswith(kind) or (guess or "").startswith(kind)
+def _kind_of(document: Document) -> Kind:
+    return kind_of(document.mime_type, document.file_name)
 
 
 def _pixels(size: PhotoSize | Sticker | Document) -> int:

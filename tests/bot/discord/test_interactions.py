@@ -58,7 +58,7 @@ async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World)
             **common,
             "what": "caption",
             "token": command["token"],
-            "pictures": [{"url": photo["url"], "size": photo["size"]}],
+            "pictures": [{"url": photo["url"], "size": photo["size"], "declared": True}],
             "quoted": None,
             "ephemeral": False,
             "own": False,
@@ -77,7 +77,7 @@ async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World)
     old = {**kept[1], "pictures": pictures}
     del old["own"]
     request = PhotoRequest.from_reference(old)  # of a row before there was that field
-    assert not request.own
+    assert (request.own, request.pictures[0].declared) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from bot import replies
 from captioner import BadImage
-from tests.bot.discord.fake_payloads import PRIVATE
+from tests.bot.discord.fake_payloads import CHANNEL, GRANTED, PRIVATE
 from tests.bot.discord.world import BROKEN, LONG, PHOTOS, World
 
 pytestmark = pytest.mark.usefixtures("quick_inbox")
@@ -129,3 +129,44 @@ async def test_a_failed_download_among_several_photos_is_not_tried_again(world: 
         reply = await world.fake.sent()
 
     assert reply["content"] == replies.album([replies.UNREACHABLE, "Two children play."])
+
+
+@pytest.mark.parametrize(
+    ("name", "declared"),
+    [
+        ("photo.jpg", "application/octet-stream"),
+        ("PHOTO.HEIC", "application/octet-stream"),
+        ("photo.jfif", None),
+        ("photo", "IMAGE/JPEG"),
+        ("photo", "application/octet-stream"),
+        ("photo", None),
+    ],
+)
+async def test_a_type_or_a_name_is_enough_and_a_file_with_neither_is_looked_at(
+    world: World, name: str, declared: str | None
+) -> None:
+    async with world.running():
+        photo = world.fake.attachment(PHOTOS[0], name, content_type=declared)
+        await world.fake.say(channel_id=PRIVATE, attachments=[photo])
+        assert (await world.fake.sent())["content"] == "A dog runs."
+        asked = await world.fake.use("caption", {"photo": photo})
+        assert (await world.fake.edited(asked))["content"] == "A dog runs."
+
+
+async def test_a_file_that_may_be_anything_is_fetched_only_if_the_bot_is_asked(
+    world: World,
+) -> None:
+    fake = world.fake
+    fake.flags = GRANTED
+    await world.chats.set_auto("discord", CHANNEL, True)
+    async with world.running():
+        unknown = fake.attachment(PHOTOS[1], "notes", content_type=None)
+        named = fake.attachment(PHOTOS[0], "a.AVIF", content_type="application/octet-stream")
+        await fake.say(attachments=[unknown])
+        await fake.say(attachments=[unknown, named])
+        automatic = await fake.sent()
+        await fake.mention(attachments=[unknown])
+        asked = await fake.sent(2)
+
+    assert [automatic["content"], asked["content"]] == ["A dog runs.", "Two children play."]
+    assert len(world.bot_messages()) == 2

@@ -17,6 +17,7 @@ from tests.bot.telegram.chat import (
     telegram,
 )
 from tests.bot.telegram.fake_telegram import (
+    GROUP,
     FakeTelegram,
     Json,
     failure,
@@ -52,6 +53,9 @@ async def test_the_largest_size_within_the_limit_is_fetched(
     [
         "image document",
         "image by its name",
+        "image of no type",
+        "IMAGE document",
+        "neither type nor name",
         "GIF document",
         "film document",
         "sticker",
@@ -70,6 +74,11 @@ async def test_every_kind_of_picture_is_captioned(
     made: dict[str, Json] = {
         "image document": {"document": fake.file(DOG, mime_type="image/png")},
         "image by its name": {"document": fake.file(DOG, file_name="a.JPG")},
+        "image of no type": {
+            "document": fake.file(DOG, file_name="A.JFIF", mime_type="application/octet-stream")
+        },
+        "IMAGE document": {"document": fake.file(DOG, mime_type="IMAGE/JPEG")},
+        "neither type nor name": {"document": fake.file(DOG)},
         "GIF document": {"document": fake.file(DOG, mime_type="image/gif")},
         "film document": {"document": fake.file(b"", mime_type="video/mp4", thumbnail=cover)},
         "sticker": {"sticker": sticker(fake)},
@@ -102,6 +111,7 @@ async def test_a_file_that_cannot_be_captioned_gets_a_sentence_and_no_buttons(
         ({"document": fake.file(b"%PDF", mime_type="application/pdf")}, replies.NEEDS_ATTACHMENT),
         ({"photo": [fake.photo(DOG, file_size=2**22)]}, replies.too_large(2)),
         ({"document": fake.file(bytes(2**22), mime_type="image/png")}, replies.too_large(2)),
+        ({"document": fake.file(b"noise")}, replies.bad_image(BadImage("damaged"))),
         ({"photo": [fake.photo(b"noise")]}, replies.bad_image(BadImage("damaged"))),
     ]
 
@@ -151,3 +161,19 @@ async def test_a_photo_that_cannot_be_fetched_gets_a_sentence(
         sent = await fake.nth("sendMessage")
 
     assert (sent["text"], labels(sent)) == (replies.UNREACHABLE, [])
+
+
+async def test_a_group_with_automatic_captions_gets_those_of_files_that_say_they_are_pictures(
+    fake: FakeTelegram, store: Store
+) -> None:
+    await store.set_auto("telegram", GROUP["id"], True)
+    by_name = {"file_name": "A.HEIC", "mime_type": "application/octet-stream"}
+
+    async with running(telegram(fake, store)):
+        await fake.send(GROUP, document=fake.file(CAT))  # it may be anything
+        await fake.send(GROUP, document=fake.file(CAR, mime_type="application/pdf"))
+        await fake.send(GROUP, document=fake.file(DOG, **by_name))
+        sent = await fake.nth("sendMessage")
+
+    assert sent["text"] == "Photo 0."
+    assert len(fake.of("sendMessage")) == 1

@@ -1,0 +1,42 @@
+"""What a file in a chat says that it is, by its declared type and its name.
+
+Apps declare types carelessly: none, "application/octet-stream", capitals, parameters. So a type or
+a name is enough, and the answer does not depend on what the operating system knows about names.
+"""
+
+from mimetypes import MimeTypes
+from pathlib import PurePath
+from typing import Literal
+
+from captioner.photo.formats import is_photo_name
+
+Kind = Literal["picture", "film", "other", "unknown"]
+
+# Types that say nothing about the content.
+GENERIC = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
+# Python's own table: `mimetypes.guess_type` would also read the operating system's.
+TYPES = MimeTypes().types_map[True]
+FILMS = frozenset({".3gp", ".m4v", ".mkv", ".ogv", ".wmv"})  # beside those in the table
+
+
+def kind_of(declared: str | None, name: str | None) -> Kind:
+    """Return what a file says that it is.
+
+    Args:
+        declared: its type, such as "image/jpeg"; None if there is none.
+        name: its name; None if there is none.
+
+    Returns:
+        "unknown" if neither says anything: only the content can tell.
+    """
+    name = (name or "").strip()
+    suffix = PurePath(name).suffix.lower()
+    by_name = "video/" if suffix in FILMS else TYPES.get(suffix, "")
+    type_ = (declared or "").partition(";")[0].strip().lower()
+    if type_.startswith("video/"):
+        return "film"
+    if type_.startswith("image/") or is_photo_name(name) or by_name.startswith("image/"):
+        return "picture"
+    if by_name.startswith("video/"):
+        return "film"
+    return "unknown" if type_ in GENERIC and not by_name else "other"
