@@ -27,7 +27,7 @@ from bot.telegram.sending import Limiter
 
 log = structlog.stdlib.get_logger(__name__)
 
-UPDATES = ["message", "callback_query"]  # no edits, no channel posts
+UPDATES = ["message", "channel_post", "callback_query"]  # no edits
 UPDATES_AT_ONCE = 256  # photos have a tighter bound; an album's messages wait for each other
 REPLY_SECONDS = 20.0  # how long a server may take to answer a call
 POLL_SECONDS = 30  # how long a poll stays open

@@ -19,7 +19,7 @@ from bot.store.inbox import Hopeless
 from bot.telegram.context import Context, Shared
 from bot.telegram.errors import MaybeSent, reason
 from bot.telegram.identity import PLATFORM, visitor_of
-from bot.telegram.photos import NoPicture, carries_file
+from bot.telegram.photos import NoPicture, carries_file, quoted_by
 from bot.telegram.sending import persistently, typing
 from bot.wording import take_apart
 
@@ -68,8 +68,10 @@ async def _pressed(query: CallbackQuery, shared: Shared) -> str | None:
     if action == "alt":
         await _show_alt_text(shown, shared)
         return None
-    quoted, answers = shown.reply_to_message, shared.services.answers
-    if quoted is None or not carries_file(quoted):
+    answers, asked = shared.services.answers, shown.reply_to_message
+    # The caption replies to its photo, or to the command that quotes it from another chat.
+    quoted = asked and (asked if carries_file(asked) else quoted_by(asked))
+    if quoted is None:
         return replies.GONE
     if refusal := shared.services.access.refuse(visitor_of(query), photos=1):
         return replies.too_many(refusal.retry_after or 0)

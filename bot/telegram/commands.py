@@ -12,8 +12,8 @@ from bot import replies
 from bot.telegram import messages
 from bot.telegram.context import Context
 from bot.telegram.errors import reason
-from bot.telegram.identity import PLATFORM, is_private, visitor_of
-from bot.telegram.photos import carries_file
+from bot.telegram.identity import PLATFORM, is_private, message_of, visitor_of
+from bot.telegram.photos import quoted_by
 from bot.telegram.sending import persistently
 
 log = structlog.stdlib.get_logger(__name__)
@@ -64,7 +64,7 @@ async def settings(update: Update, context: Context) -> None:
 
 
 async def auto(update: Update, context: Context) -> None:
-    """Switch automatic captions of a group, for its administrators."""
+    """Switch automatic captions of a group or channel, for its administrators."""
     message = _message(update)
     on = {"on": True, "off": False}.get(" ".join(context.args or []).lower())
     if is_private(message):
@@ -82,10 +82,9 @@ async def auto(update: Update, context: Context) -> None:
 
 
 async def caption(update: Update, context: Context) -> None:
-    """Caption the photo that the command replies to."""
+    """Caption the photo that the command replies to, here or in another chat."""
     message = _message(update)
-    quoted = message.reply_to_message
-    if quoted and carries_file(quoted):
+    if quoted := quoted_by(message):
         await messages.caption(context.bot_data, [quoted], asked=message)
     else:
         await _reply(update, context, replies.NEEDS_PHOTO)
@@ -116,8 +115,9 @@ async def leave(update: Update, context: Context) -> None:
 
 
 def _message(update: Update) -> Message:
-    assert update.message is not None
-    return update.message
+    message = message_of(update)
+    assert message is not None
+    return message
 
 
 async def _reply(update: Update, context: Context, text: str) -> None:
@@ -130,7 +130,8 @@ def _is_from_operator(update: Update, context: Context) -> bool:
 
 async def _is_from_administrator(message: Message) -> bool:
     if message.sender_chat:
-        return message.sender_chat.id == message.chat.id  # anonymous ones write as the group
+        # Anonymous ones write as the group, and those of a channel as the channel.
+        return message.sender_chat.id == message.chat.id
     person = message.from_user
     return person is not None and await _is_administrator(message, person.id)
 

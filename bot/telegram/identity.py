@@ -1,6 +1,6 @@
 """Who asks on Telegram, where, and whether they ask the bot."""
 
-from telegram import CallbackQuery, Message, MessageEntity
+from telegram import CallbackQuery, Message, MessageEntity, Update
 from telegram.constants import ChatType
 
 from bot.access import Visitor
@@ -12,6 +12,11 @@ MENTIONS: list[str | None] = [
     MessageEntity.TEXT_MENTION,
     MessageEntity.BOT_COMMAND,
 ]
+
+
+def message_of(update: Update) -> Message | None:
+    """Return an update's new message, in a chat or a channel."""
+    return update.message or update.channel_post
 
 
 def visitor_of(asked: Message | CallbackQuery) -> Visitor:
@@ -27,6 +32,11 @@ def visitor_of(asked: Message | CallbackQuery) -> Visitor:
 def is_private(message: Message) -> bool:
     """Return whether a message is in a private chat of one person with the bot."""
     return message.chat.type == ChatType.PRIVATE
+
+
+def is_channel(message: Message) -> bool:
+    """Return whether a message is a post in a channel; only its administrators can post."""
+    return message.chat.type == ChatType.CHANNEL
 
 
 def replies_to_bot(message: Message) -> bool:

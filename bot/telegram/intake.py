@@ -21,7 +21,7 @@ from bot.store.inbox import Hopeless, Inbox, NotYet
 from bot.store.inbox_rows import InboxRow, Key
 from bot.telegram import buttons, commands, messages
 from bot.telegram.errors import inbox_errors
-from bot.telegram.identity import PLATFORM, is_private
+from bot.telegram.identity import PLATFORM, is_private, message_of
 from bot.telegram.photos import carries_file
 
 log = structlog.stdlib.get_logger(__name__)
@@ -35,6 +35,7 @@ class _FromPerson(filters.MessageFilter):
 
 
 NEW = filters.UpdateType.MESSAGE & _FromPerson()  # no edits, no channel posts, no other bots
+ALSO_POSTS = NEW | filters.UpdateType.CHANNEL_POST
 OTHERS_COMMAND = filters.COMMAND & ~filters.ChatType.PRIVATE
 
 
@@ -59,13 +60,15 @@ def add_handlers(app: App) -> None:
             CommandHandler("help", commands.help_, NEW),
             CommandHandler("privacy", commands.privacy, NEW),
             CommandHandler("about", commands.about, NEW),
-            CommandHandler("settings", commands.settings, NEW),
-            CommandHandler("auto", commands.auto, NEW),
-            CommandHandler("caption", commands.caption, NEW),
+            CommandHandler("settings", commands.settings, ALSO_POSTS),
+            CommandHandler("auto", commands.auto, ALSO_POSTS),
+            CommandHandler("caption", commands.caption, ALSO_POSTS),
             CommandHandler("stats", commands.stats, NEW),
             CommandHandler("leave", commands.leave, NEW),
             MessageHandler(NEW & filters.StatusUpdate.MIGRATE, messages.migrate),
-            MessageHandler(NEW & ~filters.StatusUpdate.ALL & ~OTHERS_COMMAND, messages.receive),
+            MessageHandler(
+                ALSO_POSTS & ~filters.StatusUpdate.ALL & ~OTHERS_COMMAND, messages.receive
+            ),
             CallbackQueryHandler(buttons.press),
         ]
     )
@@ -78,7 +81,7 @@ def key_of(update: object) -> Key | None:
     if query := update.callback_query:
         chat = query.message.chat.id if query.message else 0
         return Key(PLATFORM, str(chat), f"press {query.id}")
-    message = update.message
+    message = message_of(update)
     if message is None:
         return None
     # What people in a group say to each other is not recorded.

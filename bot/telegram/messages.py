@@ -15,12 +15,14 @@ from bot.telegram.buttons import buttons_under
 from bot.telegram.context import Context, Shared
 from bot.telegram.identity import (
     PLATFORM,
+    is_channel,
     is_private,
     mentions_bot,
+    message_of,
     replies_to_bot,
     visitor_of,
 )
-from bot.telegram.photos import NoPicture, carries_file, carries_photo
+from bot.telegram.photos import Carrier, NoPicture, carries_file, carries_photo, quoted_by
 from bot.telegram.sending import Sender, typing
 
 BACKLOG = timedelta(minutes=1)  # older messages were sent while the bot was down
@@ -30,7 +32,7 @@ APOLOGIES = 100  # albums that are remembered as apologized for
 async def guard(update: Update, context: Context) -> None:
     """Stop updates from those who may not use the bot; tell them why if they asked the bot."""
     shared = context.bot_data
-    message, query = update.message, update.callback_query
+    message, query = message_of(update), update.callback_query
     asked = message or query
     if asked is None or shared.services.access.admits(visitor := visitor_of(asked)):
         return
@@ -46,8 +48,9 @@ async def guard(update: Update, context: Context) -> None:
 
 async def receive(update: Update, context: Context) -> None:
     """Caption a photo or an album, if the chat is private or somebody asks the bot."""
-    assert update.message is not None
-    async with context.bot_data.albums.complete(update.message) as album:
+    message = message_of(update)
+    assert message is not None
+    async with context.bot_data.albums.complete(message) as album:
         if album:
             await _answer(context.bot_data, album)
 
@@ -61,35 +64,44 @@ async def migrate(update: Update, context: Context) -> None:
     await context.bot_data.services.chat_settings.move(PLATFORM, old, new)
 
 
-async def caption(shared: Shared, messages: Sequence[Message], asked: Message) -> None:
-    """Caption the pictures of some messages in one reply.
+async def caption(
+    shared: Shared, pictures: Sequence[Carrier], asked: Message, *, automatic: bool = False
+) -> None:
+    """Caption some pictures in one reply.
 
     Args:
         shared: what all handlers share.
-        messages: at least one, each with a file.
+        pictures: at least one message, or what one quotes from another chat; each has a file.
         asked: the message to answer.
+        automatic: nobody asked for it. Then a channel gets captions, but nothing about what went
+            wrong: its readers could do nothing about that.
 
     Raises:
         TelegramError: the reply was not sent.
     """
     services = shared.services
-    chosen = messages[: services.settings.max_photos]
+    quiet = automatic and is_channel(asked)
+    chosen = pictures[: services.settings.max_photos]
     # Photos that waited while the bot was down do not count towards anybody's rate.
     fresh = datetime.now(UTC) - asked.date < BACKLOG
     refusal = services.access.refuse(visitor_of(asked), len(chosen) if fresh else 0)
     if refusal:
-        if refusal.text:
+        if refusal.text and not quiet:
             await shared.sender.reply(asked, refusal.text)
         return
     async with typing(asked):
         answers = await _captions(shared, chosen)
-    if len(messages) > 1:
-        text = replies.album([answer.text for answer in answers], len(messages) - len(chosen))
+    if quiet and not any(answer.caption for answer in answers):
+        return
+    if len(pictures) > 1:
+        text = replies.album([answer.text for answer in answers], len(pictures) - len(chosen))
         await shared.sender.reply(asked, text)
         return
-    # The buttons find the photo through the quoted message.
-    buttons = buttons_under(1) if answers[0].caption else None
-    await shared.sender.reply(asked, answers[0].text, quote=chosen[0], buttons=buttons)
+    # The buttons find the photo through the quoted message. They change it for everybody, which is
+    # not for every reader of a channel to do.
+    buttons = buttons_under(1) if answers[0].caption and not is_channel(asked) else None
+    quote = chosen[0] if isinstance(chosen[0], Message) else asked
+    await shared.sender.reply(asked, answers[0].text, quote=quote, buttons=buttons)
 
 
 class Apologies:
@@ -107,7 +119,7 @@ class Apologies:
             TelegramError: the apology was not sent.
         """
         message = update.message
-        if message is None:  # a button can be pressed again
+        if message is None:  # a button can be pressed again, and a channel is not for apologies
             return
         album = (message.chat.id, message.media_group_id or str(message.message_id))
         if album not in self._sent:
@@ -120,27 +132,30 @@ def _asks_bot(message: Message) -> bool:
 
 
 async def _answer(shared: Shared, album: Sequence[Message]) -> None:
-    first, quoted = album[0], album[0].reply_to_message
+    first = album[0]
     if is_private(first) or any(_is_for_bot(message) for message in album):
-        pictures = [message for message in album if carries_file(message)]
+        pictures: list[Carrier] = [message for message in album if carries_file(message)]
+        elsewhere = first.external_reply
+        if not pictures and is_private(first) and elsewhere and carries_file(elsewhere):
+            pictures = [elsewhere]
         if pictures:
             await caption(shared, pictures, asked=first)
         else:
             await shared.sender.reply(first, replies.HINT)
-    elif mentions_bot(first) and quoted and carries_file(quoted):
+    elif mentions_bot(first) and (quoted := quoted_by(first)):
         await caption(shared, [quoted], asked=first)
     else:
         photos = [message for message in album if carries_photo(message)]
         if photos and await shared.services.chat_settings.auto(PLATFORM, first.chat.id):
-            await caption(shared, photos, asked=photos[0])
+            await caption(shared, photos, asked=photos[0], automatic=True)
 
 
 def _is_for_bot(message: Message) -> bool:
     return replies_to_bot(message) or (carries_file(message) and mentions_bot(message))
 
 
-async def _captions(shared: Shared, messages: Sequence[Message]) -> Sequence[Answer]:
-    outcomes = await asyncio.gather(*(_caption(shared, message) for message in messages))
+async def _captions(shared: Shared, pictures: Sequence[Carrier]) -> Sequence[Answer]:
+    outcomes = await asyncio.gather(*(_caption(shared, picture) for picture in pictures))
     errors = [one for one in outcomes if isinstance(one, TelegramError)]
     if len(errors) == len(outcomes):
         raise errors[0]
@@ -148,9 +163,9 @@ async def _captions(shared: Shared, messages: Sequence[Message]) -> Sequence[Ans
     return [_unreachable() if isinstance(one, TelegramError) else one for one in outcomes]
 
 
-async def _caption(shared: Shared, message: Message) -> Answer | TelegramError:
+async def _caption(shared: Shared, picture: Carrier) -> Answer | TelegramError:
     try:
-        async with shared.photos.of(message) as photo:
+        async with shared.photos.of(picture) as photo:
             return await shared.services.answers.first(photo)
     except NoPicture as error:
         metrics.refused(PLATFORM, error.kind)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from telegram import Bot, Document, Message, PhotoSize, Sticker
+from telegram import Bot, Document, ExternalReplyInfo, Message, PhotoSize, Sticker
 from telegram.error import BadRequest, RetryAfter, TelegramError
 
 from bot import replies
@@ -14,6 +14,8 @@ from bot.telegram.errors import transient
 from bot.telegram.sending import persistently
 
 PHOTOS_AT_ONCE = 32  # in memory
+# A message, or what one quotes from another chat: both have the same fields for files.
+Carrier = Message | ExternalReplyInfo
 CLOUD_MB = 20  # the largest file that Telegram's own servers let a bot download
 
 
@@ -26,7 +28,7 @@ class NoPicture(Exception):
         self.kind = kind
 
 
-def carries_file(message: Message) -> bool:
+def carries_file(message: Carrier) -> bool:
     """Return whether a message has a file that is, or may be taken for, a picture."""
     return bool(
         message.photo
@@ -47,7 +49,15 @@ def carries_photo(message: Message) -> bool:
     )
 
 
-def file_of(message: Message, max_mb: float) -> str:
+def quoted_by(message: Message) -> Carrier | None:
+    """Return what a message replies to, here or in another chat, if that has a file."""
+    for quoted in (message.reply_to_message, message.external_reply):
+        if quoted and carries_file(quoted):
+            return quoted
+    return None
+
+
+def file_of(message: Carrier, max_mb: float) -> str:
     """Return the id of the file that holds a message's picture.
 
     Args:
@@ -88,7 +98,7 @@ class Photos:
         self._room = asyncio.Semaphore(PHOTOS_AT_ONCE)
 
     @asynccontextmanager
-    async def of(self, message: Message) -> AsyncIterator[bytes]:
+    async def of(self, message: Carrier) -> AsyncIterator[bytes]:
         """Fetch the picture of a message, and count it as in memory until the context ends.
 
         Raises:

@@ -24,7 +24,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from bot.store.chat_settings import ChatSettings
 from bot.telegram.errors import MaybeSent, pause_of, transient, unsent
-from bot.telegram.identity import PLATFORM
+from bot.telegram.identity import PLATFORM, is_channel
 
 T = TypeVar("T")
 
@@ -159,6 +159,7 @@ class Sender:
                 "chat_id": chat,
                 "reply_parameters": quoted,
                 "message_thread_id": _topic(asked),
+                "disable_notification": is_channel(asked),  # its readers were told of the post
             }
             bot = asked.get_bot()
             if picture is not None:
@@ -183,7 +184,10 @@ class Sender:
 
 @asynccontextmanager
 async def typing(asked: Message) -> AsyncIterator[None]:
-    """Show "typing" in the chat until the context ends."""
+    """Show "typing" in the chat until the context ends; channels do not have it."""
+    if is_channel(asked):
+        yield
+        return
 
     async def show() -> None:
         while True:

@@ -245,7 +245,7 @@ async def test_a_webhook_accepts_updates_only_with_its_secret(
 
     assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0."]
     assert hook["url"] == "https://bot.example/telegram"
-    assert hook["allowed_updates"] == ["message", "callback_query"]
+    assert hook["allowed_updates"] == ["message", "channel_post", "callback_query"]
     assert not fake.of("getUpdates")
 
 
