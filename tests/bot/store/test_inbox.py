@@ -10,7 +10,7 @@ import pytest
 
 from bot.store import inbox as inbox_module
 from bot.store.database import DatabaseError
-from bot.store.inbox import Hopeless, Inbox, NotYet
+from bot.store.inbox import Hopeless, Inbox, NotYet, Unconfirmed
 from bot.store.inbox_rows import InboxRow, Key
 
 FIRST, SECOND, OTHER = (
@@ -275,3 +275,50 @@ async def test_a_full_disk_is_logged_and_the_message_stays_open(
 
     assert await due(inbox) == [FIRST]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_an_answer_that_may_have_arrived_is_sent_once_more_and_an_operator_can_ask_again(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox_module, "UNCONFIRMED_PAUSE", 0.0)
+    person, lost = Person(), failing(Unconfirmed("cut off"))
+    await inbox.accept(FIRST, {})
+    await inbox.handle(FIRST, lost, person.apologize)
+    assert await due(inbox) == [FIRST]
+    await inbox.handle(FIRST, lost, person.apologize)
+
+    row = await state_of(inbox, FIRST)
+    assert (row.state, row.reason) == ("given up", "the answer may have arrived: cut off")
+    assert person.apologies == 0
+    assert await inbox.retry(FIRST)
+    assert await due(inbox) == [FIRST]
+    await inbox.handle(FIRST, lost, person.apologize)
+    assert (await state_of(inbox, FIRST)).state == "open"
+
+
+async def test_there_is_no_apology_after_an_answer_that_may_have_arrived(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox_module, "UNCONFIRMED_PAUSE", 0.0)
+    person = Person()
+    await inbox.accept(FIRST, {})
+    await inbox.handle(FIRST, failing(Unconfirmed("cut off")), person.apologize)
+    await inbox.handle(FIRST, failing(NotYet("down", 0)), person.apologize)
+    await inbox.handle(FIRST, failing(NotYet("down", 0)), person.apologize)
+
+    assert (await state_of(inbox, FIRST)).state == "given up"
+    assert person.apologies == 0
+
+
+async def test_the_file_of_an_earlier_version_is_used_further(tmp_path: Path) -> None:
+    path, person = tmp_path / "inbox.sqlite", Person()
+    async with Inbox(path) as inbox:
+        await inbox.accept(FIRST, {"photo": 1})
+        await inbox.run(lambda db: db.execute("ALTER TABLE entries DROP COLUMN unconfirmed"))
+
+    async with Inbox(path) as inbox:
+        assert [row.reference for row in await inbox.due("telegram")] == [{"photo": 1}]
+        await inbox.handle(FIRST, failing(Unconfirmed("cut off")), person.apologize)
+        assert await inbox.unconfirmed(FIRST) == 1
+    async with Inbox(path) as inbox:
+        assert await inbox.unconfirmed(FIRST) == 1
