@@ -4,7 +4,9 @@ An error carries its kind and its numbers. Code that shows it elsewhere, or in a
 words its own sentence from these.
 """
 
+import math
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Literal
 
 BadImageKind = Literal[
@@ -33,8 +35,9 @@ NUMBERS: Mapping[BadImageKind, tuple[str, ...]] = {
     "unsupported HEIC": (),
 }
 
-# The formats that every installation reads. Pillow reads a camera's MPO with its JPEG reader.
-FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
+# The formats that this installation reads. Pillow reads a camera's MPO with its JPEG reader.
+_HEIC = ", AVIF or HEIC" if find_spec("pillow_heif") else " or AVIF"
+FORMATS = f"JPEG, PNG, WebP, GIF, BMP, TIFF{_HEIC}"
 
 _BAD_IMAGE: Mapping[BadImageKind, str] = {
     "empty": "The file is empty.",
@@ -65,7 +68,9 @@ class BadImage(ValueError):
         """Return a sentence for the command line."""
         numbers = self.numbers
         if self.kind == "too many bytes":
-            size, limit = numbers["size"] / 2**20, numbers["limit"] / 2**20
+            # A file that is a few bytes too large must not look as if it were just within.
+            size = math.ceil(numbers["size"] / 2**20 * 10) / 10
+            limit = math.floor(numbers["limit"] / 2**20 * 10) / 10
             return f"The file is too large: {size:.1f} MB; the limit is {limit:.1f} MB."
         if self.kind == "too many pixels":
             return (

@@ -7,6 +7,7 @@ import pytest
 from bot import replies
 from captioner import BadImage, Busy
 from captioner.errors import NUMBERS, BadImageKind
+from captioner.photo import decode
 from captioner.shipped import NAMES
 
 
@@ -36,6 +37,11 @@ def test_every_bad_image_has_a_sentence_of_the_bots_own(kind: BadImageKind) -> N
     said = replies.bad_image(error)
     assert said.endswith(".")
     assert kind == "empty" or said != str(error)
+
+
+def test_the_formats_that_can_be_sent_instead_are_named() -> None:
+    said = replies.bad_image(BadImage("unsupported"))
+    assert ("HEIC" in said) == ("HEIF" in decode.FORMATS)
 
 
 def test_a_bad_image_is_worded_with_its_limits() -> None:

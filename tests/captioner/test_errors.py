@@ -6,7 +6,16 @@ from typing import get_args
 
 import pytest
 
-from captioner.errors import NUMBERS, RESTART_SECONDS, BadImage, BadImageKind, Busy, BusyKind
+from captioner.errors import (
+    FORMATS,
+    NUMBERS,
+    RESTART_SECONDS,
+    BadImage,
+    BadImageKind,
+    Busy,
+    BusyKind,
+)
+from captioner.photo import decode
 
 
 @pytest.mark.parametrize("kind", get_args(BadImageKind))
@@ -26,6 +35,22 @@ def test_a_sentence_shows_the_numbers_in_units_that_people_use() -> None:
         "The picture is too large: 9 x 8 pixels; the limits are 50 million pixels in all and "
         "65535 on a side."
     )
+
+
+def test_a_file_a_few_bytes_above_the_limit_is_larger_than_the_limit() -> None:
+    for limit, shown in (
+        (20 * 2**20, "20.1 MB; the limit is 20.0"),
+        (1_000_000, "1.0 MB; the limit is 0.9"),
+    ):
+        assert shown in str(BadImage("too many bytes", size=limit + 3, limit=limit))
+
+
+def test_the_formats_that_are_read_are_named() -> None:
+    readable = {"HEIF": "HEIC", "WEBP": "WebP"}
+    for format_ in decode.FORMATS:
+        assert readable.get(format_, format_) in FORMATS
+        assert readable.get(format_, format_) in str(BadImage("unsupported"))
+    assert ("HEIC" in FORMATS) == ("HEIF" in decode.FORMATS)
 
 
 @pytest.mark.parametrize("kind", get_args(BusyKind))
