@@ -36,8 +36,8 @@ NUMBERS: Mapping[BadImageKind, tuple[str, ...]] = {
 }
 
 # The formats that this installation reads. Pillow reads a camera's MPO with its JPEG reader.
-_HEIC = ", AVIF or HEIC" if find_spec("pillow_heif") else " or AVIF"
-FORMATS = f"JPEG, PNG, WebP, GIF, BMP, TIFF{_HEIC}"
+_HEIC = "HEIC, " if find_spec("pillow_heif") else ""
+FORMATS = f"JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, {_HEIC}or JPEG 2000"
 
 _BAD_IMAGE: Mapping[BadImageKind, str] = {
     "empty": "The file is empty.",

@@ -101,6 +101,9 @@ def claiming(format_: str, side: int) -> bytes:
             place, size = 18, long
         case "TIFF":
             return with_tiff_tag(with_tiff_tag(data, 256, side), 257, side)
+        case "JPEG2000":
+            data = patched(data, data.index(b"ihdr") + 4, ">II", side, side)
+            place, size = data.index(b"\xff\x51") + 6, struct.pack(">II", side, side)
         case _:
             place, size = data.index(b"ispe") + 8, struct.pack(">II", side, side)
     return data[:place] + size + data[place + len(size) :]
@@ -117,6 +120,8 @@ VALID = {format_: saved(halves(), format_) for format_ in ("JPEG", "PNG", "WEBP"
     "TIFF with LZW": saved(halves(), "TIFF", compression="tiff_lzw"),
     "float TIFF": saved(wide_halves(0.1, 0.9, "<f4"), "TIFF"),
     "AVIF": saved(halves(), "AVIF", exif=exif(6)),
+    "JPEG 2000": saved(halves(), "JPEG2000"),
+    "JPEG 2000 without a box": saved(halves(60, 180, "L"), "JPEG2000", no_jp2=True),
 }
 if "HEIF" in FORMATS:
     VALID["HEIC"] = saved(halves(), "HEIF", exif=exif(6))

@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
 
 from captioner.errors import BadImage
+from captioner.photo import jpeg2000
 from captioner.photo.preprocessing import Pixels
 
 try:
@@ -29,7 +30,7 @@ else:
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Pillow's JPEG reader also opens a camera's MPO, which holds a second picture after the first.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", *HEIF_FORMATS)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", *HEIF_FORMATS)
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8])")  # starts a JPEG segment, or ends the file
@@ -63,10 +64,11 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
     """Decode a photo: its first frame, turned upright, with white where it is transparent.
 
     Args:
-        data: a whole file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC with `pillow-heif`.
+        data: a whole file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000, and HEIC with
+            `pillow-heif`.
         limits: the largest photo that is accepted; checked before any pixel is decoded.
-        side: the side that the photo will be scaled to, in pixels. A much larger JPEG is decoded
-            at a half, a quarter or an eighth of its size, but never below twice this side.
+        side: the side that the photo will be scaled to, in pixels. A much larger JPEG or JPEG 2000
+            is decoded at a fraction of its size, but never below twice this side.
 
     Returns:
         `(height, width, 3)`, uint8, RGB.
@@ -75,14 +77,14 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
         BadImage: the file is empty, too large, damaged, or not a picture.
     """
     check_file(data, limits)
+    data = bytes(data)
     try:
         with _open(data) as image:
             for width, height in (image.size, *_coded_sizes(data)):
                 _check_size(width, height, limits)
             if "progressive" in image.info and _scans(data) > MAX_SCANS:
                 raise BadImage("too slow")
-            if side is not None:
-                image.draft(None, (2 * side, 2 * side))
+            _scale(image, data, side)
             image.load()
             with suppress(Exception):  # a photo with unreadable EXIF data is still a photo
                 ImageOps.exif_transpose(image, in_place=True)
@@ -130,6 +132,17 @@ def _coded_sizes(data: bytes) -> list[tuple[int, int]]:
     # A HEIC file may show a small crop of a vast picture, but the whole picture is decoded.
     boxes = SPATIAL_EXTENT.finditer(data) if data[4:8] == b"ftyp" else ()
     return [(int.from_bytes(box[1]), int.from_bytes(box[2])) for box in boxes]
+
+
+def _scale(image: Image.Image, data: bytes, side: int | None) -> None:
+    """Have a large photo decoded at a fraction of its size."""
+    if side is None:
+        return
+    if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
+        halvings = (min(image.size) // (2 * side)).bit_length() - 1
+        image.reduce = max(0, min(halvings, jpeg2000.halvings(data)))
+    else:
+        image.draft(None, (2 * side, 2 * side))
 
 
 def _scans(jpeg: bytes) -> int:

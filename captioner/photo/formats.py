@@ -3,10 +3,12 @@
 from pathlib import PurePath
 
 # Of all that `decode` reads. MPO is a camera's JPEG with a second picture after the first; JFIF
-# and JPE are what Windows calls a JPEG, and HIF is what cameras call HEIF.
+# and JPE are what Windows calls a JPEG, and HIF is what cameras call HEIF. The last row is JPEG
+# 2000's, with boxes around the picture and without.
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
     | {".tif", ".tiff", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"}
+    | {".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"}
 )
 
 

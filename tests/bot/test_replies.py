@@ -41,6 +41,7 @@ def test_every_bad_image_has_a_sentence_of_the_bots_own(kind: BadImageKind) -> N
 
 def test_the_formats_that_can_be_sent_instead_are_named() -> None:
     said = replies.bad_image(BadImage("unsupported"))
+    assert "JPEG 2000" in said
     assert ("HEIC" in said) == ("HEIF" in decode.FORMATS)
 
 

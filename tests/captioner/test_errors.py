@@ -46,7 +46,7 @@ def test_a_file_a_few_bytes_above_the_limit_is_larger_than_the_limit() -> None:
 
 
 def test_the_formats_that_are_read_are_named() -> None:
-    readable = {"HEIF": "HEIC", "WEBP": "WebP"}
+    readable = {"HEIF": "HEIC", "JPEG2000": "JPEG 2000", "WEBP": "WebP"}
     for format_ in decode.FORMATS:
         assert readable.get(format_, format_) in FORMATS
         assert readable.get(format_, format_) in str(BadImage("unsupported"))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from PIL import Image
 
 from tests.captioner.photo.hostile_boxes import AVIFS, HEICS
+from tests.captioner.photo.hostile_jpeg2000 import JPEG2000S
 from tests.captioner.photo.hostile_tiff import TIFFS
 from tests.pictures import (
     SIDE,
@@ -283,7 +284,9 @@ BMPS: dict[str, Callable[[], bytes]] = {
 }
 
 
-HOSTILE: dict[str, Callable[[], bytes]] = JPEGS | PNGS | WEBPS | GIFS | BMPS | TIFFS | AVIFS | HEICS
+HOSTILE: dict[str, Callable[[], bytes]] = (
+    JPEGS | PNGS | WEBPS | GIFS | BMPS | TIFFS | AVIFS | HEICS | JPEG2000S
+)
 
 # These are pictures after all, and come out as pixels; every other one is refused.
 READABLE = frozenset(
@@ -300,6 +303,14 @@ READABLE = frozenset(
         "JPEG, CMYK with Adobe's marker and no colours",
         "JPEG, arithmetic coding claimed",
         "JPEG, megabytes of restart markers",
+        "JP2 that claims 49 million pixels",
+        "JP2, profile of a lying length",
+        "JP2, small tiles for 49 million pixels",
+        "JP2, bare, tiles of one pixel",
+        "JP2, bare, tiles of 4 billion pixels",
+        "JP2, bare, of 8 bits with a sign",
+        "JP2, bare, 65,535 layers",
+        "JP2, bare, 100,000 comments",
         "PNG with far more pixels than it claims",
         "PNG, a million text chunks",
         "PNG, a million empty pixel chunks",

@@ -43,7 +43,7 @@ needs_heif = pytest.mark.skipif("HEIF" not in FORMATS, reason="pillow-heif is no
 
 
 def each_format(*without: str) -> list[Any]:
-    formats = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"]
+    formats = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "HEIF"]
     return [
         pytest.param(format_, marks=needs_heif if format_ == "HEIF" else ())
         for format_ in formats
@@ -98,6 +98,12 @@ COLOUR_FILES: dict[str, tuple[Callable[[], bytes], int]] = {
     "YCbCr TIFF": (lambda: saved(halves().convert("YCbCr"), "TIFF"), 3),
     "LAB TIFF": (lambda: saved(halves().convert("LAB"), "TIFF"), 8),
     "AVIF": (lambda: saved(halves(), "AVIF", quality=95), 8),
+    "JPEG 2000": (lambda: saved(halves(), "JPEG2000"), 0),
+    "JPEG 2000 without a box": (lambda: saved(halves(), "JPEG2000", no_jp2=True), 0),
+    "lossy JPEG 2000": (
+        lambda: saved(halves(), "JPEG2000", irreversible=True, quality_layers=[9]),
+        12,
+    ),
     "HEIC": (lambda: saved(halves(), "HEIF", quality=95), 8),
 }
 
@@ -120,7 +126,7 @@ def test_a_grey_photo_of_any_format_is_read(format_: str) -> None:
     assert_halves(decode(saved(halves(60, 180, "L"), format_)), DARK, LIGHT, 3)
 
 
-@pytest.mark.parametrize("format_", each_format("JPEG", "WEBP", "AVIF", "HEIF"))
+@pytest.mark.parametrize("format_", each_format("JPEG", "WEBP", "AVIF", "JPEG2000", "HEIF"))
 def test_a_drawing_of_one_bit_a_pixel_is_read(format_: str) -> None:
     assert_halves(decode(saved(halves(0, 1, "1"), format_)), BLACK, WHITE)
 
@@ -192,7 +198,7 @@ def assert_upright(photo: Pixels) -> None:
     assert found == [pytest.approx(list(colour), abs=12) for colour in CORNERS]
 
 
-@pytest.mark.parametrize("format_", each_format("GIF", "BMP"))
+@pytest.mark.parametrize("format_", each_format("GIF", "BMP", "JPEG2000"))
 @pytest.mark.parametrize("orientation", STORED_AS)
 def test_a_photo_is_turned_upright(orientation: int, format_: str) -> None:
     picture = four_corners()
@@ -286,7 +292,7 @@ def test_half_transparent_black_is_grey() -> None:
 # An animation
 
 
-@pytest.mark.parametrize("format_", each_format("JPEG", "BMP"))
+@pytest.mark.parametrize("format_", each_format("JPEG", "BMP", "JPEG2000"))
 def test_the_first_frame_of_an_animation_is_read(format_: str) -> None:
     rest = [halves(BLACK, WHITE), halves(WHITE, BLACK)]
     data = saved(halves(), format_, save_all=True, append_images=rest)
@@ -361,6 +367,11 @@ BROKEN_FILES: dict[str, tuple[bytes, str]] = {
     "TIFF, its signature": (TIFF[:4], "damaged"),
     "TIFF with its directory outside": (b"II*\0\xff\xff\xff\x7f", "damaged"),
     "TIFF without tags": (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "damaged"),
+    "JPEG 2000, its signature": (VALID["JPEG 2000"][:12], "damaged"),
+    "JPEG 2000 without pixels": (
+        VALID["JPEG 2000"][: VALID["JPEG 2000"].index(b"jp2c") - 4],
+        "damaged",
+    ),
     "TIFF with an unknown compression": (with_tiff_tag(TIFF, 259, 60000), "damaged"),
     "TIFF with a billion samples a pixel": (with_tiff_tag(TIFF, 277, 10**9), "damaged"),
     "TIFF with a billion strips": (with_tiff_tag(TIFF, 273, 8, count=10**9), "damaged"),

@@ -6,7 +6,20 @@ from captioner.photo.formats import is_photo_name
 
 
 @pytest.mark.parametrize(
-    "name", ["a.jpg", "a.JPE", "a.jfif", "a.mpo", "DSC1.HIF", "b.heif", "a/b.heic", "a.b.png"]
+    "name",
+    [
+        "a.jpg",
+        "a.JPE",
+        "a.jfif",
+        "a.mpo",
+        "DSC1.HIF",
+        "b.heif",
+        "a/b.heic",
+        "a.b.png",
+        "a.jp2",
+        "a.J2K",
+        "a.jpx",
+    ],
 )
 def test_a_photo_is_known_by_its_suffix_in_any_case(name: str) -> None:
     assert is_photo_name(name)

@@ -49,7 +49,9 @@ async def unpacked(sandbox: Sandbox, data: bytes) -> tuple[int, ...] | None:
         return None
 
 
-@pytest.mark.parametrize("first", ["JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "HEIC"])
+@pytest.mark.parametrize(
+    "first", ["JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "HEIC", "JP2"]
+)
 async def test_a_hostile_file_is_read_or_refused_as_expected(first: str) -> None:
     files = {
         name: make

@@ -1,0 +1,12 @@
+"""What Pillow does not read of a JPEG 2000: how far it can be scaled."""
+
+SIZES, CODING = b"\xff\x51", b"\xff\x52"  # markers of ISO/IEC 15444-1, annex A
+NEAR = 2**16  # bytes in which the main header begins; metadata comes later
+
+
+def halvings(data: bytes) -> int:
+    """Return how often a picture can be halved in decoding: it is stored as a pyramid."""
+    sizes = data.find(b"\xff\x4f" + SIZES, 0, NEAR)
+    place = data.find(CODING, sizes, sizes + NEAR) if sizes >= 0 else -1
+    # After the marker: a length, three bytes about the order, and the levels of the pyramid.
+    return data[place + 9] if 0 <= place < len(data) - 9 else 0
