@@ -38,6 +38,7 @@ PROBLEMS: Mapping[BadImageKind, Problem] = {
     "damaged": "damaged",
     "unsupported": "unsupported",
     "unsupported HEIC": "unsupported",
+    "unsupported variant": "unsupported",
 }
 
 

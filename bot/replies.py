@@ -56,6 +56,10 @@ BAD_IMAGE: Mapping[BadImageKind, str] = {
     "damaged": "The picture is damaged or cut off. Please send it again.",
     "unsupported": f"This is not a picture that I can read. Please send it as {FORMATS}.",
     "unsupported HEIC": f"I cannot read HEIC photos. Please send it as {FORMATS}.",
+    "unsupported variant": (
+        "The picture may be whole, but I cannot read this variant of its format. "
+        "Please save it as a plain JPEG or PNG, and send that."
+    ),
 }
 
 # The web chat's server sends these to programs and to its page.

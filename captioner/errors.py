@@ -19,6 +19,7 @@ BadImageKind = Literal[
     "damaged",
     "unsupported",
     "unsupported HEIC",  # the optional extra `heif` reads it
+    "unsupported variant",  # of a format that is read otherwise
 ]
 BusyKind = Literal["full", "stopping"]
 
@@ -33,6 +34,7 @@ NUMBERS: Mapping[BadImageKind, tuple[str, ...]] = {
     "damaged": (),
     "unsupported": (),
     "unsupported HEIC": (),
+    "unsupported variant": (),
 }
 
 # The formats that this installation reads. Pillow reads a camera's MPO with its JPEG reader.
@@ -47,6 +49,10 @@ _BAD_IMAGE: Mapping[BadImageKind, str] = {
     "damaged": "The picture is damaged or cut off.",
     "unsupported": f"This is not a picture in a known format; save it as {FORMATS}.",
     "unsupported HEIC": f"HEIC needs the package pillow-heif; or save it as {FORMATS}.",
+    "unsupported variant": (
+        "The picture may be whole, but this variant of its format cannot be read; "
+        "save it as a plain JPEG or PNG."
+    ),
 }
 _BUSY: Mapping[BusyKind, str] = {
     "full": "Too many photos are waiting; try again in {seconds:.0f} s.",

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
 
 from captioner.errors import BadImage
-from captioner.photo import jpeg2000
+from captioner.photo import jpeg, jpeg2000, variants
 from captioner.photo.preprocessing import Pixels
 
 try:
@@ -33,9 +33,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", *HEIF_FORMATS)
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
-MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8])")  # starts a JPEG segment, or ends the file
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
-MAX_SCANS = 100  # as in libtiff; a progressive JPEG has about ten
 
 
 @dataclass(frozen=True)
@@ -74,28 +72,24 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
         `(height, width, 3)`, uint8, RGB.
 
     Raises:
-        BadImage: the file is empty, too large, damaged, or not a picture.
+        BadImage: the file is empty, too large, damaged, not a picture, or of an unsupported
+            variant.
     """
     check_file(data, limits)
     data = bytes(data)
     try:
         with _open(data) as image:
-            for width, height in (image.size, *_coded_sizes(data)):
-                _check_size(width, height, limits)
-            if "progressive" in image.info and _scans(data) > MAX_SCANS:
-                raise BadImage("too slow")
+            _check_pixels(image, data, limits)
             _scale(image, data, side)
             image.load()
-            with suppress(Exception):  # a photo with unreadable EXIF data is still a photo
-                ImageOps.exif_transpose(image, in_place=True)
-            return np.array(_to_rgb(image))
+            return _pixels(image)
     except BadImage:
         raise
     except MemoryError as error:
         raise BadImage("too much memory") from error
     # Pillow's decoders raise many types: OSError, ValueError, struct.error, SyntaxError.
     except Exception as error:
-        raise BadImage("damaged") from error
+        raise _damaged(data, opened=True) from error
 
 
 def _open(data: bytes) -> Image.Image:
@@ -104,12 +98,18 @@ def _open(data: bytes) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage("far too many pixels") from error
     except UnidentifiedImageError as error:
-        start = bytes(data[:16])
+        start = data[:16]
         if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS and not HEIF_FORMATS:
             raise BadImage("unsupported HEIC") from error
+        if start[4:8] == b"ftyp" and start[8:12] in variants.HEIF_BRANDS:
+            raise BadImage("unsupported variant") from error
         if _starts_like_a_picture(start):
-            raise BadImage("damaged") from error
+            raise _damaged(data, opened=False) from error
         raise BadImage("unsupported") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _damaged(data, opened=False) from error
 
 
 def _starts_like_a_picture(start: bytes) -> bool:
@@ -117,15 +117,22 @@ def _starts_like_a_picture(start: bytes) -> bool:
     return any(accept is not None and accept(start) is True for accept in accepts)
 
 
-def _check_size(width: int, height: int, limits: Limits) -> None:
-    if width * height > limits.max_pixels or max(width, height) > limits.max_side:
-        raise BadImage(
-            "too many pixels",
-            width=width,
-            height=height,
-            max_pixels=limits.max_pixels,
-            max_side=limits.max_side,
-        )
+def _damaged(data: bytes, opened: bool) -> BadImage:
+    return BadImage("unsupported variant" if variants.is_unsupported(data, opened) else "damaged")
+
+
+def _check_pixels(image: Image.Image, data: bytes, limits: Limits) -> None:
+    for width, height in (image.size, *_coded_sizes(data)):
+        if width * height > limits.max_pixels or max(width, height) > limits.max_side:
+            raise BadImage(
+                "too many pixels",
+                width=width,
+                height=height,
+                max_pixels=limits.max_pixels,
+                max_side=limits.max_side,
+            )
+    if "progressive" in image.info and jpeg.has_too_many_scans(data):
+        raise BadImage("too slow")
 
 
 def _coded_sizes(data: bytes) -> list[tuple[int, int]]:
@@ -145,15 +152,10 @@ def _scale(image: Image.Image, data: bytes, side: int | None) -> None:
         image.draft(None, (2 * side, 2 * side))
 
 
-def _scans(jpeg: bytes) -> int:
-    # Each scan of a few bytes costs a pass over all pixels: megabytes of scans would take hours.
-    scans, position = 0, 2
-    while scans <= MAX_SCANS and (marker := MARKER.search(jpeg, position)):
-        if marker[1] == b"\xd9":
-            break
-        scans += marker[1] == b"\xda"
-        position = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2])
-    return scans
+def _pixels(image: Image.Image) -> Pixels:
+    with suppress(Exception):  # a photo with unreadable EXIF data is still a photo
+        ImageOps.exif_transpose(image, in_place=True)
+    return np.array(_to_rgb(image))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -48,6 +48,7 @@ async def test_a_photo_is_answered_with_its_caption() -> None:
         (BadImage("damaged"), "damaged"),
         (BadImage("unsupported"), "unsupported"),
         (BadImage("unsupported HEIC"), "unsupported"),
+        (BadImage("unsupported variant"), "unsupported"),
         (BadImage("too many bytes", size=9, limit=8), "too large"),
         (BadImage("too many pixels", width=9, height=8, max_pixels=7, max_side=6), "too large"),
         (BadImage("far too many pixels"), "too large"),

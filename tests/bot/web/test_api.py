@@ -170,6 +170,9 @@ async def test_the_names_of_what_a_photo_shows_come_with_their_confidence(
     assert (said["alt_text"], said["caption"]) == ("A tabby cat.", "A dog runs.")
 
 
+TWELVE_BITS = PHOTO.replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c")
+
+
 def large_picture() -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (1000, 1000)).save(file, "PNG")
@@ -182,6 +185,7 @@ def large_picture() -> bytes:
         (b"", 400, "empty"),
         (PHOTO[:300], 400, "damaged"),
         (b"a letter", 415, "not a picture"),
+        (TWELVE_BITS, 415, "this variant of its format"),
         (large_picture(), 413, "1000 x 1000"),
     ],
 )

@@ -372,7 +372,7 @@ BROKEN_FILES: dict[str, tuple[bytes, str]] = {
         VALID["JPEG 2000"][: VALID["JPEG 2000"].index(b"jp2c") - 4],
         "damaged",
     ),
-    "TIFF with an unknown compression": (with_tiff_tag(TIFF, 259, 60000), "damaged"),
+    "TIFF with an unknown compression": (with_tiff_tag(TIFF, 259, 60000), "unsupported variant"),
     "TIFF with a billion samples a pixel": (with_tiff_tag(TIFF, 277, 10**9), "damaged"),
     "TIFF with a billion strips": (with_tiff_tag(TIFF, 273, 8, count=10**9), "damaged"),
     "TIFF with pixels outside of the file": (with_tiff_tag(TIFF, 273, 2**31), "damaged"),
