@@ -101,7 +101,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     max_photo_mb: float = Field(default=20, gt=0, le=100)  # of 2**20 bytes; Telegram's limit is 20
-    max_megapixels: float = Field(default=50, gt=0, le=178)  # Pillow refuses more
+    max_megapixels: float = Field(default=50, gt=0, le=1000)  # `decode` refuses more
     max_photos: int = Field(default=10, ge=1, le=20)  # in one message or album
     max_queue: int = Field(default=128, ge=1, le=10_000)
     photo_seconds: float = Field(default=60, gt=0, le=600)

@@ -6,6 +6,8 @@ crash a library: see `sandbox`.
 """
 
 import io
+import itertools
+import math
 import re
 import warnings
 from contextlib import suppress
@@ -31,9 +33,14 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Pillow's JPEG reader also opens a camera's MPO, which holds a second picture after the first.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", *HEIF_FORMATS)
+JPEGS = frozenset({"JPEG", "MPO"})
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
+
+# Pillow refuses twice as many pixels as this: two billion bytes and more, whatever the limits are.
+# Its own limit is 179 million, and phones take photos of 200 million.
+Image.MAX_IMAGE_PIXELS = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,9 @@ class Limits:
     """The largest photo that is accepted."""
 
     max_bytes: int = 20 * 2**20  # the largest file that a Telegram bot can download
-    max_pixels: int = 50_000_000  # the largest phone photos; Pillow refuses 179 million and more
+    # Of what is decoded: phones save photos of up to 200 million pixels as plain JPEG, which is
+    # decoded at an eighth of its width and height.
+    max_pixels: int = 50_000_000
     max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would take gigabytes
     seconds: float = 10  # to decode it; only a `Sandbox` enforces this
 
@@ -79,7 +88,7 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
     data = bytes(data)
     try:
         with _open(data) as image:
-            _check_pixels(image, data, limits)
+            _check_pixels(image, data, limits, side)
             _scale(image, data, side)
             image.load()
             return _pixels(image)
@@ -121,18 +130,31 @@ def _damaged(data: bytes, opened: bool) -> BadImage:
     return BadImage("unsupported variant" if variants.is_unsupported(data, opened) else "damaged")
 
 
-def _check_pixels(image: Image.Image, data: bytes, limits: Limits) -> None:
-    for width, height in (image.size, *_coded_sizes(data)):
-        if width * height > limits.max_pixels or max(width, height) > limits.max_side:
-            raise BadImage(
-                "too many pixels",
-                width=width,
-                height=height,
-                max_pixels=limits.max_pixels,
-                max_side=limits.max_side,
-            )
+def _check_pixels(image: Image.Image, data: bytes, limits: Limits, side: int | None) -> None:
+    """Check that a picture and what it is cut from are within the limits.
+
+    Of a JPEG that is decoded row by row, only the pixels that are left after scaling take memory.
+    """
+    whole = image.size
+    if math.prod(whole) > limits.max_pixels and _is_streamed(image, data):
+        _scale(image, data, side)  # no pixel is decoded yet
+    sizes = (image.size, *_coded_sizes(data))
+    longest = max(itertools.chain(whole, *sizes))
+    if max(map(math.prod, sizes)) > limits.max_pixels or longest > limits.max_side:
+        width, height = max(whole, *sizes, key=math.prod)
+        raise BadImage(
+            "too many pixels",
+            width=width,
+            height=height,
+            max_pixels=limits.max_pixels,
+            max_side=limits.max_side,
+        )
     if "progressive" in image.info and jpeg.has_too_many_scans(data):
         raise BadImage("too slow")
+
+
+def _is_streamed(image: Image.Image, data: bytes) -> bool:
+    return image.format in JPEGS and jpeg.is_streamed(data)
 
 
 def _coded_sizes(data: bytes) -> list[tuple[int, int]]:
@@ -142,7 +164,7 @@ def _coded_sizes(data: bytes) -> list[tuple[int, int]]:
 
 
 def _scale(image: Image.Image, data: bytes, side: int | None) -> None:
-    """Have a large photo decoded at a fraction of its size."""
+    """Have a large photo decoded at a fraction of its size; a JPEG that is scaled stays so."""
     if side is None:
         return
     if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):

@@ -13,6 +13,7 @@ MAX_SCANS = 100  # as in libtiff; a progressive JPEG has about ten
 MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd7])")
 START, END, SCAN = 0xD8, 0xD9, 0xDA
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # 0xF7: JPEG-LS
+PROGRESSIVE = frozenset({0xC2, 0xCA})
 ARITHMETIC = frozenset({0xC9, 0xCA})
 READ = frozenset({0xC0, 0xC1, 0xC2}) | ARITHMETIC  # by libjpeg, in its usual build
 
@@ -65,4 +66,18 @@ def has_too_many_scans(jpeg: bytes) -> bool:
         scans += segment.kind == SCAN
         if scans > MAX_SCANS:
             return True
+    return False
+
+
+def is_streamed(jpeg: bytes) -> bool:
+    """Whether a JPEG is decoded row by row, so that only the rows that are kept take memory.
+
+    Of a progressive one, or one with a scan for each colour, the decoder holds all coefficients.
+    """
+    kind, components = 0, 0
+    for segment in segments(jpeg):
+        if segment.kind in FRAMES and len(segment.body) >= 6:
+            kind, components = segment.kind, segment.body[5]
+        elif segment.kind == SCAN:
+            return kind in READ - PROGRESSIVE and segment.body[:1] == bytes([components])
     return False

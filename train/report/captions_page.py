@@ -156,7 +156,7 @@ def _cards(entries: Sequence[Entry]) -> list[_Card]:
 
 def _picture(photo: Path) -> str | None:
     try:
-        pixels = shrink(decode(photo.read_bytes()), PHOTO_SIDE)
+        pixels = shrink(decode(photo.read_bytes(), side=PHOTO_SIDE), PHOTO_SIDE)
     except (BadImage, OSError):
         return None
     jpeg = io.BytesIO()

@@ -72,6 +72,7 @@ JPEGS: dict[str, Callable[[], bytes]] = {
     "JPEG, 99 scans of 49 million pixels": lambda: scans(99, SIDE),
     "JPEG, 100,000 scans": lambda: scans(100_000, 64),
     "JPEG, truncated": lambda: truncated(JPEG),
+    "JPEG that claims 900 million pixels": lambda: claiming("JPEG", 30_000),
     "JPEG, megabytes of EXIF": lambda: segments(0xE1, b"Exif\0\0" + bytes(65_000), 250),
     "JPEG, a million EXIF segments": lambda: segments(
         0xE1, b"Exif\0\0II*\0\x08\0\0\0\0\0", 1_000_000
@@ -303,6 +304,7 @@ READABLE = frozenset(
         "JPEG, CMYK with Adobe's marker and no colours",
         "JPEG, arithmetic coding claimed",
         "JPEG, megabytes of restart markers",
+        "JPEG that claims 900 million pixels",
         "JP2 that claims 49 million pixels",
         "JP2, profile of a lying length",
         "JP2, small tiles for 49 million pixels",
