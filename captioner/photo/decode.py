@@ -70,6 +70,8 @@ def check_file(data: bytes, limits: Limits) -> None:
 def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> Pixels:
     """Decode a photo: its first frame, turned upright, with white where it is transparent.
 
+    A JPEG that lacks its end marker is read if nearly all of its pixels are there.
+
     Args:
         data: a whole file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000, and HEIC with
             `pillow-heif`.
@@ -90,8 +92,7 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
         with _open(data) as image:
             _check_pixels(image, data, limits, side)
             _scale(image, data, side)
-            image.load()
-            return _pixels(image)
+            return _pixels(_load(image, data, side))
     except BadImage:
         raise
     except MemoryError as error:
@@ -172,6 +173,26 @@ def _scale(image: Image.Image, data: bytes, side: int | None) -> None:
         image.reduce = max(0, min(halvings, jpeg2000.halvings(data)))
     else:
         image.draft(None, (2 * side, 2 * side))
+
+
+def _load(image: Image.Image, data: bytes, side: int | None) -> Image.Image:
+    """Decode a picture, or the file again with an end if it is a JPEG that lacks only that."""
+    try:
+        image.load()
+    except OSError:
+        ends = jpeg.ended(data) if image.format in JPEGS else None
+        if ends is None:
+            raise
+        picture, noisy = (_open(end) for end in ends)
+        row_height, height = jpeg.row_height(data), picture.height
+        for each in (picture, noisy):
+            if jpeg.is_streamed(data):  # scaling hides what the scans after the first ones add
+                _scale(each, data, side)
+            each.load()
+        if jpeg.missing(picture, noisy, row_height * picture.height // height) > jpeg.MAX_MISSING:
+            raise
+        return picture
+    return image
 
 
 def _pixels(image: Image.Image) -> Pixels:

@@ -72,7 +72,11 @@ JPEGS: dict[str, Callable[[], bytes]] = {
     "JPEG, 99 scans of 49 million pixels": lambda: scans(99, SIDE),
     "JPEG, 100,000 scans": lambda: scans(100_000, 64),
     "JPEG, truncated": lambda: truncated(JPEG),
+    "JPEG of 49 million pixels without an end": lambda: saved(plain(), "JPEG")[:-2],
+    "JPEG, progressive, 49 million pixels claimed without an end": lambda: scans(9, SIDE)[:-2],
     "JPEG that claims 900 million pixels": lambda: claiming("JPEG", 30_000),
+    "JPEG without an end, 900 million pixels claimed": lambda: claiming("JPEG", 30_000)[:-2],
+    "JPEG, 100,000 scans without an end": lambda: scans(100_000, 64)[:-2],
     "JPEG, megabytes of EXIF": lambda: segments(0xE1, b"Exif\0\0" + bytes(65_000), 250),
     "JPEG, a million EXIF segments": lambda: segments(
         0xE1, b"Exif\0\0II*\0\x08\0\0\0\0\0", 1_000_000
@@ -304,6 +308,7 @@ READABLE = frozenset(
         "JPEG, CMYK with Adobe's marker and no colours",
         "JPEG, arithmetic coding claimed",
         "JPEG, megabytes of restart markers",
+        "JPEG, progressive, 49 million pixels claimed without an end",
         "JPEG that claims 900 million pixels",
         "JP2 that claims 49 million pixels",
         "JP2, profile of a lying length",

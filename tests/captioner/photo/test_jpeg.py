@@ -1,19 +1,124 @@
-"""A JPEG that is decoded row by row may be vast."""
+"""A JPEG that lacks only its end is read, and one that is decoded row by row may be vast."""
 
+import random
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 from PIL import Image
 
 from captioner.errors import BadImage
+from captioner.photo import jpeg
 from captioner.photo.decode import Limits, decode
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox
 from tests.captioner.photo.test_decode import colours, refusal
-from tests.pictures import BLACK, LEFT, RIGHT, claiming, halves, saved
+from tests.pictures import BLACK, LEFT, RIGHT, claiming, exif, halves, saved
+
+END = b"\xff\xd9"
+FILM = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + random.Random(1).randbytes(20_000)
+
+
+def photo(width: int = 320, height: int = 480) -> Image.Image:
+    coarse = np.random.default_rng(0).integers(0, 256, (height // 16, width // 16, 3), np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+KINDS: dict[str, Callable[[], bytes]] = {
+    "baseline": lambda: saved(photo(), "JPEG"),
+    "progressive": lambda: saved(photo(), "JPEG", progressive=True),
+    "grey": lambda: saved(photo().convert("L"), "JPEG"),
+    "CMYK": lambda: saved(photo().convert("CMYK"), "JPEG"),
+    "with restart markers": lambda: saved(photo(), "JPEG", restart_marker_blocks=3),
+    "progressive with restart markers": lambda: saved(
+        photo(), "JPEG", progressive=True, restart_marker_rows=1
+    ),
+    "of one colour": lambda: saved(Image.new("RGB", (320, 480), (128, 128, 128)), "JPEG"),
+    "progressive, of one colour": lambda: saved(
+        Image.new("RGB", (320, 480), LEFT), "JPEG", progressive=True
+    ),
+    "MPO": lambda: saved(photo(), "MPO", save_all=True, append_images=[photo()]),
+}
+
+
+def first_picture(data: bytes) -> bytes:
+    """Return a file up to the end marker of its first picture, which is left out."""
+    end = next(part.place for part in jpeg.segments(data) if part.kind == jpeg.END)
+    return data[:end]
+
+
+def cut(data: bytes, share: float) -> bytes:
+    """Leave out a share of the bytes of a picture's last scan."""
+    data = first_picture(data)
+    last = [part.place for part in jpeg.segments(data) if part.kind == jpeg.SCAN][-1]
+    return data[: len(data) - max(1, round(share * (len(data) - last)))]
+
+
+@pytest.mark.parametrize("behind", [b"", b"\xff", bytes(512), FILM], ids=["", "half", "0", "film"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_jpeg_without_its_end_marker_is_read_whole(kind: str, behind: bytes) -> None:
+    data = KINDS[kind]()
+    assert np.array_equal(decode(first_picture(data) + behind), decode(data))
+
+
+@pytest.mark.parametrize("kind", ["baseline", "progressive"])
+def test_another_picture_behind_one_without_an_end_marker_does_no_harm(kind: str) -> None:
+    data = KINDS[kind]()
+    other = saved(halves(), "JPEG", progressive=True)
+    assert np.array_equal(decode(first_picture(data) + other), decode(data))
+
+
+@pytest.mark.parametrize("behind", [b"", bytes(64)], ids=["", "0"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "one colour" not in kind])
+def test_a_jpeg_that_lacks_a_hundredth_is_read_and_one_that_lacks_more_is_not(
+    kind: str, behind: bytes
+) -> None:
+    data = KINDS[kind]()
+    whole, found = decode(data).astype(int), decode(cut(data, 0.005) + behind)
+    assert np.abs(whole - found)[:460].max() == 0
+    for share in (0.05, 0.2, 0.6, 0.97):
+        assert refusal(cut(data, share) + behind).kind == "damaged", share
+
+
+def test_a_progressive_jpeg_that_lacks_a_whole_scan_is_refused() -> None:
+    data = KINDS["progressive"]()
+    last = [part.place for part in jpeg.segments(data) if part.kind == jpeg.SCAN][-1]
+    assert refusal(data[:last]).kind == "damaged"
+    assert refusal(data[: last + 6]).kind == "damaged"
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_cut_jpeg_is_refused_at_every_scale(progressive: bool) -> None:
+    data = saved(photo(1600, 1200), "JPEG", progressive=progressive)
+    for side in (32, 64, 128):
+        with pytest.raises(BadImage, match="damaged"):
+            decode(cut(data, 0.1), side=side)
+
+
+def test_an_end_in_the_middle_of_the_pixels_does_not_hide_what_is_missing() -> None:
+    data = KINDS["baseline"]()
+    middle = len(data) * 2 // 3
+    assert refusal(data[:middle] + b"\xff\xd8" + data[middle:]).kind == "damaged"
+
+
+def test_a_jpeg_without_its_end_marker_is_turned_and_scaled_like_any_other() -> None:
+    data = saved(photo(1600, 1200), "JPEG", exif=exif(6))
+    assert np.array_equal(decode(data[:-2], side=100), decode(data, side=100))
+    assert decode(data[:-2], side=100).shape == (400, 300, 3)
+
+
+async def test_the_sandbox_reads_a_jpeg_without_its_end_marker() -> None:
+    async with Sandbox(workers=1) as sandbox:
+        found = await sandbox.squeeze(saved(halves(), "JPEG", quality=95)[:-2], 32)
+    assert_left_and_right(found.pixels)
 
 
 def assert_left_and_right(pixels: Pixels) -> None:
     for found, wanted in zip(colours(pixels), (LEFT, RIGHT), strict=True):
         assert found == pytest.approx(list(wanted), abs=6)
+
+
+# Vast photos
 
 
 FEW = Limits(max_pixels=100_000)
