@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
 
 from captioner.errors import BadImage
-from captioner.photo import jpeg, jpeg2000, variants
+from captioner.photo import colour, jpeg, jpeg2000, variants
 from captioner.photo.preprocessing import Pixels
 
 try:
@@ -34,6 +34,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 # Pillow's JPEG reader also opens a camera's MPO, which holds a second picture after the first.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", *HEIF_FORMATS)
 JPEGS = frozenset({"JPEG", "MPO"})
+REDUCED = frozenset({"L", "RGB", "RGBA", "CMYK"})  # modes in which pixels have a mean
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
@@ -68,7 +69,7 @@ def check_file(data: bytes, limits: Limits) -> None:
 
 
 def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> Pixels:
-    """Decode a photo: its first frame, turned upright, with white where it is transparent.
+    """Decode a photo to sRGB: its first frame, turned upright, with white where it is transparent.
 
     A JPEG that lacks its end marker is read if nearly all of its pixels are there.
 
@@ -92,7 +93,7 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
         with _open(data) as image:
             _check_pixels(image, data, limits, side)
             _scale(image, data, side)
-            return _pixels(_load(image, data, side))
+            return _pixels(_load(image, data, side), data, side)
     except BadImage:
         raise
     except MemoryError as error:
@@ -195,15 +196,29 @@ def _load(image: Image.Image, data: bytes, side: int | None) -> Image.Image:
     return image
 
 
-def _pixels(image: Image.Image) -> Pixels:
+def _pixels(image: Image.Image, data: bytes, side: int | None) -> Pixels:
     with suppress(Exception):  # a photo with unreadable EXIF data is still a photo
         ImageOps.exif_transpose(image, in_place=True)
-    return np.array(_to_rgb(image))
+    profile = image.info.get("icc_profile")
+    if image.format == "JPEG2000":
+        profile = jpeg2000.profile(data)
+    if profile and side is not None:  # converting takes far longer than scaling
+        image = _reduced(image, side)
+    return np.array(_to_rgb(image, profile))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _reduced(image: Image.Image, side: int) -> Image.Image:
+    factor = min(image.size) // (2 * side)
+    if factor < 2 or image.mode not in REDUCED or "transparency" in image.info:
+        return image
+    return Image.Image.reduce(image, factor)  # the files of JPEG 2000 have another `reduce`
+
+
+def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = _to_8_bits(image)
+    if profile:
+        image = colour.to_srgb(image, profile)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")

@@ -1,9 +1,10 @@
-"""What Pillow does not read of a JPEG 2000: how far it can be scaled, and its components."""
+"""What Pillow does not read of a JPEG 2000: how far it can be scaled, and its colour profile."""
 
 import struct
 
 SIZES, CODING = b"\xff\x51", b"\xff\x52"  # markers of ISO/IEC 15444-1, annex A
 NEAR = 2**16  # bytes in which the main header begins; metadata comes later
+PROFILE = 2  # the method of a `colr` box that holds a profile
 
 
 def halvings(data: bytes) -> int:
@@ -21,3 +22,12 @@ def components(data: bytes) -> int:
         return 0
     (count,) = struct.unpack_from(">H", data, sizes + 40)
     return int(count)
+
+
+def profile(data: bytes) -> bytes | None:
+    """Return the colour profile of a JP2 file, or None."""
+    place = data.find(b"colr" + bytes([PROFILE]), 0, NEAR)
+    if place < 4:
+        return None
+    (length,) = struct.unpack_from(">I", data, place - 4)
+    return bytes(data[place + 7 : place - 4 + length])

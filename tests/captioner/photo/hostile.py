@@ -13,6 +13,7 @@ from PIL import Image
 from tests.captioner.photo.hostile_boxes import AVIFS, HEICS
 from tests.captioner.photo.hostile_jpeg2000 import JPEG2000S
 from tests.captioner.photo.hostile_tiff import TIFFS
+from tests.captioner.photo.profiles import DISPLAY_P3, ink_profile, rgb_profile
 from tests.pictures import (
     SIDE,
     VALID,
@@ -30,6 +31,7 @@ from tests.pictures import (
 MANY = 3000
 BOMB = zlib.compress(bytes(5 * 10**7))
 
+P3, INKS = rgb_profile(DISPLAY_P3), ink_profile((77, 168, 150))
 JPEG, PROGRESSIVE, PNG, WEBP, GIF, BMP = (
     VALID[name] for name in ("JPEG", "progressive JPEG", "PNG", "WEBP", "GIF", "BMP")
 )
@@ -77,6 +79,22 @@ JPEGS: dict[str, Callable[[], bytes]] = {
     "JPEG that claims 900 million pixels": lambda: claiming("JPEG", 30_000),
     "JPEG without an end, 900 million pixels claimed": lambda: claiming("JPEG", 30_000)[:-2],
     "JPEG, 100,000 scans without an end": lambda: scans(100_000, 64)[:-2],
+    "JPEG, a profile of 8 MB": lambda: saved(
+        halves(), "JPEG", icc_profile=P3.ljust(8 * 2**20, b"\0")
+    ),
+    "JPEG, a profile with a lying number of tags": lambda: saved(
+        halves(), "JPEG", icc_profile=patched(P3, 128, ">I", 2**32 - 1)
+    ),
+    "JPEG, a profile with a curve of 4 billion values": lambda: saved(
+        halves(),
+        "JPEG",
+        icc_profile=patched(P3, P3.index(b"curv\0") + 8, ">I", 2**32 - 1),
+    ),
+    "JPEG, a profile with a table of 255 channels": lambda: saved(
+        halves(0, 255, "L").convert("CMYK"),
+        "JPEG",
+        icc_profile=patched(INKS, INKS.index(b"mft1") + 8, "BBB", 255, 255, 255),
+    ),
     "JPEG, megabytes of EXIF": lambda: segments(0xE1, b"Exif\0\0" + bytes(65_000), 250),
     "JPEG, a million EXIF segments": lambda: segments(
         0xE1, b"Exif\0\0II*\0\x08\0\0\0\0\0", 1_000_000
@@ -310,6 +328,10 @@ READABLE = frozenset(
         "JPEG, megabytes of restart markers",
         "JPEG, progressive, 49 million pixels claimed without an end",
         "JPEG that claims 900 million pixels",
+        "JPEG, a profile of 8 MB",
+        "JPEG, a profile with a lying number of tags",
+        "JPEG, a profile with a curve of 4 billion values",
+        "JPEG, a profile with a table of 255 channels",
         "JP2 that claims 49 million pixels",
         "JP2, profile of a lying length",
         "JP2, small tiles for 49 million pixels",
