@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
 
 from captioner.errors import BadImage
-from captioner.photo import colour, jpeg, jpeg2000, variants
+from captioner.photo import animation, colour, jpeg, jpeg2000, variants
 from captioner.photo.preprocessing import Pixels
 
 try:
@@ -69,9 +69,10 @@ def check_file(data: bytes, limits: Limits) -> None:
 
 
 def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> Pixels:
-    """Decode a photo to sRGB: its first frame, turned upright, with white where it is transparent.
+    """Decode a photo to sRGB: turned upright, with white where it is transparent.
 
-    A JPEG that lacks its end marker is read if nearly all of its pixels are there.
+    Of an animation that begins with a frame of one colour, a later frame is decoded. A JPEG that
+    lacks its end marker is read if nearly all of its pixels are there.
 
     Args:
         data: a whole file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000, and HEIC with
@@ -93,7 +94,11 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
         with _open(data) as image:
             _check_pixels(image, data, limits, side)
             _scale(image, data, side)
-            return _pixels(_load(image, data, side), data, side)
+            pixels = _pixels(_load(image, data, side), data, side)
+            animated = image.format in animation.FORMATS
+        if animated and animation.spread(pixels) < animation.BLANK:
+            return _later(pixels, data, limits)
+        return pixels
     except BadImage:
         raise
     except MemoryError as error:
@@ -194,6 +199,16 @@ def _load(image: Image.Image, data: bytes, side: int | None) -> Image.Image:
             raise
         return picture
     return image
+
+
+def _later(first: Pixels, data: bytes, limits: Limits) -> Pixels:
+    with _open(data) as image:
+
+        def pixels(frame: Image.Image) -> Pixels:
+            _check_pixels(frame, data, limits, None)  # a frame of a GIF may be larger than others
+            return _pixels(frame.copy(), data, None)
+
+        return animation.clearest(first, image, pixels, limits.max_pixels)
 
 
 def _pixels(image: Image.Image, data: bytes, side: int | None) -> Pixels:
