@@ -33,7 +33,7 @@ def test_the_first_frame_with_content_is_read(format_: str) -> None:
 @pytest.mark.parametrize("format_", ANIMATED)
 def test_a_photo_that_fades_in_is_read_when_it_is_clear(format_: str) -> None:
     found = decode(animated(format_, *fading_in(24)))
-    assert animation.spread(found) >= animation.CLEAR
+    assert animation.spread(found) > 60  # of 170 in the last frame
 
 
 @pytest.mark.parametrize("format_", ["PNG", "WEBP"])

@@ -1,6 +1,7 @@
 """A JPEG that lacks only its end is read, and one that is decoded row by row may be vast."""
 
 import random
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -93,6 +94,20 @@ def test_a_cut_jpeg_is_refused_at_every_scale(progressive: bool) -> None:
     for side in (32, 64, 128):
         with pytest.raises(BadImage, match="damaged"):
             decode(cut(data, 0.1), side=side)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_cut_at_a_restart_marker_is_refused(progressive: bool) -> None:
+    # From there on the decoder waits for the next marker, and passes over all else.
+    data = saved(photo(), "JPEG", progressive=progressive, restart_marker_rows=1)
+    last = [part.place for part in jpeg.segments(data) if part.kind == jpeg.SCAN][-1]
+    markers = [
+        mark.start() for mark in re.finditer(rb"\xff[\xd0-\xd7]", data) if mark.start() > last
+    ]
+    assert len(markers) > 8
+    for place in markers[:-1]:
+        assert refusal(data[:place]).kind == "damaged"
+        assert refusal(data[: place + 2]).kind == "damaged"
 
 
 def test_an_end_in_the_middle_of_the_pixels_does_not_hide_what_is_missing() -> None:
