@@ -15,7 +15,7 @@ FORMATS = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
 LAST = 64
 BLANK = 16  # the spread of a frame of almost one colour
 CLEAR = 64  # the spread of a frame that has surely faded in
-SAMPLES = 128  # rows and columns that `spread` looks at
+SAMPLES = 64  # rows and columns that `spread` looks at
 
 
 def spread(pixels: Pixels) -> float:
