@@ -25,6 +25,7 @@ SLOW = {
     "HEIC of many pictures",
     "HEIC, a grid larger than it says",
     "JPEG, megabytes of EXIF",
+    "JPEG, progressive, 49 million pixels claimed without an end",
     "PNG, interlaced, 49 million pixels",
     "TIFF of one bit, 49 million pixels",
     "TIFF, fax of ones",
