@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 import structlog
 
-from bot import metrics, replies, wording
+from bot import metrics, replies
 from bot.platforms import Platform
+from bot.wording import take_apart
 from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
 from captioner.explain import draw_attention
@@ -19,6 +20,7 @@ from captioner.options import ANOTHER
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 from captioner.vocabulary import tokenize
+from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -93,13 +95,13 @@ class Answers:
             shown: the text that is shown now.
         """
         # The words of doubt say nothing about the photo.
-        known = set(tokenize(wording.take_apart(shown).caption))
+        known = set(tokenize(take_apart(shown).caption))
 
         async def choose(photo: bytes, caption: Caption) -> Answer:
             samples = (caption, *caption.alternatives)
             for choice in sorted(samples, key=lambda one: one.confidence, reverse=True):
                 # None if only a name would be said: that is no other caption.
-                words = set(tokenize(wording.worded(choice).caption))
+                words = set(tokenize(worded(choice).caption))
                 if words and len(words - known) >= ANOTHER.difference * len(words):
                     return await _plain(photo, choice)
             return Answer(replies.NOTHING_ELSE, caption)
@@ -117,7 +119,7 @@ class Answers:
             words = [word.text for word in caption.words]
             pixels = await self.pixels(photo)
             sheet = await asyncio.to_thread(_draw, pixels, words, np.stack(maps))
-            said = wording.worded(caption).caption
+            said = worded(caption).caption
             text = replies.LOOKED if said else replies.LOOKED_UNSAID
             return Answer(text, caption, picture=sheet)
 
@@ -169,7 +171,7 @@ def _stages(answer: Answer) -> Mapping[str, float]:
 
 
 async def _plain(photo: bytes, caption: Caption) -> Answer:
-    return Answer(wording.worded(caption).text, caption)
+    return Answer(worded(caption).text, caption)
 
 
 def _draw(photo: Pixels, words: Sequence[str], maps: Floats) -> bytes:

@@ -137,17 +137,6 @@ NAMES_NOTICE = (
     "changed in November 2026 (rounded to 8 bits and calibrated), under the Apache License 2.0."
 )
 
-# After a caption, in brackets.
-NOT_SURE = "Not sure."
-MAYBE = "Not sure; maybe {name}."
-ONLY_A_GUESS = "Only a guess."
-# Instead of a caption, or before one.
-LOOKS_LIKE = "It looks like {name}."
-PERHAPS = "Perhaps: {caption}"
-# Before the captions of version 0.2; the buttons under those messages still work.
-FORMER_GUESS = "This is unlike the photos that I learned from, so I can only guess: "
-FORMER_DOUBT = "I am not sure, but perhaps: "
-
 
 def album(answers: Sequence[str], left_out: int = 0) -> str:
     """Number the answers for several pictures, and add how many pictures were left out."""

@@ -1,104 +1,21 @@
-"""How the bot words a caption: what is likeliest comes first, and the doubt after it, briefly.
-
-`worded` decides what is said, `Said.text` says it, and `take_apart` reads it from a message again.
-"""
+"""What a message of the bot said about its photo, read from the text that people see under it."""
 
 import re
-from dataclasses import dataclass
-from typing import Literal
 
-from bot import replies
-from captioner import Caption
-from captioner.confidence import UNSURE
-from captioner.result import NamedObject
-from captioner.vocabulary import tokenize
-
-Doubt = Literal["unsure", "guess"] | None
-
-ANIMAL = "an animal"
-# Behind a caption these say nothing.
-VAGUE = {"a building", "a landscape", "a vehicle", "an animal", "clothes", "food", "furniture"}
-# Below, a caption is wrong nine times in ten. Above, a thing that it has no word for may be a small
-# part of what it describes: a ball, a street sign.
-HOPELESS = 0.1
-# Captions have other words than names for some things.
-SAME = {
-    "airplane": "plane",
-    "bike": "bicycle",
-    "couch": "sofa",
-    "kitten": "cat",
-    "puppie": "dog",
-    "puppy": "dog",
-}
-# One of these words after a caption's first ends what may be its subject.
-AFTER_SUBJECT = frozenset(
-    tokenize(
-        "a an the his her its their is are was were in on at of by with near from to into over "
-        "under behind through"
-    )
+from captioner.wording import (
+    LOOKS_LIKE,
+    MAYBE,
+    NOT_SURE,
+    ONLY_A_GUESS,
+    PERHAPS,
+    Doubt,
+    Said,
+    capital,
 )
 
-
-@dataclass(frozen=True)
-class Said:
-    """What is said about one photo, in its parts."""
-
-    caption: str = ""  # the model's sentence; empty if only the name is said
-    name: str = ""  # of what the photo shows, with its article; empty if no name is said
-    doubt: Doubt = None  # about the caption
-
-    @property
-    def sentence(self) -> str:
-        """What is said first."""
-        named = self.name and self.doubt != "unsure"
-        return replies.LOOKS_LIKE.format(name=self.name) if named else self.caption
-
-    @property
-    def aside(self) -> str:
-        """The doubt that is said after the sentence; empty if there is none."""
-        if self.doubt == "unsure":
-            return replies.MAYBE.format(name=self.name) if self.name else replies.NOT_SURE
-        if self.doubt == "guess":
-            return _perhaps(self.caption) if self.name else replies.ONLY_A_GUESS
-        return ""
-
-    @property
-    def text(self) -> str:
-        """All of it, as in a chat."""
-        if self.doubt is None:
-            return self.sentence
-        in_brackets = self.sentence == self.caption
-        return f"{self.sentence} {f'({self.aside})' if in_brackets else self.aside}"
-
-    @property
-    def alt_text(self) -> str:
-        """What describes the photo to those who do not see it: without doubt."""
-        return f"{_capital(self.name)}." if self.name and not self.caption else self.caption
-
-
-def worded(caption: Caption) -> Said:
-    """Decide what to say about a photo.
-
-    On photos of single things names are right four times in five; captions with names are more
-    likely wrong than right. So a name replaces a caption that has no word for it, if it is an
-    animal's or the caption is hopeless. Where the photo is out of distribution, it also replaces a
-    caption that begins with something else.
-    """
-    unsure, unlike = caption.confidence < UNSURE, caption.out_of_distribution
-    if not caption.objects:
-        return Said(caption.text, doubt="guess" if unlike else "unsure" if unsure else None)
-    named, words = caption.objects[0], tokenize(caption.text)
-    nouns = _nouns(named)
-    found = [index for index, word in enumerate(words) if _common(word) in nouns]
-    if unlike:
-        is_subject = len(found) == 1 and AFTER_SUBJECT.isdisjoint(words[1 : found[0]])
-        return Said(caption.text, named.name, "guess") if is_subject else Said(name=named.name)
-    if not found and (ANIMAL in named.kinds or caption.confidence < HOPELESS):
-        return Said(name=named.name)
-    if found and not unsure:
-        return Said(caption.text)  # the name agrees with it
-    adds = named.name not in VAGUE and not _says(words, named.name)
-    return Said(caption.text, named.name if adds else "", "unsure" if adds or unsure else None)
+# Before the captions of version 0.2; the buttons under those messages still work.
+FORMER_GUESS = "This is unlike the photos that I learned from, so I can only guess: "
+FORMER_DOUBT = "I am not sure, but perhaps: "
 
 
 def take_apart(text: str) -> Said:
@@ -106,7 +23,7 @@ def take_apart(text: str) -> Said:
     for pattern, doubt in _PATTERNS:
         if found := pattern.fullmatch(text):
             parts = found.groupdict(default="")
-            return Said(_capital(parts.get("caption", "")), parts.get("name", ""), doubt)
+            return Said(capital(parts.get("caption", "")), parts.get("name", ""), doubt)
     return Said(text)
 
 
@@ -118,36 +35,11 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 _PATTERNS: tuple[tuple[re.Pattern[str], Doubt], ...] = (
-    (_pattern(f"{replies.LOOKS_LIKE} {replies.PERHAPS}"), "guess"),
-    (_pattern(replies.LOOKS_LIKE), None),
-    (_pattern(f"{{caption}} ({replies.MAYBE})"), "unsure"),
-    (_pattern(f"{{caption}} ({replies.NOT_SURE})"), "unsure"),
-    (_pattern(f"{{caption}} ({replies.ONLY_A_GUESS})"), "guess"),
-    (_pattern(f"{replies.FORMER_GUESS}{{caption}}"), "guess"),
-    (_pattern(f"{replies.FORMER_DOUBT}{{caption}}"), "unsure"),
+    (_pattern(f"{LOOKS_LIKE} {PERHAPS}"), "guess"),
+    (_pattern(LOOKS_LIKE), None),
+    (_pattern(f"{{caption}} ({MAYBE})"), "unsure"),
+    (_pattern(f"{{caption}} ({NOT_SURE})"), "unsure"),
+    (_pattern(f"{{caption}} ({ONLY_A_GUESS})"), "guess"),
+    (_pattern(f"{FORMER_GUESS}{{caption}}"), "guess"),
+    (_pattern(f"{FORMER_DOUBT}{{caption}}"), "unsure"),
 )
-
-
-def _nouns(named: NamedObject) -> frozenset[str]:
-    """Return the words that a caption may have for a thing: a golden retriever is a dog."""
-    parts = re.split(" or | and ", " or ".join((named.name, *named.kinds)))
-    # "A bird of prey" is a bird; of other names the last word is the noun.
-    return frozenset(_common(tokenize(re.split(" of | on ", part)[0])[-1]) for part in parts)
-
-
-def _says(words: list[str], name: str) -> bool:
-    """Return whether a caption already has every word of a name."""
-    return {_common(word) for word in tokenize(name)} - {"a", "an"} <= set(map(_common, words))
-
-
-def _common(word: str) -> str:
-    singular = word.removesuffix("s")
-    return SAME.get(singular, singular)
-
-
-def _perhaps(sentence: str) -> str:
-    return replies.PERHAPS.format(caption=f"{sentence[:1].lower()}{sentence[1:]}")
-
-
-def _capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"

@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field, ValidationError
 from bot import metrics, replies
 from bot.answers import Answer, Answers, Problem
 from bot.settings import Settings
-from bot.wording import worded
 from captioner import Busy, Caption
+from captioner.wording import worded
 
 CHUNK = 2**16
 FORM_ROOM = 2**14  # bytes of a form besides its photo: boundaries and headers

@@ -14,9 +14,10 @@ from prometheus_client import REGISTRY
 from bot import replies
 from bot.answers import Answers, CaptionPhoto
 from bot.platforms import WEB
-from bot.wording import take_apart, worded
+from bot.wording import take_apart
 from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.result import NamedObject, Word
+from captioner.wording import worded
 from tests.conftest import Trained, failing, on_cpu, photo_bytes, pixels
 
 SURE = Caption("A dog runs.", -0.1, 0.9, (Word("a", -0.1, None),))

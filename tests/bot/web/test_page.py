@@ -38,6 +38,7 @@ from captioner import Busy, Caption, Captioner, Options
 from captioner.photo.decode import decode
 from captioner.result import NamedObject, Word
 from captioner.runtime.protocols import Floats
+from captioner.wording import NOT_SURE
 from tests.bot.web.server import OPEN, serving, web_chat
 from tests.conftest import photo_bytes
 
@@ -558,7 +559,7 @@ async def test_alt_text_and_caption_are_copied(browser: Browser) -> None:
 
     async with opened(browser, caption) as page:
         await choose(page, photo(1))
-        doubtful = f"{DOG.text} ({replies.NOT_SURE})"
+        doubtful = f"{DOG.text} ({NOT_SURE})"
         for button, text in ((replies.ALT_TEXT, DOG.text), ("Copy", doubtful)):
             await page.get_by_role("button", name=button, exact=True).click()
             await expect(page.locator(".note")).to_contain_text(text)
