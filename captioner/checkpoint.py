@@ -10,6 +10,8 @@ PyTorch is imported only where its tensors are: an exported network carries the 
 import dataclasses
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -85,12 +87,25 @@ def check_path(path: Path) -> None:
     """Refuse a path that cannot be a checkpoint's, before any file is opened.
 
     Raises:
-        CheckpointError: it is a directory's, or an exported network's.
+        CheckpointError: it is no file's, or an exported network's.
     """
-    if path.is_dir():
-        raise CheckpointError(path, "it is a directory, not a file")
+    _check_file(path)
     if path.name.endswith(EXPORTED):
         raise CheckpointError(path, "it is an export; name the checkpoint that it was made from")
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no file; opening a pipe, for example, could wait for ever."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError as error:
+        raise CheckpointError(path, "there is no such file") from error
+    except OSError as error:
+        raise CheckpointError(path, error.strerror or str(error)) from error
+    if stat.S_ISDIR(mode):
+        raise CheckpointError(path, "it is a directory, not a file")
+    if not stat.S_ISREG(mode):
+        raise CheckpointError(path, "it is not a file")
 
 
 def digest(checkpoint: Path) -> str:
@@ -164,14 +179,11 @@ def read(path: Path, framework: Literal["pt", "np"]) -> tuple[dict[str, str], di
     Raises:
         CheckpointError: the file is missing or damaged.
     """
-    if path.is_dir():
-        raise CheckpointError(path, "it is a directory, not a file")
+    _check_file(path)
     try:
         with safe_open(path, framework=framework) as file:
             header = file.metadata() or {}
             return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise CheckpointError(path, "there is no such file") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(path, f"damaged, or not a safetensors file ({error})") from error
 

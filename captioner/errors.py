@@ -58,6 +58,13 @@ _BUSY: Mapping[BusyKind, str] = {
     "full": "Too many photos are waiting; try again in {seconds:.0f} s.",
     "stopping": "The captioner is stopping; try again in {seconds:.0f} s.",
 }
+# Of the command line.
+NO_PICTURES = "This folder has no pictures."
+NO_FILE = "This is not a file."
+CLOSED_INPUT = "Standard input is closed."
+UNEXPECTED = "Something went wrong in this program, not with the photo: {error}."
+SEE = "{sentence} See {option}."
+
 RESTART_SECONDS = 60.0  # by then a service manager has usually started a new process
 
 
@@ -99,3 +106,17 @@ class Busy(RuntimeError):
     def __str__(self) -> str:
         """Return a sentence for the command line."""
         return _BUSY[self.kind].format(seconds=self.retry_after)
+
+
+def more_than(limit: int) -> str:
+    """Return the sentence for a stream with more bytes than the limit, read only so far."""
+    return f"The file is too large: more than {limit / 2**20:g} MB, which is the limit."
+
+
+def _megabytes(size: int, limit: int) -> tuple[str, str]:
+    """Return both with as many decimals as tell them apart."""
+    for decimals in range(1, 7):
+        shown = f"{size / 2**20:.{decimals}f}", f"{limit / 2**20:.{decimals}f}"
+        if shown[0] != shown[1]:
+            break
+    return shown

@@ -4,12 +4,14 @@ The maps are the attention weights of Show, Attend and Tell (Xu et al., 2015), f
 """
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from captioner.files import unwritable
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 
@@ -32,13 +34,14 @@ _WARMTH = 0.16
 
 
 def file_problem(path: Path) -> str | None:
-    """Return why no sheet can be written to a path, which its name shows; None if one can."""
-    if path.is_dir():
+    """Return why no sheet can be written to a path; None if one can."""
+    if os.path.isdir(path):
         return "is a folder; name a file in it, such as explained.png"
     # Registers the formats that Pillow knows, by their suffixes.
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
         return "does not end like a picture that can be written, such as explained.png"
-    return None
+    problem = unwritable(path)
+    return problem and f"cannot be written: {problem}"
 
 
 def draw_attention(photo: Pixels, words: Sequence[str], attention: Floats) -> Image.Image:

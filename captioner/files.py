@@ -8,17 +8,26 @@ from pathlib import Path
 
 def unwritable(path: Path) -> str | None:
     """Return why a file cannot be written, else None; to know it before hours of work."""
-    if path.is_dir():
+    # `Path.is_dir` would raise where a name is too long.
+    if os.path.isdir(path):
         return "it is a folder"
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         return f"there is no folder {path.parent}"
-    return None if os.access(path.parent, os.W_OK) else f"no permission to write in {path.parent}"
+    if not os.access(path.parent, os.W_OK):
+        return f"no permission to write in {path.parent}"
+    try:
+        os.lstat(_part(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path that replaces `path` if the block succeeds, and is removed if it fails."""
-    part = path.with_name(path.name + ".part")
+    part = _part(path)
     try:
         yield part
         os.replace(part, path)
@@ -27,3 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             part.unlink()
         raise
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")

@@ -1,6 +1,9 @@
 """What a command does on Ctrl-C, which is not an error of the program."""
 
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 INTERRUPTED = 130  # the exit status of a command that SIGINT ended, as shells report it
 
@@ -11,3 +14,23 @@ def run(main: Callable[[], int]) -> int:
         return main()
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def end_at_once() -> None:
+    """From here on let Ctrl-C end the process, which must have nothing to finish, at once."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else a shell ignores it
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process at once within the block, such as one of imports.
+
+    Libraries in C may turn a `KeyboardInterrupt` during their import into another error.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    end_at_once()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -17,7 +17,7 @@ PACKAGES = ("bot", "captioner", "train")
 # those on one floor do not know each other.
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "bot": ({"store"}, {"telegram", "discord", "web"}),
-    "captioner": ({"photo"}, {"runtime"}, {"decoding"}, {"export"}),
+    "captioner": ({"photo"}, {"runtime"}, {"decoding"}, {"export", "command_line"}),
     "train": ({"data", "scoring"}, {"report"}, {"fitting"}, {"sweep"}),
 }
 # What is run, and who may import it beside `__main__`; nobody imports `__main__`.
@@ -29,7 +29,7 @@ COMMANDS: dict[str, set[str]] = {
     "train.name": set(),
     "train.evaluate": set(),
     "train.compare": set(),
-    "captioner.captioner": {"captioner.profile"},
+    "captioner.captioner": {"captioner.command_line"},
     "bot.telegram.adapter": set(),
     "bot.discord.adapter": set(),
     "bot.web.adapter": set(),
@@ -44,13 +44,13 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_the_captioner_needs_neither_bot_nor_train() -> None:
-    loaded = modules_after("import captioner, captioner.__main__")
+    loaded = modules_after("import captioner, captioner.command_line.command")
     assert "captioner" in loaded
     assert not loaded & {"bot", "train"}
 
 
 def test_the_captioner_needs_nothing_that_only_training_or_the_bot_does() -> None:
-    loaded = modules_after("import captioner, captioner.__main__")
+    loaded = modules_after("import captioner, captioner.command_line.command")
     assert not loaded & {"accelerate", "matplotlib", "pycocoevalcap", "tensorboard", "tyro"}
     assert not loaded & {"aiohttp", "discord", "prometheus_client", "pydantic", "telegram"}
 

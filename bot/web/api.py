@@ -16,7 +16,7 @@ from bot import metrics, replies
 from bot.answers import Answer, Answers, Problem
 from bot.settings import Settings
 from captioner import Busy, Caption
-from captioner.wording import worded
+from captioner.as_json import as_json
 
 CHUNK = 2**16
 FORM_ROOM = 2**14  # bytes of a form besides its photo: boundaries and headers
@@ -138,23 +138,10 @@ async def _read_form(request: web.Request, limit: int) -> bytes:
 
 
 def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]:
-    said = worded(caption)
-    described = {
-        "caption": caption.text,
-        "text": answer.text,
-        # If there is no other caption, the text says that, and has no doubt at its end.
-        "doubt": said.aside if answer.text == said.text else "",
-        "alt_text": said.alt_text,
-        "confidence": round(caption.confidence, 4),
-        "unfamiliar": caption.out_of_distribution,
-        "objects": [
-            {"name": one.name, "confidence": round(one.confidence, 4)} for one in caption.objects
-        ],
-        "alternatives": [
-            {"caption": other.text, "confidence": round(other.confidence, 4)}
-            for other in caption.alternatives[: query.alternatives]
-        ],
-    }
+    described = as_json(caption)
+    described["alternatives"] = described["alternatives"][: query.alternatives]
+    if answer.text != described["text"]:  # there is no other caption, which is said without doubt
+        described |= {"text": answer.text, "doubt": ""}
     if query.explain == "1":
         described["words"] = [
             {

@@ -4,6 +4,7 @@
 was made from, with two ONNX graphs as bytes, and the checkpoint's metadata.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from captioner.checkpoint import CheckpointError, Metadata, digest, parse, read
+from captioner.checkpoint import CheckpointError, Metadata, check_path, digest, parse, read
 from captioner.cores import cores
 from captioner.runtime import protocols
 from captioner.runtime.protocols import Floats, Ids, Squares
@@ -95,10 +96,11 @@ def load(path: Path, checkpoint: Path | None = None) -> tuple[Metadata, OnnxNetw
         CheckpointError: the file is missing, damaged, not an exported network, or exported from
             another checkpoint.
     """
-    if checkpoint and not checkpoint.is_file():
-        raise CheckpointError(checkpoint, "there is no such file")
-    if checkpoint and not path.exists():
-        raise CheckpointError(path, "there is no such file; python -m captioner export writes it")
+    if checkpoint:
+        check_path(checkpoint)
+        if not os.path.exists(path):
+            reason = "there is no such file; python -m captioner export writes it"
+            raise CheckpointError(path, reason)
     header, tensors = read(path, "np")
     metadata = parse(path, header, tensors, FORMAT)
     if checkpoint and header.get("checkpoint") != digest(checkpoint):

@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import os
 import sys
 from contextlib import suppress
 from importlib.util import find_spec
@@ -47,7 +48,7 @@ def load(path: Path, device: str, runtime: Runtime) -> tuple[Metadata, Runnable[
         return _load_onnx(path)
     if not _has_torch():
         return _load_without_torch(path, device, runtime)
-    if runtime == "auto" and _on_cpu(device) and exported_path(path).exists():
+    if runtime == "auto" and _on_cpu(device) and os.path.exists(exported_path(path)):
         try:
             return _load_onnx(path)
         except CheckpointError as error:
@@ -73,7 +74,7 @@ def _load_without_torch(
         raise UnusableError("runtime", f"'torch' {NEEDS_TORCH}")
     if device not in ("auto", "cpu"):
         raise UnusableError("device", f"{device!r} {NEEDS_TORCH}")
-    if path.is_file() and not exported_path(path).exists():
+    if not os.path.exists(exported_path(path)):
         reason = f"without {exported_path(path).name} in the same folder it {NEEDS_TORCH}"
         raise CheckpointError(path, reason)
     if line := unused_gpu(device, runtime):

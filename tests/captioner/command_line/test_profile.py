@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 
 from captioner import Caption
-from captioner.profile import STAGES, table
+from captioner.command_line.profile import STAGES, table
 from captioner.result import Word
 
 

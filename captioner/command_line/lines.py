@@ -1,0 +1,64 @@
+"""The lines that the command line prints for a photo."""
+
+import json
+import os
+import re
+from base64 import b64encode
+
+from captioner.as_json import as_json
+from captioner.result import Caption
+from captioner.wording import worded
+
+# A line break in a file's name would begin another line, and a terminal obeys others of these.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def plain(name: str, caption: Caption, *, named: bool) -> list[str]:
+    """Return what the bot would say, and the alternatives below it, indented.
+
+    Args:
+        name: of the photo.
+        caption: of the photo.
+        named: whether the name stands before the caption.
+    """
+    text = worded(caption).text
+    first = f"{shown(name)}: {text}" if named else text
+    return [first, *(f"  {other.text}" for other in caption.alternatives)]
+
+
+def json_line(name: str, result: Caption | str, *, escaped: bool) -> str:
+    """Return one JSON object.
+
+    A name that is not text in UTF-8 has "file_bytes" besides: its bytes in base64.
+
+    Args:
+        name: of the photo.
+        result: its caption, or a sentence on what is wrong.
+        escaped: write only ASCII, for an output in another encoding than UTF-8.
+    """
+    fields: dict[str, object] = _name(name)
+    if isinstance(result, str):
+        fields["error"] = result
+    else:
+        fields |= {**as_json(result), "logprob": round(result.logprob, 4)}
+    return json.dumps(fields, ensure_ascii=escaped)
+
+
+def problem(name: str, sentence: str) -> str:
+    """Return the line for standard error."""
+    return f"{shown(name)}: {sentence}"
+
+
+def shown(name: str) -> str:
+    """Return a name with its control characters escaped."""
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", name)
+
+
+def _name(name: str) -> dict[str, object]:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        # Python keeps such bytes as halves of characters, which JSON cannot hold.
+        data = os.fsencode(name)
+        return {"file": data.decode(errors="replace"), "file_bytes": b64encode(data).decode()}
+    return {"file": name}
