@@ -11,6 +11,8 @@ def unwritable(path: Path) -> str | None:
     # `Path.is_dir` would raise where a name is too long.
     if os.path.isdir(path):
         return "it is a folder"
+    if os.path.exists(path) and not os.path.isfile(path):
+        return "it is not a file"  # replacing a device would take it from all programs
     if not os.path.isdir(path.parent):
         return f"there is no folder {path.parent}"
     if not os.access(path.parent, os.W_OK):

@@ -6,8 +6,8 @@ in 8 bits too; see `linear_8_bit`.
 """
 
 import argparse
+import os
 import random
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from safetensors.numpy import save as serialize
 from torch import nn
 
 from captioner import checkpoint
-from captioner.checkpoint import CheckpointError, Metadata, digest, exported_path
+from captioner.checkpoint import CheckpointError, Metadata, check_path, digest, exported_path
 from captioner.decoding.generate import generate
 from captioner.errors import BadImage
 from captioner.export import networks
@@ -26,7 +26,9 @@ from captioner.export.quantization import quantized
 from captioner.files import replacing, unwritable
 from captioner.model import Model
 from captioner.options import Options
+from captioner.output import complain, say
 from captioner.photo.decode import decode
+from captioner.photo.folders import photos_in
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from captioner.runtime import onnx as exported
 from captioner.runtime.onnx import FORMAT, OnnxNetwork
@@ -36,50 +38,83 @@ from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 CALIBRATION = 200  # photos to measure ranges on
 SAMPLE = 50  # other photos, to compare captions on
+FEWEST = 2  # photos: one of each
 
 
 def main(arguments: Sequence[str]) -> int:
     """Export a checkpoint; return 0, or 1 after printing what is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m captioner export",
+        usage="%(prog)s [OPTION...] --photos FOLDER",
         description="Write the network for ONNX Runtime, next to its checkpoint.",
     )
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--photos", type=Path, required=True, help="folder of training photos")
     parser.add_argument("--output", type=Path, help="next to the checkpoint by default")
     args = parser.parse_args(arguments)
+    output = args.output or exported_path(args.checkpoint)
     try:
+        _check(args.checkpoint, output)
+        paths = _paths(args.photos)
         metadata, model = checkpoint.load(args.checkpoint)
-        output = args.output or exported_path(args.checkpoint)
-        if problem := unwritable(output):
-            raise ValueError(f"--output cannot be {output}: {problem}")
-        measured, compared = _photos(args.photos, metadata.preprocessing)
-    except (CheckpointError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        measured, compared = _photos(paths, metadata.preprocessing)
+    except (CheckpointError, _ArgumentError) as error:
+        complain(f"error: {error}")
         return 1
-    export(metadata, model, digest(args.checkpoint), measured, output)
-    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+    try:
+        export(metadata, model, digest(args.checkpoint), measured, output)
+    except OSError as error:
+        complain(f"error: --output cannot be {output}: {error.strerror or error}")
+        return 1
+    say(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
     _, network = exported.load(output)
-    print(compare(metadata, model, network, compared))
+    say(compare(metadata, model, network, compared))
     if output == exported_path(args.checkpoint):
-        print(f"to measure the loss: python -m train evaluate {args.checkpoint} --runtime onnx")
+        say(f"to measure the loss: python -m train evaluate {args.checkpoint} --runtime onnx")
     return 0
 
 
-def _photos(folder: Path, preprocessing: Preprocessing) -> tuple[Squares, Squares]:
+class _ArgumentError(ValueError):
+    """An argument that cannot be used, and why."""
+
+
+def _check(checkpoint: Path, output: Path) -> None:
+    """Refuse files that cannot be read or written, before any work."""
+    check_path(checkpoint)
+    if problem := unwritable(output):
+        raise _ArgumentError(f"--output cannot be {output}: {problem}")
+    if output.exists() and output.samefile(checkpoint):
+        raise _ArgumentError(f"--output cannot be {output}: it is the checkpoint")
+
+
+def _paths(folder: Path) -> list[str]:
+    """Return the photos in a folder, and name the folders in it that cannot be read."""
+    if not os.path.isdir(folder):
+        raise _ArgumentError(f"--photos cannot be {folder}: there is no such folder")
+    listing = photos_in(str(folder))
+    for unreadable, reason in listing.unreadable.items():
+        complain(f"{unreadable}: {reason}")
+    if len(listing.photos) < FEWEST:
+        raise _ArgumentError(f"--photos: {folder} has fewer than two photos")
+    return listing.photos
+
+
+def _photos(paths: Sequence[str], preprocessing: Preprocessing) -> tuple[Squares, Squares]:
     """Return the photos to measure ranges on, and others to compare captions on."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    random.Random(0).shuffle(paths)
+    shuffled = list(paths)
+    random.Random(0).shuffle(shuffled)
     squares: list[Pixels] = []
-    for path in paths:
+    for path in shuffled:
         if len(squares) == CALIBRATION + SAMPLE:
             break
         try:
-            squares.append(_square(path, preprocessing))
-        except BadImage:
-            continue  # the folder may have other files
-    if len(squares) < 2:
-        raise ValueError(f"{folder} has fewer than two photos")
+            squares.append(_square(Path(path), preprocessing))
+        except BadImage as error:
+            complain(f"{path}: {error}")
+        except OSError as error:
+            complain(f"{path}: {error.strerror or error}")
+    if len(squares) < FEWEST:
+        raise _ArgumentError("--photos: fewer than two photos can be read")
     share = max(1, len(squares) * SAMPLE // (CALIBRATION + SAMPLE))
     return np.stack(squares[share:]), np.stack(squares[:share])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from captioner import Captioner
 from captioner.__main__ import main
 from tests.conftest import photo_bytes
 
@@ -119,6 +120,99 @@ def test_a_bad_photo_is_named_and_the_others_are_captioned(
     assert set(answers[1]) == {"file", "error"}
     assert f"{missing}: No such file" in output.err
     assert str(broken) in output.err
+
+
+def test_standard_input_that_is_closed_is_named_and_the_others_are_captioned(
+    tiny_file: Path, folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run(tiny_file, "-", "x" * 300, folder / "b.jpg") == 1
+    output = capsys.readouterr()
+    assert len(output.out.splitlines()) == 1
+    closed, long = output.err.splitlines()
+    assert closed == "-: Standard input is closed."
+    assert long.endswith("xxx: File name too long")
+
+
+def test_the_same_photo_twice_is_captioned_twice(
+    tiny_file: Path, folder: Path, capsys: Captured
+) -> None:
+    assert run(tiny_file, folder / "b.jpg", folder / "b.jpg") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+
+
+def test_a_limit_of_the_command_line_is_the_limit(
+    tiny_file: Path, folder: Path, capsys: Captured
+) -> None:
+    size = (folder / "b.jpg").stat().st_size
+    assert run(tiny_file, "--max-mb", size / 2**20, folder / "b.jpg") == 0
+    assert run(tiny_file, "--max-mb", (size - 1) / 2**20, folder / "b.jpg") == 1
+    assert run(tiny_file, "--max-megapixels", 0.00767, folder / "b.jpg") == 1  # 96 x 80
+    bytes_, pixels = capsys.readouterr().err.splitlines()
+    assert bytes_.endswith("See --max-mb.")
+    assert "96 x 80 pixels" in pixels
+
+
+@pytest.mark.parametrize(
+    "encoding", ["ascii", "cp1252", "utf-8", pytest.param("utf-16", id="a wide one")]
+)
+def test_json_is_json_in_every_code_page(
+    tiny_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    name = folder / "naïve 名.jpg"
+    name.write_bytes(photo_bytes(1))
+    file = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(file, encoding))
+    assert run(tiny_file, "--json", name) == 0
+    assert json.loads(file.getvalue())["file"] == str(name)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+@pytest.mark.parametrize("arguments", [["x.jpg"], ["--json", "x.jpg"], ["--help"]])
+def test_a_full_output_is_one_line(
+    tiny_file: Path,
+    folder: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "x.jpg").write_bytes(photo_bytes(1))
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run(tiny_file, *arguments) == 1
+    assert capsys.readouterr().err == "error: standard output: No space left on device\n"
+
+
+def test_a_closed_output_is_one_line_before_any_work(
+    tiny_file: Path, folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(Captioner, "load", pytest.fail)
+    assert run(tiny_file, folder) == 1
+    assert capsys.readouterr().err == "error: standard output: Bad file descriptor\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+def test_a_full_standard_error_stops_no_caption(
+    tiny_file: Path, folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        assert run(tiny_file, "missing.jpg", folder / "b.jpg") == 1
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell there cannot close it")
+def test_streams_that_a_shell_closed_print_nothing_that_was_not_asked_for(
+    served_file: Path, folder: Path
+) -> None:
+    command = f'"{sys.executable}" -m captioner --checkpoint "{served_file}" missing.jpg - b.jpg'
+    closed = subprocess.run(["sh", "-c", f"{command} <&- 2>&-"], capture_output=True, cwd=folder)
+    assert closed.returncode == 1
+    (line,) = closed.stdout.splitlines()
+    assert line.startswith(b"b.jpg: ")
 
 
 def test_an_empty_folder_is_an_error_that_names_it(
