@@ -23,6 +23,9 @@ from captioner.serving import ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, NAMES
 from captioner.shipped import find as find_checkpoint
 
+# The search keeps a sentence for each; tens of thousands would take minutes and gigabytes.
+MOST_ALTERNATIVES = 100
+
 
 class _Limit(NamedTuple):
     """An option that sets a limit; it is above 0."""
@@ -83,8 +86,12 @@ def _problem(args: argparse.Namespace, photos: int) -> str | None:
         return f"--profile times one photo, not {photos}"
     if args.seed is not None and not args.sample:
         return "--seed is for --sample, which is not given"
-    if not 1 <= args.beam <= LARGEST_BEAM:
-        return f"--beam is {args.beam}; it must be at least 1 and at most {LARGEST_BEAM}"
+    for option, value, least, most in (
+        ("--beam", args.beam, 1, LARGEST_BEAM),
+        ("--alternatives", args.alternatives, 0, MOST_ALTERNATIVES),
+    ):
+        if not least <= value <= most:
+            return f"{option} is {value}; it must be at least {least} and at most {most}"
     for name, limit in LIMITS.items():
         value = getattr(args, name)
         if not 0 < value <= limit.most:
@@ -125,7 +132,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"beam width, 1 (greedy) to {LARGEST_BEAM}; by default {Options.beam}",
     )
-    parser.add_argument("--alternatives", type=int, default=0, metavar="N", help="more captions")
+    parser.add_argument(
+        "--alternatives",
+        type=int,
+        default=0,
+        metavar="N",
+        help=f"more captions, up to {MOST_ALTERNATIVES}",
+    )
     parser.add_argument("--sample", action="store_true", help="sample words")
     parser.add_argument("--seed", type=int, metavar="N", help="of --sample; by default 0")
     parser.add_argument(

@@ -303,6 +303,7 @@ def test_a_photo_that_cannot_be_read_has_no_profile(
         (["--checkpoint", "", "x.jpg"], "--checkpoint: .: it is a directory"),
         ([""], "argument PHOTO: the name is empty"),
         (["--alternatives", "-1", "x.jpg"], "--alternatives is -1"),
+        (["--alternatives", "101", "x.jpg"], "--alternatives is 101; it must be at least 0 and at"),
         (["--device", "toaster", "x.jpg"], "--device 'toaster' cannot be used"),
         (["--explain", "out.png", "x.jpg", "y.jpg"], "one photo"),
         (["--profile", "x.jpg", "y.jpg"], "one photo"),

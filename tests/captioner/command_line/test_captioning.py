@@ -17,7 +17,7 @@ from captioner.command_line import captioning
 from captioner.command_line.captioning import Printing
 from captioner.command_line.files import PhotoFile
 from captioner.interrupt import run
-from captioner.output import OutputError
+from captioner.output import OutputError, say
 from captioner.photo.decode import Limits
 from captioner.serving import ServingConfig
 from tests.conftest import Trained, on_cpu, photo_bytes
@@ -44,7 +44,7 @@ def caption_all(
 def test_an_interrupt_among_many_photos_keeps_what_was_printed_and_says_nothing(
     tiny: Trained, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    say, said = captioning.say, list[str]()
+    said = list[str]()
 
     def interrupted(line: str) -> None:
         say(line)
@@ -52,7 +52,7 @@ def test_an_interrupt_among_many_photos_keeps_what_was_printed_and_says_nothing(
         if len(said) == 3:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(captioning, "say", interrupted)
+    monkeypatch.setattr("captioner.command_line.captioning.say", interrupted)
     assert run(lambda: caption_all(tiny, photos(80))) == 130
     output = capsys.readouterr()
     names = [line.split(":")[0] for line in output.out.splitlines()]

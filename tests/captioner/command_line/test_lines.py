@@ -42,11 +42,11 @@ def test_json_has_the_fields_of_the_api_and_two_more() -> None:
 
 
 def test_a_name_that_is_not_text_is_valid_json_and_its_bytes_are_beside_it() -> None:
-    name = os.fsdecode(b"caf\xe9.jpg")
+    name = os.fsdecode(b"photo\xe9.jpg")
     line = json_line(name, "It is broken.", escaped=False)
     found = json.loads(line.encode().decode())  # as another program reads it
     assert found == {
-        "file": "caf\N{REPLACEMENT CHARACTER}.jpg",
+        "file": "photo\N{REPLACEMENT CHARACTER}.jpg",
         "file_bytes": found["file_bytes"],
         "error": "It is broken.",
     }
