@@ -111,12 +111,3 @@ class Busy(RuntimeError):
 def more_than(limit: int) -> str:
     """Return the sentence for a stream with more bytes than the limit, read only so far."""
     return f"The file is too large: more than {limit / 2**20:g} MB, which is the limit."
-
-
-def _megabytes(size: int, limit: int) -> tuple[str, str]:
-    """Return both with as many decimals as tell them apart."""
-    for decimals in range(1, 7):
-        shown = f"{size / 2**20:.{decimals}f}", f"{limit / 2**20:.{decimals}f}"
-        if shown[0] != shown[1]:
-            break
-    return shown

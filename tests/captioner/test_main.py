@@ -297,7 +297,7 @@ def test_a_photo_that_cannot_be_read_has_no_profile(
         (["--explain", f"{'x' * 255}.png", "x.jpg"], "cannot be written: File name too long"),
         (["--checkpoint", "x" * 300, "x.jpg"], "--checkpoint: xxx"),
         (["--max-mb", "0", "x.jpg"], "--max-mb is 0; it must be above 0 and at most 1000"),
-        (["--max-megapixels", "179", "x.jpg"], "--max-megapixels is 179; it must be above 0 and"),
+        (["--max-megapixels", "1001", "x.jpg"], "--max-megapixels is 1001; it must be above 0 and"),
         (["--decode-seconds", "nan", "x.jpg"], "--decode-seconds is nan; it must be above 0"),
         (["--explain", "out.xyz", "x.jpg"], "--explain: out.xyz does not end like a picture"),
         (["--checkpoint", "", "x.jpg"], "--checkpoint: .: it is a directory"),
