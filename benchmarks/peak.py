@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from bare import open_bare
 from machine import machine
@@ -154,6 +153,8 @@ def _convolution() -> onnx.GraphProto:
 
 
 def _run(graph: onnx.GraphProto, shape: Sequence[int], threads: int) -> Callable[[], object]:
+    import onnxruntime  # after `captioner`, which switches its telemetry off
+
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

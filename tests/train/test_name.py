@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from torch.nn import functional
@@ -11,6 +10,7 @@ from torch.nn import functional
 from captioner.export.efficientnet import EPSILON, STRIDES, classifier_graph
 from captioner.naming import NAMES, NAMING, Naming
 from captioner.object_names import ObjectNames, softmax
+from captioner.runtime.onnx import session
 from tests.conftest import photo_bytes
 from train.errors import PathError
 from train.fitting.naming import first, is_right, said, temperature
@@ -100,8 +100,8 @@ def test_the_graph_computes_what_pytorch_does(blocks: int) -> None:
     state = random_weights(blocks)
     squares = np.random.default_rng(0).integers(256, size=(2, SIZE, SIZE, 3), dtype=np.uint8)
     graph = classifier_graph({key: value.numpy() for key, value in state.items()}, SIZE)
-    session = onnxruntime.InferenceSession(graph.SerializeToString())
-    (found,) = session.run(None, {"photos": squares})
+    runtime = session(np.frombuffer(graph.SerializeToString(), np.uint8), threads=1)
+    (found,) = runtime.run(None, {"photos": squares})
     wanted = in_pytorch(state, torch.from_numpy(squares).permute(0, 3, 1, 2)).numpy()
     # The last matrix is in 8 bits.
     assert np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
