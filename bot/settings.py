@@ -1,24 +1,44 @@
 """All settings, read once from the environment and `.env`."""
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from dotenv import dotenv_values
-from limits import parse
-from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, WebsocketUrl
-from pydantic.functional_validators import AfterValidator, BeforeValidator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.functional_validators import BeforeValidator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.platforms import DISCORD, TELEGRAM, WEB
+from bot.setting_values import (
+    Decimal,
+    FilePath,
+    Host,
+    HttpAddress,
+    Ids,
+    PlatformToken,
+    Rates,
+    WebsocketAddress,
+    Whole,
+    allowed,
+    check_text,
+    cleaned,
+)
 from captioner.options import LARGEST_BEAM, Options
 from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 ENV_FILE = Path(".env")
+TELEGRAM_API = "https://api.telegram.org"
 
 
 class SettingProblem(NamedTuple):
@@ -41,30 +61,6 @@ class SettingsError(ValueError):
         return "\n".join(f"{key}: {message}" for key, message in self.problems)
 
 
-def _address(kind: type[HttpUrl] | type[WebsocketUrl]) -> AfterValidator:
-    def check(value: str) -> str:
-        TypeAdapter(kind).validate_python(value)
-        return value.rstrip("/")
-
-    return AfterValidator(check)
-
-
-def _rate(value: str) -> str:
-    parse(value)
-    return value
-
-
-def _split(value: object) -> object:
-    return re.split(r"[\s,]+", value.strip()) if isinstance(value, str) else value
-
-
-HttpAddress = Annotated[str, _address(HttpUrl)]
-WebsocketAddress = Annotated[str, _address(WebsocketUrl)]
-Rate = Annotated[str, AfterValidator(_rate)]  # "20/minute", as `limits` writes it
-Id = Annotated[str, Field(pattern=rf"^({TELEGRAM}:-?\d+|{DISCORD}:\d+|{WEB}:\S+)$")]
-Ids = Annotated[frozenset[Id], NoDecode, BeforeValidator(_split)]
-
-
 class Settings(BaseSettings):
     """The keys of the environment, in lower case; `.env.example` explains each of them."""
 
@@ -72,46 +68,65 @@ class Settings(BaseSettings):
         env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    telegram_bot_token: SecretStr | None = None
-    telegram_api_url: HttpAddress = "https://api.telegram.org"
+    telegram_bot_token: PlatformToken | None = None
+    telegram_api_url: HttpAddress = TELEGRAM_API
     telegram_webhook_url: HttpAddress | None = None
 
-    discord_bot_token: SecretStr | None = None
+    discord_bot_token: PlatformToken | None = None
     discord_api_url: HttpAddress = "https://discord.com/api/v10"
     discord_gateway_url: WebsocketAddress = "wss://gateway.discord.gg"
 
-    web_host: str = "127.0.0.1"
-    web_port: int = Field(default=8080, ge=0, le=65535)  # 0: any free port
+    web_host: Host = "127.0.0.1"
+    web_port: Whole = Field(default=8080, ge=0, le=65535)  # 0: any free port
     web_token: SecretStr | None = None
-    web_tls_certificate: Path | None = None
-    web_tls_key: Path | None = None
+    web_tls_certificate: FilePath | None = None
+    web_tls_key: FilePath | None = None
     web_behind_proxy: bool = False
 
     allowed: Ids = frozenset()  # empty: everyone
     blocked: Ids = frozenset()
     operators: Ids = frozenset()
-    photos_per_person: Rate = "20/minute"
-    photos_per_chat: Rate = "60/minute"
-    photos_per_address: Rate = "6000/minute"
+    photos_per_person: Rates = "20/minute"
+    photos_per_chat: Rates = "60/minute"
+    photos_per_address: Rates = "6000/minute"
 
-    captioner_checkpoint: Annotated[Path, BeforeValidator(find)] = DEFAULT_CHECKPOINT
+    captioner_checkpoint: Annotated[FilePath, BeforeValidator(find)] = DEFAULT_CHECKPOINT
     captioner_device: str = "auto"
     captioner_runtime: Runtime = "auto"
-    beam: int = Field(default=Options.beam, ge=1, le=LARGEST_BEAM)
+    beam: Whole = Field(default=Options.beam, ge=1, le=LARGEST_BEAM)
 
-    data_dir: Path = Path("data")
-    max_photo_mb: float = Field(default=20, gt=0, le=100)  # of 2**20 bytes; Telegram's limit is 20
-    max_megapixels: float = Field(default=50, gt=0, le=1000)  # `decode` refuses more
-    max_photos: int = Field(default=10, ge=1, le=20)  # in one message or album
-    max_queue: int = Field(default=128, ge=1, le=10_000)
-    photo_seconds: float = Field(default=60, gt=0, le=600)
-    decode_seconds: float = Field(default=10, gt=0, le=600)
-    max_attempts: int = Field(default=5, ge=1, le=20)  # for each message
-    keep_days: float = Field(default=7, gt=0, le=365)  # of messages that were answered or given up
-    missed_hours: float = Field(default=24, ge=0, le=168)  # how far back Discord is searched
-    stop_seconds: float = Field(default=20, ge=0, le=600)
+    data_dir: FilePath = Path("data")
+    max_photo_mb: Decimal = Field(default=20, gt=0, le=100)  # 2**20 bytes; Telegram: 20
+    max_megapixels: Decimal = Field(default=50, gt=0, le=1000)  # `decode` refuses more
+    max_photos: Whole = Field(default=10, ge=1, le=20)  # in one message or album
+    max_queue: Whole = Field(default=128, ge=1, le=10_000)
+    photo_seconds: Decimal = Field(default=60, gt=0, le=600)
+    decode_seconds: Decimal = Field(default=10, gt=0, le=600)
+    max_attempts: Whole = Field(default=5, ge=1, le=20)  # for each message
+    keep_days: Decimal = Field(default=7, gt=0, le=365)  # answered or given up
+    missed_hours: Decimal = Field(default=24, ge=0, le=168)  # how far back Discord is searched
+    stop_seconds: Decimal = Field(default=20, ge=0, le=600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "text", "json"] = "auto"  # auto: text on a terminal
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return cleaned(values)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check(cls, value: object) -> object:
+        return check_text(value) if isinstance(value, str) else value
+
+    @field_validator("telegram_webhook_url")
+    @classmethod
+    def _check_webhook(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # A Bot API server of one's own takes http too.
+        theirs = info.data.get("telegram_api_url") == TELEGRAM_API
+        if value and theirs and not value.lower().startswith("https:"):
+            raise ValueError("must be an https address, which Telegram requires")
+        return value
 
     @property
     def max_bytes(self) -> int:
@@ -126,16 +141,27 @@ def load() -> Settings:
         SettingsError: a value is not allowed, or `.env` cannot be read.
     """
     try:
+        _check_file()
         return Settings()
     except ValidationError as error:
-        problems = [
-            _problem(str(details["loc"][0]), details["msg"], details["input"])
-            for details in error.errors(include_url=False)
-        ]
-        raise SettingsError(*problems) from error
+        raise SettingsError(*map(_problem, error.errors(include_url=False))) from error
     except UnicodeDecodeError as error:
         problem = SettingProblem(str(ENV_FILE), "this is not a text file in UTF-8")
         raise SettingsError(problem) from error
+    except OSError as error:
+        problem = SettingProblem(str(ENV_FILE), f"cannot be read ({error.strerror})")
+        raise SettingsError(problem) from error
+
+
+def _check_file() -> None:
+    # The library would ignore both.
+    if ENV_FILE.is_dir():
+        what = "this is a folder; it must be a file, or not exist"
+    elif ENV_FILE.is_symlink() and not ENV_FILE.exists():
+        what = f"this is a link to {ENV_FILE.readlink()}, which does not exist"
+    else:
+        return
+    raise SettingsError(SettingProblem(str(ENV_FILE), what))
 
 
 def warnings() -> list[str]:
@@ -156,7 +182,11 @@ def _unknown(keys: Iterable[str]) -> Iterator[str]:
 
 
 def _exposed(values: Mapping[str, str | None]) -> Iterator[str]:
-    held = [key for key, value in values.items() if key.upper().endswith("_TOKEN") and value]
+    held = [
+        key
+        for key, value in values.items()
+        if key.upper().endswith("_TOKEN") and value and value.strip()
+    ]
     # Windows has no such modes, and reports every file as readable by everyone.
     if held and os.name == "posix" and ENV_FILE.stat().st_mode & 0o077:
         yield (
@@ -165,6 +195,10 @@ def _exposed(values: Mapping[str, str | None]) -> Iterator[str]:
         )
 
 
-def _problem(name: str, message: str, value: Any) -> SettingProblem:
+def _problem(details: ErrorDetails) -> SettingProblem:
+    name, value = str(details["loc"][0]), details["input"]
+    # Errors of pydantic's own have other types.
+    said = details["ctx"]["error"].args if details["type"] == "value_error" else ()
+    message, value = (*said, value)[:2] if said else (allowed(Settings.model_fields[name]), value)
     shown = "" if name.endswith("token") else f", not {str(value)!r}"
     return SettingProblem(name.upper(), message + shown)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bot import settings
 from bot.settings import Settings, SettingsError
@@ -73,16 +74,56 @@ def test_an_empty_value_is_the_default(clean: Path) -> None:
     assert settings.load().telegram_bot_token is None
 
 
+WHOLE_PORT = "must be a whole number from 0 to 65535"
+PEOPLE = "must be people, chats or servers by platform and id, with commas, such as telegram:7,"
+RATE = "must be one or more photos per unit of time, such as 5/second, 20/minute, 300/hour,"
+ADDRESS = "must be an address such as https://bot.example"
+LISTENS = "must be an address of this machine, without http:// and port, such as 127.0.0.1"
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("WEB_PORT", "99999", "less than or equal to 65535"),
-        ("WEB_PORT", "http", "valid integer"),
-        ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
-        ("TELEGRAM_API_URL", "api.telegram.org", "valid URL"),
-        ("DISCORD_GATEWAY_URL", "https://gateway.discord.gg", "'ws' or 'wss'"),
-        ("MAX_PHOTO_MB", "0", "greater than 0"),
-        ("BEAM", "21", "less than or equal to 20"),
+        ("WEB_PORT", "99999", WHOLE_PORT),
+        ("WEB_PORT", "http", WHOLE_PORT),
+        ("WEB_PORT", "8_0", WHOLE_PORT),
+        ("WEB_PORT", "8080.0", WHOLE_PORT),
+        ("WEB_PORT", "-1", WHOLE_PORT),
+        ("WEB_PORT", "80 # comment", "must be without a comment"),
+        ("BEAM", "21", "must be a whole number from 1 to 20"),
+        ("MAX_PHOTO_MB", "0", "must be a number above 0 and at most 100"),
+        ("MAX_PHOTO_MB", "20MB", "must be a number above 0 and at most 100"),
+        ("MAX_PHOTO_MB", "nan", "must be a number above 0 and at most 100"),
+        ("MISSED_HOURS", "169", "must be a number from 0 to 168"),
+        ("WEB_BEHIND_PROXY", "maybe", "must be true or false"),
+        ("LOG_LEVEL", "LOUD", "must be DEBUG, INFO, WARNING or ERROR"),
+        ("CAPTIONER_RUNTIME", "tensorrt", "must be auto, torch or onnx"),
+        ("TELEGRAM_API_URL", "api.telegram.org", ADDRESS),
+        ("TELEGRAM_API_URL", "https://api telegram.org", ADDRESS),
+        ("TELEGRAM_API_URL", "https://api.telegram.org/?token=1", ADDRESS),
+        ("TELEGRAM_WEBHOOK_URL", "http://bot.example", "must be an https address, which Telegram"),
+        ("DISCORD_GATEWAY_URL", "https://gateway.discord.gg", "must be an address such as wss://"),
+        ("WEB_HOST", "http://0.0.0.0", LISTENS),
+        ("WEB_HOST", "0.0.0.0:80", LISTENS),
+        ("WEB_HOST", "[::1]", LISTENS),
+        ("PHOTOS_PER_PERSON", "20", RATE),
+        ("PHOTOS_PER_CHAT", "0/minute", RATE),
+        ("PHOTOS_PER_CHAT", "5/minute;0/hour", RATE),
+        ("PHOTOS_PER_CHAT", "5 per 0 minutes", RATE),
+        ("PHOTOS_PER_ADDRESS", "20/fortnight", RATE),
+        ("PHOTOS_PER_ADDRESS", "5/minute 20/hour", RATE),
+        ("ALLOWED", "foo", PEOPLE),
+        ("ALLOWED", ",", PEOPLE),
+        ("BLOCKED", "@ann", PEOPLE),
+        ("BLOCKED", "web:203.0.113.0/24", PEOPLE),
+        ("OPERATORS", "telegram:@ann", PEOPLE),
+        ("DATA_DIR", "$HOME/data", "must be a path without variables"),
+        ("DATA_DIR", "/srv/${NAME}/data", "must be a path without variables"),
+        ("DATA_DIR", "~nobody-has-this-name/data", "must be a path; there is no home folder"),
+        ("DATA_DIR", '"data', "must have no quotation marks, or one at each end"),
+        ("DATA_DIR", "data # the folder", "must be without a comment"),
+        ("DATA_DIR", "data\x07", "must be one line of text"),
+        ("DATA_DIR", "data\udcff", "must be text in UTF-8"),
     ],
 )
 def test_a_wrong_value_names_its_key_and_what_is_allowed(
@@ -94,8 +135,100 @@ def test_a_wrong_value_names_its_key_and_what_is_allowed(
         settings.load()
     (problem,) = error.value.problems
     assert problem.key == key
-    assert said in problem.message
+    assert problem.message.startswith(said)
     assert problem.message.endswith(f", not {value!r}")
+
+
+def test_of_several_names_the_wrong_one_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED", "telegram:7 and discord:42")
+
+    with pytest.raises(SettingsError, match=r"discord:42,web:203\.0\.113\.7, not 'and'$"):
+        settings.load()
+
+
+@pytest.mark.parametrize("key", ["TELEGRAM_BOT_TOKEN", "DISCORD_BOT_TOKEN"])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("12345:sec\rret", "must be one line of text, without control characters"),
+        ("Bot 12345:secret", "must be one word, without spaces; copy only the token"),
+        ("12345:sécret", "must have only ASCII letters, digits and signs; copy it again"),
+        ('"12345:secret', "must have no quotation marks, or one at each end"),
+    ],
+)
+def test_a_token_that_cannot_be_one_is_refused_without_showing_it(
+    key: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(key, value)
+
+    with pytest.raises(SettingsError) as error:
+        settings.load()
+    assert error.value.problems == ((key, said),)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\r", '""', "''", '" "'])
+@pytest.mark.parametrize("key", ["TELEGRAM_BOT_TOKEN", "WEB_TOKEN", "DATA_DIR", "ALLOWED", "BEAM"])
+def test_a_blank_value_is_not_set(key: str, blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(key, blank)
+
+    assert settings.load() == Settings.model_construct()
+
+
+@pytest.mark.parametrize("written", ['"{}"', "'{}'", " {} ", "{}\r", '"{}"\r'])
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("DATA_DIR", "/srv/my data", Path("/srv/my data")),
+        ("WEB_PORT", "9000", 9000),
+        ("WEB_TOKEN", "secret", SecretStr("secret")),
+        ("CAPTIONER_CHECKPOINT", "small", shipped.find("small")),
+        ("PHOTOS_PER_CHAT", "5/minute;20/hour", "5/minute;20/hour"),
+    ],
+)
+def test_what_another_program_leaves_around_a_value_is_no_part_of_it(
+    written: str, key: str, value: str, meant: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(key, written.format(value))
+
+    assert getattr(settings.load(), key.lower()) == meant
+
+
+@pytest.mark.parametrize(
+    "key", ["DATA_DIR", "CAPTIONER_CHECKPOINT", "WEB_TLS_CERTIFICATE", "WEB_TLS_KEY"]
+)
+def test_a_path_may_begin_at_home(key: str, clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(clean))
+    monkeypatch.setenv(key, "~/x")
+
+    assert getattr(settings.load(), key.lower()) == clean / "x"
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("telegram:7,discord:42,", {"telegram:7", "discord:42"}),
+        ("telegram:7;discord:42", {"telegram:7", "discord:42"}),
+        ("Telegram:007 telegram:-100", {"telegram:7", "telegram:-100"}),
+        ("web:2001:DB8:0:0::7", {"web:2001:db8::7"}),
+        ("web:2001:db8::7/64", {"web:2001:db8::/64"}),
+        ("web:::ffff:203.0.113.7", {"web:203.0.113.7"}),
+    ],
+)
+def test_people_are_recognized_however_they_are_written(
+    value: str, meant: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLOWED", value)
+
+    assert settings.load().allowed == meant
+
+
+def test_a_server_of_ones_own_may_have_a_webhook_without_https(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TELEGRAM_API_URL", "http://127.0.0.1:8081")
+    monkeypatch.setenv("TELEGRAM_WEBHOOK_URL", "http://127.0.0.1:8080")
+
+    assert settings.load().telegram_webhook_url == "http://127.0.0.1:8080"
 
 
 def test_every_wrong_key_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +244,27 @@ def test_a_file_that_is_not_text_is_named(clean: Path) -> None:
     (clean / ".env").write_bytes(b"WEB_PORT=\xff\xfe")
 
     with pytest.raises(SettingsError, match=re.escape(".env: this is not a text file in UTF-8")):
+        settings.load()
+
+
+def test_a_folder_in_place_of_the_file_is_named(clean: Path) -> None:
+    (clean / ".env").mkdir()
+
+    with pytest.raises(SettingsError, match=r"^\.env: this is a folder; it must be a file, or not"):
+        settings.load()
+
+
+def test_a_link_to_nothing_in_place_of_the_file_is_named(clean: Path) -> None:
+    (clean / ".env").symlink_to("secrets.env")
+
+    with pytest.raises(SettingsError, match=r"^\.env: this is a link to secrets\.env, which does"):
+        settings.load()
+
+
+def test_a_file_that_cannot_be_read_is_named(clean: Path) -> None:
+    (clean / ".env").symlink_to("/proc/self/mem")  # which nobody can read from its start
+
+    with pytest.raises(SettingsError, match=r"^\.env: cannot be read \(Input/output error\)$"):
         settings.load()
 
 
