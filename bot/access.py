@@ -5,14 +5,11 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Literal
 
-from limits import RateLimitItemPerMinute, parse
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
-
 from bot import metrics, replies
 from bot.platforms import Platform
+from bot.rates import Clock, Rate, rates
 
-EXPLAINED = RateLimitItemPerMinute(1)  # a chat is told once a minute why it is refused
+EXPLAINED_SECONDS = 60.0  # a chat is told once in this time why it is refused
 
 
 @dataclass(frozen=True)
@@ -51,15 +48,15 @@ class Access:
         allowed: Set[str] = frozenset(),
         blocked: Set[str] = frozenset(),
         operators: Set[str] = frozenset(),
+        clock: Clock = time.monotonic,
     ) -> None:
         """Take rates such as "20/minute", and names such as "telegram:7".
 
         If `allowed` is empty, everyone is allowed.
         """
-        self.per_person, self.per_chat = parse(per_person), parse(per_chat)
+        self.per_person, self.per_chat = rates(per_person, clock), rates(per_chat, clock)
         self.allowed, self.blocked, self.operators = allowed, blocked, operators
-        # Of the library's strategies, only this one forgets people who do not come back.
-        self._rates = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._explained = Rate(1, EXPLAINED_SECONDS, clock)
 
     def is_operator(self, visitor: Visitor) -> bool:
         """Return whether a person may use the operators' commands."""
@@ -84,24 +81,22 @@ class Access:
             return Refusal("not allowed", self._once(visitor, replies.NOT_ALLOWED))
         if not photos or self.is_operator(visitor):
             return None
-        rates = [
-            (self.per_person, f"person {visitor.person}"),
-            (self.per_chat, f"chat {visitor.chat}"),
+        counted = [
+            *((rate, visitor.person) for rate in self.per_person),
+            *((rate, visitor.chat) for rate in self.per_chat),
         ]
-        full = [
-            self._rates.get_window_stats(rate, visitor.platform, name).reset_time
-            for rate, name in rates
-            # An album larger than the rate uses up the whole rate.
-            if not self._rates.test(rate, visitor.platform, name, cost=min(photos, rate.amount))
-        ]
-        if full:
-            seconds = max(1.0, max(full) - time.time())
+        seconds = max(rate.wait(f"{visitor.platform}:{id_}", photos) for rate, id_ in counted)
+        if seconds > 0:
+            seconds = max(1.0, seconds)
             text = self._once(visitor, replies.too_many(seconds))
             return Refusal("too many", text, seconds)
-        for rate, name in rates:
-            self._rates.hit(rate, visitor.platform, name, cost=min(photos, rate.amount))
+        for rate, id_ in counted:
+            rate.count(f"{visitor.platform}:{id_}", photos)
         return None
 
     def _once(self, visitor: Visitor, text: str) -> str | None:
-        first = self._rates.hit(EXPLAINED, visitor.platform, f"explained {visitor.chat}")
-        return text if first else None
+        name = f"{visitor.platform}:{visitor.chat}"
+        if self._explained.wait(name, 1) > 0:
+            return None
+        self._explained.count(name, 1)
+        return text

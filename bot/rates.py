@@ -1,0 +1,88 @@
+"""How many photos may come in a while.
+
+Time is that of the monotonic clock: setting the machine's clock changes no rate.
+"""
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from limits import parse_many
+
+Clock = Callable[[], float]
+
+
+@dataclass
+class _Window:
+    events: deque[tuple[float, int]] = field(default_factory=deque)  # time and cost, oldest first
+    used: int = 0  # the sum of the costs
+
+
+class Rate:
+    """At most `amount` in any window of `seconds`, for each name.
+
+    A name that does not come back is forgotten once its window is over.
+    """
+
+    def __init__(self, amount: int, seconds: float, clock: Clock = time.monotonic) -> None:
+        """Start with nothing counted."""
+        self.amount = amount
+        self.seconds = seconds
+        self._clock = clock
+        self._windows: OrderedDict[str, _Window] = OrderedDict()  # the last used comes last
+
+    def __len__(self) -> int:
+        """Return how many names are remembered."""
+        return len(self._windows)
+
+    def wait(self, name: str, cost: int) -> float:
+        """Return the seconds after which `cost` more will be within the rate; 0 if they are now.
+
+        A cost above the amount uses up the whole rate.
+        """
+        now = self._clock()
+        self._forget(now)
+        window = self._windows.get(name)
+        if window is None:
+            return 0.0
+        _expire(window, now - self.seconds)
+        excess = window.used + min(cost, self.amount) - self.amount
+        wait = 0.0
+        for when, spent in window.events:
+            if excess <= 0:
+                break
+            excess -= spent
+            wait = when + self.seconds - now
+        return wait
+
+    def count(self, name: str, cost: int) -> None:
+        """Count what `wait` allowed."""
+        window = self._windows.setdefault(name, _Window())
+        self._windows.move_to_end(name)
+        spent = min(cost, self.amount)
+        window.events.append((self._clock(), spent))
+        window.used += spent
+
+    def _forget(self, now: float) -> None:
+        while self._windows:
+            name, window = next(iter(self._windows.items()))
+            _expire(window, now - self.seconds)
+            if window.events:
+                return
+            del self._windows[name]
+
+
+def _expire(window: _Window, before: float) -> None:
+    while window.events and window.events[0][0] <= before:
+        _, spent = window.events.popleft()
+        window.used -= spent
+
+
+def rates(text: str, clock: Clock = time.monotonic) -> list[Rate]:
+    """Return the rates of a setting such as "5/minute;20/hour"; each of them holds.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    return [Rate(item.amount, item.get_expiry(), clock) for item in parse_many(text)]
