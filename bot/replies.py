@@ -76,6 +76,14 @@ MISDIRECTED = (
     "This server does not know that host name: open it as localhost. If a proxy passes requests "
     "on to it, its operator must set WEB_BEHIND_PROXY."
 )
+NEEDS_POST = 'Send a photo here with POST, as the body or in the field "photo" of a form.'
+# What the parameters of a request may be; `wrong_parameter` fills in the limit.
+PARAMETERS: Mapping[str, str] = {
+    "alternatives": "alternatives must be a whole number from 0 to {most}.",
+    "explain": "explain must be 0 or 1.",
+    "another": "another must be a whole number from 0 to {most}.",
+    "shown": "shown must have at most {most} characters.",
+}
 NOT_HERE = "There is nothing here. Send a photo with POST to /api/caption."
 
 AUTO_ON = "Automatic captions are on: I caption every photo in this chat. /auto off turns them off."
@@ -164,6 +172,11 @@ def busy(error: Busy) -> str:
     """Say when to try again."""
     text = STOPPING if error.kind == "stopping" else BUSY
     return text.format(seconds=_duration(error.retry_after))
+
+
+def wrong_parameter(name: str, most: int) -> str:
+    """Say what a parameter of the API may be."""
+    return PARAMETERS[name].format(most=most)
 
 
 def too_many(seconds: float) -> str:

@@ -18,6 +18,7 @@ from bot.answers import Answers
 from bot.settings import Settings
 from bot.supervision import PlatformError
 from bot.web import page, tls
+from bot.web.address import elsewhere, here, is_loopback
 from bot.web.api import CaptionApi
 from bot.web.auth import API, METRICS, Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
@@ -49,6 +50,19 @@ MAX_FIELDS = 100
 HSTS = "max-age=31536000"  # a year in which browsers use only https
 
 
+OPEN = "WEB_TOKEN is not set, so everyone who can reach this machine can use the web chat"
+CLOSE = "set WEB_TOKEN, or WEB_HOST=127.0.0.1"
+
+
+class AddressInUse(PlatformError):
+    """Another program listens on the address."""
+
+    def __init__(self, message: str, address: str) -> None:
+        """Keep the message, and the address on its own."""
+        super().__init__(message)
+        self.address = address
+
+
 @dataclass
 class WebChat:
     """The adapter of the web chat; its server also serves the routes of other adapters."""
@@ -60,6 +74,7 @@ class WebChat:
     access: Access = field(default_factory=Access)
     routes: Sequence[web.AbstractRouteDef] = ()
     url: str = field(default="", init=False)  # its address, once it listens
+    others_url: str = field(default="", init=False)  # from other machines, if that is another
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then finish the requests in hand.
@@ -70,6 +85,10 @@ class WebChat:
         connections = Connections()
         async with self._listening(stop, connections) as server:
             log.info("the web chat is ready", url=self.url)
+            if self._is_open:
+                log.warning(f"{OPEN}; {CLOSE}", url=self.others_url or self.url)
+            elif self.others_url:
+                log.info("other machines can open the web chat", url=self.others_url)
             up = metrics.PLATFORM_UP.labels(self.answers.platform)
             up.set(1)
             try:
@@ -86,7 +105,13 @@ class WebChat:
             PlatformError: it cannot listen on the address.
         """
         async with self._listening(asyncio.Event(), Connections()):
-            return f"Web chat: {self.url}"
+            others = f", from other machines {self.others_url}" if self.others_url else ""
+            warning = f". {OPEN}; {CLOSE}" if self._is_open else ""
+            return f"Web chat: {self.url}{others}{warning}"
+
+    @property
+    def _is_open(self) -> bool:
+        return self.settings.web_token is None and not is_loopback(self.settings.web_host)
 
     def _application(self, stop: asyncio.Event, connections: Connections) -> web.Application:
         gate = Gate(self.settings, self.access)
@@ -122,7 +147,9 @@ class WebChat:
         try:
             server = await self._listen(partial(Connection, connections, runner.server), context)
             host, port = self.settings.web_host, server.sockets[0].getsockname()[1]
-            self.url = f"{'https' if context else 'http'}://{_reachable(host)}:{port}"
+            scheme, others = "https" if context else "http", elsewhere(host)
+            self.url = f"{scheme}://{here(host)}:{port}"
+            self.others_url = f"{scheme}://{others}:{port}" if others else ""
             try:
                 yield server
             finally:
@@ -142,16 +169,20 @@ class WebChat:
                 ssl_handshake_timeout=HEAD_SECONDS if context else None,
             )
         except OSError as error:
-            raise PlatformError(self._trouble(error)) from error
+            raise self._trouble(error) from error
 
-    def _trouble(self, error: OSError) -> str:
+    def _trouble(self, error: OSError) -> PlatformError:
         host, port = self.settings.web_host, self.settings.web_port
         start = f"Web chat: cannot listen on {host}, port {port}"
         if error.errno == errno.EADDRINUSE:
-            return f"{start}: another program uses that port. Set WEB_PORT to another port"
+            reason = "another program uses that port. Set WEB_PORT to another port"
+            return AddressInUse(f"{start}: {reason}", f"{host}, port {port}")
         if error.errno == errno.EACCES:
-            return f"{start}: the port needs more rights. Set WEB_PORT to 1024 or more"
-        return f"{start}: {error.strerror or error}. WEB_HOST must be an address of this machine"
+            return PlatformError(
+                f"{start}: the port needs more rights. Set WEB_PORT to 1024 or more"
+            )
+        reason = f"{error.strerror or error}. WEB_HOST must be an address of this machine"
+        return PlatformError(f"{start}: {reason}")
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -174,9 +205,3 @@ async def _ready(stop: asyncio.Event, request: web.Request) -> web.Response:
 async def _metrics(waiting: Callable[[], int], request: web.Request) -> web.Response:
     metrics.QUEUE_PHOTOS.set(waiting())
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def _reachable(host: str) -> str:
-    # A browser cannot open a wildcard; it stands for every address of this machine.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host

@@ -21,6 +21,8 @@ from captioner.as_json import as_json
 CHUNK = 2**16
 FORM_ROOM = 2**14  # bytes of a form besides its photo: boundaries and headers
 LATE_RETRY = 10  # seconds
+# The largest values of the parameters, or their longest.
+MOST = {"alternatives": 8, "explain": 1, "another": 2**63 - 1, "shown": 4000}
 
 STATUS: dict[Problem, HTTPStatus] = {
     "damaged": HTTPStatus.BAD_REQUEST,
@@ -35,12 +37,11 @@ STATUS: dict[Problem, HTTPStatus] = {
 class Query(BaseModel):
     """The options of a request."""
 
-    alternatives: int = Field(default=2, ge=0, le=8)
+    alternatives: int = Field(default=2, ge=0, le=MOST["alternatives"])
     explain: Literal["0", "1"] = "0"
-    another: int | None = Field(
-        default=None, ge=0, lt=2**63
-    )  # the turn; each samples other captions
-    shown: str = Field(default="", max_length=4000)  # what must not be repeated
+    # The turn; each samples other captions.
+    another: int | None = Field(default=None, ge=0, le=MOST["another"])
+    shown: str = Field(default="", max_length=MOST["shown"])  # what must not be repeated
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ class CaptionApi:
         try:
             query = Query.model_validate(dict(request.query))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            return failure(HTTPStatus.BAD_REQUEST, f"{first['loc'][0]}: {first['msg']}")
+            name = str(error.errors(include_url=False)[0]["loc"][0])
+            sentence = replies.wrong_parameter(name, MOST[name])
+            return failure(HTTPStatus.BAD_REQUEST, sentence)
         # Checked before the body is read, which takes longest when the bot is busiest.
         if refused := self.answers.no_room():
             return _refusal(refused)

@@ -2,10 +2,9 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network
 from urllib.parse import urlsplit
 
 import structlog
@@ -15,6 +14,7 @@ from bot import logs, replies
 from bot.access import Access, Visitor
 from bot.platforms import WEB
 from bot.settings import Settings
+from bot.web.address import hostname, is_loopback, parse
 from bot.web.api import failure
 
 log = structlog.stdlib.get_logger(__name__)
@@ -51,7 +51,8 @@ class Gate:
             with logs.about(visitor.platform, visitor.chat):
                 return await handler(request)
         except web.HTTPException as error:  # from the router: no such address, or another method
-            answer = failure(error.status, replies.NOT_HERE)
+            known = error.status == HTTPStatus.METHOD_NOT_ALLOWED
+            answer = failure(error.status, replies.NEEDS_POST if known else replies.NOT_HERE)
             if "Allow" in error.headers:
                 answer.headers["Allow"] = error.headers["Allow"]
             return answer
@@ -62,9 +63,9 @@ class Gate:
     def _misdirected(self, request: web.Request) -> web.Response | None:
         # DNS rebinding: another site can resolve its own name to this machine, so that its page
         # has the same origin for a browser; but Host still holds that name.
-        if self.settings.web_behind_proxy or not _is_loopback(self.settings.web_host):
+        if self.settings.web_behind_proxy or not is_loopback(self.settings.web_host):
             return None
-        if _is_loopback(_hostname(request.headers.get("Host", ""))):
+        if is_loopback(hostname(request.headers.get("Host", ""))):
             return None
         return failure(HTTPStatus.MISDIRECTED_REQUEST, replies.MISDIRECTED)
 
@@ -108,36 +109,15 @@ class Gate:
         return failure(HTTPStatus.TOO_MANY_REQUESTS, sentence, refusal.retry_after)
 
     def _visitor(self, request: web.Request) -> Visitor:
-        address = _address(request.remote or "")
+        address = parse(request.remote or "")
         if self.settings.web_behind_proxy:
             # The proxy appends the address that it sees; the client may have sent the others.
             passed = ",".join(request.headers.getall("X-Forwarded-For", [])).rpartition(",")[2]
-            address = _address(passed.strip()) or address
+            address = parse(passed.strip()) or address
         if isinstance(address, IPv6Address) and not address.is_loopback:
             network = IPv6Network((int(address), NETWORK_BITS), strict=False)
             return Visitor(WEB, str(network), str(address))
         return Visitor(WEB, str(address), str(address))
-
-
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    return address.is_loopback if address else host.lower() == "localhost"
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    # Some proxies add the port.
-    for host in (text, _hostname(text)):
-        with suppress(ValueError):
-            address = ip_address(host)
-            return getattr(address, "ipv4_mapped", None) or address
-    return None
-
-
-def _hostname(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _host_of(origin: str) -> str | None:

@@ -8,9 +8,11 @@ from string import Template
 
 import pytest
 from aiohttp import ClientSession, web
+from pydantic import SecretStr
 
 from bot import replies
 from bot.supervision import PlatformError
+from bot.web.address import elsewhere, here
 from bot.web.page import STATIC
 from bot.web.sentences import SENTENCES
 from captioner import Caption, Options
@@ -214,6 +216,39 @@ async def test_a_browser_can_open_the_address(host: str, shown: str) -> None:
     except PlatformError:
         pytest.skip(f"this machine has no address {host}")
     assert line.startswith(f"Web chat: {shown}")
+
+
+async def test_a_web_chat_that_is_open_to_others_says_so_and_where(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for fields, warns in (
+        ({"web_host": "0.0.0.0"}, True),
+        ({"web_host": "0.0.0.0", "web_token": SecretStr("secret")}, False),
+        ({"web_host": "localhost"}, False),
+        ({}, False),
+    ):
+        caplog.clear()
+        chat = web_chat(**fields)
+        line = await chat.check()
+        async with serving(chat):
+            pass
+
+        assert ("WEB_TOKEN is not set, so everyone who can reach" in line) == warns
+        warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert len(warnings) == warns
+        if "0.0.0.0" in fields.values() and (others := elsewhere("0.0.0.0")):
+            assert f"from other machines http://{others}:" in line
+            assert others in " ".join(str(vars(record)) for record in caplog.records)
+        else:
+            assert "other machines" not in line
+
+
+def test_other_machines_find_what_listens_on_every_address_only() -> None:
+    assert elsewhere("127.0.0.1") is None
+    assert elsewhere("192.0.2.7") is None
+    assert here("0.0.0.0") == "127.0.0.1"
+    assert here("::") == "[::1]"
+    assert here("2001:db8::7") == "[2001:db8::7]"
 
 
 READY = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
