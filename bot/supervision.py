@@ -9,6 +9,7 @@ import structlog
 
 from bot import metrics
 from bot.platforms import Platform
+from bot.store.errors import DatabaseError
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -47,11 +48,10 @@ async def keep_running(
             if stop.is_set():
                 return
             reason = "it ended by itself"
-        except PlatformError as error:
-            reason = str(error)
-        except Exception:
-            log.exception("a platform failed unexpectedly", platform=platform)
-            reason = "an unexpected error"
+        except Exception as error:
+            reason = _foreseen(error) or "an unexpected error"
+            if not _foreseen(error):
+                log.exception("a platform failed unexpectedly", platform=platform)
         metrics.PLATFORM_UP.labels(platform).set(0)
         if loop.time() - started > HEALTHY:
             pause = first
@@ -71,6 +71,14 @@ async def until_stopped(running: asyncio.Future[Any], stop: asyncio.Event) -> No
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
+
+
+def _foreseen(error: BaseException) -> str:
+    """Return the message of an error that is no bug, also if a group of tasks raised it."""
+    if isinstance(error, BaseExceptionGroup):
+        messages = {_foreseen(one) for one in error.exceptions}
+        return "" if "" in messages else "; ".join(sorted(messages))
+    return str(error) if isinstance(error, PlatformError | DatabaseError) else ""
 
 
 async def _run_once(platform: Platform, run: Run, stop: asyncio.Event, stop_seconds: float) -> None:

@@ -9,6 +9,7 @@ import structlog
 
 from bot import metrics
 from bot.discord.identity import PLATFORM
+from bot.store.errors import DatabaseError
 from bot.store.inbox import Hopeless, NotYet
 from bot.supervision import PlatformError
 
@@ -57,6 +58,8 @@ def inbox_errors() -> Iterator[None]:
     except DISCORD_ERRORS as error:
         metrics.ERRORS.labels(PLATFORM, "undelivered").inc()
         raise _for_inbox(error) from error
+    except DatabaseError as error:
+        raise NotYet(str(error), 0.0) from error
     except Exception as error:
         log.exception("answer failed", platform=PLATFORM)
         raise Hopeless("bug in the bot", apologize=True) from error

@@ -17,6 +17,7 @@ from bot.discord.interactions import Interactions
 from bot.discord.messages import Messages
 from bot.discord.photos import Photos
 from bot.services import Services
+from bot.store.errors import DatabaseError
 from bot.store.inbox_rows import InboxRow, Key
 
 log = structlog.stdlib.get_logger(__name__)
@@ -71,6 +72,10 @@ class PhotoClient(discord.Client):
             metrics.ERRORS.labels(PLATFORM, "undelivered").inc()
             write = log.info if isinstance(error, REFUSED) else log.warning
             write("answer not delivered", platform=PLATFORM, reason=reason(error))
+        except DatabaseError as error:
+            log.error("answer failed", platform=PLATFORM, reason=str(error))
+            # What could not be recorded is looked for again in the channels' history.
+            self.messages.backfill.request()
         except Exception:
             log.exception("answer failed", platform=PLATFORM)
         finally:

@@ -13,15 +13,16 @@ CREATE TABLE IF NOT EXISTS chats (
     PRIMARY KEY (platform, chat)
 ) WITHOUT ROWID;
 """
+APPLICATION = int.from_bytes(b"PCst")  # any number that no other program has
 KEY = "platform = ? AND chat = ?"
 
 
 class ChatSettings(Database):
     """The settings of all chats."""
 
-    def __init__(self, path: Path) -> None:
-        """Name the file."""
-        super().__init__(path, SCHEMA)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Name the file, and say whether it is only read."""
+        super().__init__(path, SCHEMA, APPLICATION, read_only=read_only)
 
     async def auto(self, platform: str, chat: str | int) -> bool:
         """Return whether every photo of a chat is captioned."""

@@ -4,36 +4,50 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from bot.store.errors import DatabaseError, database_error
+
 T = TypeVar("T")
 
-
-class DatabaseError(ValueError):
-    """The file cannot be used; the message names it and the reason."""
+VERSION = 1  # of the files; the first releases wrote none, and nothing else has changed since
+FOREIGN = "it belongs to another program; move it away, or set another DATA_DIR"
+NEWER = "a newer version of the bot wrote it; install that version, or set another DATA_DIR"
 
 
 class Database:
     """One connection, used by one thread at a time."""
 
-    def __init__(self, path: Path, schema: str) -> None:
-        """Name the file, which is created when first opened, and its tables."""
+    def __init__(
+        self, path: Path, schema: str, application: int, *, read_only: bool = False
+    ) -> None:
+        """Describe the file.
+
+        Args:
+            path: of the file, which is created when first opened.
+            schema: its tables.
+            application: the number by which the file is recognized.
+            read_only: change nothing, and take a file that does not exist for an empty one.
+        """
         self.path = path
         self.schema = schema
+        self.application = application
+        self.read_only = read_only
         self._lock = threading.Lock()
 
     async def __aenter__(self) -> Self:
         """Open the file.
 
         Raises:
-            DatabaseError: it cannot be created or read.
+            DatabaseError: it cannot be created or read, or is not the bot's.
         """
         try:
             await asyncio.to_thread(self._open)
         except (OSError, sqlite3.Error) as error:
-            raise DatabaseError(f"{self.path}: cannot be used ({error})") from error
+            raise database_error(self.path, error) from error
         return self
 
     async def __aexit__(
@@ -49,12 +63,15 @@ class Database:
         """Do some work in one transaction, which is on the disk when this returns.
 
         Raises:
-            sqlite3.Error: the file cannot be read or written.
+            DatabaseError: the file cannot be read or written.
         """
 
         def locked() -> T:
-            with self._lock, self._connection:
-                return work(self._connection)
+            try:
+                with self._lock, self._connection:
+                    return work(self._connection)
+            except sqlite3.Error as error:
+                raise database_error(self.path, error) from error
 
         return await asyncio.to_thread(locked)
 
@@ -63,17 +80,56 @@ class Database:
             self._connection.close()
 
     def _open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.touch(mode=0o600)  # no other user may read it
-        self._connection = sqlite3.connect(self.path, check_same_thread=False)
+        self._connection = self._connect()
         try:
-            self._prepare(self._connection)
+            self._recognize(self._connection)
+            if not self.read_only:
+                self._prepare(self._connection)
         except BaseException:
             self._connection.close()
             raise
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self.read_only:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.touch(mode=0o600)  # no other user may read it
+            return sqlite3.connect(self.path, check_same_thread=False)
+        if self.path.exists() and self.path.stat().st_size:
+            address = f"{self.path.absolute().as_uri()}?mode=ro"
+            return sqlite3.connect(address, uri=True, check_same_thread=False)
+        empty = sqlite3.connect(":memory:", check_same_thread=False)
+        self._prepare(empty)
+        return empty
+
+    def _recognize(self, connection: sqlite3.Connection) -> None:
+        """Raise `DatabaseError` if the file is another program's, or a newer version's."""
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application == self.application:
+            if version > VERSION:
+                raise DatabaseError(self.path, NEWER)
+        elif application or version or not self._has_our_tables_only(connection):
+            raise DatabaseError(self.path, FOREIGN)
+
+    def _has_our_tables_only(self, connection: sqlite3.Connection) -> bool:
+        with closing(sqlite3.connect(":memory:")) as ours:
+            ours.executescript(self.schema)
+            known = _columns(ours)
+        return _columns(connection) <= known
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
         with connection:
             connection.executescript(self.schema)
+            if connection.execute("PRAGMA application_id").fetchone() != (self.application,):
+                connection.execute(f"PRAGMA application_id = {self.application}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    query = (
+        "SELECT tables.name, columns.name FROM sqlite_schema AS tables, "
+        "pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'"
+    )
+    return set(connection.execute(query))

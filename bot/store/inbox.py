@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from bot import logs, metrics
-from bot.store.inbox_rows import STATES, InboxRow, InboxRows, Key
+from bot.store.inbox_rows import STATES, InboxRow, InboxRows, Key, State
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -56,18 +56,22 @@ class Unconfirmed(Exception):
 class Inbox(InboxRows):
     """The messages of all platforms."""
 
-    def __init__(self, path: Path, max_attempts: int = 5, keep_days: float = 7) -> None:
+    def __init__(
+        self, path: Path, max_attempts: int = 5, keep_days: float = 7, *, read_only: bool = False
+    ) -> None:
         """Name the file.
 
         Args:
             path: of the file.
             max_attempts: attempts before a message is given up.
             keep_days: days after which answered and given-up messages are forgotten.
+            read_only: change nothing.
         """
-        super().__init__(path)
+        super().__init__(path, read_only=read_only)
         self.max_attempts = max_attempts
         self.keep_seconds = keep_days * 86_400
         self._in_flight: set[Key] = set()
+        self._unrecorded: dict[Key, tuple[State, str | None]] = {}  # final states
 
     async def accept(self, key: Key, reference: Any) -> bool:
         """Record a message; when this returns, it is on the disk and in flight.
@@ -93,7 +97,14 @@ class Inbox(InboxRows):
         return new
 
     async def due(self, platform: str) -> list[InboxRow]:
-        """Put the messages that are due in flight, and return them, oldest first."""
+        """Put the messages that are due in flight, and return them, oldest first.
+
+        Raises:
+            DatabaseError: the file cannot be read, or a final state cannot be recorded.
+        """
+        for key, (state, reason) in list(self._unrecorded.items()):
+            await super().settle(key, state, reason)
+            del self._unrecorded[key]
         # A message that is answered while the rows are read may still be among them as open.
         before = set(self._in_flight)
         found = await self.open_and_due(platform)
@@ -138,6 +149,20 @@ class Inbox(InboxRows):
                 log.error("inbox cannot be written", reason=str(error))
             finally:
                 self._in_flight.discard(key)
+
+    async def settle(self, key: Key, state: State, reason: str | None = None) -> None:
+        """Record a message's final state; if that fails, `due` does it, before it returns any.
+
+        A message that was answered while the disk was full is so not answered again.
+
+        Raises:
+            DatabaseError: it cannot be recorded now.
+        """
+        try:
+            await super().settle(key, state, reason)
+        except sqlite3.Error:
+            self._unrecorded[key] = state, reason
+            raise
 
     def release(self, key: Key) -> None:
         """Take a message out of flight unanswered; it is due again."""

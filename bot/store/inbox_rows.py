@@ -37,6 +37,10 @@ CREATE TABLE IF NOT EXISTS seen (
 """
 # Files of earlier versions lack it.
 UNCONFIRMED = "ALTER TABLE entries ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0"
+APPLICATION = int.from_bytes(b"PCin")  # any number that no other program has
+# Seconds. A row that was changed later than this from now is from a clock that was ahead: its time
+# would come when that clock's does.
+CLOCK_SLACK = 60.0
 KEY = "platform = ? AND chat = ? AND message = ?"
 COLUMNS = "platform, chat, message, reference, state, attempts, accepted, reason"
 
@@ -64,9 +68,9 @@ class InboxRow:
 class InboxRows(Database):
     """The messages of all platforms, in an SQLite file."""
 
-    def __init__(self, path: Path) -> None:
-        """Name the file."""
-        super().__init__(path, SCHEMA)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Name the file, and say whether it is only read."""
+        super().__init__(path, SCHEMA, APPLICATION, read_only=read_only)
 
     async def add(self, key: Key, reference: Any) -> bool:
         """Record a message as open; return False if it was recorded before."""
@@ -81,10 +85,11 @@ class InboxRows(Database):
     async def open_and_due(self, platform: str) -> list[InboxRow]:
         """Return the messages that may be tried now, oldest first."""
         query = (
-            f"SELECT {COLUMNS} FROM entries WHERE platform = ? AND state = 'open' AND due <= ? "
-            "ORDER BY accepted"
+            f"SELECT {COLUMNS} FROM entries WHERE platform = ? AND state = 'open' "
+            "AND (due <= ? OR changed > ?) ORDER BY accepted"
         )
-        values = (platform, time.time())
+        now = time.time()
+        values = (platform, now, now + CLOCK_SLACK)
         return list(map(_row, await self.run(lambda db: db.execute(query, values).fetchall())))
 
     async def begin(self, key: Key) -> int:

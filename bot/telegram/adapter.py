@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exp
 
 from bot import logs, metrics
 from bot.services import Services
+from bot.store.errors import DatabaseError
 from bot.supervision import until_stopped
 from bot.telegram.commands import show_menu
 from bot.telegram.context import Shared
@@ -99,7 +100,11 @@ class Telegram:
             return web.Response(status=408)
         if self._app is not app:  # the bot stopped while the update was read
             return web.Response(status=503)
-        await app.update_queue.put(update)
+        try:
+            await app.update_queue.put(update)
+        except DatabaseError as error:  # Telegram sends the update again
+            log.error("update not accepted", platform=PLATFORM, reason=str(error))
+            return web.Response(status=503)
         return web.Response()
 
     @property

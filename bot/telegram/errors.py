@@ -22,6 +22,7 @@ from telegram.error import (
 )
 
 from bot import metrics
+from bot.store.errors import DatabaseError
 from bot.store.inbox import Hopeless, NotYet, Unconfirmed
 from bot.supervision import PlatformError
 from bot.telegram.identity import PLATFORM
@@ -90,6 +91,8 @@ def inbox_errors(token: str) -> Iterator[None]:
         if isinstance(error, REFUSED):
             raise Hopeless(f"Telegram refuses: {reason(error, token)}") from None
         raise NotYet(reason(error, token), pause_of(error)) from None
+    except DatabaseError as error:
+        raise NotYet(str(error), 0.0) from error
     except Exception as error:
         log.exception("answer failed", platform=PLATFORM)
         raise Hopeless("bug in the bot", apologize=True) from error

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from pathlib import Path
 
 import pytest
 
 from bot.platforms import DISCORD, TELEGRAM, WEB
+from bot.store.errors import DatabaseError
 from bot.supervision import PlatformError, keep_running
 
 
@@ -53,6 +55,20 @@ async def test_an_unexpected_error_is_logged_with_its_traceback_and_tried_again(
 
     assert flaky.tries == 2
     assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+async def test_a_folder_that_cannot_be_used_is_one_line_and_tried_again(
+    grouped: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    error: Exception = DatabaseError(Path("/srv/data"), "the disk is full")
+    flaky = Flaky(ExceptionGroup("tasks", [error, error]) if grouped else error)
+
+    await asyncio.wait_for(keep_running(DISCORD, flaky.run, asyncio.Event(), 1, pause=0.01), 5)
+
+    (down,) = caplog.records
+    assert vars(down)["reason"] == "DATA_DIR: /srv/data: the disk is full"
+    assert not down.exc_info
 
 
 async def test_a_platform_that_ends_by_itself_is_started_again(

@@ -1,15 +1,17 @@
 """Photos on Discord after a crash, a refusal or an error: none is lost, none answered twice."""
 
 import asyncio
-import sqlite3
 from typing import Any
 
 import pytest
 
 from bot import replies
 from bot.discord import intake
+from bot.discord.identity import PLATFORM
 from bot.discord.photos import Photos
+from bot.store.errors import DatabaseError
 from bot.store.inbox_rows import Key
+from bot.supervision import keep_running
 from tests.bot.discord.asking import Ask, in_private, mentioned, slash
 from tests.bot.discord.fake_discord import SECONDS
 from tests.bot.discord.fake_payloads import CHANNEL, EPHEMERAL, PRIVATE, THREAD, Json
@@ -229,7 +231,7 @@ async def test_the_asker_learns_that_a_request_could_not_be_recorded(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def accept(key: Key, reference: Any) -> bool:
-        raise sqlite3.OperationalError("database or disk is full")
+        raise DatabaseError(world.inbox.path, "the disk is full")
 
     async with world.running():
         monkeypatch.setattr(world.inbox, "accept", accept)
@@ -241,7 +243,29 @@ async def test_the_asker_learns_that_a_request_could_not_be_recorded(
     assert whispered["data"]["content"] == replies.FAILED
     assert whispered["data"]["flags"] & EPHEMERAL
     assert await world.inbox.last_read("discord") == {}
-    caplog.clear()
+    assert len(reasons(caplog, "DATA_DIR: ")) == 2
+
+
+async def test_a_photo_that_could_not_be_recorded_is_found_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, run = asyncio.Event(), world.bot().run
+    kept = asyncio.create_task(keep_running(PLATFORM, run, stop, SECONDS, pause=0.1))
+    await world.fake.connected()
+    await world.captioned(0)
+    await world.inbox.run(lambda db: db.execute("PRAGMA query_only = ON"))
+    photo = await world.photo(1)
+    async with asyncio.timeout(SECONDS):
+        while "a platform is down" not in caplog.text:
+            await asyncio.sleep(0.01)
+    await world.inbox.run(lambda db: db.execute("PRAGMA query_only = OFF"))
+    await world.settled(photo)
+    stop.set()
+    await asyncio.wait_for(kept, SECONDS)
+
+    assert world.bot_messages()[-1]["content"] == "Two children play."
+    assert quoted(world).count(photo["id"]) == 2  # the first said that something went wrong
+    assert reasons(caplog, "DATA_DIR: ")
 
 
 def raw(world: World) -> bytes:

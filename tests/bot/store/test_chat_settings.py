@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.store.chat_settings import ChatSettings
-from bot.store.database import DatabaseError
+from bot.store.errors import DatabaseError
 
 
 async def test_automatic_captions_are_off_until_switched_on(tmp_path: Path) -> None:

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from bot.store import inbox as inbox_module
-from bot.store.database import DatabaseError
+from bot.store.errors import DatabaseError
 from bot.store.inbox import Hopeless, Inbox, NotYet, Unconfirmed
 from bot.store.inbox_rows import InboxRow, Key
 
@@ -261,20 +261,60 @@ async def test_a_refusal_is_logged_as_info_and_a_bug_as_a_warning(
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
 
 
-async def test_a_full_disk_is_logged_and_the_message_stays_open(
+async def test_a_message_postponed_by_a_clock_that_was_ahead_is_due(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 86_400)
+    await inbox.accept(FIRST, None)
+    await inbox.handle(FIRST, failing(NotYet("down", 100)), Person().apologize)
+    assert await due(inbox) == []
+
+    monkeypatch.setattr(time, "time", real)
+    assert await due(inbox) == [FIRST]
+
+
+async def test_on_a_full_disk_a_message_is_not_accepted_and_may_come_again(inbox: Inbox) -> None:
+    long = "x" * 10_000
+    await fill_up(inbox)
+
+    with pytest.raises(DatabaseError, match=r"^DATA_DIR: .*/inbox\.sqlite: the disk is full; free"):
+        await inbox.accept(FIRST, long)
+
+    await free(inbox)
+    assert await inbox.accept(FIRST, long)
+
+
+async def test_a_message_whose_answer_cannot_be_recorded_is_not_answered_again(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def full(key: Key, state: str, reason: str | None = None) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
     person = Person()
     await inbox.accept(FIRST, None)
-    monkeypatch.setattr(inbox, "settle", full)
 
-    await inbox.handle(FIRST, person.answer, person.apologize)
+    async def answer() -> None:
+        await person.answer()
+        await inbox.run(lambda db: db.execute("PRAGMA query_only = ON"))
 
-    assert await due(inbox) == [FIRST]
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    await inbox.handle(FIRST, answer, person.apologize)
+
+    (logged,) = (vars(record) for record in caplog.records)
+    assert (logged["levelname"], logged["message"]) == ("ERROR", "inbox cannot be written")
+    assert logged["reason"].startswith("DATA_DIR: ")
+    with pytest.raises(DatabaseError):
+        await inbox.due("telegram")
+    await inbox.run(lambda db: db.execute("PRAGMA query_only = OFF"))
+    assert await due(inbox) == []
+    assert (await state_of(inbox, FIRST)).state == "answered"
+    assert (person.answers, person.apologies) == (1, 0)
+
+
+async def fill_up(inbox: Inbox) -> None:
+    """Let the file grow no more, as on a full disk."""
+    await inbox.run(lambda db: db.execute("PRAGMA max_page_count = 1"))
+
+
+async def free(inbox: Inbox) -> None:
+    await inbox.run(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
 
 
 async def test_an_answer_that_may_have_arrived_is_sent_once_more_and_an_operator_can_ask_again(

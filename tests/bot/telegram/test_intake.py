@@ -1,7 +1,6 @@
 """Each message on Telegram is answered, whatever happens to the bot in between."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +9,9 @@ import pytest
 from bot import replies
 from bot.store import inbox
 from bot.store.inbox_rows import Key
+from bot.supervision import keep_running
 from bot.telegram import adapter, sending
+from bot.telegram.identity import PLATFORM
 from captioner import Caption, Options
 from tests.bot.telegram.chat import (
     CAR,
@@ -116,22 +117,27 @@ async def test_an_album_that_a_crash_interrupted_still_gets_one_reply(
 
 
 async def test_telegram_keeps_updates_that_could_not_be_recorded(
-    fake: FakeTelegram, store: Store, monkeypatch: pytest.MonkeyPatch
+    fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def full(key: Key, reference: object) -> bool:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr(store.inbox, "accept", full)
+    await store.inbox.run(lambda db: db.execute("PRAGMA query_only = ON"))
     await fake.send(photo=[fake.photo(DOG)])
+    stop = asyncio.Event()
+    bot = telegram(fake, store)
 
-    with pytest.raises(sqlite3.OperationalError):
-        await telegram(fake, store).run(asyncio.Event())
+    kept = asyncio.create_task(keep_running(PLATFORM, bot.run, stop, TIMEOUT, pause=0.1))
+    async with asyncio.timeout(TIMEOUT):
+        while "a platform is down" not in caplog.text:
+            await asyncio.sleep(0.01)
     assert fake.confirmed == 0
     assert fake.of("sendMessage") == []
 
-    monkeypatch.undo()
-    async with running(telegram(fake, store)):
-        assert (await fake.nth("sendMessage"))["text"] == "Photo 0."
+    await store.inbox.run(lambda db: db.execute("PRAGMA query_only = OFF"))
+    assert (await fake.nth("sendMessage"))["text"] == "Photo 0."
+    stop.set()
+    await asyncio.wait_for(kept, TIMEOUT)
+    down = [vars(record) for record in caplog.records if record.message == "a platform is down"]
+    assert all(one["reason"].startswith("DATA_DIR: ") for one in down)
+    assert "Traceback" not in caplog.text
 
 
 async def test_an_update_that_arrives_twice_is_answered_once(
