@@ -12,9 +12,10 @@ import io
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Protocol
 
 from captioner.interrupt import INTERRUPTED, run
@@ -31,13 +32,13 @@ try:
     from bot.services import Services
     from bot.settings import SettingProblem, Settings, SettingsError
     from bot.stats import Stats
-    from bot.store import inbox_command
+    from bot.store import folder, inbox_command
     from bot.store.chat_settings import ChatSettings
-    from bot.store.database import DatabaseError
+    from bot.store.errors import DatabaseError
     from bot.store.inbox import Inbox
     from bot.supervision import PlatformError, keep_running
     from bot.telegram.adapter import Telegram
-    from bot.web.adapter import WebChat
+    from bot.web.adapter import AddressInUse, WebChat
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. The bot needs: pip install -e '.[bot]'")
 except KeyboardInterrupt:
@@ -48,6 +49,7 @@ from PIL import Image
 from captioner import Captioner, Options
 from captioner.checkpoint import CheckpointError
 from captioner.explain import PHOTO_SIDE
+from captioner.output import OutputError, complain, flush, prepare, say
 from captioner.photo.decode import Limits
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.select import unused_gpu
@@ -69,35 +71,45 @@ class Adapter(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run or check the bot; return 0, or 1 after printing what is wrong."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            return _command(given)
+        except SystemExit:  # the help is printed, or a wrong argument is named
+            if sys.stdout is not None:
+                flush()
+            raise
+    except SettingsError as error:
+        for key, message in error.problems:
+            complain(f"error: {key}: {message}")
+    except DatabaseError as error:
+        complain(f"error: {error}")
+    except OutputError as error:
+        complain(f"error: standard output: {error}")
+    return 1
+
+
+def _command(given: Sequence[str]) -> int:
+    if given[:1] == ["inbox"]:
+        return inbox_command.main(given[1:], lambda: settings.load().inbox_file)
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="check everything, and exit")
     parser.add_argument("--version", action="store_true", help="print the version, and exit")
     parser.add_argument("command", nargs="?", choices=["inbox"], help="see `inbox --help`")
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        if given[:1] == ["inbox"]:
-            return inbox_command.main(given[1:], _inbox(settings.load()))
-        args = parser.parse_args(given)
-        if args.version:
-            print(version("photo-captioner"))
-            return 0
-        config = settings.load()
-        secrets = [
-            token.get_secret_value()
-            for token in (config.telegram_bot_token, config.discord_bot_token, config.web_token)
-            if token
-        ]
-        logs.set_up(config.log_level, config.log_format, secrets)
-        for line in settings.warnings():
-            log.warning(line)
-        captioner = _captioner(config)
-        return asyncio.run(_check(config, captioner) if args.check else _serve(config, captioner))
-    except SettingsError as error:
-        for key, message in error.problems:
-            print(f"error: {key}: {message}", file=sys.stderr)
-    except DatabaseError as error:
-        print(f"error: {error}", file=sys.stderr)
-    return 1
+    args = parser.parse_args(given)
+    if args.version:
+        say(version("photo-captioner"))
+        return 0
+    config = settings.load()
+    tokens = (config.telegram_bot_token, config.discord_bot_token, config.web_token)
+    secrets = [token.get_secret_value() for token in tokens if token]
+    logs.set_up(config.log_level, config.log_format, secrets)
+    for line in settings.warnings():
+        log.warning(line)
+    if args.check:
+        return asyncio.run(_check(config, _captioner(config)))
+    with folder.held(config.data_dir):
+        return asyncio.run(_serve(config, _captioner(config)))
 
 
 def _captioner(config: Settings) -> Captioner:
@@ -126,7 +138,10 @@ async def _serve(config: Settings, captioner: Captioner) -> int:
     async with captioner, _chat_settings(config) as chat_settings, _inbox(config) as inbox:
         tending = asyncio.create_task(inbox.tend())
         async with asyncio.TaskGroup() as group:
-            for platform, adapter in _adapters(config, captioner, chat_settings, inbox).items():
+            adapters = _adapters(config, captioner, chat_settings, inbox)
+            for off, key in _off(config):
+                log.info("a platform is off", platform=off, reason=f"{key} is not set")
+            for platform, adapter in adapters.items():
                 group.create_task(keep_running(platform, adapter.run, stop, config.stop_seconds))
         tending.cancel()
     log.info("stopped")
@@ -137,29 +152,48 @@ async def _check(config: Settings, captioner: Captioner) -> int:
     model = captioner.config
     network = f"{_network(captioner)}, {captioner.device}, {model.vocabulary_size} words"
     failed = False
-    async with captioner, _chat_settings(config) as chat_settings, _inbox(config) as inbox:
+    folder.check(config.data_dir)
+    user = folder.holder(config.data_dir)
+    stores = _chat_settings(config, read_only=True), _inbox(config, read_only=True)
+    async with captioner, stores[0] as chat_settings, stores[1] as inbox:
         started = time.monotonic()
         await captioner.caption(_test_photo())
-        print(f"Captioner: {network}; a test photo took {time.monotonic() - started:.1f} s")
+        say(f"Captioner: {network}; a test photo took {time.monotonic() - started:.1f} s")
         if line := unused_gpu(config.captioner_device, config.captioner_runtime):
-            print(line)
+            say(line)
         states = await inbox.counts()
         rows = f"{states.get('open', 0)} messages open, {states.get('given up', 0)} given up"
-        print(f"Data: {config.data_dir.resolve()}; {rows}")
-        print(_access_line(config))
+        say(f"Data: {config.data_dir.resolve()}{_use(config.data_dir, user)}; {rows}")
+        say(_access_line(config))
         for adapter in _adapters(config, captioner, chat_settings, inbox).values():
             try:
-                print(await adapter.check())
+                say(await adapter.check())
+            except AddressInUse as error:
+                if user is None:
+                    failed = True
+                    complain(f"error: {error}")
+                else:
+                    say(f"Web chat: {error.address}, in use; probably by the bot that runs")
             except PlatformError as error:
                 failed = True
-                print(f"error: {error}", file=sys.stderr)
-    for platform, token in (
-        (TELEGRAM, config.telegram_bot_token),
-        (DISCORD, config.discord_bot_token),
-    ):
-        if token is None:
-            print(f"{TITLES[platform]}: off; {platform.upper()}_BOT_TOKEN is not set")
+                complain(f"error: {error}")
+    for platform, key in _off(config):
+        say(f"{TITLES[platform]}: off; {key} is not set")
     return int(failed)
+
+
+def _off(config: Settings) -> Iterator[tuple[Platform, str]]:
+    """Yield each platform that does not run, and the key that would start it."""
+    if config.telegram_bot_token is None:
+        yield TELEGRAM, "TELEGRAM_BOT_TOKEN"
+    if config.discord_bot_token is None:
+        yield DISCORD, "DISCORD_BOT_TOKEN"
+
+
+def _use(data_dir: Path, user: folder.Holder | None) -> str:
+    if user is not None:
+        return f", in use by a bot ({user})"
+    return "" if data_dir.exists() else ", which the bot will create"
 
 
 def _access_line(config: Settings) -> str:
@@ -219,12 +253,13 @@ def _network(captioner: Captioner) -> str:
     return f"ResNet-{depth} with {'an attention' if model.attention else 'an'} {model.cell.upper()}"
 
 
-def _chat_settings(config: Settings) -> ChatSettings:
-    return ChatSettings(config.data_dir / "chats.sqlite3")
+def _chat_settings(config: Settings, *, read_only: bool = False) -> ChatSettings:
+    return ChatSettings(config.chats_file, read_only=read_only)
 
 
-def _inbox(config: Settings) -> Inbox:
-    return Inbox(config.data_dir / "inbox.sqlite3", config.max_attempts, config.keep_days)
+def _inbox(config: Settings, *, read_only: bool = False) -> Inbox:
+    attempts, days = config.max_attempts, config.keep_days
+    return Inbox(config.inbox_file, attempts, days, read_only=read_only)
 
 
 def _stop(stop: asyncio.Event) -> None:
@@ -236,4 +271,5 @@ def _stop(stop: asyncio.Event) -> None:
 
 
 if __name__ == "__main__":
+    prepare()
     sys.exit(run(main))

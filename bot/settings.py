@@ -133,6 +133,16 @@ class Settings(BaseSettings):
         """The largest photo, in bytes."""
         return int(self.max_photo_mb * 2**20)
 
+    @property
+    def inbox_file(self) -> Path:
+        """The file of the inbox."""
+        return self.data_dir / "inbox.sqlite3"
+
+    @property
+    def chats_file(self) -> Path:
+        """The file of the chats' settings."""
+        return self.data_dir / "chats.sqlite3"
+
 
 def load() -> Settings:
     """Read the settings.

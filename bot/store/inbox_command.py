@@ -2,21 +2,35 @@
 
 import argparse
 import asyncio
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from bot.store.errors import DatabaseError
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import InboxRow, Key
+from captioner.output import complain, say
 
 HELP = """Shows the messages that the bot gave up or has not answered yet. A bot that is running
 retries a message within seconds; otherwise the next start does. Name messages as the list shows
 them; "all" means every message that was given up."""
+ABSENT = "there is no inbox; the bot creates it when it starts. Set DATA_DIR to the bot's folder"
 DONE = {"retry": "to be retried", "forget": "forgotten"}
 
 
-def main(arguments: Sequence[str], inbox: Inbox) -> int:
-    """List, retry or forget messages; return 0, or 1 if a named message was not given up."""
+def main(arguments: Sequence[str], find: Callable[[], Path]) -> int:
+    """List, retry or forget messages, also while the bot runs.
+
+    Args:
+        arguments: those after `inbox`.
+        find: returns the path of the inbox.
+
+    Returns:
+        0, or 1 if a named message was not given up.
+
+    Raises:
+        DatabaseError: there is no inbox, or it cannot be used.
+    """
     parser = argparse.ArgumentParser(prog="python -m bot inbox", description=HELP)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser("list", help="list open and given-up messages (the default)")
@@ -24,14 +38,17 @@ def main(arguments: Sequence[str], inbox: Inbox) -> int:
         action = actions.add_parser(name, help=help_)
         action.add_argument("messages", nargs="+", metavar="MESSAGE")
     args = parser.parse_args(arguments)
-    return asyncio.run(_run(args, inbox))
+    path = find()
+    if not path.exists():
+        raise DatabaseError(path.parent, ABSENT)
+    return asyncio.run(_run(args, Inbox(path, read_only=args.action in (None, "list"))))
 
 
 async def _run(args: argparse.Namespace, inbox: Inbox) -> int:
     async with inbox:
         if args.action in (None, "list"):
             rows = await inbox.rows("open", "given up")
-            print("\n".join(map(_line, rows)) or "No message is open or given up.")
+            say("\n".join(map(_line, rows)) or "No message is open or given up.")
             return 0
         if args.messages == ["all"]:
             names = [_name(row) for row in await inbox.rows("given up")]
@@ -40,9 +57,9 @@ async def _run(args: argparse.Namespace, inbox: Inbox) -> int:
         change = inbox.retry if args.action == "retry" else inbox.forget
         wrong = [name for name in names if not await change(_key(name))]
         for name in wrong:
-            print(f"error: no message {name!r} was given up; `list` names them", file=sys.stderr)
+            complain(f"error: no message {name!r} was given up; `list` names them")
         done = len(names) - len(wrong)
-        print(f"{done} message{'' if done == 1 else 's'} {DONE[args.action]}")
+        say(f"{done} message{'' if done == 1 else 's'} {DONE[args.action]}")
         return int(bool(wrong))
 
 

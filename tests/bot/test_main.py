@@ -8,9 +8,11 @@ import re
 import runpy
 import signal
 import socket
+import sqlite3
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,11 +24,14 @@ import pytest
 from bot import __main__ as command
 from bot.__main__ import main
 from bot.settings import Settings
+from bot.store.inbox import Inbox
+from bot.store.inbox_rows import Key
 from captioner import Captioner
 from tests.conftest import photo_bytes
 
 ROOT = Path(__file__).parents[2]
 Start = Callable[..., Any]
+Finished = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @dataclass
@@ -47,6 +52,11 @@ class Bot:
                 self.said += line.decode()
         return found
 
+    async def printed(self) -> str:
+        """Return what it has printed."""
+        assert self.process.stdout is not None
+        return (await self.process.stdout.read()).decode()
+
     async def ended(self) -> int:
         """Wait until it ends, and return its exit status."""
         assert self.process.stderr is not None
@@ -55,26 +65,33 @@ class Bot:
             return await self.process.wait()
 
 
-@pytest.fixture
-def start(tmp_path: Path, served_file: Path) -> Start:
-    """Return a function that runs `python -m bot` in an empty folder, with a test's settings."""
-    clean = {
-        key: value for key, value in os.environ.items() if key.lower() not in Settings.model_fields
-    }
-    common = {
+def clean() -> dict[str, str]:
+    """Return the environment without the bot's settings."""
+    fields = Settings.model_fields
+    return {key: value for key, value in os.environ.items() if key.lower() not in fields}
+
+
+def common(checkpoint: Path) -> dict[str, str]:
+    """Return the settings of the tests."""
+    return {
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
-        "CAPTIONER_CHECKPOINT": str(served_file),
+        "CAPTIONER_CHECKPOINT": str(checkpoint),
         "WEB_PORT": "0",
         "LOG_FORMAT": "text",
     }
+
+
+@pytest.fixture
+def start(tmp_path: Path, served_file: Path) -> Start:
+    """Return a function that runs `python -m bot` in an empty folder, with a test's settings."""
 
     @asynccontextmanager
     async def running(*arguments: str, **environment: str) -> AsyncIterator[Bot]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bot", *arguments),
             cwd=tmp_path,
-            env=clean | common | environment,
+            env=clean() | common(served_file) | environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -86,6 +103,32 @@ def start(tmp_path: Path, served_file: Path) -> Start:
             await process.communicate()
 
     return running
+
+
+@pytest.fixture
+def finished(tmp_path: Path, served_file: Path) -> Finished:
+    """Return a function that runs `python -m bot` to its end, its output in a file or a pipe."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "inbox.sqlite3").touch()
+
+    def run(*arguments: str, to: str = "", **environment: str) -> Any:
+        leaving, output = os.pipe()
+        os.close(leaving)
+        if to == "/dev/full":
+            os.dup2(os.open(to, os.O_WRONLY), output)
+        try:
+            return subprocess.run(
+                [sys.executable, "-m", "bot", *arguments],
+                cwd=tmp_path,
+                env=clean() | common(served_file) | environment,
+                stdout=output if to else subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        finally:
+            os.close(output)
+
+    return run
 
 
 @pytest.fixture
@@ -274,7 +317,7 @@ def test_check_fails_where_a_platform_would(
         ("WEB_PORT", "x", "error: WEB_PORT: "),
         ("CAPTIONER_CHECKPOINT", "no.safetensors", "error: CAPTIONER_CHECKPOINT: no.safetensors: "),
         ("CAPTIONER_DEVICE", "quantum", "error: CAPTIONER_DEVICE: device 'quantum' cannot be used"),
-        ("DATA_DIR", "/dev/null/data", "error: /dev/null/data/chats.sqlite3: cannot be used"),
+        ("DATA_DIR", "/dev/null/data", "error: DATA_DIR: /dev/null/data: a part of its path is a "),
     ],
 )
 def test_a_wrong_setting_is_one_clear_error(
@@ -306,6 +349,102 @@ def test_the_inbox_is_shown_without_a_model(
     settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.setenv("CAPTIONER_CHECKPOINT", "no.safetensors")
+    Path("data").mkdir()
+    Path("data/inbox.sqlite3").touch()
 
     assert main(["inbox", "list"]) == 0
     assert capsys.readouterr().out == "No message is open or given up.\n"
+
+
+def test_an_inbox_in_a_mistyped_folder_is_an_error_and_not_created(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.setenv("DATA_DIR", "dada")
+
+    assert main(["inbox", "list"]) == 1
+    error = f"error: DATA_DIR: {Path('dada').absolute()}: there is no inbox; "
+    assert capsys.readouterr().err.startswith(error)
+    assert not Path("dada").exists()
+
+
+def test_check_creates_nothing(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--check"]) == 0
+    assert f"Data: {Path('data').absolute()}, which the bot will create; 0 messages" in (
+        capsys.readouterr().out
+    )
+    assert list(Path().iterdir()) == []
+
+
+def test_check_fails_for_a_database_of_another_program(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("data").mkdir()
+    with closing(sqlite3.connect("data/chats.sqlite3")) as connection:
+        connection.execute("CREATE TABLE moz_places (id INTEGER)")
+
+    assert main(["--check"]) == 1
+    assert "chats.sqlite3: it belongs to another program" in capsys.readouterr().err
+
+
+async def test_a_second_bot_on_the_same_folder_says_who_uses_it(start: Start) -> None:
+    port = closed_port()
+    async with start(WEB_PORT=str(port)) as bot:
+        await bot.until(f"http://127.0.0.1:{port}")
+        async with start() as second:
+            assert await second.ended() == 1
+        async with start("--check", WEB_PORT=str(port)) as check:
+            assert await check.ended() == 0
+            printed = await check.printed()
+        async with start("inbox", "list") as listing:
+            assert await listing.ended() == 0
+
+    (line,) = second.said.splitlines()
+    assert re.match(rf"error: DATA_DIR: .*another bot uses .*process {bot.process.pid} on ", line)
+    assert f", in use by a bot (process {bot.process.pid} on " in printed
+    assert f"Web chat: 127.0.0.1, port {port}, in use; probably by the bot that runs" in printed
+
+
+async def test_a_bot_says_which_platforms_are_off(start: Start) -> None:
+    async with start(LOG_FORMAT="json") as bot:
+        await bot.until("the web chat is ready")
+
+    events = [json.loads(line) for line in bot.said.splitlines()]
+    off = {one["reason"] for one in events if one["event"] == "a platform is off"}
+    assert off == {"TELEGRAM_BOT_TOKEN is not set", "DISCORD_BOT_TOKEN is not set"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [["--check"], ["inbox", "list"]])
+def test_a_full_output_is_one_line(arguments: list[str], finished: Finished) -> None:
+    full = finished(*arguments, to="/dev/full")
+    assert (full.returncode, full.stderr) == (
+        1,
+        "error: standard output: No space left on device\n",
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.parametrize("arguments", [["--check"], ["inbox", "list"]])
+def test_a_reader_that_leaves_ends_the_program_without_a_word(
+    arguments: list[str], finished: Finished
+) -> None:
+    left = finished(*arguments, to="a reader that leaves")
+    assert (left.returncode, left.stderr) == (-signal.SIGPIPE, "")
+
+
+def test_what_the_output_cannot_encode_is_escaped(finished: Finished, tmp_path: Path) -> None:
+    asyncio.run(give_up(tmp_path / "data" / "inbox.sqlite3", "Telegram refuses: größer"))
+
+    done = finished("inbox", "list", PYTHONIOENCODING="ascii")
+
+    assert done.returncode == 0, done.stderr
+    assert r"Telegram refuses: gr\xf6\xdfer" in done.stdout
+
+
+async def give_up(path: Path, reason: str) -> None:
+    async with Inbox(path) as inbox:
+        key = Key("telegram", "7", "100")
+        await inbox.accept(key, None)
+        await inbox.settle(key, "given up", reason)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.store import inbox_command
+from bot.store.errors import DatabaseError
 from bot.store.inbox import Hopeless, Inbox
 from bot.store.inbox_rows import Key
 
@@ -13,7 +14,7 @@ GIVEN_UP, OPEN = Key("telegram", "-100", "5"), Key("discord", "7", "press 3")
 
 
 @pytest.fixture
-def inbox(tmp_path: Path) -> Inbox:
+def inbox(tmp_path: Path) -> Path:
     async def fill() -> None:
         async def answer() -> None:
             raise Hopeless("Telegram refuses: kicked")
@@ -24,13 +25,17 @@ def inbox(tmp_path: Path) -> Inbox:
             await inbox.handle(GIVEN_UP, answer, answer)
 
     asyncio.run(fill())
-    return Inbox(tmp_path / "inbox.sqlite")
+    return tmp_path / "inbox.sqlite"
+
+
+def run(inbox: Path, *arguments: str) -> int:
+    return inbox_command.main(arguments, lambda: inbox)
 
 
 def test_the_list_shows_open_and_given_up_messages_with_the_reason(
-    inbox: Inbox, capsys: pytest.CaptureFixture[str]
+    inbox: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert inbox_command.main([], inbox) == 0
+    assert run(inbox) == 0
 
     first, second = capsys.readouterr().out.splitlines()
     assert first == ("telegram:-100:5  given up, 0.0 h old, 1 attempt: Telegram refuses: kicked")
@@ -40,20 +45,20 @@ def test_the_list_shows_open_and_given_up_messages_with_the_reason(
 @pytest.mark.parametrize("name", ["telegram:-100:5", "all"])
 @pytest.mark.parametrize(("action", "left"), [("retry", {"open": 2}), ("forget", {"open": 1})])
 def test_a_message_that_was_given_up_can_be_retried_or_forgotten(
-    inbox: Inbox, action: str, left: dict[str, int], name: str
+    inbox: Path, action: str, left: dict[str, int], name: str
 ) -> None:
     async def counts() -> dict[str, int]:
-        async with inbox:
-            return await inbox.counts()
+        async with Inbox(inbox) as opened:
+            return await opened.counts()
 
-    assert inbox_command.main([action, name], inbox) == 0
+    assert run(inbox, action, name) == 0
     assert asyncio.run(counts()) == left
 
 
 def test_naming_a_message_that_was_not_given_up_is_an_error(
-    inbox: Inbox, capsys: pytest.CaptureFixture[str]
+    inbox: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert inbox_command.main(["forget", "discord:7:press 3", "7"], inbox) == 1
+    assert run(inbox, "forget", "discord:7:press 3", "7") == 1
 
     said = capsys.readouterr()
     assert said.err.splitlines() == [
@@ -64,5 +69,37 @@ def test_naming_a_message_that_was_not_given_up_is_an_error(
 
 
 def test_an_empty_inbox_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert inbox_command.main(["list"], Inbox(tmp_path / "inbox.sqlite")) == 0
+    (tmp_path / "inbox.sqlite").touch()
+
+    assert run(tmp_path / "inbox.sqlite", "list") == 0
     assert capsys.readouterr().out == "No message is open or given up.\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["list"], ["retry", "all"], ["forget", "all"]])
+def test_an_inbox_that_is_not_there_is_named_and_not_created(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "mistyped" / "inbox.sqlite"
+
+    with pytest.raises(DatabaseError, match=f"^DATA_DIR: {path.parent}: there is no inbox"):
+        run(path, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_list_changes_nothing(inbox: Path) -> None:
+    before = inbox.read_bytes(), inbox.stat().st_mtime_ns
+
+    assert run(inbox, "list") == 0
+    assert (inbox.read_bytes(), inbox.stat().st_mtime_ns) == before
+
+
+async def test_messages_are_listed_and_retried_while_the_bot_runs(
+    inbox: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Inbox(inbox) as running:
+        await running.accept(Key("telegram", "1", "1"), None)
+        assert await asyncio.to_thread(run, inbox, "list") == 0
+        assert await asyncio.to_thread(run, inbox, "retry", "all") == 0
+
+        assert await running.counts() == {"open": 3}
+    assert "telegram:1:1  open" in capsys.readouterr().out
