@@ -16,7 +16,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic.functional_validators import BeforeValidator
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.setting_values import (
@@ -205,7 +204,7 @@ def _exposed(values: Mapping[str, str | None]) -> Iterator[str]:
         )
 
 
-def _problem(details: ErrorDetails) -> SettingProblem:
+def _problem(details: Mapping[str, Any]) -> SettingProblem:
     name, value = str(details["loc"][0]), details["input"]
     # Errors of pydantic's own have other types.
     said = details["ctx"]["error"].args if details["type"] == "value_error" else ()
