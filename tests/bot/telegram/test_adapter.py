@@ -249,6 +249,26 @@ async def test_a_webhook_accepts_updates_only_with_its_secret(
     assert not fake.of("getUpdates")
 
 
+async def test_an_update_that_cannot_be_recorded_is_refused_so_that_telegram_sends_it_again(
+    fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = telegram(fake, store, telegram_webhook_url="https://bot.example/")
+    update = {"update_id": 1, "message": fake.message(photo=[fake.photo(DOG)])}
+
+    async with posting(bot) as session, running(bot):
+        secret = (await fake.nth("setWebhook"))["secret_token"]
+        await store.inbox.run(lambda db: db.execute("PRAGMA query_only = ON"))
+        assert await post(session, secret, json=update) == 503
+        await store.inbox.run(lambda db: db.execute("PRAGMA query_only = OFF"))
+        assert await post(session, secret, json=update) == 200
+        await fake.nth("sendMessage")
+
+    assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0."]
+    (refused,) = (vars(one) for one in caplog.records if one.message == "update not accepted")
+    assert refused["reason"].startswith("DATA_DIR: ")
+    assert "Traceback" not in caplog.text
+
+
 async def test_an_update_that_arrives_during_a_stop_is_refused(
     fake: FakeTelegram, store: Store
 ) -> None:
