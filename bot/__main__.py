@@ -18,43 +18,40 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-from captioner.interrupt import INTERRUPTED, run
+from captioner.interrupt import ending_at_once, run
 
 try:
-    import structlog
-    from aiohttp import web
+    with ending_at_once():  # they take a second
+        import structlog
+        from aiohttp import web
+        from PIL import Image
 
-    from bot import logs, metrics, replies, settings
-    from bot.access import Access
-    from bot.answers import Answers
-    from bot.discord.adapter import Discord
-    from bot.platforms import DISCORD, TELEGRAM, TITLES, WEB, Platform
-    from bot.services import Services
-    from bot.settings import SettingProblem, Settings, SettingsError
-    from bot.stats import Stats
-    from bot.store import folder, inbox_command
-    from bot.store.chat_settings import ChatSettings
-    from bot.store.errors import DatabaseError
-    from bot.store.inbox import Inbox
-    from bot.supervision import PlatformError, keep_running
-    from bot.telegram.adapter import Telegram
-    from bot.web.adapter import AddressInUse, WebChat
+        from bot import logs, metrics, replies, settings
+        from bot.access import Access
+        from bot.answers import Answers
+        from bot.discord.adapter import Discord
+        from bot.platforms import DISCORD, TELEGRAM, TITLES, WEB, Platform
+        from bot.services import Services
+        from bot.settings import SettingProblem, Settings, SettingsError
+        from bot.stats import Stats
+        from bot.store import folder, inbox_command
+        from bot.store.chat_settings import ChatSettings
+        from bot.store.errors import DatabaseError
+        from bot.store.inbox import Inbox
+        from bot.supervision import PlatformError, keep_running
+        from bot.telegram.adapter import Telegram
+        from bot.web.adapter import AddressInUse, WebChat
+        from captioner import Captioner, Options
+        from captioner.checkpoint import CheckpointError
+        from captioner.explain import PHOTO_SIDE
+        from captioner.output import OutputError, complain, flush, prepare, say
+        from captioner.photo.decode import Limits
+        from captioner.runtime.errors import UnusableError
+        from captioner.runtime.select import unused_gpu
+        from captioner.serving import ServingConfig
+        from captioner.shipped import name_of
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. The bot needs: pip install -e '.[bot]'")
-except KeyboardInterrupt:
-    sys.exit(INTERRUPTED)
-
-from PIL import Image
-
-from captioner import Captioner, Options
-from captioner.checkpoint import CheckpointError
-from captioner.explain import PHOTO_SIDE
-from captioner.output import OutputError, complain, flush, prepare, say
-from captioner.photo.decode import Limits
-from captioner.runtime.errors import UnusableError
-from captioner.runtime.select import unused_gpu
-from captioner.serving import ServingConfig
-from captioner.shipped import name_of
 
 log = structlog.stdlib.get_logger("bot")
 
