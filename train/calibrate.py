@@ -29,6 +29,7 @@ from captioner.shipped import find
 from train.captioning import best_captions, decode_all, encode_all
 from train.data.datasets import DatasetError, Record, read
 from train.data.photos import read_photos, readable
+from train.data.words import warn
 from train.fitting import confidence, out_of_distribution
 from train.limits import check
 from train.report.reliability import draw_reliability
@@ -82,6 +83,7 @@ def calibrate(config: CalibrateConfig) -> Metadata:
     network = PyTorchNetwork(model, trained.preprocessing, config.device)
     dataset = read(config.data)
     train = dataset.split("train")
+    warn(dataset.split("val"), trained.vocabulary)
     val, test = (
         _caption(trained, network, dataset.split(name), options) for name in ("val", "test")
     )
@@ -118,7 +120,7 @@ def _caption(
     found = decode_all(network, memories, options, trained.matching, trained.small_words)
     references = {str(record.photo): record.captions for record in used}
     captions = dict(zip(references, best_captions(found, trained.vocabulary), strict=True))
-    cider = Scorer(references).cider_per_photo(captions)
+    cider = Scorer(references, language=trained.language).cider_per_photo(captions)
     return Captioned(
         np.array([Features.of(hypotheses[0]) for hypotheses in found]),
         np.array([cider[name] for name in references]),

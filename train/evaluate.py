@@ -27,6 +27,7 @@ from captioner.shipped import find
 from train.captioning import best_captions, decode_all, encode_all
 from train.data.datasets import Record, Split, read, short_names
 from train.data.photos import read_photos
+from train.data.words import warn
 from train.errors import SettingError
 from train.limits import Limit, check, flag
 from train.report.captions_page import Entry, write_report
@@ -99,6 +100,7 @@ def evaluate(config: EvaluateConfig) -> Result:
     trained = _sized(trained, config)
     _, network = select.load(path, config.device, config.runtime)
     dataset = read(config.data)
+    warn(dataset.split(config.split), trained.vocabulary)
     records, photos = read_photos(dataset.split(config.split), trained.preprocessing)
     every = short_names([record.photo for record in dataset.records], config.data)
     names = [every[record.photo] for record in records]

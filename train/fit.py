@@ -34,7 +34,7 @@ from train.data.augmentation import Augmentation
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute
 from train.data.loader import Batch, data_loader, drop_words, on_device, photo_dataset
-from train.data.words import build_vocabulary
+from train.data.words import build_vocabulary, warn
 from train.fitting import batch_norm, imagenet_weights
 from train.fitting.epochs import Epochs, resume, train_epochs
 from train.fitting.optimization import freeze, optimizer
@@ -65,6 +65,7 @@ class FitConfig:
     batch_norm: bool = False  # on the projected features, instead of layer norm
     tie_embeddings: bool = True  # the output layer shares its weights with the embedding
     dropout: float = 0.4  # in the decoder
+    language: str = Metadata.language  # of the captions: its code in ISO 639, such as de
     min_count: int = 4  # uses of a word in the training captions to be in the vocabulary
     max_length: int = 24  # words; longer captions are cut
     size: int = Preprocessing.size  # side of the square that photos are scaled to, in pixels
@@ -152,6 +153,8 @@ def fit(config: FitConfig) -> Path:
         val = compute(val_records, encoder, cache / "val", device, preprocessing)
     for problem in dataset.problems:
         accelerator.print(f"left out: {problem}")
+    if accelerator.is_main_process:
+        warn(train_records, vocabulary, config.max_length, config.language)
     accelerator.print(
         f"{dataset.name}: {len(train.records)} train and {len(val.records)} val photos, "
         f"{len(vocabulary)} words; {accelerator.num_processes} x {accelerator.device.type}"
@@ -160,7 +163,13 @@ def fit(config: FitConfig) -> Path:
     model.to(accelerator.device)
     average, progress = resume(config.run, model, config.average)
     validator = Validator(
-        config.run, config.arguments(), vocabulary, val, preprocessing, config.val_beam
+        config.run,
+        config.arguments(),
+        vocabulary,
+        val,
+        preprocessing,
+        config.val_beam,
+        config.language,
     )
     for phase in PHASES:
         progress = _fit_phase(

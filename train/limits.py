@@ -1,6 +1,7 @@
 """The values that settings may have: checked before anything is computed, downloaded or written."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,10 @@ LIMITS: Mapping[str, Limit] = {
     "heads": AT_LEAST_1,
     "hidden_size": AT_LEAST_1,
     "label_smoothing": PART,
+    "language": Limit(
+        "a code of ISO 639 in small letters, such as de",
+        lambda value: re.fullmatch("[a-z]{2,3}", value) is not None,
+    ),
     "learning_rate": ABOVE_0,
     "max_length": AT_LEAST_1,
     "min_count": AT_LEAST_1,
@@ -76,7 +81,7 @@ def check(config: "DataclassInstance", **others: Limit) -> None:
     """Refuse settings that nothing can be computed with, and make the folder of the cache.
 
     Args:
-        config: of a command; a setting that is None or no number is not checked.
+        config: of a command; a setting that is None is not checked.
         others: limits of this command alone, by the name of the setting.
 
     Raises:
@@ -86,7 +91,7 @@ def check(config: "DataclassInstance", **others: Limit) -> None:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         limit = others.get(field.name) or LIMITS.get(field.name)
-        if limit and isinstance(value, int | float) and not limit.holds(value):
+        if limit and isinstance(value, int | float | str) and not limit.holds(value):
             raise SettingError(flag(field.name), value, limit.allowed)
     if cache := getattr(config, "cache", None):
         _make_cache(cache)

@@ -37,6 +37,7 @@ from train.data.augmentation import Augmentation
 from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Data, compute, compute_views
 from train.data.photos import read_photos
+from train.data.words import warn
 from train.fitting.optimization import adamw, schedule
 from train.limits import check
 from train.run_folder import results_folder
@@ -88,6 +89,7 @@ def match(config: MatchConfig) -> Metadata:
     dataset = read(config.data)
     if len(dataset.split("train")) < 2:
         raise DatasetError("one training photo is too few: there are no others to compare it with")
+    warn(dataset.split("train"), trained.vocabulary)
     val, squares = read_photos(dataset.split("val"), trained.preprocessing)
     memories = encode_all(network, squares, len(squares))
     pooled = np.concatenate([network.pooled_features(memory) for memory in memories])

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim import Optimizer
 
+from captioner.checkpoint import Metadata
 from captioner.files import replacing
 from train.errors import PathError
 from train.limits import flag
@@ -72,7 +73,7 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     if resume:
         if not note.exists():
             raise RunError(run, "there is no run to resume; start it without --resume")
-        before = json.loads(note.read_text())
+        before = {"language": Metadata.language} | json.loads(note.read_text())
         changed = [key for key, value in config.items() if before.get(key) != value]
         if not changed:
             return

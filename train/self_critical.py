@@ -38,6 +38,7 @@ from train.data.augmentation import Augmentation
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute, compute_views
 from train.data.loader import Batch, Images, data_loader, on_device, photo_dataset
+from train.data.words import warn
 from train.errors import SettingError
 from train.fitting.cider_d import CiderD
 from train.fitting.epochs import Epochs, resume, train_epochs
@@ -116,6 +117,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     epoch_images = _images(config, train, model, vocabulary, preprocessing, cache, device)
     captions = [[_ended(text, vocabulary) for text in r.captions] for r in train.records]
     cider = CiderD(captions, device)
+    warn(train_records, vocabulary, config.max_length)
 
     freeze(model, end_to_end, config.frozen_layers)
     model.decoder.dropout.p = config.dropout

@@ -3,6 +3,9 @@
 Every score comes from pycocoevalcap, the code behind published results, and is in percent points as
 in papers (BLEU-4 22.1, CIDEr 57.3). Its Java programs are optional: without Java our own tokenizer
 replaces CoreNLP's, `Scores.tokenizer` names it, and METEOR and SPICE are left out.
+
+Both of these tokenizers are made for English, and take other scripts apart. Captions in another
+language are compared by the words that a vocabulary has: of Chinese, by characters.
 """
 
 import contextlib
@@ -17,14 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from captioner import scripts, vocabulary
 from captioner.language import LANGUAGES, repeats_word
 from train.errors import TrainError
 from train.scoring import ptb_tokenizer
 
-Tokenizer = Literal["auto", "ptb", "python"]
+Tokenizer = Literal["auto", "ptb", "python", "words"]
 
 PTB = "PTB (Stanford CoreNLP)"
 PYTHON = "PTB-like (pure Python)"
+WORDS = "words of the vocabulary"
+FOREIGN = 0.1  # share of letters that are not Latin from which on captions are not English
 
 # Self-critical training without the end token in its reward learns to stop on one of these
 # (Rennie et al. 2017). Of the reference captions of Flickr8k, 0.6 % do, most of them on "on".
@@ -55,7 +61,7 @@ class Scores:
     cider: float  # may exceed 100; 0 for a single photo, because all photos share its words
     meteor: float | None  # None: not computed
     spice: float | None  # None: not computed
-    tokenizer: str  # PTB or PYTHON
+    tokenizer: str  # PTB, PYTHON or WORDS
     photos: int  # count
     distinct_words: int  # count, over all captions
     dangling: float  # share of captions that end on one of DANGLING_ENDS
@@ -75,9 +81,10 @@ class Scorer:
     ) -> None:
         """Tokenize the references of each photo.
 
-        "ptb" is CoreNLP's tokenizer and needs Java, "python" is our own, and "auto" uses the
-        first if it runs, else the second. `self.tokenizer` names the one in use. `language` is
-        that of the captions, in which repeated words are counted.
+        "ptb" is CoreNLP's tokenizer and needs Java, "python" is our own, "words" splits as a
+        vocabulary does. "auto" uses the first for English if it runs, else the second, and the
+        third for other languages and scripts. `self.tokenizer` names the one in use. `language`
+        is that of the captions, in which repeated words are counted.
 
         Raises:
             ScoringError: there are no photos, or one has no reference with a word in it;
@@ -87,6 +94,8 @@ class Scorer:
             raise ScoringError("There is nothing to score: no photo has references.")
         sentences = [sentence for group in references.values() for sentence in group]
         self._language = LANGUAGES.get(language)
+        if tokenizer == "auto" and (language != "en" or _is_foreign(sentences)):
+            tokenizer = "words"
         self.tokenizer, self._tokenize, tokens = _first_tokenization(sentences, tokenizer)
         rest = iter(tokens)
         self._references = {photo: [next(rest) for _ in refs] for photo, refs in references.items()}
@@ -110,6 +119,7 @@ class Scorer:
         rouge, _ = _pycocoevalcap("rouge.rouge").Rouge().compute_score(*both)
         cider, _ = _pycocoevalcap("cider.cider").Cider().compute_score(*both)
         sentences = [caption.split() for (caption,) in tokenized.values()]
+        english = self.tokenizer != WORDS
         return Scores(
             bleu1=100 * float(bleu[0]),
             bleu2=100 * float(bleu[1]),
@@ -117,8 +127,8 @@ class Scorer:
             bleu4=100 * float(bleu[3]),
             rouge_l=100 * float(rouge),
             cider=100 * float(cider),
-            meteor=_or_none("METEOR", _meteor, *both) if meteor else None,
-            spice=_or_none("SPICE", _spice, *both) if spice else None,
+            meteor=_or_none("METEOR", _meteor if english else _refused, *both) if meteor else None,
+            spice=_or_none("SPICE", _spice if english else _refused, *both) if spice else None,
             tokenizer=self.tokenizer,
             photos=len(sentences),
             distinct_words=len({word for words in sentences for word in words}),
@@ -159,6 +169,8 @@ def _refuse(photos: Sequence[str], what: str) -> None:
 def _first_tokenization(
     sentences: Sequence[str], tokenizer: Tokenizer
 ) -> tuple[str, Callable[[Sequence[str]], list[str]], list[str]]:
+    if tokenizer == "words":
+        return WORDS, _words, _words(sentences)
     if tokenizer != "python":
         try:
             return PTB, _ptb_tokens, _ptb_tokens(sentences)
@@ -169,8 +181,19 @@ def _first_tokenization(
     return PYTHON, _python_tokens, _python_tokens(sentences)
 
 
+def _is_foreign(sentences: Sequence[str]) -> bool:
+    """Return whether captions have more than a few letters of another script than English."""
+    others = [letter for text in sentences if not text.isascii() for letter in text]
+    foreign = sum(letter.isalpha() and not scripts.is_latin(letter) for letter in others)
+    return foreign > FOREIGN * sum(map(len, sentences))
+
+
+def _words(sentences: Sequence[str]) -> list[str]:
+    return [" ".join(vocabulary.tokenize(sentence)) for sentence in sentences]
+
+
 def _python_tokens(sentences: Sequence[str]) -> list[str]:
-    return [ptb_tokenizer.tokenize(sentence) for sentence in sentences]
+    return [ptb_tokenizer.tokenize(scripts.normalized(sentence)) for sentence in sentences]
 
 
 def _ptb_tokens(sentences: Sequence[str]) -> list[str]:
@@ -181,7 +204,7 @@ def _ptb_tokens(sentences: Sequence[str]) -> list[str]:
     program = ["edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
     run = subprocess.run(
         [_java(), "-cp", str(jar), *program, "-encoding", "utf-8"],
-        input="".join(" ".join(sentence.split()) + "\n" for sentence in sentences),
+        input="".join(" ".join(scripts.normalized(one).split()) + "\n" for one in sentences),
         capture_output=True,
         encoding="utf-8",
         errors="replace",
@@ -204,6 +227,10 @@ def _or_none(
     except ScoringError as error:
         _log.warning("%s was not computed. %s", name, error)
         return None
+
+
+def _refused(*_: object) -> float:
+    raise ScoringError("It is made for English.")
 
 
 def _meteor(references: dict[str, list[str]], captions: dict[str, list[str]]) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import long
-from train.scoring.scores import PTB, PYTHON, Scorer, Scores, ScoringError, Tokenizer
+from train.scoring.scores import PTB, PYTHON, WORDS, Scorer, Scores, ScoringError, Tokenizer
 
 spice = pytest.importorskip("pycocoevalcap.spice.spice")
 
@@ -122,6 +122,45 @@ def test_meteor_leaves_standard_output_clean(capfd: pytest.CaptureFixture[str]) 
     assert scores.meteor == pytest.approx(100, abs=0.01)
     assert scores.tokenizer == PTB
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("references", "near", "far"),
+    [
+        (("狗在草地上跑。", "孩子骑着马。"), "狗在草地上跳。", "人们站着。"),
+        (("कुत्ता घास पर दौड़ता है।", "बच्चा घोड़े पर है।"), "कुत्ता घास पर कूदता है।", "लोग खड़े हैं।"),
+        (("كَلْبٌ يَجْرِي عَلَى الْعُشْبِ", "طِفْلٌ يَلْعَبُ"), "كَلْبٌ يَقْفِزُ عَلَى الْعُشْبِ", "نَاسٌ وَاقِفُونَ"),
+        (("หมาวิ่งบนหญ้า", "เด็กขี่ม้า"), "หมาวิ่งบนพื้น", "คนยืน"),
+    ],
+)
+def test_captions_in_other_scripts_are_compared_by_their_words(
+    references: tuple[str, str], near: str, far: str
+) -> None:
+    # Without `language`, which a person may forget.
+    scorer = Scorer({"a": references[:1], "b": references[1:]})
+    assert scorer.tokenizer == WORDS
+    same, close, other = (
+        scorer.cider_per_photo({"a": text, "b": references[1]})["a"]
+        for text in (references[0], near, far)
+    )
+    assert same > close > 100 > other
+
+
+def test_composed_and_decomposed_letters_are_the_same() -> None:
+    scorer = Scorer({"a": ["Un café noir ."], "b": ["Two dogs ."]}, tokenizer="python")
+    each = scorer.cider_per_photo({"a": "Un cafe\u0301 noir .", "b": "Two dogs ."})
+    assert each["a"] == scorer.cider_per_photo({"a": "Un café noir .", "b": "Two dogs ."})["a"]
+
+
+def test_another_language_is_scored_without_what_is_made_for_english(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    references = {"a": ["Der Hund rennt ."], "b": ["Zwei Hunde ."]}
+    scores = Scorer(references, language="de").scores(
+        {photo: texts[0] for photo, texts in references.items()}, meteor=True
+    )
+    assert (scores.tokenizer, scores.meteor, scores.bleu1) == (WORDS, None, pytest.approx(100))
+    assert caplog.messages == ["METEOR was not computed. It is made for English."]
 
 
 @pytest.mark.usefixtures("no_java")
