@@ -30,6 +30,7 @@ from captioner.confidence import DOUBTFUL, UNSURE
 from captioner.naming import NAMES, NAMING, Naming, NamingConfig, save
 from captioner.object_names import ObjectNames, Reals, softmax
 from captioner.photo.decode import decode
+from captioner.photo.formats import is_photo_name
 from captioner.photo.preprocessing import middle
 from captioner.runtime.protocols import Floats, Ids, Squares
 from captioner.shipped import DEFAULT_CHECKPOINT
@@ -94,7 +95,7 @@ def _photos(folder: Path) -> list[Photo]:
     found = [
         Photo(path, places[path.name[:9]])
         for path in sorted(folder.glob("n*"))
-        if path.name[:9] in places
+        if path.name[:9] in places and is_photo_name(path.name) and path.is_file()
     ]
     if len(found) <= TEST:
         raise PathError(folder, "it has no photos whose names begin with WordNet ids of classes")

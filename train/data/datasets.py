@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.data.layouts import LAYOUTS, SPLITS, Layout, Split, official_lists
+from captioner.photo.formats import is_photo_name
+from train.data.entries import SPLITS, Split, file_name
+from train.data.layouts import LAYOUTS, Layout, official_lists
 from train.errors import TrainError
 
 __all__ = ["Dataset", "DatasetError", "Record", "Split", "read", "short_names"]
@@ -30,7 +32,7 @@ class Record:
     """One photo and its reference captions."""
 
     photo: Path  # an existing file
-    captions: tuple[str, ...]  # as written, stripped; at least one
+    captions: tuple[str, ...]  # as written, with single spaces; at least one
     split: Split
 
 
@@ -62,7 +64,7 @@ class Dataset:
 _REMEDIES = {
     "coco": "COCO publishes no captions for its test photos; Karpathy's dataset_coco.json, put "
     "next to the photo folders of 2014, has all three splits.",
-    "folder": "Assign photos to it in a column split of captions.csv, or add photos.",
+    "folder": "Assign photos to it in a column split of the captions, or add photos.",
 }
 
 
@@ -99,7 +101,7 @@ def read(root: Path) -> Dataset:
             problems.append(f"The photo {name} is missing, and its captions were left out.")
         else:
             records.append(Record(photos[name], tuple(captions[name]), split))
-    files = {name for name in photos if _has_a_photos_name(name)}
+    files = {name for name in photos if is_photo_name(name)}
     problems += _counted("without captions", files - captions.keys() - splits.keys())
 
     if not records:
@@ -142,8 +144,9 @@ def _find_layout(root: Path) -> tuple[Layout, Path]:
     entries = sorted(entry.name for entry in root.iterdir())
     holds = ", ".join(entries[:5]) + (", ..." if len(entries) > 5 else "")
     raise DatasetError(
-        f"{root} is not a dataset: it needs photos and a captions.csv, or the layout of Flickr8k, "
-        f"Flickr30k or COCO (docs/training.md, Data). It holds {holds or 'nothing'}."
+        f"{root} is not a dataset: it needs photos and a captions.csv, a metadata.csv or a "
+        "metadata.jsonl, or the layout of Flickr8k, Flickr30k or COCO (docs/training.md, Data). "
+        f"It holds {holds or 'nothing'}."
     )
 
 
@@ -157,9 +160,10 @@ def _read_entries(
         if isinstance(entry, str):
             problems.append(entry)
             continue
-        captions.setdefault(entry.photo, []).extend(entry.captions)
+        photo = file_name(entry.photo)
+        captions.setdefault(photo, []).extend(entry.captions)
         if entry.split:
-            problems += _assign(splits, entry.photo, entry.split)
+            problems += _assign(splits, photo, entry.split)
     return captions, splits, problems
 
 
@@ -168,7 +172,7 @@ def _listed_splits(root: Path) -> tuple[dict[str, Split], list[str]]:
     problems: list[str] = []
     for part, names in official_lists(root).items():
         for name in names:
-            problems += _assign(splits, name, SPLITS[part])
+            problems += _assign(splits, file_name(name), SPLITS[part])
     return splits, problems
 
 
@@ -186,8 +190,3 @@ def _counted(what: str, names: set[str]) -> list[str]:
     if not names:
         return []
     return [f"Photos {what}: {len(names)}, all left out (the first is {min(names)})."]
-
-
-def _has_a_photos_name(name: str) -> bool:
-    hidden = Path(name).name.startswith(".")
-    return not hidden and Path(name).suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}

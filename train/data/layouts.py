@@ -1,41 +1,18 @@
 """The layouts of captioning datasets: their caption files, photo folders and official splits.
 
-No photo is opened here. A layout's `entries` reads one caption file and yields an `Entry` for what
-it can parse and a sentence (a `str`) for what it cannot, so a bad line costs only itself. Text that
-is not UTF-8 is reported and left out, because its captions would teach wrong words.
+No photo is opened here. A layout's `entries` reads one caption file; see `train.data.entries`.
 """
 
-import csv
 import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-Split = Literal["train", "val", "test"]
-
-# Karpathy's "restval" is the part of COCO's val2014 that everyone trains on. Flickr8k has "dev".
-SPLITS: dict[str, Split] = {
-    "train": "train",
-    "restval": "train",
-    "val": "val",
-    "dev": "val",
-    "validation": "val",
-    "test": "test",
-}
-
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A photo in a caption file; the same photo may come again."""
-
-    photo: str  # the key of `Layout.photos`
-    captions: tuple[str, ...]
-    split: Split | None = None  # None if the caption file has no splits
+from train.data.entries import SPLITS, Entry, entry, file_name, lines, text, unreadable
+from train.data.tables import METADATA, csv_entries, jsonl_entries, metadata_entries
 
 
 @dataclass(frozen=True)
@@ -52,15 +29,17 @@ class Layout:
         """List every file in the photo folders by the name that captions use for it.
 
         A folder is listed once, because checking tens of thousands of photos one by one takes
-        minutes on a network drive.
+        minutes on a network drive. Hidden files and folders are passed over.
         """
-        files = (
-            Path(folder, file)
-            for start in self.folders
-            for folder, _, names in os.walk(root / start)
-            for file in sorted(names)
-        )
-        return {f.relative_to(root).as_posix() if self.by_path else f.name: f for f in files}
+        files = [file for start in self.folders for file in _visible(root / start)]
+        names = (f.relative_to(root).as_posix() if self.by_path else f.name for f in files)
+        return dict(zip(map(file_name, names), files, strict=True))
+
+
+def _visible(start: Path) -> Iterator[Path]:
+    for folder, below, names in os.walk(start):
+        below[:] = [name for name in below if not name.startswith(".")]
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
 
 
 def official_lists(root: Path) -> dict[str, list[str]]:
@@ -74,7 +53,7 @@ def official_lists(root: Path) -> dict[str, list[str]]:
         for folder in (root / "Flickr8k_text", root):
             path = folder / f"Flickr_8k.{part}Images.txt"
             if path.is_file():
-                lists[part] = [line.strip() for _, line in _lines(path) if line.strip()]
+                lists[part] = [line.strip() for _, line in lines(path) if line.strip()]
                 break
     return lists
 
@@ -98,56 +77,12 @@ def _results_entries(path: Path) -> Iterator[Entry | str]:
 def _matched(
     path: Path, pattern: re.Pattern[str], header: re.Pattern[str] | None = None
 ) -> Iterator[Entry | str]:
-    for number, line in _lines(path):
+    for number, line in lines(path):
         where = f"{path.name}, line {number}"
         if not line.strip() or (number == 1 and header and header.match(line)):
             continue
         match = pattern.fullmatch(line)
-        yield _entry(where, match["photo"], match["caption"]) if match else _unreadable(where)
-
-
-def _csv_entries(path: Path) -> Iterator[Entry | str]:
-    """A header with the columns photo (or image), caption and perhaps split.
-
-    Each line is parsed on its own, so a forgotten quotation mark costs one line.
-    """
-    columns: list[str] = []
-    for number, line in _lines(path):
-        where = f"{path.name}, line {number}"
-        if not line.strip():
-            continue
-        try:
-            row = next(csv.reader([line], strict=True))
-        except csv.Error:
-            yield _unreadable(where)
-            continue
-        if not columns:
-            columns = _columns(row)
-        elif len(row) != len(columns):
-            yield (
-                f"{where} has {len(row)} columns instead of {len(columns)}, and was left out; "
-                "a caption with a comma needs quotation marks."
-            )
-        else:
-            yield _csv_entry(where, dict(zip(columns, row, strict=True)))
-
-
-def _columns(header: list[str]) -> list[str]:
-    columns = [name.strip().lower() for name in header]
-    columns = ["photo" if name == "image" else name for name in columns]
-    if not {"photo", "caption"} <= set(columns):
-        raise ValueError(
-            f"its first line must name the columns photo and caption, but is {','.join(header)!r}"
-        )
-    return columns
-
-
-def _csv_entry(where: str, row: dict[str, str]) -> Entry | str:
-    split = row.get("split", "train").strip().lower()
-    if split not in SPLITS:
-        return f"{where} names the split {split!r} instead of train, val or test; it was left out."
-    photo = row["photo"].strip().replace("\\", "/").removeprefix("./")
-    return _entry(where, photo, row["caption"], SPLITS[split] if "split" in row else None)
+        yield entry(where, match["photo"], [match["caption"]]) if match else unreadable(where)
 
 
 def _karpathy_entries(path: Path) -> Iterator[Entry | str]:
@@ -165,11 +100,11 @@ def _karpathy_entries(path: Path) -> Iterator[Entry | str]:
                 for sentence in sentences:
                     match sentence:
                         case {"raw": str(caption)}:
-                            yield _entry(where, photo, caption, SPLITS[split])
+                            yield entry(where, photo, [caption], SPLITS[split])
                         case _:
-                            yield _unreadable(where)
+                            yield unreadable(where)
             case _:
-                yield _unreadable(where)
+                yield unreadable(where)
 
 
 def _coco_entries(path: Path) -> Iterator[Entry | str]:
@@ -189,41 +124,18 @@ def _coco_entries(path: Path) -> Iterator[Entry | str]:
                     names[key] = photo
                     yield Entry(photo, (), split)
                 case _:
-                    yield _unreadable(f"{part.name}, photo {number}")
+                    yield unreadable(f"{part.name}, photo {number}")
         for number, item in enumerate(_items(part, "annotations"), start=1):
             where = f"{part.name}, caption {number}"
             match item:
                 case {"image_id": int(key), "caption": str(caption)} if key in names:
-                    yield _entry(where, names[key], caption, split)
+                    yield entry(where, names[key], [caption], split)
                 case _:
-                    yield _unreadable(where)
-
-
-def _entry(where: str, photo: str, caption: str, split: Split | None = None) -> Entry | str:
-    photo, caption = photo.strip(), caption.strip()
-    if _REPLACEMENT in photo + caption:
-        return f"{where} is not UTF-8 text, and was left out."
-    if not photo or not caption:
-        return f"{where} has no {'caption' if photo else 'photo'}, and was left out."
-    return Entry(photo, (caption,), split)
-
-
-def _unreadable(where: str) -> str:
-    return f"{where} cannot be parsed, and was left out."
-
-
-def _text(path: Path) -> str:
-    return path.read_bytes().decode("utf-8-sig", errors="replace")
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    # Not splitlines(), which also breaks at characters that a caption may contain.
-    for number, line in enumerate(_text(path).split("\n"), start=1):
-        yield number, line.rstrip("\r")
+                    yield unreadable(where)
 
 
 def _items(path: Path, key: str) -> list[Any]:
-    match json.loads(_text(path)):
+    match json.loads(text(path)):
         case dict(document) if isinstance(document.get(key), list):
             items: list[Any] = document[key]
             return items
@@ -276,6 +188,14 @@ LAYOUTS = (
         _token_entries,
     ),
     Layout("flickr8k", ("dataset_flickr8k.json",), _FLICKR8K, _karpathy_entries),
-    Layout("flickr8k", ("captions.txt",), ("Images",), _csv_entries),
-    Layout("folder", ("captions.csv",), (".",), _csv_entries, by_path=True),
+    Layout("flickr8k", ("captions.txt",), ("Images",), csv_entries),
+    Layout("folder", ("captions.csv", "captions.tsv"), (".",), csv_entries, by_path=True),
+    Layout("folder", ("captions.jsonl",), (".",), jsonl_entries, by_path=True),
+    Layout(
+        "folder",
+        (*METADATA, *(f"{split}/{name}" for split in SPLITS for name in METADATA)),
+        (".",),
+        metadata_entries,
+        by_path=True,
+    ),
 )

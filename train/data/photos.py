@@ -9,6 +9,7 @@ import numpy as np
 
 from captioner.errors import BadImage
 from captioner.photo.decode import decode
+from captioner.photo.formats import is_photo_name
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from captioner.runtime.protocols import Squares
 from train.data.datasets import DatasetError, Record
@@ -62,7 +63,7 @@ def photos_below(folder: Path, count: int, preprocessing: Preprocessing) -> Squa
     """Read photos of a folder and its folders: always the same ones, chosen without regard to name.
 
     Args:
-        folder: which may hold other files, too; they are skipped.
+        folder: which may hold other files, too; they are skipped, and so are hidden ones.
         count: how many to read; fewer if there are no more.
         preprocessing: how they are squeezed.
 
@@ -72,7 +73,9 @@ def photos_below(folder: Path, count: int, preprocessing: Preprocessing) -> Squa
     Raises:
         DatasetError: there is no photo.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = sorted(
+        path for path in folder.rglob("*") if is_photo_name(path.name) and path.is_file()
+    )
     random.Random(0).shuffle(paths)
     photos: list[Pixels] = []
     for path in paths:

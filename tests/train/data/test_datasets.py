@@ -348,7 +348,7 @@ def test_only_broken_rows_of_a_csv_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_error_for_a_csv_without_the_columns_names_those_it_has(tmp_path: Path) -> None:
-    lay(tmp_path, {"captions.csv": "file;text\na.jpg;A dog\n", **photos(".", "a.jpg")})
+    lay(tmp_path, {"captions.csv": "name;words\na.jpg;A dog\n", **photos(".", "a.jpg")})
     with pytest.raises(DatasetError, match=r"captions\.csv cannot be read.*photo and caption.*;"):
         read(tmp_path)
 
@@ -375,7 +375,8 @@ def test_the_error_for_an_unknown_layout_is_short_and_names_the_known_datasets(
     with pytest.raises(DatasetError) as caught:
         read(tmp_path)
     told = str(caught.value).removeprefix(str(tmp_path))
-    assert "photos and a captions.csv, or the layout of Flickr8k, Flickr30k or COCO" in told
+    assert "photos and a captions.csv, a metadata.csv or a metadata.jsonl, or the layout of" in told
+    assert "Flickr8k, Flickr30k or COCO" in told
     assert "It holds notes.txt, other." in told
     assert len(told) < 200
 
