@@ -3,6 +3,8 @@
 `photos.npy` holds the squeezed photos `(photos, 3, size, size)` as uint8, `grids.npy` the features
 that the frozen encoder computes from them, `(photos, regions, channels)` in half precision. Both
 grow in place and note how many rows are done, so an interrupted run continues where it stopped.
+The note also says what they were computed from: the contents of the photos, the encoder's weights
+and the preprocessing. Of anything else they are computed again.
 """
 
 import hashlib
@@ -20,6 +22,7 @@ from captioner.model import Encoder
 from captioner.photo.preprocessing import Preprocessing
 from train.captioning import Array, grid_encoder, in_batches
 from train.data.augmentation import Augmentation
+from train.data.contents import contents
 from train.data.datasets import DatasetError, Record
 from train.data.loader import names_a_side
 from train.data.photos import squeezed
@@ -36,6 +39,7 @@ class Data:
     records: Sequence[Record]  # those whose photo can be read
     photos: Array  # (records, 3, size, size), uint8, squeezed
     grids: Array  # (records, regions, channels), float16; empty without an encoder
+    contents: str = ""  # a digest of the photos' files
 
 
 def compute(
@@ -57,17 +61,18 @@ def compute(
     Raises:
         DatasetError: none of the photos can be read.
     """
-    photos, bad = _photos(records, preprocessing, folder)
+    held = contents([record.photo for record in records], folder)
+    photos, bad = _photos(records, preprocessing, folder, held)
     if encoder is None:
         grids: Array = np.empty((len(photos), 0, 0), np.float16)
     else:
-        grids = _grids(photos, encoder, preprocessing, folder / "grids.npy", device)
+        grids = _grids(photos, held, encoder, preprocessing, folder / "grids.npy", device)
     if not bad:
-        return Data(records, photos, grids)
+        return Data(records, photos, grids, held)
     good = [index for index in range(len(records)) if index not in bad]
     if not good:
         raise DatasetError(f"{records[0].photo.parent}: none of its {len(bad)} photos can be read")
-    return Data([records[index] for index in good], photos[good], grids[good])
+    return Data([records[index] for index in good], photos[good], grids[good], held)
 
 
 def compute_views(
@@ -106,13 +111,15 @@ def compute_views(
 
         key = f"{augmentation} {number}"
         path = folder / f"view-{number}.npy"
-        return _grids(data.photos, encoder, preprocessing, path, device, key, augmented)
+        return _grids(
+            data.photos, data.contents, encoder, preprocessing, path, device, key, augmented
+        )
 
     return [view(number) for number in range(count)]
 
 
 def _photos(
-    records: Sequence[Record], preprocessing: Preprocessing, folder: Path
+    records: Sequence[Record], preprocessing: Preprocessing, folder: Path, held: str
 ) -> tuple[Array, set[int]]:
     size = preprocessing.size
     bad: set[int] = set()
@@ -129,14 +136,14 @@ def _photos(
                     photos[row] = square.transpose(2, 0, 1)
             yield photos
 
-    files = [(record.photo.name, _size(record.photo)) for record in records]
-    key = _key(files, str(preprocessing))
+    key = _key(held, str(preprocessing))
     shape = (len(records), 3, size, size)
     return _fill(folder / "photos.npy", key, shape, "uint8", rows, bad), bad
 
 
 def _grids(
     photos: Array,
+    held: str,
     encoder: Encoder,
     preprocessing: Preprocessing,
     path: Path,
@@ -152,7 +159,7 @@ def _grids(
         weights.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     sample = np.ascontiguousarray(photos[:: max(1, len(photos) // 64)])
     sampled = hashlib.sha256(sample.tobytes()).hexdigest()
-    key = _key(weights.hexdigest(), sampled, str(preprocessing), *([how] if how else []))
+    key = _key(weights.hexdigest(), held, sampled, str(preprocessing), *([how] if how else []))
     regions = (preprocessing.size // 32) ** 2  # a ResNet halves its input five times
     shape = (len(photos), regions, encoder.channels)
     return _fill(path, key, shape, "float16", rows, set())
@@ -198,10 +205,6 @@ def _fill(
         with replacing(note) as part:
             part.write_text(json.dumps({"key": key, "done": done, "bad": sorted(bad)}))
     return np.load(path, mmap_mode="r")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _key(*parts: object) -> str:

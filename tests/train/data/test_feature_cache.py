@@ -1,6 +1,8 @@
 """Photos and frozen features: computed once, and never a stale or a broken one."""
 
+import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from tests.train.tiny_dataset import write_dataset
 from train import captioning
 from train.data import feature_cache
 from train.data.augmentation import Augmentation
+from train.data.contents import contents
 from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Data, compute, compute_views
 
@@ -297,3 +300,55 @@ def test_views_of_another_augmentation_are_computed_again(
     kept = np.array(before)
     [after] = compute_views(data, encoder, tmp_path, "cpu", Augmentation(0.2), 1, SMALL)
     assert not np.array_equal(kept, after)
+
+
+@pytest.mark.parametrize("keep_times", [False, True])
+def test_photos_that_others_replaced_are_encoded_again(
+    keep_times: bool, records: Photos, encoder: Encoder, tmp_path: Path
+) -> None:
+    replaced, other = records[3].photo, records[5].photo
+    length = max(replaced.stat().st_size, other.stat().st_size)
+    for photo in (replaced, other):  # what is behind its end is no part of a JPEG
+        photo.write_bytes(photo.read_bytes().ljust(length, b"\0"))
+    first = np.array(encode(records, encoder, tmp_path / "cache").grids)
+    before = replaced.stat()
+    replaced.write_bytes(other.read_bytes())
+    if keep_times:
+        os.utime(replaced, ns=(before.st_atime_ns, before.st_mtime_ns))
+    second = encode(records, encoder, tmp_path / "cache").grids
+
+    assert replaced.stat().st_size == before.st_size
+    assert np.array_equal(second[3], first[5])
+    assert not np.array_equal(second[3], first[3])
+
+
+def test_views_of_photos_that_others_replaced_are_encoded_again(
+    records: Photos, encoder: Encoder, tmp_path: Path
+) -> None:
+    def view() -> np.ndarray[Any, Any]:
+        data = compute(records, None, tmp_path, "cpu", SMALL)
+        return compute_views(data, encoder, tmp_path, "cpu", Augmentation(0.9), 1, SMALL)[0]
+
+    before = np.array(view())
+    shutil.copy(records[5].photo, records[3].photo)
+    assert not np.array_equal(view()[3], before[3])
+
+
+def test_photos_that_did_not_change_are_read_once(
+    records: Photos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [record.photo for record in records]
+    first = contents(photos, tmp_path / "cache")
+    monkeypatch.setattr(hashlib, "file_digest", None)
+    assert contents(photos, tmp_path / "cache") == first
+
+
+def test_a_note_of_contents_that_was_cut_off_is_written_again(
+    records: Photos, tmp_path: Path
+) -> None:
+    photos = [record.photo for record in records]
+    first = contents(photos, tmp_path)
+    note = tmp_path / "contents.json"
+    note.write_text(note.read_text()[:20])
+    assert contents([*photos, tmp_path / "missing.jpg"], tmp_path) != first
+    assert contents(photos, tmp_path) == first
