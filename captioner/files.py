@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 
 def unwritable(path: Path) -> str | None:
@@ -15,8 +16,8 @@ def unwritable(path: Path) -> str | None:
         return "it is not a file"  # replacing a device would take it from all programs
     if not os.path.isdir(path.parent):
         return f"there is no folder {path.parent}"
-    if not os.access(path.parent, os.W_OK):
-        return f"no permission to write in {path.parent}"
+    if problem := unwritable_folder(path.parent):
+        return f"{problem}: {path.parent}"
     try:
         os.lstat(_part(path))
     except FileNotFoundError:
@@ -24,6 +25,16 @@ def unwritable(path: Path) -> str | None:
     except OSError as error:
         return error.strerror or str(error)
     return None
+
+
+def unwritable_folder(folder: Path) -> str | None:
+    """Return why a folder cannot be made or written in, else None; leaves nothing behind."""
+    try:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with TemporaryFile(dir=nearest):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 @contextmanager

@@ -1,15 +1,17 @@
 """Offline training: `python -m train COMMAND`; every command has a `--help`."""
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-from captioner.interrupt import INTERRUPTED, run
+from captioner.interrupt import INTERRUPTED
 
 try:
+    import torch
     import tyro
 
     from captioner.checkpoint import CheckpointError
@@ -30,11 +32,12 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Training needs: pip install -e '.[train]'")
 except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
     sys.exit(INTERRUPTED)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, or 1 after printing what is wrong."""
+    """Run one command; return 0, or 1 after printing what is wrong, or 130 after Ctrl-C."""
     logging.basicConfig(format="%(levelname)s %(message)s")
     commands: dict[str, Callable[..., None]] = {
         "download": download,
@@ -59,6 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem = f"{flag(error.setting)} {error.reason}"
     except (CheckpointError, TrainError) as error:
         problem = str(error)
+    except torch.OutOfMemoryError:
+        problem = "the GPU has too little memory for this; lower --photos, the photos in a step"
+    except OSError as error:  # a full disk, for example
+        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except KeyboardInterrupt as interrupt:
+        print(str(interrupt) or "interrupted", file=sys.stderr)
+        return INTERRUPTED
     else:
         return 0
     print(f"error: {problem}", file=sys.stderr)
@@ -135,15 +145,19 @@ def sweep_command(config: Annotated[SweepConfig, tyro.conf.arg(name="")]) -> Non
 
 @contextmanager
 def _continued(run: Path | None = None) -> Iterator[None]:
-    """After Ctrl-C, print how to continue: a run with --resume once it has its folder."""
+    """After Ctrl-C, say how to continue: a run with --resume once it has its folder."""
     try:
         yield
     except KeyboardInterrupt:
         resumed = run is not None and (run / "config.json").exists()
         option = " and --resume" if resumed else ""
-        print(f"interrupted; to continue, use the same command{option}", file=sys.stderr)
-        raise
+        raise KeyboardInterrupt(f"interrupted; to continue, use the same command{option}") from None
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    status = main()
+    if status == INTERRUPTED:
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # while threads end, it would leave a traceback
+    sys.exit(status)

@@ -28,10 +28,10 @@ from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.shipped import find
 from train.captioning import best_captions, decode_all, encode_all
 from train.data.datasets import DatasetError, Record, read
-from train.data.photos import read_photos, readable
+from train.data.photos import check_readable, read_photos, readable
 from train.data.words import warn
 from train.fitting import confidence, out_of_distribution
-from train.limits import check
+from train.limits import check, check_folder
 from train.report.reliability import draw_reliability
 from train.run_folder import results_folder
 from train.scoring.calibration_error import Reals, Truths, calibration_error, reliability
@@ -75,14 +75,19 @@ def calibrate(config: CalibrateConfig) -> Metadata:
         CheckpointError: the checkpoint cannot be used.
         DatasetError: the dataset or one of its splits cannot be read, or is too small.
         OptionError: the beam or the length penalty makes no sense.
+        PathError: the results cannot be written.
         SettingError: another setting has a value that is not allowed.
     """
     check(config)
+    out = config.out or results_folder(config.checkpoint)
+    check_folder(out, "cannot be the folder of the results; choose another with --out")
     options = Options(beam=config.beam, length_penalty=config.length_penalty)
     trained, model = checkpoint.load(find(config.checkpoint))
     network = PyTorchNetwork(model, trained.preprocessing, config.device)
     dataset = read(config.data)
     train = dataset.split("train")
+    for split in (dataset.split("val"), dataset.split("test"), train):
+        check_readable(split, trained.preprocessing)
     warn(dataset.split("val"), trained.vocabulary)
     val, test = (
         _caption(trained, network, dataset.split(name), options) for name in ("val", "test")
@@ -103,7 +108,7 @@ def calibrate(config: CalibrateConfig) -> Metadata:
     for doubt in DOUBTS:
         print(_below(doubt, held_out, val.cider))
     print(_detected(detector, test.start_states))
-    png = (config.out or results_folder(config.checkpoint)) / "reliability.png"
+    png = out / "reliability.png"
     draw_reliability({name: reliability(*measured) for name, measured in splits.items()}, png)
     print(f"plot: {png}")
     calibrated = dataclasses.replace(trained, calibration=fitted, out_of_distribution=detector)

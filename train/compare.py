@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from captioner.files import replacing
 from train.errors import SettingError
+from train.limits import check_folder
 from train.report.plots import INK, dress, new_figure, save
 from train.run_folder import Metrics, RunError, best_epoch, read_metrics
 
@@ -48,10 +49,11 @@ def compare(runs: Sequence[Path], out: Path) -> str:
     Raises:
         SettingError: no run is given.
         RunError: a folder is not a run.
-        OSError: `out` cannot be written.
+        PathError: `out` cannot be written.
     """
     if not runs:
         raise SettingError("RUNS", "empty", "one or more folders of training runs")
+    check_folder(out, "--out cannot be this folder")
     read = [_read_run(folder, name) for folder, name in zip(runs, _names(runs), strict=True)]
     table = _table(read)
     _write_csv(table, out / "compare.csv")

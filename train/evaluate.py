@@ -29,7 +29,7 @@ from train.data.datasets import Record, Split, read, short_names
 from train.data.photos import read_photos
 from train.data.words import warn
 from train.errors import SettingError
-from train.limits import Limit, check, flag
+from train.limits import Limit, check, check_folder, flag
 from train.report.captions_page import Entry, write_report
 from train.run_folder import results_folder
 from train.scoring.calibration_error import calibration_error
@@ -91,9 +91,12 @@ def evaluate(config: EvaluateConfig) -> Result:
         CheckpointError: the checkpoint cannot be used.
         DatasetError: the dataset or its split cannot be read.
         OptionError: a way of decoding makes no sense.
+        PathError: the results cannot be written.
         SettingError: a setting has a value that is not allowed.
     """
     check(config, size=SIDE)
+    out = config.out or results_folder(config.checkpoint)
+    check_folder(out, "cannot be the folder of the results; choose another with --out")
     ways = _ways(config)
     path = find(config.checkpoint)
     trained, model = checkpoint.load(path)
@@ -121,7 +124,6 @@ def evaluate(config: EvaluateConfig) -> Result:
     scores = scorer.scores(best.captions, meteor=True, spice=config.spice)
     error = _calibration_error(best, trained.calibration, scorer)
     best = dataclasses.replace(best, scores=scores, calibration_error=error)
-    out = config.out or results_folder(config.checkpoint)
     _write(out, best, config, dict(zip(names, records, strict=True)), scorer)
     print(_table(best.scores))
     if error is not None:

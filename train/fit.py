@@ -21,12 +21,10 @@ from torch import nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from captioner import checkpoint
-from captioner.checkpoint import CheckpointError, Metadata
+from captioner.checkpoint import Metadata
 from captioner.config import EncoderName, ModelConfig
 from captioner.model import Model
 from captioner.photo.preprocessing import Preprocessing
-from captioner.shipped import find
 from captioner.vocabulary import PAD, Vocabulary
 from train import run_folder
 from train.captioning import half_is_fast
@@ -34,10 +32,12 @@ from train.data.augmentation import Augmentation
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute
 from train.data.loader import Batch, data_loader, drop_words, on_device, photo_dataset
+from train.data.photos import check_readable
 from train.data.words import build_vocabulary, warn
 from train.fitting import batch_norm, imagenet_weights
 from train.fitting.epochs import Epochs, resume, train_epochs
 from train.fitting.optimization import freeze, optimizer
+from train.fitting.starting import load_start
 from train.fitting.validation import Validator
 from train.limits import SQUARE, check
 from train.run_folder import Phase, Progress
@@ -129,9 +129,13 @@ def fit(config: FitConfig) -> Path:
         mixed_precision=_precision(config),
         kwargs_handlers=[patience],
     )
-    start = _start(config, vocabulary)
+    start = load_start(config.start_from, _model_config(config, vocabulary), vocabulary)
     model = _model(config, vocabulary, start)
     preprocessing = _preprocessing(config, start)
+    for records in (val_records, train_records):
+        check_readable(records, preprocessing)
+    if config.resume:
+        run_folder.check_resumed(config.run, model.config, vocabulary, "the captions")
     if accelerator.is_main_process:
         run_folder.prepare(config.run, config.arguments(), resume=config.resume)
     accelerator.wait_for_everyone()
@@ -239,20 +243,6 @@ def _precision(config: FitConfig) -> Literal["bf16", "no"]:
     device = "cuda" if torch.cuda.is_available() and config.device == "auto" else "cpu"
     half = config.precision == "bf16" or (config.precision == "auto" and half_is_fast(device))
     return "bf16" if half else "no"
-
-
-def _start(config: FitConfig, vocabulary: Vocabulary) -> tuple[Metadata, Model] | None:
-    """Load the checkpoint to start from, if there is one."""
-    if config.start_from is None:
-        return None
-    metadata, model = checkpoint.load(find(config.start_from))
-    for name, value in dataclasses.asdict(_model_config(config, vocabulary)).items():
-        given = getattr(metadata.config, name)
-        if given != value and name not in ("dropout", "encoder"):
-            raise CheckpointError(config.start_from, f"its {name} is {given}, not {value}")
-    if metadata.vocabulary.words != vocabulary.words:
-        raise CheckpointError(config.start_from, "its vocabulary is not this dataset's")
-    return metadata, model
 
 
 def _model(

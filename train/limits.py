@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captioner.files import unwritable
+from captioner.files import unwritable, unwritable_folder
 from train.errors import PathError, SettingError
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def flag(name: str) -> str:
 
 
 def check(config: "DataclassInstance", **others: Limit) -> None:
-    """Refuse settings that nothing can be computed with, and make the folder of the cache.
+    """Refuse settings that nothing can be computed with, and folders that cannot be written in.
+
+    The folder of the cache is made.
 
     Args:
         config: of a command; a setting that is None is not checked.
@@ -86,7 +88,7 @@ def check(config: "DataclassInstance", **others: Limit) -> None:
 
     Raises:
         SettingError: a value is not allowed.
-        PathError: the file to save cannot be written, or the folder of the cache cannot be made.
+        PathError: a file or a folder of results cannot be written.
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -95,9 +97,24 @@ def check(config: "DataclassInstance", **others: Limit) -> None:
             raise SettingError(flag(field.name), value, limit.allowed)
     if cache := getattr(config, "cache", None):
         _make_cache(cache)
+    if run := getattr(config, "run", None):
+        check_folder(run, "cannot be the folder of a run")
+    for name in ("out", "runs", "results"):
+        if folder := getattr(config, name, None):
+            check_folder(folder, f"{flag(name)} cannot be this folder")
     save: Path | None = getattr(config, "save", None)
     if save and (problem := unwritable(save)):
         raise PathError(save, f"--save cannot write this file: {problem}")
+
+
+def check_folder(folder: Path, refusal: str) -> None:
+    """Refuse a folder that cannot be made or written in, before hours of work are lost.
+
+    Raises:
+        PathError: with the refusal and the reason.
+    """
+    if problem := unwritable_folder(folder):
+        raise PathError(folder, f"{refusal} ({problem})")
 
 
 def _make_cache(folder: Path) -> None:

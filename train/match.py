@@ -36,10 +36,10 @@ from train.captioning import Array, encode_all
 from train.data.augmentation import Augmentation
 from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Data, compute, compute_views
-from train.data.photos import read_photos
+from train.data.photos import check_readable, read_photos
 from train.data.words import warn
 from train.fitting.optimization import adamw, schedule
-from train.limits import check
+from train.limits import check, check_folder
 from train.run_folder import results_folder
 
 SCALE = 10.0  # of the cosines before the first step; it is learned
@@ -84,16 +84,18 @@ def match(config: MatchConfig) -> Metadata:
         SettingError: a setting has a value that is not allowed.
     """
     check(config)
+    cache = config.cache or results_folder(config.checkpoint) / "cache"
+    check_folder(cache, "cannot be the folder of the cache; choose another with --cache")
     trained, model = checkpoint.load(find(config.checkpoint))
     network = PyTorchNetwork(model, trained.preprocessing, config.device)
     dataset = read(config.data)
     if len(dataset.split("train")) < 2:
         raise DatasetError("one training photo is too few: there are no others to compare it with")
+    check_readable(dataset.split("train"), trained.preprocessing)
     warn(dataset.split("train"), trained.vocabulary)
     val, squares = read_photos(dataset.split("val"), trained.preprocessing)
     memories = encode_all(network, squares, len(squares))
     pooled = np.concatenate([network.pooled_features(memory) for memory in memories])
-    cache = config.cache or results_folder(config.checkpoint) / "cache"
     data = compute(dataset.split("train"), None, cache / "train", "cpu", trained.preprocessing)
     views = _views(trained, model, data, cache / "train", network.device, config)
     matching = fit(views, _sentences(data.records, trained.vocabulary), trained.vocabulary, config)

@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from captioner import BadImage, Caption, Captioner
 from captioner.confidence import DOUBTFUL, UNSURE
+from captioner.files import unwritable
 from captioner.naming import NAMES, NAMING, Naming, NamingConfig, save
 from captioner.object_names import ObjectNames, Reals, softmax
 from captioner.photo.decode import decode
@@ -71,6 +72,8 @@ def name(config: NameConfig) -> None:
         CheckpointError: a file is missing, damaged, or not what it should be.
         TrainError: the photos cannot be used, or ONNX is not installed.
     """
+    if config.weights and (problem := unwritable(config.file)):
+        raise PathError(config.file, f"--file cannot be written: {problem}")
     photos = _photos(config.photos)
     test = photos[::TEST]
     others = [photo for index, photo in enumerate(photos) if index % TEST]

@@ -7,24 +7,29 @@ most the current epoch.
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim import Optimizer
 
+from captioner import checkpoint
 from captioner.checkpoint import Metadata
+from captioner.config import ModelConfig
 from captioner.files import replacing
+from captioner.vocabulary import Vocabulary
 from train.errors import PathError
 from train.limits import flag
 
 Phase = Literal["frozen", "fine-tune", "self-critical"]
 BEST = "best.safetensors"  # the best checkpoint so far, inside a run's folder
+STATE = "state.safetensors"  # what a run is resumed from
 Average = torch.optim.swa_utils.AveragedModel
 
 
@@ -66,6 +71,8 @@ class Progress:
 def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     """Make a run's folder, or check that the run to resume is the same.
 
+    It may get more epochs, or fewer than it was to have, but not fewer than it has.
+
     Raises:
         RunError: the folder holds another run, or there is nothing to resume.
     """
@@ -73,14 +80,14 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     if resume:
         if not note.exists():
             raise RunError(run, "there is no run to resume; start it without --resume")
-        before = {"language": Metadata.language} | json.loads(note.read_text())
+        before = _settings(note)
         changed = [key for key, value in config.items() if before.get(key) != value]
         if not changed:
             return
-        # A run may get more epochs of fine-tuning.
-        if set(changed) - {"fine_tune"}:
+        if set(changed) - {"epochs", "fine_tune"}:
             remedy = "resume with the same arguments, or start a new run"
             raise RunError(run, f"{started_with_other(changed)}; {remedy}")
+        _check_epochs(run, before, config)
     elif note.exists():
         raise RunError(run, "there is a run already; add --resume, or choose another folder")
     try:
@@ -90,6 +97,51 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
         raise RunError(run, problem) from error
     with replacing(note) as part:
         part.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def check_resumed(run: Path, config: ModelConfig, vocabulary: Vocabulary, source: str) -> None:
+    """Check that a run to resume trains the same network on the same words.
+
+    Args:
+        run: its folder; before its first epoch ended, there is nothing to compare.
+        config: of the network.
+        vocabulary: of the network.
+        source: what both come from, for the error.
+
+    Raises:
+        CheckpointError: the run's checkpoint cannot be read.
+        RunError: they are not the same.
+    """
+    best = run / BEST
+    if not best.exists():
+        return
+    before = checkpoint.parse(best, *checkpoint.read(best, "np"), checkpoint.FORMAT)
+    if before.vocabulary.words != vocabulary.words or before.config != config:
+        raise RunError(
+            run,
+            f"{source} changed since it was started, and with it the vocabulary or the network; "
+            "change it back, or start a new run",
+        )
+
+
+def _settings(note: Path) -> dict[str, Any]:
+    try:
+        # The first runs were English, and did not say so.
+        return {"language": Metadata.language} | json.loads(note.read_text())
+    except (ValueError, TypeError) as error:
+        raise RunError(note, f"damaged ({error}); start a new run") from error
+
+
+def _check_epochs(run: Path, before: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    done, frozen = read_progress(run).epoch, config["epochs"]
+    if frozen != before["epochs"] and done > before["epochs"]:
+        raise RunError(
+            run,
+            f"its epochs after the first {before['epochs']} are trained end to end already; "
+            f"leave --epochs {before['epochs']} and raise --fine-tune",
+        )
+    if frozen + config.get("fine_tune", 0) < done or (frozen < done and done <= before["epochs"]):
+        raise RunError(run, f"has finished {done} epochs already; it cannot have fewer")
 
 
 def started_with_other(names: Sequence[str]) -> str:
@@ -164,16 +216,19 @@ def save_state(
     # The format allows neither tied weights, which share memory, nor channels last.
     plain = torch.contiguous_format
     copies = {name: tensor.cpu().clone(memory_format=plain) for name, tensor in tensors.items()}
-    with replacing(run / "state.safetensors") as part:
+    with replacing(run / STATE) as part:
         save_file(copies, part, {"progress": json.dumps(asdict(progress))})
 
 
 def read_progress(run: Path) -> Progress:
-    """Read how far a run has come; without a state, no epoch is done."""
-    path = run / "state.safetensors"
-    if not path.exists():
+    """Read how far a run has come; without a state, no epoch is done.
+
+    Raises:
+        RunError: the state is damaged.
+    """
+    if not (run / STATE).exists():
         return Progress()
-    with safe_open(path, framework="pt") as file:
+    with _open_state(run) as file:
         return Progress(**json.loads(file.metadata()["progress"]))
 
 
@@ -195,6 +250,15 @@ def load_optimizer(run: Path, optimizer: Optimizer) -> None:
     )
 
 
+@contextmanager
+def _open_state(run: Path) -> Iterator[Any]:
+    try:
+        with safe_open(run / STATE, framework="pt") as file:
+            yield file
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise RunError(run / STATE, f"damaged ({error}); start a new run") from error
+
+
 def _epoch(row: dict[str, str]) -> Metrics:
     if None in row.values():
         raise ValueError("it ends too early")
@@ -212,7 +276,7 @@ def _epoch(row: dict[str, str]) -> Metrics:
 
 def _state(run: Path) -> dict[str, dict[str, torch.Tensor]]:
     parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
-    with safe_open(run / "state.safetensors", framework="pt") as file:
+    with _open_state(run) as file:
         for name in file.keys():  # noqa: SIM118
             part, key = name.split(".", 1)
             parts[part][key] = file.get_tensor(name)

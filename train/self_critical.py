@@ -38,6 +38,7 @@ from train.data.augmentation import Augmentation
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute, compute_views
 from train.data.loader import Batch, Images, data_loader, on_device, photo_dataset
+from train.data.photos import check_readable
 from train.data.words import warn
 from train.errors import SettingError
 from train.fitting.cider_d import CiderD
@@ -108,6 +109,10 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     accelerator = Accelerator()
     device = str(accelerator.device)
     arguments = config.arguments() | {"before": start.training}
+    for records in (val_records, train_records):
+        check_readable(records, preprocessing)
+    if config.resume:
+        run_folder.check_resumed(config.run, start.config, vocabulary, "--start-from")
     run_folder.prepare(config.run, config.arguments(), resume=config.resume)
     end_to_end = config.encoder_learning_rate > 0
     cache = config.cache or config.run / "cache"

@@ -1,10 +1,13 @@
+import errno
 import re
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import __main__ as command_file
@@ -131,12 +134,94 @@ def test_an_interrupted_run_says_in_one_line_how_to_continue(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fit, "fit", interrupted)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)  # of pytest, too
     monkeypatch.setattr(sys, "argv", ["train", "fit", "data", str(tmp_path / "run")])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(command_file.__file__, run_name="__main__")
     assert ended.value.code == 130
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "interrupted; to continue, use the same command" + " and --resume" * started
+
+
+@pytest.mark.parametrize(
+    ("arguments", "computes"),
+    [
+        (["evaluate", "default"], "evaluate"),
+        (["calibrate", "default"], "calibrate"),
+        (["match", "default"], "match"),
+        (["name", "photos"], "name"),
+        (["compare", "run"], "compare"),
+        (["sweep", "data", "runs"], "sweep"),
+        (["download", "flickr8k", "data"], "fetch"),
+        (["self-critical", "data", "run", "--start-from", "default"], "self_critical"),
+    ],
+)
+def test_every_command_ends_in_one_line_after_ctrl_c(
+    arguments: list[str], computes: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_file, computes, interrupted)
+    assert main(arguments) == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("interrupted")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "run/state"), "run/state: No space left"),
+        (OSError("a pipe broke"), "a pipe broke"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory"),
+            "too little memory for this; lower --photos",
+        ),
+    ],
+)
+def test_a_machine_that_is_too_small_is_one_clear_error(
+    error: Exception, message: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(command_file, "fit", failing)
+    assert main(["fit", "data", "run"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fit", "data", "FOLDER"],
+        ["self-critical", "data", "FOLDER", "--start-from", "default"],
+        ["evaluate", "default", "--out", "FOLDER"],
+        ["calibrate", "default", "--out", "FOLDER"],
+        ["match", "default", "--cache", "FOLDER"],
+        ["compare", "runs", "--out", "FOLDER"],
+        ["sweep", "data", "FOLDER"],
+        ["sweep", "data", "runs", "--results", "FOLDER"],
+        ["name", "photos", "--weights", "weights", "--file", "FOLDER"],
+        ["download", "flickr8k", "FOLDER"],
+    ],
+)
+@pytest.mark.parametrize("folder", ["file/below", "/proc/below"])
+def test_a_folder_that_cannot_be_written_is_refused_first(
+    folder: str,
+    arguments: list[str],
+    capsys: Captured,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert main([folder if word == "FOLDER" else word for word in arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert folder in line
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_checkpoint_is_evaluated(

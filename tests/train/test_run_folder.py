@@ -117,6 +117,14 @@ def test_a_setting_that_an_older_run_did_not_have_is_named(tmp_path: Path) -> No
         run_folder.prepare(tmp_path, CONFIG | {"heads": 4}, resume=True)
 
 
+def test_a_run_that_does_not_say_its_language_is_english(tmp_path: Path) -> None:
+    run_folder.prepare(tmp_path, CONFIG, resume=False)
+    run_folder.prepare(tmp_path, CONFIG | {"language": "en"}, resume=True)
+
+    with pytest.raises(RunError, match="was started with another value of --language;"):
+        run_folder.prepare(tmp_path, CONFIG | {"language": "de"}, resume=True)
+
+
 def test_a_missing_run_to_resume_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run to resume; start it without --resume"):
         run_folder.prepare(tmp_path / "run", CONFIG, resume=True)

@@ -44,6 +44,24 @@ def readable(
         raise DatasetError(f"none of the {len(records)} photos can be read")
 
 
+def check_readable(records: Sequence[Record], preprocessing: Preprocessing) -> None:
+    """Refuse photos of which none can be read; reads them up to the first that can.
+
+    Raises:
+        DatasetError: none can be read.
+    """
+    for record in records:
+        try:
+            _squeezed(record.photo, preprocessing)
+        except (BadImage, OSError):
+            continue
+        return
+    raise DatasetError(
+        f"{records[0].photo.parent}: none of its {len(records)} photos "
+        f"in the split {records[0].split!r} can be read"
+    )
+
+
 def read_photos(
     records: Sequence[Record], preprocessing: Preprocessing
 ) -> tuple[list[Record], Squares]:

@@ -29,6 +29,7 @@ from train.data.datasets import Dataset, Split, read
 from train.errors import SettingError, TrainError
 from train.fit import FitConfig
 from train.fitting import imagenet_weights
+from train.limits import check
 from train.run_folder import read_metrics
 from train.self_critical import SelfCriticalConfig
 from train.sweep.page import write_page
@@ -91,10 +92,12 @@ def sweep(config: SweepConfig, base: Mapping[str, Any] = MappingProxyType({})) -
     Raises:
         DatasetError: nothing can be read from the dataset.
         EncoderWeightsError: the weights that were given cannot be found.
+        PathError: a folder cannot be written.
         RunError: the results are not a table of a sweep.
         SettingError: a variant that was asked for does not exist or cannot be trained.
         SweepError: at the end, if variants failed.
     """
+    check(config)
     dataset = read(config.data)
     plan = Plan(
         FitConfig(config.data, config.runs / BASE, **{**base, "epochs": config.epochs}),
