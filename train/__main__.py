@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "compare": compare_command,
         "sweep": sweep_command,
     }
+    interruption = ""
     try:
         tyro.extras.subcommand_cli_from_dict(
             commands, prog="python -m train", description=__doc__, args=arguments
@@ -67,10 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a full disk, for example
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt as interrupt:
-        print(str(interrupt) or "interrupted", file=sys.stderr)
-        return INTERRUPTED
+        interruption = str(interrupt) or "interrupted"
     else:
         return 0
+    # Only now, because the progress bars that were interrupted go with the exception.
+    if interruption:
+        print(interruption, file=sys.stderr)
+        return INTERRUPTED
     print(f"error: {problem}", file=sys.stderr)
     return 1
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tqdm import tqdm
 
 from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import __main__ as command_file
@@ -166,6 +167,19 @@ def test_every_command_ends_in_one_line_after_ctrl_c(
     assert main(arguments) == 130
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("interrupted")
+
+
+def test_ctrl_c_leaves_no_progress_bar_before_its_line(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> None:
+        for step in tqdm(range(9), "epoch 1", leave=False):
+            if step == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_file, "evaluate", interrupted)
+    assert main(["evaluate", "default"]) == 130
+    assert capsys.readouterr().err.rpartition("\r")[2] == "interrupted\n"
 
 
 @pytest.mark.parametrize(
