@@ -135,7 +135,8 @@ def fit(config: FitConfig) -> Path:
     for records in (val_records, train_records):
         check_readable(records, preprocessing)
     if config.resume:
-        run_folder.check_resumed(config.run, model.config, vocabulary, "the captions")
+        arguments = config.arguments()
+        run_folder.check_resumed(config.run, arguments, model.config, vocabulary, "the captions")
     if accelerator.is_main_process:
         run_folder.prepare(config.run, config.arguments(), resume=config.resume)
     accelerator.wait_for_everyone()

@@ -80,14 +80,8 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
     if resume:
         if not note.exists():
             raise RunError(run, "there is no run to resume; start it without --resume")
-        before = _settings(note)
-        changed = [key for key, value in config.items() if before.get(key) != value]
-        if not changed:
+        if not _changed(run, config):
             return
-        if set(changed) - {"epochs", "fine_tune"}:
-            remedy = "resume with the same arguments, or start a new run"
-            raise RunError(run, f"{started_with_other(changed)}; {remedy}")
-        _check_epochs(run, before, config)
     elif note.exists():
         raise RunError(run, "there is a run already; add --resume, or choose another folder")
     try:
@@ -99,11 +93,18 @@ def prepare(run: Path, config: Mapping[str, Any], *, resume: bool) -> None:
         part.write_text(json.dumps(config, indent=2) + "\n")
 
 
-def check_resumed(run: Path, config: ModelConfig, vocabulary: Vocabulary, source: str) -> None:
-    """Check that a run to resume trains the same network on the same words.
+def check_resumed(
+    run: Path,
+    arguments: Mapping[str, Any],
+    config: ModelConfig,
+    vocabulary: Vocabulary,
+    source: str,
+) -> None:
+    """Check that a run to resume is the same, and trains the same network on the same words.
 
     Args:
-        run: its folder; before its first epoch ended, there is nothing to compare.
+        run: its folder; before its first epoch ended, there are no words to compare.
+        arguments: of the run.
         config: of the network.
         vocabulary: of the network.
         source: what both come from, for the error.
@@ -112,6 +113,8 @@ def check_resumed(run: Path, config: ModelConfig, vocabulary: Vocabulary, source
         CheckpointError: the run's checkpoint cannot be read.
         RunError: they are not the same.
     """
+    if (run / "config.json").exists():
+        _changed(run, arguments)
     best = run / BEST
     if not best.exists():
         return
@@ -122,6 +125,18 @@ def check_resumed(run: Path, config: ModelConfig, vocabulary: Vocabulary, source
             f"{source} changed since it was started, and with it the vocabulary or the network; "
             "change it back, or start a new run",
         )
+
+
+def _changed(run: Path, config: Mapping[str, Any]) -> bool:
+    """Return whether a run gets another number of epochs; other changes are refused."""
+    before = _settings(run / "config.json")
+    changed = [key for key, value in config.items() if before.get(key) != value]
+    if set(changed) - {"epochs", "fine_tune"}:
+        remedy = "resume with the same arguments, or start a new run"
+        raise RunError(run, f"{started_with_other(changed)}; {remedy}")
+    if changed:
+        _check_epochs(run, before, config)
+    return bool(changed)
 
 
 def _settings(note: Path) -> dict[str, Any]:

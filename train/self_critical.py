@@ -112,7 +112,9 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     for records in (val_records, train_records):
         check_readable(records, preprocessing)
     if config.resume:
-        run_folder.check_resumed(config.run, start.config, vocabulary, "--start-from")
+        run_folder.check_resumed(
+            config.run, config.arguments(), start.config, vocabulary, "--start-from"
+        )
     run_folder.prepare(config.run, config.arguments(), resume=config.resume)
     end_to_end = config.encoder_learning_rate > 0
     cache = config.cache or config.run / "cache"

@@ -126,6 +126,11 @@ def test_a_run_is_not_resumed_with_other_captions(
     assert json.loads((changed.run / "config.json").read_text())["epochs"] == 1
 
 
+def test_arguments_that_change_the_words_are_named_as_such(config: FitConfig) -> None:
+    with pytest.raises(RunError, match="was started with another value of --min-count"):
+        fit(dataclasses.replace(config, min_count=3, resume=True))
+
+
 def test_unreadable_validation_photos_are_named_before_anything_is_computed(
     config: FitConfig, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Pictures of a training run: its curves, and a sheet of photos with their captions."""
 
 import textwrap
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,12 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from PIL import Image, ImageOps
+from PIL import Image
 
 from captioner.files import replacing
+from captioner.photo.decode import decode
 from train.run_folder import Metrics, best_epoch, read_metrics
 
 INK, FAINT_INK, GRID = "#202124", "#80868b", "#e8eaed"
+SIDE = 400  # of a photo on a sheet, at most, in pixels
 _BLUE, _ORANGE, _GREEN, _PURPLE = "#1a73e8", "#e8710a", "#188038", "#9334e6"
 
 
@@ -130,7 +133,9 @@ def dress(axes: Axes, title: str) -> None:
 def save(figure: Figure, png: Path) -> None:
     """Write the figure as PNG, making the folder; a reader sees the old picture or the new one."""
     png.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(png) as part:
+    with replacing(png) as part, warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box; a warning for each would say no more.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(part, format="png")
 
 
@@ -181,7 +186,7 @@ def _write(
 
 
 def _thumbnail(photo: Path) -> np.ndarray:
-    with Image.open(photo) as opened:
-        turned = ImageOps.exif_transpose(opened).convert("RGB")
-    turned.thumbnail((400, 400))
-    return np.asarray(turned)
+    # Whatever the model can read can be drawn.
+    picture = Image.fromarray(decode(photo.read_bytes(), side=SIDE))
+    picture.thumbnail((SIDE, SIDE))
+    return np.asarray(picture)

@@ -157,3 +157,12 @@ def test_a_picture_that_cannot_be_moved_into_place_leaves_nothing_behind(tmp_pat
     with pytest.raises(OSError, match=r"curves\.png"):
         draw_curves(metrics_file(tmp_path, HEADER + TUNED), taken)
     assert list(taken.parent.iterdir()) == [taken]
+
+
+def test_letters_that_the_font_lacks_are_drawn_without_a_warning_for_each(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (9, 9)).save(photo)
+    draw_sample_sheet([Sample(photo, "狗在草地上跑。", "หมาวิ่งบนหญ้า")], tmp_path / "sheet.png")
+    assert not recwarn.list
