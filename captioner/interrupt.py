@@ -16,20 +16,29 @@ def run(main: Callable[[], int]) -> int:
         return INTERRUPTED
 
 
-def end_at_once() -> None:
-    """From here on let Ctrl-C end the process, which must have nothing to finish, at once."""
+def end_at_once(line: str = "") -> None:
+    """From here on let Ctrl-C end the process, which must have nothing to finish, at once.
+
+    Args:
+        line: to write to standard error then.
+    """
+
+    def end(*_: object) -> None:
+        os.write(2, line.encode())
+        os._exit(INTERRUPTED)
+
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else a shell ignores it
-        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+        signal.signal(signal.SIGINT, end)
 
 
 @contextmanager
-def ending_at_once() -> Iterator[None]:
+def ending_at_once(line: str = "") -> Iterator[None]:
     """Let Ctrl-C end the process at once within the block, such as one of imports.
 
     Libraries in C may turn a `KeyboardInterrupt` during their import into another error.
     """
     before = signal.getsignal(signal.SIGINT)
-    end_at_once()
+    end_at_once(line)
     try:
         yield
     finally:

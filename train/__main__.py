@@ -1,39 +1,36 @@
 """Offline training: `python -m train COMMAND`; every command has a `--help`."""
 
 import logging
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-from captioner.interrupt import INTERRUPTED
+from captioner.interrupt import INTERRUPTED, end_at_once, ending_at_once
 
 try:
-    import torch
-    import tyro
+    with ending_at_once("interrupted\n"):
+        import torch
+        import tyro
 
-    from captioner.checkpoint import CheckpointError
-    from captioner.config import ConfigError
-    from captioner.options import OptionError
-    from captioner.runtime.errors import UnusableError
-    from train.calibrate import CalibrateConfig, calibrate
-    from train.compare import compare
-    from train.data.download import fetch
-    from train.errors import SettingError, TrainError
-    from train.evaluate import EvaluateConfig, evaluate
-    from train.fit import FitConfig, fit
-    from train.limits import flag
-    from train.match import MatchConfig, match
-    from train.name import NameConfig, name
-    from train.self_critical import SelfCriticalConfig, self_critical
-    from train.sweep.command import SweepConfig, sweep
+        from captioner.checkpoint import CheckpointError
+        from captioner.config import ConfigError
+        from captioner.options import OptionError
+        from captioner.runtime.errors import UnusableError
+        from train.calibrate import CalibrateConfig, calibrate
+        from train.compare import compare
+        from train.data.download import fetch
+        from train.errors import SettingError, TrainError
+        from train.evaluate import EvaluateConfig, evaluate
+        from train.fit import FitConfig, fit
+        from train.limits import flag
+        from train.match import MatchConfig, match
+        from train.name import NameConfig, name
+        from train.self_critical import SelfCriticalConfig, self_critical
+        from train.sweep.command import SweepConfig, sweep
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Training needs: pip install -e '.[train]'")
-except KeyboardInterrupt:
-    print("interrupted", file=sys.stderr)
-    sys.exit(INTERRUPTED)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -160,8 +157,5 @@ def _continued(run: Path | None = None) -> Iterator[None]:
 
 if __name__ == "__main__":
     status = main()
-    if status == INTERRUPTED:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # while threads end, it would leave a traceback
+    end_at_once()  # while threads end, Ctrl-C would leave a traceback
     sys.exit(status)
