@@ -12,6 +12,7 @@ from tests.conftest import long
 AT_ONCE = ("--patience", 0)  # the machine may be as busy as it likes
 
 
+@long
 def test_a_load_is_answered_without_loss_and_drawn(served_file: Path, tmp_path: Path) -> None:
     plot = tmp_path / "load.png"
     done = run(
@@ -92,6 +93,7 @@ def test_the_encoder_is_held_against_the_peak_of_the_machine(
     assert values["measured / lower bound, all in 8 bits"] > 0
 
 
+@long
 def test_memory_is_watched_over_all_photos(served_file: Path, tmp_path: Path) -> None:
     done = run("memory.py", photos(tmp_path), "--photos", 40, "--checkpoint", served_file)
     assert "{200: 40}" in done.stdout, done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmark import BENCHMARKS, ROOT, photos
+from tests.conftest import long
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="revisions are git's")
 
@@ -87,6 +88,7 @@ def test_the_exit_status_tells_whether_the_new_revision_is_slower(
     assert_nothing_is_left(repository)
 
 
+@long
 def test_this_captioner_is_timed_from_its_own_revision(served_file: Path, tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     left_out = shutil.ignore_patterns("default.*", "small.*", "__pycache__")
