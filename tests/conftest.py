@@ -5,6 +5,7 @@ import gc
 import io
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -36,6 +37,9 @@ from tests.bot import leaks
 # Small tensors are slower on several threads, and one thread gives the same sums everywhere.
 torch.set_num_threads(1)
 logs.connect()
+# A shell has the commands that it starts in the background ignore Ctrl-C, and so their processes.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # A collection looks at every object of every library, for half a second, and training asks for
 # many: none until all is imported, and then none of what was imported.
 gc.disable()
