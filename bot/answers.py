@@ -61,6 +61,26 @@ class Answer:
         return self.problem or ("guessed" if guessed else "captioned")
 
 
+def despite_failures(
+    outcomes: Sequence[Answer | BaseException], unreachable: Callable[[], Answer]
+) -> list[Answer]:
+    """Return an answer for each photo of one message, also for those that cannot be fetched now.
+
+    If only some fail, trying again would caption the others a second time.
+
+    Args:
+        outcomes: of the photos.
+        unreachable: answers one that failed.
+
+    Raises:
+        BaseException: the first one, if all photos failed.
+    """
+    errors = [one for one in outcomes if isinstance(one, BaseException)]
+    if len(errors) == len(outcomes):
+        raise errors[0]
+    return [unreachable() if isinstance(one, BaseException) else one for one in outcomes]
+
+
 @dataclass(frozen=True)
 class Answers:
     """Answers the photos of one platform; raises nothing but cancellation."""

@@ -8,7 +8,7 @@ import aiohttp
 import discord
 
 from bot import metrics, replies
-from bot.answers import Answer
+from bot.answers import Answer, despite_failures
 from bot.attachments import kind_of
 from bot.discord.identity import PLATFORM
 from bot.services import Services
@@ -87,11 +87,7 @@ class Photos:
         chosen = pictures[: self.services.settings.max_photos]
         answering = (self.answer(one, self.services.answers.first) for one in chosen)
         outcomes = await asyncio.gather(*answering, return_exceptions=True)
-        errors = [one for one in outcomes if isinstance(one, BaseException)]
-        if len(errors) == len(outcomes):
-            raise errors[0]
-        # If only some fail, trying again would caption the others a second time.
-        answers = [_unreachable() if isinstance(one, BaseException) else one for one in outcomes]
+        answers = despite_failures(outcomes, _unreachable)
         if len(pictures) == 1:
             return Reply(answers[0].text, pictures[0] if answers[0].caption else None)
         text = replies.album([answer.text for answer in answers], len(pictures) - len(chosen))

@@ -10,7 +10,7 @@ from telegram.error import TelegramError
 from telegram.ext import ApplicationHandlerStop
 
 from bot import metrics, replies
-from bot.answers import Answer
+from bot.answers import Answer, despite_failures
 from bot.telegram.buttons import buttons_under
 from bot.telegram.context import Context, Shared
 from bot.telegram.identity import (
@@ -156,11 +156,7 @@ def _is_for_bot(message: Message) -> bool:
 
 async def _captions(shared: Shared, pictures: Sequence[Carrier]) -> Sequence[Answer]:
     outcomes = await asyncio.gather(*(_caption(shared, picture) for picture in pictures))
-    errors = [one for one in outcomes if isinstance(one, TelegramError)]
-    if len(errors) == len(outcomes):
-        raise errors[0]
-    # If only some fail, trying again would caption the others a second time.
-    return [_unreachable() if isinstance(one, TelegramError) else one for one in outcomes]
+    return despite_failures(outcomes, _unreachable)
 
 
 async def _caption(shared: Shared, picture: Carrier) -> Answer | TelegramError:
