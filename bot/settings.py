@@ -33,6 +33,7 @@ from bot.setting_values import (
     cleaned,
 )
 from captioner.options import LARGEST_BEAM, Options
+from captioner.photo.decode import MOST_MEGAPIXELS
 from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
 
     data_dir: FilePath = Path("data")
     max_photo_mb: Decimal = Field(default=20, gt=0, le=100)  # 2**20 bytes; Telegram: 20
-    max_megapixels: Decimal = Field(default=50, gt=0, le=1000)  # `decode` refuses more
+    max_megapixels: Decimal = Field(default=50, gt=0, le=MOST_MEGAPIXELS)
     max_photos: Whole = Field(default=10, ge=1, le=20)  # in one message or album
     max_queue: Whole = Field(default=128, ge=1, le=10_000)
     photo_seconds: Decimal = Field(default=60, gt=0, le=600)

@@ -16,7 +16,7 @@ from captioner.explain import file_problem
 from captioner.interrupt import ending_at_once
 from captioner.options import LARGEST_BEAM, OptionError, Options
 from captioner.output import flush
-from captioner.photo.decode import Limits
+from captioner.photo.decode import MOST_MEGAPIXELS, Limits
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.select import Runtime
 from captioner.serving import ServingConfig
@@ -37,9 +37,7 @@ class _Limit(NamedTuple):
 
 LIMITS = {
     "max_mb": _Limit(Limits.max_bytes / 2**20, 1000, "largest file, in units of 2^20 bytes"),
-    "max_megapixels": _Limit(
-        Limits.max_pixels / 1e6, 1000, "largest picture"
-    ),  # `decode` refuses more
+    "max_megapixels": _Limit(Limits.max_pixels / 1e6, MOST_MEGAPIXELS, "largest picture"),
     "decode_seconds": _Limit(Limits.seconds, 600, "longest time to decode a photo"),
 }
 

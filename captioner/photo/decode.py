@@ -39,9 +39,10 @@ HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
 
-# Pillow refuses twice as many pixels as this: two billion bytes and more, whatever the limits are.
-# Its own limit is 179 million, and phones take photos of 200 million.
-Image.MAX_IMAGE_PIXELS = 500_000_000
+# More are refused, whatever the limits are: two billion bytes and more. Pillow's own bound is 179
+# million, and phones take photos of 200 million; it refuses twice the number that it is given.
+MOST_MEGAPIXELS = 1000
+Image.MAX_IMAGE_PIXELS = MOST_MEGAPIXELS * 1_000_000 // 2
 
 
 @dataclass(frozen=True)
