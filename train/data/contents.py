@@ -25,13 +25,13 @@ def contents(photos: Sequence[Path], folder: Path) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / FILE
-    state = _digest([_state(photo) for photo in photos])
+    state = digest([_state(photo) for photo in photos])
     if note.exists():
         noted = _noted(note)
         if noted.get("state") == state and "contents" in noted:
             return noted["contents"]
     bar = tqdm(photos, "check photos", unit="photo", leave=False)
-    found = _digest([[photo.name, _sha256(photo)] for photo in bar])
+    found = digest([[photo.name, _sha256(photo)] for photo in bar])
     with replacing(note) as part:
         part.write_text(json.dumps({"state": state, "contents": found}))
     return found
@@ -63,5 +63,6 @@ def _sha256(photo: Path) -> str:
         return ""
 
 
-def _digest(parts: object) -> str:
+def digest(parts: object) -> str:
+    """Return the SHA-256 of anything that JSON can hold."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

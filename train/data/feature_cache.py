@@ -22,7 +22,7 @@ from captioner.model import Encoder
 from captioner.photo.preprocessing import Preprocessing
 from train.captioning import Array, grid_encoder, in_batches
 from train.data.augmentation import Augmentation
-from train.data.contents import contents
+from train.data.contents import contents, digest
 from train.data.datasets import DatasetError, Record
 from train.data.loader import names_a_side
 from train.data.photos import squeezed
@@ -136,7 +136,7 @@ def _photos(
                     photos[row] = square.transpose(2, 0, 1)
             yield photos
 
-    key = _key(held, str(preprocessing))
+    key = digest([held, str(preprocessing)])
     shape = (len(records), 3, size, size)
     return _fill(folder / "photos.npy", key, shape, "uint8", rows, bad), bad
 
@@ -157,7 +157,7 @@ def _grids(
     weights = hashlib.sha256()
     for tensor in encoder.resnet.state_dict().values():
         weights.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    key = _key(weights.hexdigest(), held, str(preprocessing), *([how] if how else []))
+    key = digest([weights.hexdigest(), held, str(preprocessing), *([how] if how else [])])
     regions = (preprocessing.size // 32) ** 2  # a ResNet halves its input five times
     shape = (len(photos), regions, encoder.channels)
     return _fill(path, key, shape, "float16", rows, set())
@@ -203,7 +203,3 @@ def _fill(
         with replacing(note) as part:
             part.write_text(json.dumps({"key": key, "done": done, "bad": sorted(bad)}))
     return np.load(path, mmap_mode="r")
-
-
-def _key(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

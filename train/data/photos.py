@@ -9,7 +9,7 @@ import numpy as np
 
 from captioner.errors import BadImage
 from captioner.photo.decode import decode
-from captioner.photo.formats import is_photo_name
+from captioner.photo.folders import photos_in
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from captioner.runtime.protocols import Squares
 from train.data.datasets import DatasetError, Record
@@ -81,7 +81,7 @@ def photos_below(folder: Path, count: int, preprocessing: Preprocessing) -> Squa
     """Read photos of a folder and its folders: always the same ones, chosen without regard to name.
 
     Args:
-        folder: which may hold other files, too; they are skipped, and so are hidden ones.
+        folder: which may hold other files, too; see `photos_in`.
         count: how many to read; fewer if there are no more.
         preprocessing: how they are squeezed.
 
@@ -91,16 +91,14 @@ def photos_below(folder: Path, count: int, preprocessing: Preprocessing) -> Squa
     Raises:
         DatasetError: there is no photo.
     """
-    paths = sorted(
-        path for path in folder.rglob("*") if is_photo_name(path.name) and path.is_file()
-    )
+    paths = photos_in(str(folder)).photos
     random.Random(0).shuffle(paths)
     photos: list[Pixels] = []
     for path in paths:
         if len(photos) == count:
             break
         try:
-            photos.append(_squeezed(path, preprocessing))
+            photos.append(_squeezed(Path(path), preprocessing))
         except (BadImage, OSError):
             continue
     if not photos:
