@@ -54,6 +54,13 @@ async def open_store(folder: Path, **fields: Any) -> AsyncIterator[Store]:
         yield store
 
 
+async def settled(store: Store, **counts: int) -> None:
+    """Wait until the inbox holds as many messages in each state."""
+    async with asyncio.timeout(TIMEOUT):
+        while await store.inbox.counts() != counts:
+            await asyncio.sleep(0.01)
+
+
 async def caption_photo(photo: bytes, options: Options) -> Caption:
     if photo not in PHOTOS:
         raise BadImage("damaged")

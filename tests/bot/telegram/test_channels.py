@@ -1,7 +1,5 @@
 """Channels on Telegram: photos of posts are captioned where an administrator switched that on."""
 
-import asyncio
-
 from bot import replies
 from bot.store.inbox_rows import Key
 from captioner import Busy, Caption, Options
@@ -14,16 +12,10 @@ from tests.bot.telegram.chat import (
     command,
     labels,
     running,
+    settled,
     telegram,
 )
-from tests.bot.telegram.fake_telegram import CHANNEL, TIMEOUT, FakeTelegram
-
-
-async def answered(store: Store, number: int) -> None:
-    """Wait until the bot is done with n posts."""
-    async with asyncio.timeout(TIMEOUT):
-        while await store.inbox.counts() != {"answered": number}:
-            await asyncio.sleep(0.01)
+from tests.bot.telegram.fake_telegram import CHANNEL, FakeTelegram
 
 
 async def test_the_photos_of_a_channel_are_captioned_once_it_is_switched_on_there(
@@ -32,7 +24,7 @@ async def test_the_photos_of_a_channel_are_captioned_once_it_is_switched_on_ther
     async with running(telegram(fake, store)):
         await fake.post(text="Good morning.")
         await fake.post(photo=[fake.photo(CAT)])
-        await answered(store, 1)
+        await settled(store, answered=1)
         await fake.post(**command("/auto on"))
         confirmed = await fake.nth("sendMessage")
         post = await fake.post(photo=[fake.photo(DOG)])
@@ -40,7 +32,7 @@ async def test_the_photos_of_a_channel_are_captioned_once_it_is_switched_on_ther
         await fake.post(**command("/auto@captions_bot off"))
         await fake.nth("sendMessage", 3)
         await fake.post(photo=[fake.photo(CAR)])
-        await answered(store, 5)
+        await settled(store, answered=5)
 
     # Telegram sends posts only to those who ask for them.
     assert "channel_post" in fake.of("getUpdates")[0]["allowed_updates"]
@@ -83,7 +75,7 @@ async def test_the_readers_of_a_channel_are_not_told_what_went_wrong(
     await store.set_auto("telegram", CHANNEL["id"], True)
     async with running(telegram(fake, store, busy)):
         await fake.post(photo=[fake.photo(DOG)])
-        await answered(store, 1)
+        await settled(store, answered=1)
         quoted = fake.message(CHANNEL, photo=[fake.photo(DOG)])
         await fake.post(reply_to_message=quoted, **command("/caption"))  # who asks is told
         told = await fake.nth("sendMessage")
@@ -97,7 +89,7 @@ async def test_a_channel_above_its_rate_stays_silent(fake: FakeTelegram, store: 
     async with running(telegram(fake, store, photos_per_chat="2/minute")):
         for _ in range(4):
             await fake.post(photo=[fake.photo(DOG)])
-        await answered(store, 4)
+        await settled(store, answered=4)
 
     assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0."] * 2
 

@@ -22,6 +22,7 @@ from tests.bot.telegram.chat import (
     command,
     open_store,
     running,
+    settled,
     telegram,
 )
 from tests.bot.telegram.fake_telegram import (
@@ -52,13 +53,6 @@ def quick_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with open_store(tmp_path, max_attempts=5) as store:
         yield store
-
-
-async def settled(store: Store, **counts: int) -> None:
-    """Wait until the inbox holds these messages."""
-    async with asyncio.timeout(10):
-        while await store.inbox.counts() != counts:
-            await asyncio.sleep(0.01)
 
 
 def because(error: TelegramError, cause: Exception | None) -> TelegramError:
