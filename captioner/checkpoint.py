@@ -87,7 +87,7 @@ def check_path(path: Path) -> None:
     """Refuse a path that cannot be a checkpoint's, before any file is opened.
 
     Raises:
-        CheckpointError: it is no file's, or an exported network's.
+        CheckpointError: it is not a file's, or it is an exported network's.
     """
     _check_file(path)
     if path.name.endswith(EXPORTED):
@@ -95,7 +95,7 @@ def check_path(path: Path) -> None:
 
 
 def _check_file(path: Path) -> None:
-    """Refuse what is no file; opening a pipe, for example, could wait for ever."""
+    """Refuse what is not a file; opening a pipe, for example, could wait for ever."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError as error:

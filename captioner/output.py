@@ -81,7 +81,7 @@ def _end_with_the_reader() -> None:
 
 def _discard(stream: TextIO) -> None:
     # What is still in its buffer would fail again when the interpreter ends, with another message.
-    with suppress(OSError, ValueError):  # it is no file of the operating system
+    with suppress(OSError, ValueError):  # it is not a file of the operating system
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

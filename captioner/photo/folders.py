@@ -21,7 +21,7 @@ def photos_in(folder: str) -> Listing:
 
     Hidden files and folders are passed over. A link to a file counts as the file. A link to a
     folder is not followed: it may lead back, or to a whole disk. A link that leads nowhere is
-    listed, because someone expects a photo there; what is no file (a pipe, a device) is not.
+    listed, because someone expects a photo there; a pipe or a device is not.
     """
     listing, waiting = Listing(), [Path(folder)]
     while waiting:

@@ -1,6 +1,6 @@
 """Runs of `python -m train` in processes of their own.
 
-They are forked by one process that has imported everything: starting Python and PyTorch anew would
+They are forked by one process that has imported everything: starting Python and PyTorch again would
 take each of them seven seconds.
 """
 
