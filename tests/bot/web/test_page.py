@@ -151,6 +151,26 @@ async def choose(page: Page, *photos: FilePayload | Path) -> None:
     await (await chooser.value).set_files(list(photos))  # type: ignore[arg-type]
 
 
+async def reload(page: Page) -> None:
+    """Reload the page once its store holds all that it shows.
+
+    The page shows an answer while it is still being stored. A store carries out one change after
+    the other, so whatever the page began before is done when this change is.
+    """
+    await page.evaluate(
+        """() => new Promise((resolve, reject) => {
+          const opening = indexedDB.open("photo-captioner");
+          opening.onerror = () => reject(opening.error);
+          opening.onsuccess = () => {
+            const change = opening.result.transaction("thread", "readwrite");
+            change.oncomplete = resolve;
+            change.onabort = () => reject(change.error);
+          };
+        })"""
+    )
+    await page.reload()
+
+
 async def shot(page: Page, name: str) -> None:
     """Check that the page is no wider than its window, and take a picture if asked for."""
     wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -686,7 +706,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
         await expect(page.locator(".said", has_text="not a picture")).to_be_visible()
         await page.get_by_role("button", name=replies.ANOTHER).click()
         await expect(page.locator(".said").first).to_have_text(TAKES[1])
-        await page.reload()
+        await reload(page)
 
         entries = page.get_by_role("article")
         await expect(entries).to_have_count(2)
@@ -703,7 +723,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
         await expect(entries).to_have_count(0)
         await expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
         await expect(page.locator("#empty")).to_be_visible()
-        await page.reload()
+        await reload(page)
         await expect(page.locator("#empty")).to_be_visible()
         await expect(entries).to_have_count(0)
 
@@ -718,7 +738,7 @@ async def test_a_photo_without_an_answer_is_sent_again_after_a_reload(browser: B
     async with opened(browser, caption) as page:
         await choose(page, photo(1))
         await expect(page.get_by_text("Looking…")).to_be_visible()
-        await page.reload()
+        await reload(page)
         go.set()
         await expect(page.locator(".said")).to_have_text(DOG.text)
 
@@ -727,7 +747,7 @@ async def test_only_the_last_twenty_photos_are_kept(browser: Browser) -> None:
     async with opened(browser) as page:
         await choose(page, *[photo(seed) for seed in range(22)])
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(22)
-        await page.reload()
+        await reload(page)
         await expect(page.get_by_role("article")).to_have_count(20)
         first = page.get_by_role("article").first
         assert await first.get_attribute("aria-label") == "photo 2.jpg"
