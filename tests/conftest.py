@@ -45,7 +45,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 gc.disable()
 
 LONG = bool(os.environ.get("TEST_ALL"))  # `make test-all` runs the long versions
-long = pytest.mark.skipif(not LONG, reason="takes ten seconds or more; `make test-all` runs it")
+long = pytest.mark.skipif(not LONG, reason="`make test-all` runs it")
 
 # The files that take longest come first, so that no process is left alone with one at the end.
 LONGEST = (

@@ -10,11 +10,11 @@ import io
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -40,13 +40,14 @@ from captioner.result import NamedObject, Word
 from captioner.runtime.protocols import Floats
 from captioner.wording import NOT_SURE
 from tests.bot.web.server import OPEN, serving, web_chat
-from tests.conftest import photo_bytes
+from tests.conftest import long, photo_bytes
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 EXAMPLES = Path(__file__).parents[3] / "examples"
+Scheme = Literal["light", "dark"]
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -98,12 +99,49 @@ def always(caption: Caption) -> CaptionPhoto:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
+    """Start Chromium with one tab, which most tests use in turn."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
         )
+        await new_tab(browser)
         yield browser
         await browser.close()
+
+
+async def new_tab(browser: Browser, **options: Any) -> Page:
+    context = await browser.new_context(**options)
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return await context.new_page()
+
+
+@asynccontextmanager
+async def shared_tab(browser: Browser) -> AsyncIterator[Page]:
+    """Give the first tab, and empty it again: a new one takes longer than most tests."""
+    page = browser.contexts[0].pages[0]
+    await page.mouse.move(0, 0)
+    try:
+        yield page
+    finally:
+        origin = await page.evaluate(
+            "() => { try { sessionStorage.clear(); } catch { } return origin; }"
+        )
+        await page.unroute_all(behavior="ignoreErrors")
+        await page.goto("about:blank")
+        chromium = await page.context.new_cdp_session(page)
+        everything = {"origin": origin, "storageTypes": "all"}
+        await chromium.send("Storage.clearDataForOrigin", everything)
+        await chromium.detach()
+
+
+@asynccontextmanager
+async def phone_tab(browser: Browser) -> AsyncIterator[Page]:
+    """Give a tab of a phone."""
+    page = await new_tab(browser, is_mobile=True, has_touch=True)
+    try:
+        yield page
+    finally:
+        await page.context.close()
 
 
 @asynccontextmanager
@@ -114,27 +152,44 @@ async def opened(
     allowed: str = "",
     access: Access = OPEN,
     token: str | None = None,
-    **options: Any,
+    viewport: tuple[int, int] = (1280, 720),
+    scheme: Scheme = "light",
+    motion: Literal["reduce", "no-preference"] = "reduce",
+    phone: bool = False,
 ) -> AsyncIterator[Page]:
     """Open the page; check that it loads only from its server, and logs nothing but `allowed`."""
     secret = SecretStr(token) if token else None
-    async with serving(web_chat(caption, access=access, max_photo_mb=2, web_token=secret)) as url:
-        context = await browser.new_context(**{"reduced_motion": "reduce", **options})
-        await context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page = await context.new_page()
-        complaints: list[str] = []
-        strangers: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: strangers.append(request.url))
-        await page.goto(url)
-        try:
-            yield page
-        finally:
-            await context.close()
+    chat = web_chat(caption, access=access, max_photo_mb=2, web_token=secret)
+    async with serving(chat) as url:
+        with ExitStack() as stack:
+            async with phone_tab(browser) if phone else shared_tab(browser) as page:
+                complaints, strangers = stack.enter_context(listening(page))
+                await page.set_viewport_size({"width": viewport[0], "height": viewport[1]})
+                await page.emulate_media(color_scheme=scheme, reduced_motion=motion)
+                await page.goto(url)
+                yield page
         assert [line for line in complaints if not (allowed and allowed in line)] == []
         home = (f"{url}/", f"blob:{url}/", "data:")
         assert [address for address in strangers if not address.startswith(home)] == []
+
+
+@contextmanager
+def listening(page: Page) -> Iterator[tuple[list[str], list[str]]]:
+    """Give what the page logs, and the addresses that it asks for."""
+    complaints: list[str] = []
+    strangers: list[str] = []
+    listeners: dict[str, Callable[[Any], None]] = {
+        "console": lambda message: complaints.append(message.text),
+        "pageerror": lambda error: complaints.append(str(error)),
+        "request": lambda request: strangers.append(request.url),
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)  # type: ignore[call-overload]
+    try:
+        yield complaints, strangers
+    finally:
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
 
 
 def photo(seed: int, name: str = "") -> FilePayload:
@@ -413,26 +468,31 @@ async def test_a_person_without_a_token_can_try_again_later(leave: str, browser:
 
 
 async def test_a_token_works_in_a_browser_without_storage(browser: Browser) -> None:
-    async with opened(browser, token=TOKEN, allowed="401") as page:
-        await page.add_init_script(
-            "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error(); } })"
-        )
+    refusing = "Object.defineProperty(window, 'sessionStorage', { get() { throw new Error(); } })"
+    async with (
+        opened(browser, token=TOKEN, allowed="401") as page,
+        await page.add_init_script(refusing),
+    ):
         await page.reload()
         await choose(page, photo(1))
         await enter(page, TOKEN)
         await expect(page.locator(".said")).to_have_text(DOG.text)
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (1440, 900)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"),
+    [
+        (360, 740, "light"),
+        (1440, 900, "dark"),
+        pytest.param(360, 740, "dark", marks=long),
+        pytest.param(1440, 900, "light", marks=long),
+    ],
+)
 async def test_the_token_field_fits_phones_and_desktops_in_light_and_dark(
-    width: int, height: int, scheme: str, browser: Browser
+    width: int, height: int, scheme: Scheme, browser: Browser
 ) -> None:
-    looks: dict[str, Any] = {
-        "viewport": {"width": width, "height": height},
-        "color_scheme": scheme,
-    }
-    async with opened(browser, token=TOKEN, allowed="401", **looks) as page:
+    size = (width, height)
+    async with opened(browser, token=TOKEN, allowed="401", viewport=size, scheme=scheme) as page:
         await choose(page, EXAMPLES / "bird.jpg")
         await expect(page.get_by_role("dialog")).to_be_in_viewport(ratio=1)
         await shot(page, f"token-{scheme}-{width}")
@@ -549,7 +609,7 @@ async def test_play_walks_through_the_words_and_pause_holds(browser: Browser) ->
 
 
 async def test_the_glass_box_plays_by_itself_unless_motion_is_unwanted(browser: Browser) -> None:
-    async with opened(browser, reduced_motion="no-preference") as page:
+    async with opened(browser, motion="no-preference") as page:
         await choose(page, photo(1))
         await page.get_by_role("button", name=replies.LOOK).click()
         await expect(page.locator(".play")).to_have_text("Pause")
@@ -609,10 +669,9 @@ async def test_a_sure_caption_has_no_mark(browser: Browser) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_doubt_can_be_read_by_people_who_see_little_contrast(
-    scheme: str, browser: Browser
+    scheme: Scheme, browser: Browser
 ) -> None:
-    looks: dict[str, Any] = {"color_scheme": scheme}
-    async with opened(browser, always(replace(DOG, confidence=0.1)), **looks) as page:
+    async with opened(browser, always(replace(DOG, confidence=0.1)), scheme=scheme) as page:
         await choose(page, photo(1))
         colors = await page.locator(".doubt").evaluate(
             """(mark) => [
@@ -754,8 +813,8 @@ async def test_only_the_last_twenty_photos_are_kept(browser: Browser) -> None:
 
 
 async def test_everything_works_without_browser_storage(browser: Browser) -> None:
-    async with opened(browser) as page:
-        await page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: null })")
+    missing = "Object.defineProperty(window, 'indexedDB', { value: null })"
+    async with opened(browser) as page, await page.add_init_script(missing):
         await page.reload()
         await choose(page, photo(1))
         await expect(page.locator(".said")).to_have_text(DOG.text)
@@ -775,19 +834,22 @@ async def test_about_describes_the_model_and_what_is_kept(browser: Browser) -> N
         await expect(page.get_by_role("button", name="About")).to_be_focused()
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 900), (1440, 900)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"),
+    [
+        (360, 740, "light"),
+        (768, 900, "dark"),
+        (1440, 900, "light"),
+        pytest.param(360, 740, "dark", marks=long),
+        pytest.param(768, 900, "light", marks=long),
+        pytest.param(1440, 900, "dark", marks=long),
+    ],
+)
 async def test_the_page_fits_phones_and_desktops_in_light_and_dark(
-    width: int, height: int, scheme: str, browser: Browser
+    width: int, height: int, scheme: Scheme, browser: Browser
 ) -> None:
     phone = width < 500
-    looks: dict[str, Any] = {
-        "viewport": {"width": width, "height": height},
-        "color_scheme": scheme,
-        "has_touch": phone,
-        "is_mobile": phone,
-    }
-    async with opened(browser, **looks) as page:
+    async with opened(browser, viewport=(width, height), scheme=scheme, phone=phone) as page:
         await expect(page.get_by_role("button", name="Take a photo")).to_be_visible(visible=phone)
         await choose(page, EXAMPLES / "bird.jpg", EXAMPLES / "photographer.jpg")
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
@@ -818,8 +880,11 @@ async def test_the_newest_photo_stays_in_view_until_the_reader_scrolls_up(
 
 @pytest.mark.skipif(not SCREENSHOTS, reason="SCREENSHOTS names no folder for pictures")
 async def test_the_readme_shows_the_page_with_the_real_captioner(browser: Browser) -> None:
-    looks: dict[str, Any] = {"viewport": {"width": 820, "height": 1214}, "color_scheme": "light"}
-    async with Captioner.load() as captioner, opened(browser, captioner.caption, **looks) as page:
+    size = (820, 1214)
+    async with (
+        Captioner.load() as captioner,
+        opened(browser, captioner.caption, viewport=size) as page,
+    ):
         await choose(page, EXAMPLES / "bird.jpg")
         await page.get_by_role("button", name=replies.LOOK).click()
         await page.locator(".word").nth(1).click()
