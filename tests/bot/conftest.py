@@ -1,0 +1,23 @@
+"""The servers of these tests speak no TLS, and each client would read every authority first."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of one authority."""
+    file = tmp_path_factory.mktemp("authority") / "one.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    return file
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_authority(authority: Path) -> Iterator[None]:
+    """Have clients read one authority instead of 140, which take them a tenth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(authority))
+        yield
