@@ -28,6 +28,7 @@ from captioner.explain import PHOTO_SIDE
 from captioner.export.command import export
 from captioner.matching import Matching
 from captioner.model import Model
+from captioner.photo import sandbox
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
 from captioner.runtime.pytorch import PyTorchNetwork
@@ -174,6 +175,15 @@ def log_holds_no_token(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logging.captureWarnings(False)
     root.handlers[:], root.level = before
     assert not found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_decoder() -> Iterator[None]:
+    """Decode photos in one process unless a test asks for more: each takes a third of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "FEWEST", 1)
+        patch.setattr(sandbox, "cores", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def test_a_load_is_answered_without_loss_and_drawn(served_file: Path, tmp_path: 
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("runtime", ["torch", "onnx"])
+@pytest.mark.parametrize("runtime", [pytest.param("torch", marks=long), "onnx"])
 def test_stages_are_timed_in_either_runtime(
     runtime: str, served_file: Path, tmp_path: Path
 ) -> None:
@@ -49,6 +49,7 @@ def test_stages_are_timed_in_either_runtime(
     assert remark.startswith("Other processes")
 
 
+@long
 def test_what_is_served_without_pytorch_is_timed_without_it(
     served_file: Path, tmp_path: Path
 ) -> None:
@@ -77,6 +78,7 @@ def test_starts_are_timed_and_weighed(served_file: Path, tmp_path: Path) -> None
     assert 0 < alone < together
 
 
+@long
 def test_the_encoder_is_held_against_the_peak_of_the_machine(
     served_file: Path, tmp_path: Path
 ) -> None:

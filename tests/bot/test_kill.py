@@ -27,7 +27,7 @@ from tests.bot.telegram.fake_telegram import FakeTelegram
 from tests.conftest import LONG, photo_bytes
 
 ROOT = Path(__file__).parents[2]
-KILLS, PHOTOS = (20, 200) if LONG else (6, 60)
+KILLS, PHOTOS = (20, 200) if LONG else (4, 40)
 PEOPLE = 20
 SECONDS = 600.0 if LONG else 300.0  # that the whole may take
 LATENCY = 0.2  # seconds that an answer is in the air: long enough for kills to happen then

@@ -27,7 +27,7 @@ from bot.settings import Settings
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Key
 from captioner import Captioner
-from tests.conftest import photo_bytes
+from tests.conftest import long, photo_bytes
 
 ROOT = Path(__file__).parents[2]
 Start = Callable[..., Any]
@@ -51,11 +51,6 @@ class Bot:
                 assert line, f"it ended, after saying: {self.said}"
                 self.said += line.decode()
         return found
-
-    async def printed(self) -> str:
-        """Return what it has printed."""
-        assert self.process.stdout is not None
-        return (await self.process.stdout.read()).decode()
 
     async def ended(self) -> int:
         """Wait until it ends, and return its exit status."""
@@ -162,8 +157,10 @@ def closed_port() -> int:
         return port
 
 
-async def test_without_tokens_only_the_web_chat_runs(start: Start) -> None:
-    async with start() as bot:
+async def test_without_tokens_only_the_web_chat_runs_and_the_others_are_named(
+    start: Start,
+) -> None:
+    async with start(LOG_FORMAT="json") as bot:
         address = (await bot.until(r"http://127\.0\.0\.1:\d+"))[0]
         status, answer = await caption(address, photo_bytes(1))
         bot.process.send_signal(signal.SIGTERM)
@@ -173,9 +170,12 @@ async def test_without_tokens_only_the_web_chat_runs(start: Start) -> None:
     assert answer["caption"]
     assert "Telegram" not in bot.said
     assert "Traceback" not in bot.said
+    events = [json.loads(line) for line in bot.said.splitlines()]
+    off = {one["reason"] for one in events if one["event"] == "a platform is off"}
+    assert off == {"TELEGRAM_BOT_TOKEN is not set", "DISCORD_BOT_TOKEN is not set"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=long)])
 async def test_stopping_finishes_the_work_in_hand(start: Start, number: signal.Signals) -> None:
     async with start() as bot:
         address = (await bot.until(r"http://127\.0\.0\.1:\d+"))[0]
@@ -200,7 +200,7 @@ async def test_a_second_signal_stops_at_once(start: Start) -> None:
         await writer.drain()
         async with aiohttp.ClientSession() as session:  # what came before is in hand by now
             await (await session.get(f"{address}/healthz")).read()
-        bot.process.send_signal(signal.SIGTERM)
+        bot.process.send_signal(signal.SIGINT)
         await bot.until("stopping")
         bot.process.send_signal(signal.SIGTERM)
 
@@ -388,35 +388,26 @@ def test_check_fails_for_a_database_of_another_program(
     assert "chats.sqlite3: it belongs to another program" in capsys.readouterr().err
 
 
-async def test_a_second_bot_on_the_same_folder_says_who_uses_it(start: Start) -> None:
+async def test_a_second_bot_on_the_same_folder_says_who_uses_it(
+    start: Start, settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     port = closed_port()
     async with start(WEB_PORT=str(port)) as bot:
         await bot.until(f"http://127.0.0.1:{port}")
-        async with start() as second:
-            assert await second.ended() == 1
-        async with start("--check", WEB_PORT=str(port)) as check:
-            assert await check.ended() == 0
-            printed = await check.printed()
-        async with start("inbox", "list") as listing:
-            assert await listing.ended() == 0
+        assert await asyncio.to_thread(main, []) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        settings.setenv("WEB_PORT", str(port))
+        assert await asyncio.to_thread(main, ["--check"]) == 0
+        printed = capsys.readouterr().out
+        assert await asyncio.to_thread(main, ["inbox", "list"]) == 0
 
-    (line,) = second.said.splitlines()
     assert re.match(rf"error: DATA_DIR: .*another bot uses .*process {bot.process.pid} on ", line)
     assert f", in use by a bot (process {bot.process.pid} on " in printed
     assert f"Web chat: 127.0.0.1, port {port}, in use; probably by the bot that runs" in printed
 
 
-async def test_a_bot_says_which_platforms_are_off(start: Start) -> None:
-    async with start(LOG_FORMAT="json") as bot:
-        await bot.until("the web chat is ready")
-
-    events = [json.loads(line) for line in bot.said.splitlines()]
-    off = {one["reason"] for one in events if one["event"] == "a platform is off"}
-    assert off == {"TELEGRAM_BOT_TOKEN is not set", "DISCORD_BOT_TOKEN is not set"}
-
-
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("arguments", [["--check"], ["inbox", "list"]])
+@pytest.mark.parametrize("arguments", [["inbox", "list"], pytest.param(["--check"], marks=long)])
 def test_a_full_output_is_one_line(arguments: list[str], finished: Finished) -> None:
     full = finished(*arguments, to="/dev/full")
     assert (full.returncode, full.stderr) == (
@@ -426,7 +417,7 @@ def test_a_full_output_is_one_line(arguments: list[str], finished: Finished) -> 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
-@pytest.mark.parametrize("arguments", [["--check"], ["inbox", "list"]])
+@pytest.mark.parametrize("arguments", [["inbox", "list"], pytest.param(["--check"], marks=long)])
 def test_a_reader_that_leaves_ends_the_program_without_a_word(
     arguments: list[str], finished: Finished
 ) -> None:

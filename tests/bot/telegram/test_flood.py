@@ -23,8 +23,8 @@ from tests.conftest import LONG, Trained, on_cpu, photo_bytes
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 
 BUSY = replies.BUSY.partition("{")[0]
-PEOPLE, EACH = (30, 8) if LONG else (20, 4)
-CALLERS, CALLS = 64, 6
+PEOPLE, EACH = (30, 8) if LONG else (10, 4)
+CALLERS, CALLS = (64, 6) if LONG else (32, 3)
 
 
 async def test_each_photo_of_a_flood_on_telegram_gets_one_answer(

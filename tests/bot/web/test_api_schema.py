@@ -13,7 +13,7 @@ from captioner import BadImage, Caption, Options
 from tests.bot.web.server import OPENAPI, SURE, serving, web_chat
 from tests.conftest import LONG
 
-EXAMPLES = 60 if LONG else 20  # of each operation
+EXAMPLES = 60 if LONG else 8  # of each operation
 TOKEN = "a token"
 
 
