@@ -85,9 +85,15 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def finished(bench: Bench) -> Path:
     """Return the folder of a run that nothing interrupted."""
     config = bench.config("finished")
-    with drawing():
-        assert fit(config) == config.run / "best.safetensors"
+    assert fit(config) == config.run / "best.safetensors"
     return config.run
+
+
+@pytest.fixture(scope="module")
+def one_epoch(bench: Bench) -> Path:
+    """Return the folder of a run that is short, and so may draw its pictures."""
+    with drawing():
+        return fit(bench.config("one-epoch", epochs=1, fine_tune=0)).parent
 
 
 @pytest.fixture(scope="module")
@@ -167,17 +173,17 @@ def test_the_learning_rate_of_a_phase_ends_at_a_hundredth(finished: Path) -> Non
     assert rates[0] > rates[1] > rates[2] > rates[3] < rates[4]
 
 
-def test_a_run_leaves_its_settings_and_its_pictures(finished: Path) -> None:
-    settings = json.loads((finished / "config.json").read_text())
+def test_a_run_leaves_its_settings_and_its_pictures(one_epoch: Path) -> None:
+    settings = json.loads((one_epoch / "config.json").read_text())
 
     assert settings["encoder"] == "resnet18"
     assert settings["encoder_weights"] == "resnet18.safetensors"
     assert not {"data", "run", "cache", "device"} & settings.keys()
     for name in ("curves.png", "samples.png"):
-        with Image.open(finished / name) as picture:
+        with Image.open(one_epoch / name) as picture:
             picture.load()
-    assert list((finished / "tensorboard").iterdir())
-    assert not list(finished.glob("*.part"))
+    assert list((one_epoch / "tensorboard").iterdir())
+    assert not list(one_epoch.glob("*.part"))
 
 
 def test_the_best_checkpoint_carries_its_scores_and_arguments(finished: Path) -> None:
@@ -460,15 +466,15 @@ def test_attention_can_be_regularized_to_cover_every_region(bench: Bench) -> Non
 
 def test_photos_may_be_squeezed_to_another_size(bench: Bench) -> None:
     cache = bench.folder / "small-cache"
-    config = bench.config("small", epochs=1, fine_tune=1, size=96, cache=cache)
+    config = bench.config("small", epochs=1, fine_tune=0, size=96, cache=cache)
     trained, _ = checkpoint.load(fit(config))
     assert trained.preprocessing.size == 96
     assert np.load(cache / "train" / "photos.npy").shape == (12, 3, 96, 96)
     assert np.load(cache / "val" / "grids.npy").shape == (4, 9, 512)
 
 
-def test_word_dropout_makes_the_next_word_harder_to_predict(bench: Bench) -> None:
-    [plain] = metrics(fit(bench.config("plain-words", epochs=1, fine_tune=0)).parent)
+def test_word_dropout_makes_the_next_word_harder_to_predict(bench: Bench, one_epoch: Path) -> None:
+    [plain] = metrics(one_epoch)
     dropped = bench.config("dropped", epochs=1, fine_tune=0, word_dropout=0.9)
     [harder] = metrics(fit(dropped).parent)
     assert harder["train_loss"] > plain["train_loss"]

@@ -42,6 +42,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> SelfCriticalConfig:
         min_count=1,
         epochs=3,
         photos=2,
+        size=64,
         learning_rate=1e-2,
         average=0.5,
         cache=folder / "cache",
