@@ -18,6 +18,7 @@ import tyro
 from safetensors.torch import load_file
 
 from captioner import checkpoint
+from tests.conftest import long
 from tests.train.sweep.conftest import DECODINGS
 from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import fit, run_folder
@@ -78,10 +79,18 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 @pytest.fixture(scope="module")
-def swept(bench: Bench) -> SweepConfig:
+def epochs() -> Counter[str]:
+    """Return how many epochs `swept` trained, by run."""
+    return Counter()
+
+
+@pytest.fixture(scope="module")
+def swept(bench: Bench, epochs: Counter[str]) -> SweepConfig:
     """Sweep everything that there are weights for."""
     config = bench.config("swept")
-    assert sweep(config, SMALL) == config.results / "sweep.html"
+    with pytest.MonkeyPatch.context() as patch:
+        count_epochs(patch, epochs)
+        assert sweep(config, SMALL) == config.results / "sweep.html"
     return config
 
 
@@ -95,8 +104,14 @@ def copied(swept: SweepConfig, tmp_path: Path) -> SweepConfig:
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count the epochs that are trained from now on, by run."""
+    """Count the epochs that are trained in a test, by run."""
     counts: Counter[str] = Counter()
+    count_epochs(monkeypatch, counts)
+    return counts
+
+
+def count_epochs(monkeypatch: pytest.MonkeyPatch, counts: Counter[str]) -> None:
+    """Count the epochs that are trained from now on, by run."""
     save = run_folder.save_state
 
     def count(run: Path, *rest: Any) -> None:
@@ -104,7 +119,6 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         counts[run.name] += 1
 
     monkeypatch.setattr(run_folder, "save_state", count)
-    return counts
 
 
 def rows(config: SweepConfig) -> list[dict[str, str]]:
@@ -252,6 +266,14 @@ def assert_same_weights(run: Path, other: Path) -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+def test_what_begins_with_the_bases_epochs_does_not_train_them_again(
+    swept: SweepConfig, epochs: Counter[str]
+) -> None:
+    further = ("fine-tuned", "self-critical")
+    assert epochs == {name: 1 if name in further else 2 for name in NAMES}
+
+
+@long
 def test_what_is_fine_tuned_begins_with_the_bases_epochs(
     copied: SweepConfig, swept: SweepConfig, trained: Counter[str]
 ) -> None:
@@ -262,6 +284,7 @@ def test_what_is_fine_tuned_begins_with_the_bases_epochs(
     assert_same_weights(copied.runs / "fine-tuned", swept.runs / "fine-tuned")
 
 
+@long
 def test_what_begins_with_the_bases_epochs_is_what_its_command_trains(
     bench: Bench, swept: SweepConfig
 ) -> None:
