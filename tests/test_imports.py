@@ -67,6 +67,11 @@ def test_the_bot_needs_nothing_of_training() -> None:
     assert not loaded & {"train", "accelerate", "matplotlib", "pycocoevalcap", "tensorboard"}
 
 
+def test_training_imports_nothing_of_the_bot() -> None:
+    bot = modules("bot")
+    assert not [path for path in modules("train").values() if imports(path, bot)]
+
+
 def modules(package: str) -> dict[str, Path]:
     """Return the files of a package by the names they are imported under."""
     paths = sorted((ROOT / package).rglob("*.py"))

@@ -27,6 +27,7 @@ from bot.settings import Settings
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Key
 from captioner import Captioner
+from captioner.runtime import select
 from tests.conftest import long, photo_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -266,6 +267,16 @@ def test_an_interrupted_start_ends_without_a_message(
         runpy.run_path(command.__file__, run_name="__main__")
     assert ended.value.code == 130
     assert capsys.readouterr() == ("", "")
+
+
+def test_check_names_a_gpu_that_only_pytorch_could_use(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.setattr(select, "_has_torch", lambda: False)
+    settings.setattr(select, "_has_driver", lambda: True)
+
+    assert main(["--check"]) == 0
+    assert select.GPU_UNUSED in capsys.readouterr().out.splitlines()
 
 
 def test_check_counts_who_is_allowed(

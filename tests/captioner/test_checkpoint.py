@@ -24,7 +24,15 @@ from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Preprocessing
 from captioner.reranking import Hypothesis
-from tests.conftest import VOCABULARY, Trained, photo_bytes, tiny_matching, tiny_model, trained
+from tests.conftest import (
+    VOCABULARY,
+    Trained,
+    long,
+    photo_bytes,
+    tiny_matching,
+    tiny_model,
+    trained,
+)
 
 Header = dict[str, str]
 Tensors = dict[str, torch.Tensor]
@@ -62,8 +70,8 @@ def copied(tiny_file: Path, tmp_path: Path) -> Path:
     "fields",
     [
         {},
-        {"cell": "gru"},
-        {"attention": False},
+        pytest.param({"cell": "gru"}, marks=long),
+        pytest.param({"attention": False}, marks=long),
         {"cell": "gru", "attention": False},
         {"attention_score": "dot", "heads": 4, "batch_norm": True},
         {"tie_embeddings": True, "embedding_size": 16},

@@ -1,9 +1,15 @@
-"""The import of torchvision, each time in a fresh interpreter."""
+"""The import of torchvision, mostly in a fresh interpreter."""
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import torchvision
+
+from captioner import vision
+from tests.conftest import long
 
 ROOT = Path(__file__).parents[2]
 # In the place of PyTorch, which takes seconds to import, where nothing comes to use it.
@@ -20,6 +26,14 @@ def python(code: str, *, first_on_path: Path = ROOT) -> subprocess.CompletedProc
     )
 
 
+def test_a_resnet_can_be_built_and_loading_again_does_no_harm() -> None:
+    again = importlib.reload(vision)
+    assert again.models is torchvision.models
+    assert callable(again.transforms.Resize)
+    assert again.models.resnet18(weights=None).fc.in_features == 512
+
+
+@long
 def test_a_resnet_can_be_built_and_importing_again_does_no_harm() -> None:
     done = python(
         "import importlib, sys\n"

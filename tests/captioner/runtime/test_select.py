@@ -9,7 +9,7 @@ import pytest
 
 from captioner.runtime.select import GPU_UNUSED
 from captioner.shipped import find
-from tests.conftest import photo_bytes
+from tests.conftest import long, photo_bytes
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,6 +82,7 @@ def test_a_gpu_that_pytorch_could_use_is_named_once(
     assert done.stderr.splitlines() == lines
 
 
+@long
 def test_the_check_of_the_bot_runs_without_pytorch_and_names_the_unused_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
