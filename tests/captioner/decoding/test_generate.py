@@ -19,7 +19,7 @@ from captioner.options import OptionError, Options
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Floats
 from captioner.vocabulary import END, PAD, START, UNKNOWN
-from tests.conftest import tiny_matching, tiny_model
+from tests.conftest import long, tiny_matching, tiny_model
 
 Words = tuple[int, ...]
 
@@ -536,7 +536,15 @@ def test_sampling_without_chance_is_greedy(name: str, changes: dict[str, float])
         assert sentences(decode(model, 4, cold)) == greedy
 
 
-@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (4.0, 1.0), (0.5, 1.0), (3.0, 0.7)])
+@pytest.mark.parametrize(
+    ("temperature", "top_p"),
+    [
+        (1.0, 1.0),
+        pytest.param(4.0, 1.0, marks=long),
+        pytest.param(0.5, 1.0, marks=long),
+        (3.0, 0.7),
+    ],
+)
 def test_words_are_sampled_as_often_as_they_are_likely(temperature: float, top_p: float) -> None:
     model, draws = model_of("lstm-additive", 7), 300
     photo = grids(1)

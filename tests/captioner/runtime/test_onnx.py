@@ -211,7 +211,15 @@ async def test_a_calibration_is_exported(tiny: Trained, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("in_single_precision")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "lstm-dot",
+        pytest.param("gru-additive", marks=long),
+        pytest.param("lstm-plain", marks=long),
+        "gru-plain-bottleneck",
+    ],
+)
 def test_the_distance_is_that_of_pytorch(kind: str, tmp_path: Path) -> None:
     model = built(**KINDS[kind])
     _, pytorch = on_cpu(model)
@@ -229,6 +237,7 @@ def test_the_distance_is_that_of_pytorch(kind: str, tmp_path: Path) -> None:
     assert np.ptp(expected) > 0.1
 
 
+@long
 async def test_a_detector_is_exported(tiny: Trained, tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
     _, pytorch = on_cpu(tiny)
