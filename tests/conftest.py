@@ -1,4 +1,8 @@
-"""What the tests share: a tiny real model, built in a second, and small real photos."""
+"""What the tests share: a tiny real model, built in a second, and small real photos.
+
+What takes seconds to import is imported where it is used: the process that only hands the files out
+to others reads this file first, and they wait for it.
+"""
 
 import copy
 import gc
@@ -12,11 +16,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from bot import logs
@@ -25,18 +28,17 @@ from captioner import Caption, Options, checkpoint
 from captioner.checkpoint import Metadata, digest, exported_path
 from captioner.config import ModelConfig
 from captioner.explain import PHOTO_SIDE
-from captioner.export.command import export
 from captioner.matching import Matching
-from captioner.model import Model
 from captioner.photo import sandbox
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing, shrink
-from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.vocabulary import Vocabulary
 from tests.bot import leaks
 
-# Small tensors are slower on several threads, and one thread gives the same sums everywhere.
-torch.set_num_threads(1)
+if TYPE_CHECKING:
+    from captioner.model import Model
+    from captioner.runtime.pytorch import PyTorchNetwork
+
 logs.connect()
 # A shell has the commands that it starts in the background ignore Ctrl-C, and so their processes.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -72,6 +74,8 @@ VOCABULARY = Vocabulary.build(CAPTIONS)
 
 def photo_bytes(seed: int, format: str = "JPEG") -> bytes:
     """Return the file of a photo, 96 x 80 pixels: coloured patches that the seed chooses."""
+    import torch
+
     generator = torch.Generator().manual_seed(seed)
     patches = torch.randint(256, (5, 6, 3), generator=generator, dtype=torch.uint8)
     file = io.BytesIO()
@@ -79,7 +83,7 @@ def photo_bytes(seed: int, format: str = "JPEG") -> bytes:
     return file.getvalue()
 
 
-def tiny_model(seed: int = 4, **fields: Any) -> Model:
+def tiny_model(seed: int = 4, **fields: Any) -> "Model":
     """Build a small network in evaluation mode; `fields` are those of `ModelConfig`.
 
     Its weights are random, and scaled so that each photo gets a sentence of its own, and a
@@ -89,7 +93,11 @@ def tiny_model(seed: int = 4, **fields: Any) -> Model:
 
 
 @cache
-def _tiny_model(seed: int, fields: tuple[tuple[str, Any], ...]) -> Model:
+def _tiny_model(seed: int, fields: tuple[tuple[str, Any], ...]) -> "Model":
+    import torch
+
+    from captioner.model import Model
+
     small = {"encoder": "resnet18", "embedding_size": 32, "hidden_size": 32}
     torch.manual_seed(seed)
     model = Model(
@@ -119,20 +127,22 @@ class Trained(NamedTuple):
     """A checkpoint in memory, as `checkpoint.load` returns it and `checkpoint.save` takes it."""
 
     metadata: Metadata
-    model: Model
+    model: "Model"
 
     def having(self, **fields: Any) -> "Trained":
         """Return the same with other metadata."""
         return Trained(replace(self.metadata, **fields), self.model)
 
 
-def trained(model: Model, **fields: Any) -> Trained:
+def trained(model: "Model", **fields: Any) -> Trained:
     """Return a model with its metadata; `fields` are those of `Metadata`."""
     return Trained(Metadata(model.config, VOCABULARY, **fields), model)
 
 
-def on_cpu(trained: Trained) -> tuple[Metadata, PyTorchNetwork]:
+def on_cpu(trained: Trained) -> tuple[Metadata, "PyTorchNetwork"]:
     """Return a network as `select.load` does, and as `Captioner` takes it."""
+    from captioner.runtime.pytorch import PyTorchNetwork
+
     metadata, model = trained
     return metadata, PyTorchNetwork(model, metadata.preprocessing, "cpu")
 
@@ -158,7 +168,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what the imports left."""
+    """Have PyTorch use one thread, and the garbage collector pass over what the imports left."""
+    import torch
+
+    # Small tensors are slower on several threads, and one thread gives the same sums everywhere.
+    torch.set_num_threads(1)
     gc.freeze()
     gc.enable()
 
@@ -209,6 +223,8 @@ def served_file(tiny: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path
 
     For tests that start whole processes, which would take four seconds to import PyTorch.
     """
+    from captioner.export.command import export
+
     path = tmp_path_factory.mktemp("served") / "tiny.safetensors"
     checkpoint.save(path, *tiny)
     photos = np.random.default_rng(0).integers(256, size=(4, 64, 64, 3), dtype=np.uint8)
