@@ -19,7 +19,8 @@ COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 # Without these glibc would return the memory of each test's tensors to the kernel, and ask for it
 # again: an eighth of the time.
 MALLOC := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=4000000000
-PYTEST := $(MALLOC) $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# A process tests on each core: more threads than cores wait for one another.
+PYTEST := $(MALLOC) OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: run install test test-all lint constraints clean help
 

@@ -52,16 +52,16 @@ long = pytest.mark.skipif(not LONG, reason="`make test-all` runs it")
 
 # The files that take longest come first, so that no process is left alone with one at the end.
 LONGEST = (
-    "tests/train/test_fit.py",
     "tests/bot/web/test_page.py",
-    "tests/test_benchmarks.py",
-    "tests/captioner/runtime/test_onnx.py",
+    "tests/train/test_fit.py",
     "tests/train/sweep/test_command.py",
-    "tests/captioner/photo/test_hostile.py",
-    "tests/train/scoring/test_scores.py",
-    "tests/train/test_self_critical.py",
+    "tests/captioner/runtime/test_onnx.py",
     "tests/bot/test_kill.py",
-    "tests/bot/telegram/test_flood.py",
+    "tests/bot/test_main.py",
+    "tests/captioner/test_main.py",
+    "tests/captioner/decoding/test_generate.py",
+    "tests/captioner/photo/test_hostile.py",
+    "tests/train/test_self_critical.py",
 )
 
 CAPTIONS = (

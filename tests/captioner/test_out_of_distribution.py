@@ -29,48 +29,58 @@ def photos(count: int, seed: int, spread: float = 1.0) -> Floats:
 
 
 TRAINING = photos(4000, seed=1)
-FITTED = fit(TRAINING, photos(2000, seed=2))
 
 
-def test_the_mean_of_the_training_photos_is_nearest() -> None:
+@pytest.fixture(scope="module")
+def fitted() -> OutOfDistributionDetector:
+    return fit(TRAINING, photos(2000, seed=2))  # imports scikit-learn, which takes seconds
+
+
+def test_the_mean_of_the_training_photos_is_nearest(fitted: OutOfDistributionDetector) -> None:
     mean = TRAINING.mean(0, keepdims=True)
-    assert FITTED.distance(mean)[0] == pytest.approx(0, abs=1e-2)
-    assert FITTED.distance(TRAINING).min() > 0.1
-    assert not FITTED.detect(mean)[0]
+    assert fitted.distance(mean)[0] == pytest.approx(0, abs=1e-2)
+    assert fitted.distance(TRAINING).min() > 0.1
+    assert not fitted.detect(mean)[0]
 
 
-def test_the_distance_is_proportional_to_the_difference_from_the_mean() -> None:
-    step = photos(1, seed=3) - FITTED.mean
-    near, far = (FITTED.distance(FITTED.mean + factor * step)[0] for factor in (1, 10))
+def test_the_distance_is_proportional_to_the_difference_from_the_mean(
+    fitted: OutOfDistributionDetector,
+) -> None:
+    step = photos(1, seed=3) - fitted.mean
+    near, far = (fitted.distance(fitted.mean + factor * step)[0] for factor in (1, 10))
     assert far == pytest.approx(10 * near, rel=1e-4)
-    assert FITTED.detect(FITTED.mean + 10 * step)[0]
+    assert fitted.detect(fitted.mean + 10 * step)[0]
 
 
-def test_one_percent_of_similar_photos_is_detected_and_all_of_other_photos() -> None:
+def test_one_percent_of_similar_photos_is_detected_and_all_of_other_photos(
+    fitted: OutOfDistributionDetector,
+) -> None:
     assert PERCENTILE == 99
-    assert FITTED.detect(photos(5000, seed=4)).mean() == pytest.approx(0.01, abs=0.005)
-    assert FITTED.detect(photos(50, seed=5, spread=4)).all()
+    assert fitted.detect(photos(5000, seed=4)).mean() == pytest.approx(0.01, abs=0.005)
+    assert fitted.detect(photos(50, seed=5, spread=4)).all()
 
 
-def test_the_distance_is_in_standard_deviations_along_each_axis() -> None:
+def test_the_distance_is_in_standard_deviations_along_each_axis(
+    fitted: OutOfDistributionDetector,
+) -> None:
     eigenvalues, axes = np.linalg.eigh(np.cov(TRAINING.T))
     narrow, wide = axes[:, 1], axes[:, -1]
-    away = np.stack([FITTED.mean + narrow, FITTED.mean + wide]).astype(np.float32)
-    beside, along = FITTED.distance(away)
+    away = np.stack([fitted.mean + narrow, fitted.mean + wide]).astype(np.float32)
+    beside, along = fitted.distance(away)
     assert beside > 2 * along
     # Of a covariance that is shrunk by 0.3, the variance along each axis is.
     shrunk = 0.7 * eigenvalues[[1, -1]] + 0.3 * eigenvalues.mean()
     assert [beside, along] == pytest.approx((1 / shrunk / SIZE) ** 0.5, rel=5e-3)
 
 
-def test_the_detector_fits_half_precision_without_loss() -> None:
-    for array in (FITTED.mean, FITTED.whitening):
+def test_the_detector_fits_half_precision_without_loss(fitted: OutOfDistributionDetector) -> None:
+    for array in (fitted.mean, fitted.whitening):
         np.testing.assert_array_equal(array, array.astype(np.float16))
 
 
-def test_a_distance_does_not_depend_on_the_neighbours() -> None:
-    together = FITTED.distance(TRAINING[:7])
-    alone = [FITTED.distance(TRAINING[index : index + 1])[0] for index in range(7)]
+def test_a_distance_does_not_depend_on_the_neighbours(fitted: OutOfDistributionDetector) -> None:
+    together = fitted.distance(TRAINING[:7])
+    alone = [fitted.distance(TRAINING[index : index + 1])[0] for index in range(7)]
     assert together == pytest.approx(alone, rel=1e-5)
 
 
