@@ -40,13 +40,24 @@ def test_a_resnet_can_be_built_and_importing_again_does_no_harm() -> None:
         "import captioner.vision\n"
         "importlib.reload(captioner.vision)\n"
         "del sys.modules['captioner.vision']\n"
-        "from captioner.vision import models, transforms\n"
+        "from captioner.vision import models\n"
         "import torchvision\n"
         "assert torchvision.models is models\n"
-        "assert callable(transforms.Resize)\n"
         "print(models.resnet18(weights=None).fc.in_features)\n"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "512\n", "")
+
+
+def test_the_compiler_is_imported_by_who_uses_it_only() -> None:
+    done = python(
+        "import sys, torch\n"
+        "from captioner.vision import models\n"
+        "models.resnet18(weights=None).eval()(torch.rand(1, 3, 32, 32))\n"
+        "print([name for name in sys.modules if name.startswith('torch._dynamo')])\n"
+        "from torch._dynamo.utils import is_compile_supported\n"
+        "print(is_compile_supported('cpu'), torch._dynamo.__name__)\n"
+    )
+    assert done.stdout.splitlines() == ["[]", "True torch._dynamo"], done.stderr
 
 
 def test_another_failure_of_torchvision_is_not_hidden(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch.nn import functional
+from torchvision.transforms import v2 as transforms
 from torchvision.transforms.v2.functional import resized_crop
 
-from captioner.vision import transforms
 from captioner.vocabulary import Vocabulary
 from train.data.augmentation import GREY, Augmentation, cropped, random_crops
 from train.data.datasets import Record
