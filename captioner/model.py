@@ -5,16 +5,15 @@ deep output layer. Without attention every word gets the mean of the whole grid 
 in LRCN (Donahue et al., CVPR 2015, arXiv:1411.4389).
 """
 
-from typing import Any, Self
+from typing import Self
 
-import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
 
 from captioner.config import ModelConfig
 from captioner.runtime import protocols
-from captioner.runtime.protocols import Floats
+from captioner.runtime.protocols import Candidates, Floats, Ids
 from captioner.vision import models
 from captioner.vocabulary import PAD
 
@@ -209,17 +208,40 @@ class Model(nn.Module):
         """Return the encoder's features of each photo; see `protocols.Network`."""
         return memory.pooled.float().cpu().numpy()
 
+    def begin(self, memory: Memory) -> "TorchState":
+        """Return the state before the first word; see `protocols.Network`."""
+        return TorchState(self, memory)
+
+    @torch.inference_mode()
+    def attention(self, tokens: Ids, memory: Memory) -> Floats | None:
+        """Return where sentences look; see `protocols.Network`."""
+        state = self.decoder.begin(memory, tokens.shape[1])
+        maps = []
+        for words in torch.as_tensor(tokens, device=state[0].device).flatten(0, 1).unbind(1):
+            embedded = self.decoder.embedding(words)
+            _, state, weights = self.decoder.advance(embedded, state, memory)
+            if weights is None:
+                return None
+            maps.append(weights)
+        return torch.stack(maps, dim=1).unflatten(0, tokens.shape[:2]).float().cpu().numpy()
+
     @torch.inference_mode()
     def step(
-        self, tokens: npt.NDArray[Any], state: State, memory: Memory
-    ) -> tuple[Floats, State, Floats | None]:
-        """Predict the next word of every row; see `protocols.Network`."""
-        embedded = self.decoder.embedding(torch.as_tensor(tokens, device=state[0].device))
-        features, state, weights = self.decoder.advance(embedded, state, memory)
-        logits = self.decoder.predict(features)
-        logprobs = functional.log_softmax(logits.float(), dim=-1)
-        maps = None if weights is None else weights.float().cpu().numpy()
-        return logprobs.cpu().numpy(), state, maps
+        self, tokens: torch.Tensor, state: State, memory: Memory
+    ) -> tuple[torch.Tensor, State]:
+        """Predict the next word of every row.
+
+        Args:
+            tokens: `(batch * rows,)`, the last word of each row.
+            state: each tensor `(batch * rows, hidden)`.
+            memory: of `batch` photos.
+
+        Returns:
+            log-probabilities `(batch * rows, vocabulary)` in single precision, and the next state.
+        """
+        embedded = self.decoder.embedding(tokens)
+        features, state, _ = self.decoder.advance(embedded, state, memory)
+        return functional.log_softmax(self.decoder.predict(features).float(), dim=-1), state
 
     def forward(
         self, images: torch.Tensor, tokens: torch.Tensor
@@ -249,3 +271,31 @@ class Model(nn.Module):
         if decoder.attention is None:
             return logits, None
         return logits, torch.stack([weights for weights in maps if weights is not None], dim=1)
+
+
+class TorchState:
+    """The state of a search as tensors; see `protocols.DecoderState`."""
+
+    def __init__(self, model: Model, memory: Memory) -> None:
+        """Begin before the first word."""
+        self._model, self._memory, self._state = model, memory, memory.start
+        self._rows = 1  # of each photo
+
+    @torch.inference_mode()
+    def step(self, tokens: Ids, parents: Ids, count: int) -> Candidates:
+        """Predict the next word of every row; see `protocols.DecoderState`."""
+        photos = parents[:, 0] // self._rows
+        if len(photos) < len(self._memory.regions):
+            self._memory = self._memory.select(photos)
+        self._rows = tokens.shape[1]
+        device = self._state[0].device
+        continued = torch.as_tensor(parents, device=device).flatten()
+        state = tuple(part[continued] for part in self._state)
+        words = torch.as_tensor(tokens, device=device).flatten()
+        logprobs, self._state = self._model.step(words, state, self._memory)
+        # A sort, because `topk` orders words that are equally likely by chance.
+        found, ids = (
+            part[:, :count].unflatten(0, tokens.shape).cpu().numpy()
+            for part in logprobs.sort(dim=-1, descending=True, stable=True)
+        )
+        return Candidates(ids, found)

@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from captioner.decoding.search import Search, hypotheses
 from captioner.decoding.top_k import pick, top_k
-from captioner.decoding.word_rules import forbid
 from captioner.language import SmallWords
 from captioner.options import Options
 from captioner.reranking import Hypothesis
-from captioner.runtime.protocols import Array, Floats, Ids, Memory, Network
+from captioner.runtime.protocols import Array, Candidates, Floats, Ids, Memory, Network
 from captioner.vocabulary import END, START
 
 # The score of the likeliest sentence that was cut at the longest length; the nth gets n times this.
@@ -23,68 +22,83 @@ CUT = -1e25
 
 
 @dataclass(frozen=True)
+class Extensions:
+    """The likeliest words after the beams of each photo, the likeliest sentence first."""
+
+    words: Ids  # (photos, count)
+    logprobs: Floats  # (photos, count), of the words
+    scores: Floats  # (photos, count), of the sentences; -inf where a photo has fewer
+    parents: Ids  # (photos, count), the beams that the words continue
+
+    @property
+    def ended(self) -> npt.NDArray[np.bool_]:
+        """Whether the sentence is over: `(photos, count)`."""
+        return self.words == END
+
+    def first(self, count: int) -> "Extensions":
+        """Return the likeliest."""
+        words, logprobs, scores, parents = self.words, self.logprobs, self.scores, self.parents
+        return Extensions(
+            words[:, :count], logprobs[:, :count], scores[:, :count], parents[:, :count]
+        )
+
+    def unfinished(self, count: int) -> "Extensions":
+        """Return the likeliest that did not end."""
+        ended = self.ended
+        if not ended.any():
+            return self.first(count)
+        index = ended.argsort(1, kind="stable")[:, :count]
+        scores = np.where(ended, np.float32(-np.inf), self.scores)
+        return Extensions(
+            *(pick(part, index) for part in (self.words, self.logprobs, scores, self.parents))
+        )
+
+
+@dataclass(frozen=True)
 class Beams:
-    """The beginnings of sentences, `k` for each photo, the likeliest first."""
+    """The beginnings of sentences, `k` for each photo, the likeliest first; at first only one."""
 
     tokens: Ids  # (photos, k, 1 + length), START and the words
     logprobs: Floats  # (photos, k, length), of each word
     scores: Floats  # (photos, k), their sums; -inf where a photo has fewer beams
-    parents: Ids  # (photos, k), which beams of the last step they continue
 
     @classmethod
-    def start(cls, photos: int, k: int) -> Self:
-        """Return the beams before the first word; they are all the same, so only one counts."""
-        scores = np.full((photos, k), -np.inf, np.float32)
-        scores[:, 0] = 0
+    def start(cls, photos: int) -> Self:
+        """Return the one beam of each photo before the first word."""
         return cls(
-            tokens=np.full((photos, k, 1), START),
-            logprobs=np.zeros((photos, k, 0), np.float32),
-            scores=scores,
-            parents=np.zeros((photos, k), np.int64),
+            tokens=np.full((photos, 1, 1), START),
+            logprobs=np.zeros((photos, 1, 0), np.float32),
+            scores=np.zeros((photos, 1), np.float32),
         )
 
-    @property
-    def history(self) -> Ids:
-        """START and the words so far, row by row: `(photos * k, 1 + length)`."""
-        return self.tokens.reshape(-1, self.tokens.shape[-1])
-
-    @property
-    def ended(self) -> npt.NDArray[np.bool_]:
-        """Whether the last word is the end: `(photos, k)`."""
-        return self.tokens[:, :, -1] == END
-
-    def extend(self, logprobs: Floats, allowed: Floats) -> "Beams":
-        """Return the 2k likeliest beams of each photo that are one word longer.
-
-        At most k of them end, one for each earlier beam, so that k unfinished ones are left.
+    def extensions(self, candidates: Candidates, allowed: Floats, count: int) -> Extensions:
+        """Return the `count` likeliest sentences of each photo that are one word longer.
 
         Args:
-            logprobs: `(photos * k, vocabulary)`, of the next word.
-            allowed: the same after `forbid`.
+            candidates: for the next word; `count` of each beam are allowed, or all that exist.
+            allowed: their log-probabilities, -inf where a word is not allowed.
+            count: how many sentences of each photo to return.
         """
-        (_, k), vocabulary = self.scores.shape, allowed.shape[1]
-        totals = (self.scores.reshape(-1, 1) + allowed).reshape(-1, k * vocabulary)
-        scores, index = top_k(totals, 2 * k)
-        parents, words = np.divmod(index, vocabulary)
-        added = pick(logprobs.reshape(-1, k * vocabulary), index)
-        return Beams(
-            tokens=np.concatenate((pick(self.tokens, parents), words[..., None]), -1),
-            logprobs=np.concatenate((pick(self.logprobs, parents), added[..., None]), -1),
-            scores=scores,
-            parents=parents,
-        )
+        photos, _, words = allowed.shape
+        totals = (self.scores[..., None] + allowed).reshape(photos, -1)
+        scores, index = top_k(totals, count)
+        ids, logprobs = (pick(part.reshape(photos, -1), index) for part in candidates)
+        return Extensions(ids, logprobs, scores, index // words)
 
-    def unfinished(self, k: int) -> "Beams":
-        """Return the `k` likeliest beams that did not end."""
-        scores, index = top_k(np.where(self.ended, np.float32(-np.inf), self.scores), k)
-        tokens, logprobs = pick(self.tokens, index), pick(self.logprobs, index)
-        return Beams(tokens, logprobs, scores, pick(self.parents, index))
+    def extended(self, by: Extensions) -> "Beams":
+        """Return the beams that are one word longer."""
+        tokens, logprobs = pick(self.tokens, by.parents), pick(self.logprobs, by.parents)
+        return Beams(
+            np.concatenate((tokens, by.words[..., None]), -1),
+            np.concatenate((logprobs, by.logprobs[..., None]), -1),
+            by.scores,
+        )
 
     def of(self, photos: npt.NDArray[np.bool_]) -> "Beams":
         """Return the beams of some photos: `(photos,)`."""
-        return Beams(
-            self.tokens[photos], self.logprobs[photos], self.scores[photos], self.parents[photos]
-        )
+        if photos.all():
+            return self
+        return Beams(self.tokens[photos], self.logprobs[photos], self.scores[photos])
 
 
 class Finished:
@@ -141,17 +155,20 @@ def beam_search(
     Returns:
         for each photo up to 2k sentences, the best first by log-probability and length.
     """
-    search = Search(network, memory, k)
-    beams = Beams.start(len(search.photos), k)
+    search = Search(network, memory, options, small_words)
+    beams = Beams.start(len(search.photos))
     finished = Finished(len(search.photos), 2 * k, options.max_length)
     for length in range(1, options.max_length + 1):
-        logprobs, _ = search.step(beams.history[:, -1])
-        longer = beams.extend(logprobs, forbid(logprobs, beams.history, options, small_words))
+        # At most k of 2k sentences end, one for each beam, so that k unfinished ones are left.
+        found = beams.extensions(*search.step(beams.tokens, 2 * k), 2 * k)
         scale = np.float32(length**options.length_penalty)
-        if longer.ended[:, :k].any():
-            scores = np.where(longer.ended, longer.scores / scale, -np.inf)[:, :k]
-            finished.add(search.photos, scores, longer.tokens[:, :k], longer.logprobs[:, :k])
-        beams = longer.unfinished(k)
+        likeliest = found.first(k)
+        if likeliest.ended.any():
+            scores = np.where(likeliest.ended, likeliest.scores / scale, -np.inf)
+            ended = beams.extended(likeliest)
+            finished.add(search.photos, scores, ended.tokens, ended.logprobs)
+        unfinished = found.unfinished(k)
+        beams = beams.extended(unfinished)
         going = beams.scores[:, 0] / scale > finished.scores[search.photos, k - 1]
         if not going.any():
             break
@@ -160,7 +177,6 @@ def beam_search(
             scores = np.where(beams.scores > -np.inf, CUT * rank, beams.scores)
             finished.add(search.photos, scores, beams.tokens, beams.logprobs)
             break
-        search.reorder(beams.parents)
-        search.keep(going)
+        search.follow(unfinished.parents, going)
         beams = beams.of(going)
     return finished.hypotheses()

@@ -5,13 +5,13 @@ the batch; a photo whose search is over leaves the batch.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from captioner.decoding.beam_search import beam_search
 from captioner.decoding.search import Search, hypotheses
-from captioner.decoding.word_rules import forbid
 from captioner.language import SmallWords
 from captioner.matching import Matching
 from captioner.options import Options
@@ -79,7 +79,7 @@ def _word_by_word(
     small_words: SmallWords | None,
 ) -> list[list[Hypothesis]]:
     """Choose word by word: the likeliest, or at random for `rows` samples of each photo."""
-    search = Search(network, memory, rows)
+    search = Search(network, memory, options, small_words)
     batch, max_length = len(search.photos), options.max_length
     # Every photo uses the same random numbers, so that its neighbours do not change its samples.
     chance = np.random.default_rng(options.seed % 2**64).random((rows, max_length))
@@ -88,39 +88,57 @@ def _word_by_word(
     kept_logprobs = np.zeros((batch, rows, max_length), np.float32)
     for length in range(max_length):
         photos = search.photos
-        history = tokens[photos, :, : length + 1].reshape(-1, length + 1)
-        logprobs, _ = search.step(history[:, -1])
-        allowed = forbid(logprobs, history, options, small_words)
+        history = tokens[photos, :, : length + 1]
+        # The first word is predicted once for all rows of a photo, which are the same so far.
+        candidates, allowed = search.step(
+            history[:, :1] if length == 0 else history, None if options.sample else 1
+        )
         if options.sample:
-            words = _sample(allowed, np.tile(chance[:, length], photos.size), options)
+            index = _sample(allowed, chance[:, length], options)
         else:
-            words = allowed.argmax(-1)
-        ended = (history[:, 1:] == END).any(-1)
+            index = allowed.argmax(-1)
+        words, logprobs = (_at(index, values) for values in candidates)
+        ended = (history[..., 1:] == END).any(-1)
         words = np.where(ended, END, words)
-        added = np.where(ended, 0, logprobs[np.arange(words.size), words])
-        tokens[photos, :, length + 1] = words.reshape(-1, rows)
-        kept_logprobs[photos, :, length] = added.reshape(-1, rows)
-        going = (words != END).reshape(-1, rows).any(1)
+        tokens[photos, :, length + 1] = words
+        kept_logprobs[photos, :, length] = np.where(ended, 0, logprobs)
+        going = (words != END).any(-1)
         if not going.any():
             break
-        search.keep(going)
+        parents = np.zeros(rows, np.int64) if length == 0 else np.arange(rows)
+        search.follow(np.broadcast_to(parents, words.shape), going)
     return hypotheses(tokens, kept_logprobs)
 
 
+def _at(index: Ids, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Take from the values `(photos, rows, count)` of each row the one with this index."""
+    return np.take_along_axis(
+        np.broadcast_to(values, (*index.shape, values.shape[-1])), index[..., None], -1
+    )[..., 0]
+
+
 def _sample(allowed: Floats, chance: npt.NDArray[np.float64], options: Options) -> Ids:
-    """Nucleus sampling (Holtzman et al., ICLR 2020) by the inverse of the distribution function."""
+    """Nucleus sampling (Holtzman et al., ICLR 2020) by the inverse of the distribution function.
+
+    Args:
+        allowed: `(photos, rows, vocabulary)`, log-probabilities, the largest first but for those
+            that are -inf; one row for all rows of a photo if they are the same.
+        chance: `(rows,)`, from 0 to 1.
+        options: temperature and nucleus.
+
+    Returns:
+        `(photos, rows)`, the index of the word that was drawn.
+    """
     # Relative to the likeliest word, so that no temperature makes every word impossible.
     below_best = (allowed - allowed.max(-1, keepdims=True)).astype(np.float64)
     weights = np.exp(below_best / max(options.temperature, float(np.finfo(np.float32).tiny)))
-    words = (-weights).argsort(-1, kind="stable")
-    sorted_weights = np.take_along_axis(weights, words, -1)
-    probabilities = sorted_weights / sorted_weights.sum(-1, keepdims=True)
+    probabilities = weights / weights.sum(-1, keepdims=True)
     before = probabilities.cumsum(-1) - probabilities
     nucleus = np.where(before >= options.top_p, 0.0, probabilities).cumsum(-1)
-    total = nucleus[:, -1:]
-    index = (nucleus <= chance[:, None] * total).sum(-1, keepdims=True)
-    last = (nucleus < total).sum(-1, keepdims=True)
-    return np.take_along_axis(words, np.minimum(index, last), -1)[:, 0]
+    total = nucleus[..., -1:]
+    index = (nucleus <= chance[:, None] * total).sum(-1)
+    last = (nucleus < total).sum(-1)
+    return np.minimum(index, last)
 
 
 def _with_attention(
@@ -130,18 +148,14 @@ def _with_attention(
     rows = max(len(row) for row in chosen)
     # One step shows how many regions there are, even for a sentence without words.
     longest = max(1, *(len(sentence.tokens) for row in chosen for sentence in row))
-    tokens = np.full((len(chosen), rows, longest + 1), START)
+    tokens = np.full((len(chosen), rows, longest), START)
     for photo, row in enumerate(chosen):
         for index, sentence in enumerate(row):
-            tokens[photo, index, 1 : 1 + len(sentence.tokens)] = sentence.tokens
-    search = Search(network, memory, rows)
-    steps = []
-    for step in range(longest):
-        _, weights = search.step(tokens[:, :, step].ravel())
-        if weights is None:
-            return chosen  # the network has no attention
-        steps.append(weights.reshape(len(chosen), rows, -1))
-    maps = np.stack(steps, axis=2)
+            words = sentence.tokens[: longest - 1]
+            tokens[photo, index, 1 : 1 + len(words)] = words
+    maps = network.attention(tokens, memory)
+    if maps is None:
+        return chosen
     return [
         [
             dataclasses.replace(sentence, attention=maps[photo, index, : len(sentence.tokens)])

@@ -1,6 +1,7 @@
 """What every search shares: the photos that are not finished, and the network's state.
 
-The searches use NumPy, whatever computes the network, so that they work with every runtime.
+The searches use NumPy, whatever computes the network, so that they work with every runtime. They
+see the likeliest words of each row only, as many as can matter.
 """
 
 from typing import Generic
@@ -8,47 +9,59 @@ from typing import Generic
 import numpy as np
 import numpy.typing as npt
 
+from captioner.decoding.word_rules import allow, forbidden
+from captioner.language import SmallWords
+from captioner.options import Options
 from captioner.reranking import Hypothesis
-from captioner.runtime.protocols import Array, Floats, Ids, Memory, Network
+from captioner.runtime.protocols import Array, Candidates, Floats, Ids, Memory, Network
 from captioner.vocabulary import END
+
+ALL = 2**31 - 1  # words; a vocabulary has fewer
 
 
 class Search(Generic[Array]):
     """The photos still searched, each with the same number of rows: beams, or samples."""
 
-    def __init__(self, network: Network[Array], memory: Memory[Array], rows: int) -> None:
-        """Start `rows` rows for each photo of `memory`."""
-        self._network, self._memory, self._rows = network, memory, rows
+    def __init__(
+        self,
+        network: Network[Array],
+        memory: Memory[Array],
+        options: Options,
+        small_words: SmallWords | None,
+    ) -> None:
+        """Start with one row for each photo of `memory`; see `generate`."""
         self.photos = np.arange(memory.start[0].shape[0])  # their indices in the batch
-        every = self.photos.repeat(rows)
-        self._state = tuple(part[every] for part in memory.start)
+        self._options, self._small_words = options, small_words
+        self._state = network.begin(memory)
+        self._parents = self.photos[:, None]
 
-    def step(self, tokens: Ids) -> tuple[Floats, Floats | None]:
+    def step(self, history: Ids, wanted: int | None) -> tuple[Candidates, Floats]:
         """Predict the next word of each row.
 
         Args:
-            tokens: `(photos * rows,)`, the last word of each row.
+            history: `(photos, rows, 1 + words)`, START and the words so far.
+            wanted: how many allowed words each row needs; None means all of them.
 
         Returns:
-            log-probabilities `(photos * rows, vocabulary)` and attention weights
-            `(photos * rows, regions)`, None without attention.
+            the likeliest words of each row, and their log-probabilities, -inf where a word is not
+            allowed.
         """
-        logprobs, self._state, weights = self._network.step(tokens, self._state, self._memory)
-        return logprobs, weights
+        never = forbidden(history, self._options, self._small_words)
+        count = ALL if wanted is None else wanted + never.shape[-1]
+        candidates = self._state.step(history[..., -1], self._parents, count)
+        return allow(candidates, never)
 
-    def reorder(self, parents: Ids) -> None:
-        """Continue each row from another row of its photo: `(photos, rows)`."""
-        rows = (parents + self._rows * np.arange(parents.shape[0])[:, None]).ravel()
-        self._state = tuple(part[rows] for part in self._state)
+    def follow(self, parents: Ids, going: npt.NDArray[np.bool_]) -> None:
+        """Continue some rows of each photo, and drop the finished photos.
 
-    def keep(self, going: npt.NDArray[np.bool_]) -> None:
-        """Drop the finished photos, so that they cost no more steps; `going` is `(photos,)`."""
-        if going.all():
-            return
-        rows = going.repeat(self._rows).nonzero()[0]
-        self._memory = self._memory.select(going.nonzero()[0])
-        self._state = tuple(part[rows] for part in self._state)
-        self.photos = self.photos[going]
+        Args:
+            parents: `(photos, rows)`, which row of its photo each new row continues.
+            going: `(photos,)`, the photos that are not finished.
+        """
+        first = self._parents.shape[1] * np.arange(len(parents))
+        self._parents = parents + first[:, None]
+        if not going.all():
+            self._parents, self.photos = self._parents[going], self.photos[going]
 
 
 def hypotheses(tokens: Ids, logprobs: Floats) -> list[list[Hypothesis]]:

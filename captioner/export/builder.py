@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 OPSET = 17
@@ -45,6 +46,10 @@ class Graph:
         self._nodes.append(helper.make_node(operator, inputs, names, name, **attributes))
         return names
 
+    def split(self, x: str, *sizes: int) -> list[str]:
+        """Cut the last axis of a value into parts of these sizes and return their names."""
+        return self.several("Split", len(sizes), x, self.integers(*sizes), axis=-1)
+
     def model(
         self,
         inputs: Mapping[str, tuple[str, list[int | str]]],
@@ -56,15 +61,15 @@ class Graph:
             inputs: the type and the shape of each input, by its name.
             outputs: the name of the value of each output, by the output's name.
         """
-        for name, value in outputs.items():
-            self._nodes.append(helper.make_node("Identity", [value], [name]))
+        names = {value: name for name, value in outputs.items()}
+        for node in self._nodes:
+            for places in (node.input, node.output):
+                places[:] = [names.get(name, name) for name in places]
         graph_inputs = [
             helper.make_tensor_value_info(name, TYPES[kind], shape)
             for name, (kind, shape) in inputs.items()
         ]
-        graph_outputs = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs
-        ]
+        graph_outputs = [onnx.ValueInfoProto(name=name) for name in outputs]
         graph = helper.make_graph(
             self._nodes, "network", graph_inputs, graph_outputs, self._constants
         )

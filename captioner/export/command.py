@@ -1,8 +1,8 @@
 """Write the network for the CPU's runtime: `python -m captioner export --photos FOLDER`.
 
 The encoder's convolutions are rounded to 8 bits, see `quantized`. The stem and the first block stay
-in single precision, because a quarter of the error would come from them. The decoder's matrices are
-in 8 bits too; see `linear_8_bit`.
+in single precision, because a quarter of the error would come from them. The decoder's products
+are in 8 bits too.
 """
 
 import argparse
@@ -19,9 +19,12 @@ from torch import nn
 
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError, Metadata, check_path, digest, exported_path
+from captioner.cores import cores
 from captioner.decoding.generate import generate
 from captioner.errors import BadImage
-from captioner.export import networks
+from captioner.export import layers
+from captioner.export.decoder import decoder_graph
+from captioner.export.networks import encoder_graph
 from captioner.export.quantization import quantized
 from captioner.files import replacing, unwritable
 from captioner.model import Model
@@ -31,7 +34,7 @@ from captioner.photo.decode import decode
 from captioner.photo.folders import photos_in
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from captioner.runtime import onnx as exported
-from captioner.runtime.onnx import FORMAT, OnnxNetwork
+from captioner.runtime.onnx import FORMAT, OnnxNetwork, session
 from captioner.runtime.protocols import Squares
 from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.shipped import DEFAULT_CHECKPOINT, find
@@ -133,9 +136,9 @@ def export(metadata: Metadata, model: Model, made_from: str, photos: Squares, ou
         photos: from the training distribution, to measure ranges on.
         output: the file to write.
     """
-    encoder = networks.encoder_graph(model, metadata.preprocessing)
+    encoder = encoder_graph(model, metadata.preprocessing)
     rounded = quantized(encoder, photos, _precise(model), ("Conv", "Relu"))
-    decoder = networks.decoder_graph(model, networks.linear_8_bit)
+    decoder = decoder_graph(model, layers.IN_8_BITS, _largest(rounded, photos))
     tensors: dict[str, npt.NDArray[Any]] = {
         "encoder": np.frombuffer(rounded, np.uint8),
         "decoder": np.frombuffer(decoder.SerializeToString(), np.uint8),
@@ -144,6 +147,14 @@ def export(metadata: Metadata, model: Model, made_from: str, photos: Squares, ou
     header = checkpoint.describe(metadata, FORMAT) | {"checkpoint": made_from}
     with replacing(output) as part:
         part.write_bytes(serialize(tensors, header))
+
+
+def _largest(encoder: bytes, photos: Squares) -> float:
+    """Return the largest magnitude of the regions of some photos."""
+    encode = session(np.frombuffer(encoder, np.uint8), cores())
+    return max(
+        float(np.abs(encode.run(["regions"], {"photos": photo[None]})[0]).max()) for photo in photos
+    )
 
 
 def _precise(model: Model) -> int:

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from onnx import ModelProto
 
-from captioner.export.builder import FLOAT, Graph, Weights
-from captioner.export.networks import linear_8_bit
+from captioner.export.builder import FLOAT, MICROSOFT, Graph, Weights
 from captioner.export.quantization import optimized, quantized
 from captioner.runtime.protocols import Squares
 
@@ -21,6 +20,7 @@ STRIDES = (1, 2, 2, 2, 1, 2, 1)
 EPSILON = 1e-3  # of the batch norms
 # What it was trained on is (value - MEAN) / SCALE, of values in 0..255.
 MEAN, SCALE = 127, 128
+BLOCK = 64  # weights of a row of the last matrix that share a scale
 OPERATORS = ("Conv", "Clip", "Add")  # what is rounded to 8 bits
 
 
@@ -63,7 +63,7 @@ def classifier_graph(weights: Mapping[str, Weights], size: int) -> ModelProto:
         x = _block(graph, x, weights, prefix, next(strides) if channels != before else 1)
     x = _relu6(graph, _convolve(graph, x, weights, "_conv_head", "_bn1"))
     pooled = graph.add("ReduceMean", x, axes=[2, 3], keepdims=0)
-    logits = linear_8_bit(graph, pooled, weights["_fc.weight"], weights["_fc.bias"])
+    logits = _linear(graph, pooled, weights["_fc.weight"], weights["_fc.bias"])
     return graph.model({"photos": ("uint8", ["batch", size, size, 3])}, {"logits": logits})
 
 
@@ -108,3 +108,24 @@ def _convolve(
 def _relu6(graph: Graph, x: str) -> str:
     bounds = (graph.constant(np.array(bound, np.float32)) for bound in (0, 6))
     return graph.add("Clip", x, *bounds)
+
+
+def _linear(graph: Graph, x: str, weight: Weights, bias: Weights) -> str:
+    """Multiply by a matrix `(outputs, inputs)` that is kept in 8 bits."""
+    outputs, inputs = weight.shape
+    padded = np.pad(weight, ((0, 0), (0, -inputs % BLOCK))).reshape(outputs, -1, BLOCK)
+    scales = np.maximum(np.abs(padded).max(-1), 1e-12) / 127
+    levels = np.rint(padded / scales[..., None]) + 128
+    product = graph.add(
+        "MatMulNBits",
+        x,
+        graph.constant(levels.astype(np.uint8)),
+        graph.constant(scales.astype(np.float32).ravel()),
+        domain=MICROSOFT,
+        K=inputs,
+        N=outputs,
+        bits=8,
+        block_size=BLOCK,
+        accuracy_level=4,  # 8 bits, of the inputs too
+    )
+    return graph.add("Add", product, graph.constant(bias))

@@ -78,6 +78,6 @@ def optimized(graph: bytes) -> bytes:
 
 def _is_news(record: logging.LogRecord) -> bool:
     # It advises to optimize the graph first, but no batch norm is left to fold; and it does not
-    # know the type of what `linear_8_bit` returns, which it must leave as it is anyway.
+    # know the type of what a product in 8 bits returns, which it must leave as it is anyway.
     message = record.getMessage()
     return not ("pre-processing before quantization" in message or "failed to infer" in message)

@@ -5,6 +5,7 @@ was made from, with two ONNX graphs as bytes, and the checkpoint's metadata.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,15 @@ import onnxruntime
 from captioner.checkpoint import CheckpointError, Metadata, check_path, digest, parse, read
 from captioner.cores import cores
 from captioner.runtime import protocols
-from captioner.runtime.protocols import Floats, Ids, Squares
+from captioner.runtime.protocols import Candidates, Floats, Ids, Squares
 
 onnxruntime.disable_telemetry_events()  # some builds report their use to Microsoft
 
-FORMAT = "photo-captioner-onnx-2"
-ATTENTION = "looks"  # what the graph calls the attention weights; files keep their names
+FORMAT = "photo-captioner-onnx-3"
+ATTENTION = "attention"  # the decoder's output of its attention weights
+QUERY = "query"  # the decoder's output from which they are computed, if there are none
 
 Memory = protocols.Memory[Floats]
-State = tuple[Floats, ...]
 
 
 class OnnxNetwork:
@@ -33,20 +34,25 @@ class OnnxNetwork:
     device = "cpu"
     out_of_memory = MemoryError
 
-    def __init__(self, encoder: npt.NDArray[np.uint8], decoder: npt.NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        encoder: npt.NDArray[np.uint8],
+        decoder: npt.NDArray[np.uint8],
+        vocabulary_size: int,
+    ) -> None:
         """Start both sessions.
 
         Args:
             encoder: the bytes of its ONNX graph; see `captioner.export.networks`.
-            decoder: likewise.
+            decoder: likewise; see `captioner.export.decoder`.
+            vocabulary_size: the number of words.
 
         Raises:
             RuntimeError: ONNX Runtime cannot use a graph.
         """
         self._encoder = session(encoder, cores())
         self._decoder = session(decoder, 1)  # a step is too little work to share
-        self._inputs = [value.name for value in self._decoder.get_inputs()]
-        self._outputs = [value.name for value in self._decoder.get_outputs()]
+        self._vocabulary_size = vocabulary_size
 
     def encode(self, photos: Squares) -> Memory:
         """Encode photos; see `protocols.Runnable`."""
@@ -57,25 +63,24 @@ class OnnxNetwork:
         """Return the decoder's start states; see `protocols.Runnable`."""
         return np.concatenate(memory.start, axis=-1)
 
-    def step(
-        self, tokens: Ids, state: State, memory: Memory
-    ) -> tuple[Floats, State, Floats | None]:
-        """Predict the next word of every row; see `protocols.Network`."""
-        batch = len(memory.start[0])
-        inputs: dict[str, npt.NDArray[Any]] = {
-            "tokens": tokens.reshape(batch, -1),
-            "regions": memory.regions,
-            "keys": memory.keys,
-        }
-        for index, part in enumerate(state):
-            inputs[f"state{index}"] = part.reshape(batch, -1, part.shape[-1])
-        results = self._decoder.run(None, {name: inputs[name] for name in self._inputs})
-        outputs = {
-            name: result.reshape(len(tokens), -1)
-            for name, result in zip(self._outputs, results, strict=True)
-        }
-        after = tuple(outputs[f"after{index}"] for index in range(len(state)))
-        return outputs["logprobs"], after, outputs.get(ATTENTION)
+    def begin(self, memory: Memory) -> "OnnxState":
+        """Return the state before the first word; see `protocols.Network`."""
+        return OnnxState(self._decoder, memory, self._vocabulary_size)
+
+    def attention(self, tokens: Ids, memory: Memory) -> Floats | None:
+        """Return where sentences look; see `protocols.Network`."""
+        outputs = {value.name for value in self._decoder.get_outputs()} & {ATTENTION, QUERY}
+        if not outputs:
+            return None
+        (output,) = outputs
+        state = self.begin(memory)
+        parents = np.arange(len(tokens)).repeat(tokens.shape[1]).reshape(tokens.shape[:2])
+        maps = []
+        for words in np.moveaxis(tokens, 2, 0):
+            (found,) = state.advance(words, parents, 1, [output])
+            parents = np.arange(parents.size).reshape(parents.shape)
+            maps.append(found if output == ATTENTION else _weights(found, memory.keys))
+        return np.stack(maps, axis=2)
 
     def pooled_features(self, memory: Memory) -> Floats:
         """Return the encoder's features of each photo; see `protocols.Network`."""
@@ -83,6 +88,59 @@ class OnnxNetwork:
 
     def free(self) -> None:
         """Return unused memory: this runtime keeps none."""
+
+
+class OnnxState:
+    """The state of a search as NumPy arrays; see `protocols.DecoderState`."""
+
+    def __init__(
+        self, decoder: onnxruntime.InferenceSession, memory: Memory, vocabulary_size: int
+    ) -> None:
+        """Begin before the first word."""
+        self._decoder, self._state = decoder, memory.start
+        self._vocabulary_size = vocabulary_size
+        self._rows = 1  # of each photo
+        self._memory = {"regions": memory.regions}
+        if "keys" in (value.name for value in decoder.get_inputs()):
+            self._memory["keys"] = memory.keys
+        self._after = [f"after{index}" for index in range(len(memory.start))]
+
+    def step(self, tokens: Ids, parents: Ids, count: int) -> Candidates:
+        """Predict the next word of every row; see `protocols.DecoderState`."""
+        count = min(count, self._vocabulary_size)
+        return Candidates(*self.advance(tokens, parents, count, ["ids", "logprobs"]))
+
+    def advance(
+        self, tokens: Ids, parents: Ids, count: int, outputs: Sequence[str]
+    ) -> list[npt.NDArray[Any]]:
+        """Take a step, and return some outputs of the graph."""
+        if len(parents) < len(self._memory["regions"]):
+            photos = parents[:, 0] // self._rows
+            self._memory = {name: array[photos] for name, array in self._memory.items()}
+        self._rows = tokens.shape[1]
+        inputs = {"tokens": tokens, "count": np.array([count], np.int64), **self._memory}
+        for index, part in enumerate(self._state):
+            inputs[f"state{index}"] = part.reshape(-1, part.shape[-1])[parents]
+        results: list[npt.NDArray[Any]] = self._decoder.run([*outputs, *self._after], inputs)
+        self._state = tuple(results[len(outputs) :])
+        return results[: len(outputs)]
+
+
+def _weights(query: Floats, keys: Floats) -> Floats:
+    """Compute scaled dot-product attention, the mean of its heads.
+
+    Args:
+        query: `(photos, rows, hidden)`.
+        keys: `(photos, heads, regions, hidden / heads)`.
+
+    Returns:
+        weights `(photos, rows, regions)`.
+    """
+    photos, heads, _, width = keys.shape
+    queries = query.reshape(photos, -1, heads, width).swapaxes(1, 2)
+    scores = queries @ keys.swapaxes(2, 3) * np.float32(width**-0.5)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return (weights / weights.sum(-1, keepdims=True)).mean(1)
 
 
 def load(path: Path, checkpoint: Path | None = None) -> tuple[Metadata, OnnxNetwork]:
@@ -108,7 +166,8 @@ def load(path: Path, checkpoint: Path | None = None) -> tuple[Metadata, OnnxNetw
             path, "it was made from another checkpoint; run python -m captioner export"
         )
     try:
-        return metadata, OnnxNetwork(tensors["encoder"], tensors["decoder"])
+        size = metadata.config.vocabulary_size
+        return metadata, OnnxNetwork(tensors["encoder"], tensors["decoder"], size)
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(path, f"its graphs cannot be used ({error})") from error
 

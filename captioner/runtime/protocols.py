@@ -1,7 +1,7 @@
 """The interface of a network, whichever runtime computes it.
 
-A network keeps its own arrays between two calls, on its own device; word ids go in and their
-log-probabilities come out as NumPy arrays.
+A network keeps its own arrays between two calls, on its own device; word ids go in, and the
+likeliest words come out, as NumPy arrays.
 """
 
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -43,22 +43,43 @@ class Memory(NamedTuple, Generic[Array]):
         return Memory(self.regions[photos], self.keys[photos], start, self.pooled[photos])
 
 
+class Candidates(NamedTuple):
+    """The likeliest next words of every row, the likeliest first."""
+
+    ids: Ids  # (photos, rows, count)
+    logprobs: Floats  # (photos, rows, count), their natural logarithms
+
+
+class DecoderState(Protocol):
+    """What a network keeps of a search, on its device, from one step to the next."""
+
+    def step(self, tokens: Ids, parents: Ids, count: int) -> Candidates:
+        """Predict the next word of every row: beams or samples, as many for each photo.
+
+        Args:
+            tokens: `(photos, rows)`, the last word of each row.
+            parents: `(photos, rows)`, the row of the step before that each continues. They are
+                numbered through all photos; before the first step each photo is one row. Photos
+                that nothing continues are dropped.
+            count: how many words to return for each row; all if the vocabulary has fewer.
+        """
+
+
 class Network(Protocol[Array]):
     """The decoder of a network, and what the encoder has computed."""
 
-    def step(
-        self, tokens: Ids, state: tuple[Array, ...], memory: Memory[Array]
-    ) -> tuple[Floats, tuple[Array, ...], Floats | None]:
-        """Predict the next word of every row: beams or samples, the same number for each photo.
+    def begin(self, memory: Memory[Array]) -> DecoderState:
+        """Return the state before the first word."""
+
+    def attention(self, tokens: Ids, memory: Memory[Array]) -> Floats | None:
+        """Return where sentences look as each word is predicted.
 
         Args:
-            tokens: `(batch * rows,)`, the last word of each row.
-            state: each array `(batch * rows, hidden)`.
-            memory: of `batch` photos.
+            tokens: `(photos, rows, length)`, START and the words but for the last.
+            memory: of the photos.
 
         Returns:
-            log-probabilities `(batch * rows, vocabulary)`, the next state, and attention weights
-            `(batch * rows, regions)`, None without attention.
+            weights `(photos, rows, length, regions)`, None without attention.
         """
 
     def pooled_features(self, memory: Memory[Array]) -> Floats:

@@ -42,7 +42,8 @@ class PyTorchNetwork:
             raise UnusableError("device", f"{self.device!r} cannot be used: {reason}") from error
         if torch.get_num_threads() > cores():
             torch.set_num_threads(cores())  # PyTorch does not know a container's limit
-        self.step, self.pooled_features = self._model.step, self._model.pooled_features
+        self.begin, self.attention = self._model.begin, self._model.attention
+        self.pooled_features = self._model.pooled_features
         self._graphs = CudaGraphs(self._encode, self.device) if on_cuda else None
 
     @torch.inference_mode()

@@ -103,15 +103,16 @@ def test_shapes_are_as_documented(name: str) -> None:
         assert memory.regions.shape == (2, 1 if "plain" in name else REGIONS, HIDDEN)
         state = model.decoder.begin(memory, rows=3)
         assert len(state) == (2 if name.startswith("lstm") else 1)
-        logprobs, after, weights = model.step(np.arange(5, 11), state, memory)
+        logprobs, after = model.step(torch.arange(5, 11), state, memory)
+        weights = model.attention(np.full((2, 3, 4), 5), memory)
         assert [part.shape for part in after] == [(6, HIDDEN)] * len(state)
         assert logprobs.shape == (6, VOCABULARY)
-        np.testing.assert_allclose(np.exp(logprobs).sum(-1), 1, rtol=1e-5)
+        torch.testing.assert_close(logprobs.exp().sum(-1), torch.ones(6))
         logits, maps = model(photos(), TOKENS)
         assert logits.shape == (WORDS, VOCABULARY)
     if "plain" not in name:
         assert weights is not None
-        assert weights.shape == (6, REGIONS)
+        assert weights.shape == (2, 3, 4, REGIONS)
         assert maps.shape == (4, 4, REGIONS)
     else:
         assert weights is None
@@ -135,10 +136,10 @@ def test_without_attention_the_context_is_the_mean_of_the_grid(name: str) -> Non
         regions = model.encoder.project(model.encoder.grid(photos()))
         torch.testing.assert_close(memory.regions[:, 0], regions.mean(1))
         state = model.decoder.begin(memory, rows=1)
-        tokens = np.full(2, 5)
-        heard, _, _ = model.step(tokens, state, memory)
-        other, _, _ = model.step(tokens, state, memory.select(np.array([1, 0])))
-    assert abs(heard - other).max() > 1e-3
+        tokens = torch.full((2,), 5)
+        heard, _ = model.step(tokens, state, memory)
+        other, _ = model.step(tokens, state, memory.select(np.array([1, 0])))
+    assert (heard - other).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("name", [name for name in DECODERS if "plain" not in name])
@@ -202,15 +203,18 @@ def test_teacher_forcing_equals_stepping(name: str) -> None:
         _, maps = model(photos(), TOKENS)
         memory = model.encode(photos())
         state = model.decoder.begin(memory, 2)
+        rows = TOKENS[:, :-1].unflatten(0, (2, 2)).numpy()
+        weights = model.attention(rows, memory)
         for position in range(TOKENS.shape[1] - 1):
-            logprobs, state, weights = model.step(TOKENS[:, position].numpy(), state, memory)
+            logprobs, state = model.step(TOKENS[:, position], state, memory)
             for row in range(len(TOKENS)):
                 if TOKENS[row, position + 1] == PAD:
                     continue
                 before = (TOKENS[:row, 1:] != PAD).sum() + position
-                torch.testing.assert_close(forced[before], torch.from_numpy(logprobs[row]))
+                torch.testing.assert_close(forced[before], logprobs[row])
                 if weights is not None:
-                    torch.testing.assert_close(maps[row, position], torch.from_numpy(weights[row]))
+                    found = torch.from_numpy(weights[row // 2, row % 2, position])
+                    torch.testing.assert_close(maps[row, position], found)
 
 
 @every_decoder

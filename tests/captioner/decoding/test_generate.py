@@ -102,7 +102,7 @@ def speaker(model: Model, photo: torch.Tensor) -> Callable[[Words], list[float]]
         memory = encode(model, photo[None])
         state = model.decoder.begin(memory, 1)
         for word in (START, *words):
-            logprobs, state, _ = model.step(np.array([word]), state, memory)
+            logprobs, state = model.step(torch.tensor([word]), state, memory)
         return logprobs[0].tolist()
 
     return next_word

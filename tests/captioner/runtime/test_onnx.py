@@ -36,7 +36,7 @@ pytest.importorskip("onnx")
 
 import onnx
 
-from captioner.export import networks
+from captioner.export import layers
 from captioner.export.command import compare, export
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.onnx import OnnxNetwork, load
@@ -83,7 +83,7 @@ def in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "captioner.export.command.quantized", lambda graph, *_: graph.SerializeToString()
     )
-    monkeypatch.setattr(networks, "linear_8_bit", networks.linear)
+    monkeypatch.setattr(layers, "IN_8_BITS", layers.IN_32_BITS)
 
 
 @pytest.fixture(scope="module")
@@ -164,11 +164,12 @@ def test_eight_bits_cost_little(tiny: Trained, with_export: Path) -> None:
     assert 0 < np.abs(regions - expected).mean() < 0.1 * np.abs(expected).mean()
     memory = pytorch.encode(photos)
     start = tuple(part.numpy() for part in memory.start)
-    tokens = np.full(8, 5)
     held = Memory(memory.regions.numpy(), memory.keys.numpy(), start, memory.pooled.numpy())
-    logprobs, _, _ = exported.step(tokens, start, held)
-    precise, _, _ = pytorch.step(tokens, memory.start, memory)
-    assert 0 < np.abs(np.exp(logprobs) - np.exp(precise)).max() < 0.1
+    first, every = (np.full((8, 1), 5), np.arange(8)[:, None]), tiny.metadata.config.vocabulary_size
+    found = exported.begin(held).step(*first, every)
+    precise = pytorch.begin(memory).step(*first, every)
+    by_word = [np.take_along_axis(x.logprobs, x.ids.argsort(-1), -1) for x in (found, precise)]
+    assert 0 < np.abs(np.exp(by_word[0]) - np.exp(by_word[1])).max() < 0.1
     assert f"of {len(photos)} captions are the same as PyTorch's" in compare(
         *tiny, exported, photos
     )

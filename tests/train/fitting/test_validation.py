@@ -81,7 +81,7 @@ def test_the_loss_is_that_of_every_word_of_every_caption(
         for text in record.captions:
             state, last = model.decoder.begin(memory, 1), START
             for word in [*vocabulary.encode(text), END]:
-                logprobs, state, _ = model.step(np.array([last]), state, memory)
+                logprobs, state = model.step(torch.tensor([last]), state, memory)
                 losses.append(-logprobs[0, word].item())
                 last = word
 
