@@ -5,11 +5,13 @@ deep output layer. Without attention every word gets the mean of the whole grid 
 in LRCN (Donahue et al., CVPR 2015, arXiv:1411.4389).
 """
 
+import itertools
 from typing import Self
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from captioner.config import ModelConfig
 from captioner.runtime import protocols
@@ -52,6 +54,19 @@ class Encoder(nn.Module):
         resnet = self.resnet
         stem = nn.Sequential(resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool)
         return [stem, resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4]
+
+    def fold_batch_norms(self) -> None:
+        """Have each convolution of the ResNet do what the batch norm behind it does, in evaluation.
+
+        A network that was folded cannot be trained any more.
+        """
+        for module in self.resnet.modules():
+            children = list(module.named_children())
+            for (name, convolution), (norm_name, norm) in itertools.pairwise(children):
+                if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    setattr(module, name, fuse_conv_bn_eval(convolution.eval(), norm.eval()))
+                    setattr(module, norm_name, nn.Identity())
+        self.resnet.to(memory_format=torch.channels_last)
 
     def project(self, grid: torch.Tensor) -> torch.Tensor:
         """Project `(batch, regions, channels)` to `(batch, regions, hidden)`."""

@@ -1,9 +1,12 @@
-"""All kernels of the encoder as one CUDA graph for each batch size.
+"""CUDA graphs: all kernels of some work, which the device starts by itself.
 
-One by one, the kernels of a ResNet take longer to launch than to run on a few photos. Batch sizes
-are rounded up to powers of two, so that a handful of graphs serve all of them.
+One by one, kernels take longer to start than to run on a few photos. A graph does the same work on
+the same memory each time it runs, so there is one for each size of a batch; sizes are rounded up to
+powers of two, so that a handful serve all of them.
 """
 
+import logging
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,67 +15,105 @@ import torch
 from captioner.model import Memory
 from captioner.runtime.protocols import Squares
 
+log = logging.getLogger(__name__)
+
+Work = Callable[[], None]  # on tensors that stay where they are
 # Encodes photos (batch, 3, size, size), uint8, on the device.
 Encode = Callable[[torch.Tensor], Memory]
 
-
-class _Captured(NamedTuple):
-    graph: torch.cuda.CUDAGraph
-    # (batch, size, size, 3), uint8, in pinned memory of the host, which the device reads directly.
-    pinned: torch.Tensor
-    photos: torch.Tensor  # the same on the device
-    memory: Memory  # what the graph writes
+# Libraries initialize themselves in their first calls, which a graph may not contain.
+WARM_UP = 2
+_capturing = threading.Lock()
 
 
-class CudaGraphs:
-    """Encodes batches of photos by graphs; each is captured when its batch size first occurs."""
+def captured(work: Work) -> Work:
+    """Return what repeats some work as one graph; on the CPU, or if it cannot be, the work itself.
+
+    It is called on the stream that runs the graph, which must not be the default stream.
+
+    Raises:
+        OutOfMemoryError: the device's memory is full.
+    """
+    if not torch.cuda.is_available() or torch.cuda.current_stream().cuda_stream == 0:
+        return work
+    try:
+        with _capturing:
+            for _ in range(WARM_UP):
+                work()
+            torch.cuda.current_stream().synchronize()
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(
+                graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"
+            ):
+                work()
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # of a driver or a library that cannot capture
+        log.warning("the network runs without CUDA graphs: %s", error)
+        return work
+    return graph.replay
+
+
+class _Encoder(NamedTuple):
+    run: Work
+    # (batch, size, size, 3), uint8, in memory of the host that the device reads by itself.
+    photos: torch.Tensor
+    memory: Memory  # what a run writes
+
+
+class EncoderGraphs:
+    """Encodes batches of photos; a graph is captured when its size first occurs."""
 
     def __init__(self, encode: Encode, device: str) -> None:
         """Capture nothing yet.
 
         Args:
-            encode: what is captured; it must do the same work at every call.
-            device: a CUDA device.
+            encode: must do the same work at every call.
+            device: as PyTorch names it; CUDA, or the CPU for tests.
         """
         self._encode, self._device = encode, device
-        self._captured: dict[int, _Captured] = {}
+        self._encoders: dict[int, _Encoder] = {}
+        self._read = torch.cuda.Event() if device.startswith("cuda") else None
 
     def __call__(self, photos: Squares) -> Memory:
         """Encode photos; the caller owns what is returned."""
         count = len(photos)
         size = rounded_up(count)
-        if size not in self._captured:
-            self._captured[size] = self._capture(size, photos.shape[1])
-        graph, pinned, copies, memory = self._captured[size]
-        # The batch before was decoded to its end, so its copy has left the pinned memory.
-        pinned[:count] = torch.from_numpy(photos)
-        copies.copy_(pinned, non_blocking=True)
-        graph.replay()
-        start = tuple(part[:count].clone() for part in memory.start)
+        if size not in self._encoders:
+            self._encoders[size] = self._prepared(size, photos.shape[1])
+        encoder = self._encoders[size]
+        if self._read:
+            self._read.synchronize()  # the batch before has left the host's memory
+        encoder.photos[:count] = torch.from_numpy(photos)
+        encoder.run()
+        if self._read:
+            self._read.record()
+        start = tuple(part[:count].clone() for part in encoder.memory.start)
         regions, keys, pooled = (
-            part[:count].clone() for part in (memory.regions, memory.keys, memory.pooled)
+            part[:count].clone()
+            for part in (encoder.memory.regions, encoder.memory.keys, encoder.memory.pooled)
         )
         return Memory(regions, keys, start, pooled)
 
-    def forget(self) -> None:
-        """Return the memory that the graphs hold."""
-        self._captured.clear()
+    def _prepared(self, size: int, side: int) -> _Encoder:
+        photos = on_host((size, side, side, 3), torch.uint8, self._device)
+        copies = photos.to(self._device)
+        memory = self._encode(copies.permute(0, 3, 1, 2))
+        written = (*memory.start, memory.regions, memory.keys, memory.pooled)
 
-    def _capture(self, size: int, side: int) -> _Captured:
-        pinned = torch.zeros((size, side, side, 3), dtype=torch.uint8, pin_memory=True)
-        photos = pinned.to(self._device)
-        batch = photos.permute(0, 3, 1, 2)
-        # Libraries initialize themselves in their first calls, which a graph may not contain.
-        side_stream = torch.cuda.Stream(self._device)
-        side_stream.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(side_stream):
-            for _ in range(3):
-                self._encode(batch)
-        torch.cuda.current_stream(self._device).wait_stream(side_stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self._device), torch.cuda.graph(graph):
-            memory = self._encode(batch)
-        return _Captured(graph, pinned, photos, memory)
+        def work() -> None:
+            copies.copy_(photos, non_blocking=True)
+            found = self._encode(copies.permute(0, 3, 1, 2))
+            parts = (*found.start, found.regions, found.keys, found.pooled)
+            for kept, part in zip(written, parts, strict=True):
+                kept.copy_(part)
+
+        return _Encoder(captured(work), photos, memory)
+
+
+def on_host(shape: tuple[int, ...], kind: torch.dtype, device: str) -> torch.Tensor:
+    """Return zeros in memory of the host that the device reads and writes by itself."""
+    return torch.zeros(shape, dtype=kind, pin_memory=device.startswith("cuda"))
 
 
 def rounded_up(count: int) -> int:

@@ -1,22 +1,21 @@
 """The network as PyTorch runs it, on a GPU or the CPU.
 
-On CUDA it computes in half precision, as checkpoints are stored, with the channels last, and the
-encoder is one graph (`captioner/runtime/cuda_graphs.py`). Files are decoded in other processes
-meanwhile.
+On CUDA it computes in half precision, as checkpoints are stored, with the channels last. The
+encoder and each step of a search are one graph (`captioner/runtime/cuda_graphs.py`). Each thread
+has a stream of its own, so that the device encodes the next batch while this one is decoded.
 """
 
-import logging
+import threading
 
 import torch
 
 from captioner.cores import cores
 from captioner.model import Memory, Model
 from captioner.photo.preprocessing import Preprocessing
-from captioner.runtime.cuda_graphs import CudaGraphs
+from captioner.runtime.cuda_decoder import DecoderGraphs
+from captioner.runtime.cuda_graphs import EncoderGraphs
 from captioner.runtime.errors import UnusableError
-from captioner.runtime.protocols import Floats, Squares
-
-log = logging.getLogger(__name__)
+from captioner.runtime.protocols import DecoderState, Floats, Squares
 
 
 class PyTorchNetwork:
@@ -33,31 +32,31 @@ class PyTorchNetwork:
         """
         self.device = pick_device() if device == "auto" else device
         self._preprocessing = preprocessing
-        on_cuda = self.device.startswith("cuda")
-        self._precision = torch.float16 if on_cuda else torch.float32
+        self._on_cuda = self.device.startswith("cuda")
+        self._precision = torch.float16 if self._on_cuda else torch.float32
         try:
+            if self._on_cuda:
+                model.encoder.fold_batch_norms()
             self._model = model.to(self.device, self._precision).eval()
         except (RuntimeError, AssertionError) as error:  # PyTorch has no class of its own for it
             reason = str(error).split(". ")[0]
             raise UnusableError("device", f"{self.device!r} cannot be used: {reason}") from error
         if torch.get_num_threads() > cores():
             torch.set_num_threads(cores())  # PyTorch does not know a container's limit
-        self.begin, self.attention = self._model.begin, self._model.attention
-        self.pooled_features = self._model.pooled_features
-        self._graphs = CudaGraphs(self._encode, self.device) if on_cuda else None
+        self.attention, self.pooled_features = self._model.attention, self._model.pooled_features
+        self._threads = threading.local()
 
     @torch.inference_mode()
     def encode(self, photos: Squares) -> Memory:
         """Encode photos; see `protocols.Runnable`."""
-        if self._graphs:
-            try:
-                return self._graphs(photos)
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as error:  # of a driver or a library that cannot capture
-                log.warning("the encoder runs without a graph: %s", error)
-                self._graphs = None
+        if self._on_cuda:
+            return self._graphs().encoder(photos)
         return self._encode(torch.from_numpy(photos).permute(0, 3, 1, 2).to(self.device))
+
+    @torch.inference_mode()
+    def begin(self, memory: Memory) -> DecoderState:
+        """Return the state before the first word; it ends the search before in this thread."""
+        return self._graphs().decoder.begin(memory) if self._on_cuda else self._model.begin(memory)
 
     def start_states(self, memory: Memory) -> Floats:
         """Return the decoder's start states; see `protocols.Runnable`."""
@@ -65,13 +64,30 @@ class PyTorchNetwork:
 
     def free(self) -> None:
         """Return unused memory to the device."""
-        if self._graphs:
-            self._graphs.forget()
+        self._threads = threading.local()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _encode(self, photos: torch.Tensor) -> Memory:
         return self._model.encode(self._preprocessing.normalize(photos).to(self._precision))
+
+    def _graphs(self) -> "_Graphs":
+        """Return this thread's graphs, and have its work done on a stream of its own."""
+        if not hasattr(self._threads, "graphs"):
+            self._threads.graphs = _Graphs(self)
+        graphs: _Graphs = self._threads.graphs
+        return graphs
+
+
+class _Graphs:
+    """The graphs of one thread."""
+
+    def __init__(self, network: PyTorchNetwork) -> None:
+        torch.cuda.synchronize(network.device)  # the weights have arrived
+        torch.cuda.set_stream(torch.cuda.Stream(network.device))
+        self.encoder = EncoderGraphs(network._encode, network.device)
+        wait = torch.cuda.current_stream().synchronize
+        self.decoder = DecoderGraphs(network._model, wait)
 
 
 def pick_device() -> str:
