@@ -251,7 +251,8 @@ class Captioner:
         detector = self.metadata.out_of_distribution
         if detector is None:
             return [False] * len(memory.start[0])
-        return detector.detect(self._network.start_states(memory)).tolist()
+        states = self._network.start_states(memory)
+        return detector.detect(states, self._network.multiply).tolist()
 
 
 def _before(request: _Request, started: float) -> dict[str, float]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from captioner.products import Multiply, multiply
 from captioner.runtime.protocols import Floats
 
 Words = tuple[int, ...]
@@ -38,17 +39,16 @@ class Matching:
             if not np.isfinite(getattr(self, field.name)).all():
                 raise ValueError(f"matching: {field.name} must be of finite numbers")
 
-    def embed(self, pooled: Floats) -> Floats:
+    def embed(self, pooled: Floats, multiply: Multiply = multiply) -> Floats:
         """Embed photos: `(photos, size)`, each of length 1.
 
         Args:
             pooled: `(photos, channels)`; see `Network.pooled_features`.
+            multiply: how; see `Network.multiply`.
         """
         centred = pooled - pooled.mean(-1, keepdims=True)
         spread = np.sqrt(np.square(centred).mean(-1, keepdims=True) + TINY)
-        # A product of matrices would leave the threads of NumPy's BLAS spinning for 25 ms on the
-        # cores that the network computes on.
-        return _unit(np.einsum("ij,jk->ik", centred / spread, self.weight) + self.bias)
+        return _unit(multiply(centred / spread, self.weight) + self.bias)
 
     def cosines(self, photo: Floats, sentences: Sequence[Words]) -> list[float]:
         """Return how well each sentence matches one photo: -1..1, 0 if it has no words.
@@ -57,8 +57,12 @@ class Matching:
             photo: its embedding, `(size,)`.
             sentences: word ids.
         """
-        embeddings = [self.words[list(words)].mean(0) for words in sentences if words]
-        cosines = iter((_unit(np.array(embeddings)) * photo).sum(-1).tolist() if embeddings else ())
+        lengths = np.array([len(words) for words in sentences if words])
+        if not lengths.size:
+            return [0.0] * len(sentences)
+        every = self.words[[word for words in sentences for word in words]]
+        sums = np.add.reduceat(every, lengths.cumsum() - lengths, axis=0)
+        cosines = iter((_unit(sums / lengths[:, None]) * photo).sum(-1).tolist())
         return [next(cosines) if words else 0.0 for words in sentences]
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from captioner.config import ModelConfig
+from captioner.products import multiply
 from captioner.runtime import protocols
 from captioner.runtime.protocols import Candidates, Floats, Ids
 from captioner.vision import models
@@ -222,6 +223,10 @@ class Model(nn.Module):
     def pooled_features(self, memory: Memory) -> Floats:
         """Return the encoder's features of each photo; see `protocols.Network`."""
         return memory.pooled.float().cpu().numpy()
+
+    def multiply(self, rows: Floats, matrix: Floats) -> Floats:
+        """Multiply on one core; see `protocols.Network`."""
+        return multiply(rows, matrix)
 
     def begin(self, memory: Memory) -> "TorchState":
         """Return the state before the first word; see `protocols.Network`."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from captioner.products import Multiply, multiply
 from captioner.runtime.protocols import Floats
 
 
@@ -39,21 +40,20 @@ class OutOfDistributionDetector:
                 f"out of distribution: threshold is {self.threshold!r}; it must be a finite number"
             )
 
-    def distance(self, start_states: Floats) -> Floats:
+    def distance(self, start_states: Floats, multiply: Multiply = multiply) -> Floats:
         """Return how far photos are from the mean of the training photos.
 
         Args:
             start_states: `(photos, size)`, of the decoder.
+            multiply: how; see `Network.multiply`.
 
         Returns:
             `(photos,)`, the Mahalanobis distance divided by the square root of `size`, so that it
             is about 1 for a photo from the training distribution.
         """
-        # A product of matrices would leave the threads of NumPy's BLAS spinning for 25 ms on the
-        # cores that the network computes on.
-        whitened = np.einsum("ij,jk->ik", start_states - self.mean, self.whitening)
+        whitened = multiply(start_states - self.mean, self.whitening)
         return np.sqrt(np.square(whitened).mean(-1))
 
-    def detect(self, start_states: Floats) -> npt.NDArray[np.bool_]:
+    def detect(self, start_states: Floats, multiply: Multiply = multiply) -> npt.NDArray[np.bool_]:
         """Return which photos are out of distribution: `(photos,)`; see `distance`."""
-        return self.distance(start_states) > self.threshold
+        return self.distance(start_states, multiply) > self.threshold

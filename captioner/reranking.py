@@ -48,6 +48,8 @@ def choose(candidates: list[Hypothesis], options: Options) -> list[Hypothesis]:
         different = [first, *sorted(others, key=lambda one: _score(one, options), reverse=True)]
     else:
         different = _best_first(different, options)
+    if not options.alternatives:
+        return different[:1]
     return _differing(different, options.difference)[: 1 + options.alternatives]
 
 

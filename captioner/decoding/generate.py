@@ -42,7 +42,7 @@ def generate(
     """
     candidates = _search(network, memory, options, small_words)
     if matching:
-        embeddings = matching.embed(network.pooled_features(memory))
+        embeddings = matching.embed(network.pooled_features(memory), network.multiply)
         candidates = [
             matched(row, embedding, matching)
             for row, embedding in zip(candidates, embeddings, strict=True)

@@ -15,6 +15,7 @@ import onnxruntime
 
 from captioner.checkpoint import CheckpointError, Metadata, check_path, digest, parse, read
 from captioner.cores import cores
+from captioner.products import multiply
 from captioner.runtime import protocols
 from captioner.runtime.protocols import Candidates, Floats, Ids, Squares
 
@@ -85,6 +86,10 @@ class OnnxNetwork:
     def pooled_features(self, memory: Memory) -> Floats:
         """Return the encoder's features of each photo; see `protocols.Network`."""
         return memory.pooled
+
+    def multiply(self, rows: Floats, matrix: Floats) -> Floats:
+        """Multiply on one core; see `protocols.Network`."""
+        return multiply(rows, matrix)
 
     def free(self) -> None:
         """Return unused memory: this runtime keeps none."""

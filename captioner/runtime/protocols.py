@@ -85,6 +85,12 @@ class Network(Protocol[Array]):
     def pooled_features(self, memory: Memory[Array]) -> Floats:
         """Return the encoder's features of each photo, averaged over it: `(batch, channels)`."""
 
+    def multiply(self, rows: Floats, matrix: Floats) -> Floats:
+        """Multiply `(rows, size)` by `(size, columns)`, where it takes least from the network.
+
+        The matrix must be the same array, with the same values, at each call.
+        """
+
 
 class Runnable(Network[Array], Protocol[Array]):
     """A network on its device, with its encoder."""

@@ -12,6 +12,7 @@ import torch
 from captioner.cores import cores
 from captioner.model import Memory, Model
 from captioner.photo.preprocessing import Preprocessing
+from captioner.products import multiply
 from captioner.runtime.cuda_decoder import DecoderGraphs
 from captioner.runtime.cuda_graphs import EncoderGraphs
 from captioner.runtime.errors import UnusableError
@@ -45,6 +46,8 @@ class PyTorchNetwork:
             torch.set_num_threads(cores())  # PyTorch does not know a container's limit
         self.attention, self.pooled_features = self._model.attention, self._model.pooled_features
         self._threads = threading.local()
+        # By their identity, which is theirs while they are held.
+        self._matrices: dict[int, tuple[Floats, torch.Tensor]] = {}
 
     @torch.inference_mode()
     def encode(self, photos: Squares) -> Memory:
@@ -57,6 +60,15 @@ class PyTorchNetwork:
     def begin(self, memory: Memory) -> DecoderState:
         """Return the state before the first word; it ends the search before in this thread."""
         return self._graphs().decoder.begin(memory) if self._on_cuda else self._model.begin(memory)
+
+    def multiply(self, rows: Floats, matrix: Floats) -> Floats:
+        """Multiply on the device if it is a GPU; see `protocols.Network`."""
+        if not self._on_cuda:
+            return multiply(rows, matrix)
+        if id(matrix) not in self._matrices:
+            self._matrices[id(matrix)] = matrix, torch.from_numpy(matrix).float().to(self.device)
+        product = torch.from_numpy(rows).float().to(self.device) @ self._matrices[id(matrix)][1]
+        return product.cpu().numpy()
 
     def start_states(self, memory: Memory) -> Floats:
         """Return the decoder's start states; see `protocols.Runnable`."""

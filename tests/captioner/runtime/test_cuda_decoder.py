@@ -43,6 +43,9 @@ class OnGraphs:
     def pooled_features(self, memory: Memory) -> Floats:
         return self.model.pooled_features(memory)
 
+    def multiply(self, rows: Floats, matrix: Floats) -> Floats:
+        return self.model.multiply(rows, matrix)
+
 
 @functools.cache
 def models(device: str) -> tuple[Model, OnGraphs]:

@@ -1,15 +1,17 @@
 """The encoder computes the same on CUDA as on the CPU, for every batch size."""
 
+from types import SimpleNamespace
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
 
-from captioner.model import Memory
 from captioner.photo.preprocessing import Preprocessing
-from captioner.runtime.cuda_graphs import rounded_up
+from captioner.runtime.cuda_graphs import WARM_UP, EncoderGraphs, captured, rounded_up
 from captioner.runtime.protocols import Squares
 from captioner.runtime.pytorch import PyTorchNetwork
-from tests.conftest import tiny_model
+from tests.conftest import long, tiny_model
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 
@@ -29,32 +31,54 @@ def test_batches_are_rounded_up_to_powers_of_two(count: int, size: int) -> None:
     assert rounded_up(count) == size
 
 
-def test_a_batch_that_cannot_be_captured_is_encoded_without_a_graph(
+@torch.inference_mode()
+def test_a_batch_that_is_rounded_up_is_encoded_as_without() -> None:
+    model, preprocessing = tiny_model().eval(), Preprocessing(size=64)
+    graphs = EncoderGraphs(lambda photos: model.encode(preprocessing.normalize(photos)), "cpu")
+    for count in (1, 3, 4, 3):
+        found, expected = (
+            graphs(squares(count, count)),
+            network("cpu").encode(squares(count, count)),
+        )
+        for part, same in zip(
+            (found.regions, found.keys, found.pooled, *found.start),
+            (expected.regions, expected.keys, expected.pooled, *expected.start),
+            strict=True,
+        ):
+            assert part.shape == same.shape
+            torch.testing.assert_close(part, same)
+
+
+def test_work_that_cannot_be_captured_is_done_without_a_graph(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tried: list[int] = []
+    done: list[None] = []
+    stream = SimpleNamespace(cuda_stream=1, synchronize=lambda: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
+    for error in (RuntimeError("operation not permitted"), torch.OutOfMemoryError()):
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", Mock(side_effect=error))
+        if isinstance(error, torch.OutOfMemoryError):  # a full device is no failed capture
+            with pytest.raises(torch.OutOfMemoryError):
+                captured(lambda: done.append(None))
+        else:
+            captured(lambda: done.append(None))()
+            assert len(done) == WARM_UP + 1
+            assert "without CUDA graphs: operation not permitted" in caplog.text
 
-    def refuse(photos: Squares) -> Memory:
-        tried.append(len(photos))
-        raise RuntimeError("operation not permitted when stream is capturing")
 
-    encoder = network("cpu")
-    monkeypatch.setattr(encoder, "_graphs", refuse)
-    regions = [encoder.encode(squares(2)).regions for _ in range(2)]
-    assert torch.equal(regions[0], network("cpu").encode(squares(2)).regions)
-    assert torch.equal(regions[0], regions[1])
-    assert tried == [2]
-    assert "without a graph" in caplog.text
-
-
-def test_a_full_device_is_not_taken_for_a_failed_capture(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(photos: Squares) -> Memory:
-        raise torch.OutOfMemoryError
-
-    encoder = network("cpu")
-    monkeypatch.setattr(encoder, "_graphs", refuse)
-    with pytest.raises(torch.OutOfMemoryError):
-        encoder.encode(squares(2))
+@pytest.mark.parametrize("encoder", ["resnet18", pytest.param("resnet50", marks=long)])
+def test_a_folded_encoder_computes_the_same(encoder: str) -> None:
+    model = tiny_model(encoder=encoder).eval()
+    for norm in model.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d) and norm.running_mean is not None:
+            norm.running_mean.normal_()  # as after training
+    photos = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before = model.encoder.grid(photos)
+        model.encoder.fold_batch_norms()
+        torch.testing.assert_close(model.encoder.grid(photos), before, rtol=1e-3, atol=1e-4)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in model.modules())
 
 
 @needs_cuda
