@@ -1,7 +1,7 @@
-"""One worker thread that processes items in batches, formed from whatever is waiting.
+"""Worker threads that process items in batches, formed from whatever is waiting.
 
-The first item starts the clock; items that arrive within `max_wait` join its batch. While a batch
-runs, the next one gathers. Nothing here knows about photos.
+The first item starts the clock; items that arrive within `max_wait` join its batch. While batches
+run, the next ones gather. Nothing here knows about photos.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ class Batcher(Generic[Item, Result]):
         self,
         forward: Callable[[list[Item]], Sequence[Result]],
         *,
+        parallel: int = 1,
         max_batch: int = 16,
         max_wait: float = 0.005,
         max_queue: int = 128,
@@ -41,22 +42,24 @@ class Batcher(Generic[Item, Result]):
         """Prepare; nothing runs before `async with`.
 
         Args:
-            forward: runs in one worker thread, one batch at a time; returns one result per item.
+            forward: runs in a worker thread; returns one result per item.
+            parallel: how many batches may run at a time, each in a thread of its own.
             max_batch: the most items in a batch.
             max_wait: seconds that the first item of a batch waits for others.
-            max_queue: the most items that may wait, in addition to the running batch.
+            max_queue: the most items that may wait, in addition to the running batches.
         """
-        self._forward = forward
+        self._forward, self._parallel = forward, parallel
         self.max_batch, self.max_wait, self.max_queue = max_batch, max_wait, max_queue
         self._waiting: deque[_Entry[Item, Result]] = deque()
-        self._batch_seconds = 0.0  # of the last batch
-        self._arrived = asyncio.Event()
+        self._free = parallel  # worker threads without a batch
+        self._item_seconds = 0.0  # of a worker, for each item of the last batch
+        self._changed = asyncio.Event()  # an item arrived, or a worker became free
         self._filled = asyncio.Event()
         self._closing = False
 
     async def __aenter__(self) -> Self:
-        """Start the worker."""
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="batcher")
+        """Start the workers."""
+        self._workers = ThreadPoolExecutor(self._parallel, thread_name_prefix="batcher")
         self._runner = asyncio.create_task(self._run(), name="batcher")
         return self
 
@@ -66,14 +69,14 @@ class Batcher(Generic[Item, Result]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish what was submitted, then stop the worker."""
+        """Finish what was submitted, then stop the workers."""
         self._closing = True
-        self._arrived.set()
+        self._changed.set()
         self._filled.set()
         try:
             await self._runner
         finally:
-            self._worker.shutdown(wait=False)
+            self._workers.shutdown(wait=False)
 
     def admit(self, others: int = 0) -> None:
         """Check that there is room for one more item, besides `others` that are on their way.
@@ -84,11 +87,10 @@ class Batcher(Generic[Item, Result]):
         if self._closing:
             raise Busy("stopping")
         if len(self._waiting) + others >= self.max_queue:
-            # Cancelled items free their places.
-            self._waiting = deque(entry for entry in self._waiting if not entry.result.done())
+            self._drop_cancelled()  # they free their places
         if len(self._waiting) + others >= self.max_queue:
-            batches = math.ceil(self.max_queue / self.max_batch)
-            raise Busy("full", retry_after=max(1.0, batches * self._batch_seconds))
+            seconds = self.max_queue * self._item_seconds / self._parallel
+            raise Busy("full", retry_after=max(1.0, seconds))
 
     @property
     def waiting(self) -> int:
@@ -108,45 +110,67 @@ class Batcher(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Result] = loop.create_future()
         self._waiting.append(_Entry(item, result, loop.time() + self.max_wait))
-        self._arrived.set()
+        self._changed.set()
         if len(self._waiting) >= self.max_batch:
             self._filled.set()
         return await result
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while batch := await self._gather():
-            items = [entry.item for entry in batch]
-            started = loop.time()
-            try:
-                results = await loop.run_in_executor(self._worker, self._forward, items)
-                assert len(results) == len(items), "forward must return a result for each item"
-            except Exception as error:
-                for entry in batch:
-                    if not entry.result.done():
-                        entry.result.set_exception(error)
-            else:
-                self._batch_seconds = loop.time() - started
-                for entry, result in zip(batch, results, strict=True):
-                    if not entry.result.done():
-                        entry.result.set_result(result)
+        async with asyncio.TaskGroup() as running:
+            while await self._ready():
+                for batch in self._shares():
+                    self._free -= 1
+                    running.create_task(self._process(batch))
 
-    async def _gather(self) -> list[_Entry[Item, Result]]:
-        """Wait for the next batch; an empty batch means that everything is done."""
-        batch: list[_Entry[Item, Result]] = []
-        while not batch:
-            while not self._waiting:
-                if self._closing:
-                    return []
-                self._arrived.clear()
-                await self._arrived.wait()
-            await self._wait_for_others(self._waiting[0].due)
-            while self._waiting and len(batch) < self.max_batch:
-                entry = self._waiting.popleft()
-                # Nobody waits for a cancelled item.
+    async def _ready(self) -> bool:
+        """Wait until a batch may start; False means that everything has started."""
+        while not (self._waiting and self._free):
+            if self._closing and not self._waiting:
+                return False
+            self._changed.clear()
+            await self._changed.wait()
+        await self._wait_for_others(self._waiting[0].due)
+        return True
+
+    def _shares(self) -> list[list[_Entry[Item, Result]]]:
+        """Take a batch for each free worker, the oldest items first.
+
+        A worker gets its share among all workers, so that those that are still busy find theirs
+        when they become free: guided self-scheduling (C. D. Polychronopoulos and D. J. Kuck, IEEE
+        Transactions on Computers, 1987).
+        """
+        self._drop_cancelled()
+        size = min(self.max_batch, math.ceil(len(self._waiting) / self._parallel))
+        batches = []
+        for _ in range(self._free):
+            count = min(size, len(self._waiting))
+            if count:
+                batches.append([self._waiting.popleft() for _ in range(count)])
+        return batches
+
+    def _drop_cancelled(self) -> None:
+        """Remove the items that nobody waits for."""
+        self._waiting = deque(entry for entry in self._waiting if not entry.result.done())
+
+    async def _process(self, batch: list[_Entry[Item, Result]]) -> None:
+        loop = asyncio.get_running_loop()
+        items = [entry.item for entry in batch]
+        started = loop.time()
+        try:
+            results = await loop.run_in_executor(self._workers, self._forward, items)
+            assert len(results) == len(items), "forward must return a result for each item"
+        except Exception as error:
+            for entry in batch:
                 if not entry.result.done():
-                    batch.append(entry)
-        return batch
+                    entry.result.set_exception(error)
+        else:
+            self._item_seconds = (loop.time() - started) / len(batch)
+            for entry, result in zip(batch, results, strict=True):
+                if not entry.result.done():
+                    entry.result.set_result(result)
+        finally:
+            self._free += 1
+            self._changed.set()
 
     async def _wait_for_others(self, due: float) -> None:
         remaining = due - asyncio.get_running_loop().time()

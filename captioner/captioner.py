@@ -1,4 +1,4 @@
-"""The asynchronous front: many callers, one network, one worker thread.
+"""The asynchronous front: many callers, one network, as many worker threads as it serves best.
 
 async with Captioner.load() as captioner:
     caption = await captioner.caption(photo)
@@ -74,6 +74,7 @@ class Captioner:
         self._observe = observe or (lambda measurement: None)
         self._batcher = Batcher(
             self._forward,
+            parallel=network.parallel,
             max_batch=serving.max_batch,
             max_wait=serving.max_wait,
             max_queue=serving.max_queue,
@@ -211,7 +212,8 @@ class Captioner:
             if len(requests) == 1:
                 raise
         half = len(requests) // 2
-        self._batcher.max_batch = half
+        # A batch beside this one may have found that even fewer fit.
+        self._batcher.max_batch = min(self._batcher.max_batch, half)
         log.warning("the device's memory is full; batches are halved to %d photos", half)
         self._network.free()
         return self._forward(requests[:half]) + self._forward(requests[half:])

@@ -51,7 +51,10 @@ class OnnxNetwork:
         Raises:
             RuntimeError: ONNX Runtime cannot use a graph.
         """
-        self._encoder = session(encoder, cores())
+        # A photo alone has all cores. Batches side by side share them: what one leaves idle, where
+        # a layer is not to be divided and in the decoder, another uses.
+        self.parallel = cores()
+        self._encoder = session(encoder, self.parallel)
         self._decoder = session(decoder, 1)  # a step is too little work to share
         self._vocabulary_size = vocabulary_size
 

@@ -104,6 +104,10 @@ class Runnable(Network[Array], Protocol[Array]):
         """Where it computes, as PyTorch names it."""
 
     @property
+    def parallel(self) -> int:
+        """How many batches it computes fastest side by side, each called from its own thread."""
+
+    @property
     def out_of_memory(self) -> type[Exception]:
         """What it raises where a batch is too large for its device."""
 

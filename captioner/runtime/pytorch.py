@@ -23,6 +23,7 @@ class PyTorchNetwork:
     """A model on its device."""
 
     name = "torch"
+    parallel = 1  # its threads and its graphs serve one caller at a time
     out_of_memory = torch.OutOfMemoryError
 
     def __init__(self, model: Model, preprocessing: Preprocessing, device: str = "auto") -> None:

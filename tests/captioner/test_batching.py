@@ -1,6 +1,7 @@
 import asyncio
 import threading
 import time
+from collections import defaultdict
 
 import pytest
 
@@ -22,6 +23,19 @@ class Recorder:
         self.threads.add(threading.current_thread().name)
         assert self.go.wait(5)
         return [2 * item for item in items]
+
+
+class Gated(Recorder):
+    """Holds each batch until that batch is released, by its first item."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates: defaultdict[int, threading.Event] = defaultdict(threading.Event)
+
+    def __call__(self, items: list[int]) -> list[int]:
+        doubled = super().__call__(items)
+        assert self.gates[items[0]].wait(5)
+        return doubled
 
 
 async def until_running(forward: Recorder, batches: int = 1) -> None:
@@ -141,6 +155,119 @@ async def test_a_full_queue_says_when_there_may_be_room_again() -> None:
     assert 1.5 <= busy.value.retry_after < 5  # three batches
 
 
+async def test_what_waits_is_shared_between_all_free_workers() -> None:
+    for items, workers, sizes in ((16, 2, [8, 8]), (5, 2, [2, 3]), (3, 4, [1, 1, 1]), (1, 4, [1])):
+        forward = Recorder()
+        async with Batcher(forward, parallel=workers, max_batch=16, max_wait=0) as batcher:
+            doubled = await asyncio.gather(*map(batcher.submit, range(items)))
+        assert list(doubled) == [2 * item for item in range(items)]
+        assert sorted(map(len, forward.batches)) == sizes
+        # The oldest items are in the first batch, in their order.
+        assert [item for batch in sorted(forward.batches) for item in batch] == [*range(items)]
+
+
+async def test_batches_run_side_by_side_but_never_more_than_there_are_workers() -> None:
+    together = threading.Barrier(3)
+    running = threading.Semaphore(3)
+
+    def forward(items: list[int]) -> list[int]:
+        assert running.acquire(blocking=False)
+        together.wait(5)
+        running.release()
+        return items
+
+    async with Batcher(forward, parallel=3, max_batch=1, max_wait=0) as batcher:
+        assert [*await asyncio.gather(*map(batcher.submit, range(9)))] == [*range(9)]
+
+
+async def test_a_busy_worker_finds_its_share_when_it_becomes_free() -> None:
+    forward = Gated()
+    async with Batcher(forward, parallel=2, max_batch=16, max_wait=0) as batcher:
+        tasks = [asyncio.create_task(batcher.submit(item)) for item in (0, 1)]
+        await until_running(forward, 2)
+        tasks += [asyncio.create_task(batcher.submit(item)) for item in range(2, 16)]
+        await asyncio.sleep(0)
+        forward.gates[0].set()
+        await until_running(forward, 3)
+        assert batcher.waiting == 7
+        forward.gates[1].set()
+        await until_running(forward, 4)
+        for gate in range(16):
+            forward.gates[gate].set()
+        assert [await task for task in tasks] == [2 * item for item in range(16)]
+    assert [*map(len, forward.batches[2:4])] == [7, 4]
+    assert [item for batch in sorted(forward.batches) for item in batch] == [*range(16)]
+
+
+async def test_nobody_is_overtaken_while_newcomers_arrive() -> None:
+    forward = Gated()
+    async with Batcher(forward, parallel=2, max_batch=2, max_wait=0) as batcher:
+        tasks = [asyncio.create_task(batcher.submit(item)) for item in range(8)]
+        for first in range(0, 40, 2):  # of the batch that ends; the one after it runs beside it
+            await until_running(forward, first // 2 + 2)
+            for _ in range(2):
+                tasks.append(asyncio.create_task(batcher.submit(len(tasks))))
+            await asyncio.sleep(0)
+            forward.gates[first].set()
+            await tasks[first]
+        started = [*forward.batches]
+        for gate in range(len(tasks)):
+            forward.gates[gate].set()
+        assert [await task for task in tasks] == [2 * item for item in range(48)]
+    assert started[:21] == [[item, item + 1] for item in range(0, 42, 2)]
+
+
+async def test_items_that_nobody_waits_for_have_no_part_in_the_shares() -> None:
+    forward = Gated()
+    async with Batcher(forward, parallel=2, max_batch=16, max_wait=0) as batcher:
+        running = [asyncio.create_task(batcher.submit(item)) for item in (0, 1)]
+        await until_running(forward, 2)
+        tasks = [asyncio.create_task(batcher.submit(item)) for item in range(2, 10)]
+        await asyncio.sleep(0)
+        for gone in tasks[:4]:
+            gone.cancel()
+        await asyncio.sleep(0)
+        for gate in range(10):
+            forward.gates[gate].set()
+        assert [await task for task in running + tasks[4:]] == [0, 2, 12, 14, 16, 18]
+    assert [6, 7] in forward.batches
+    assert not {2, 3, 4, 5} & {item for batch in forward.batches for item in batch}
+
+
+async def test_an_error_spares_the_batch_beside_its_own() -> None:
+    together = threading.Barrier(2)
+
+    def forward(items: list[int]) -> list[int]:
+        together.wait(5)
+        return [1 // item for item in items]
+
+    async with Batcher(forward, parallel=2, max_batch=1, max_wait=0) as batcher:
+        failed, fine = await asyncio.gather(
+            batcher.submit(0), batcher.submit(1), return_exceptions=True
+        )
+        assert isinstance(failed, ZeroDivisionError)
+        assert fine == 1
+        assert [*await asyncio.gather(batcher.submit(1), batcher.submit(1))] == [1, 1]
+
+
+async def test_more_workers_have_room_again_sooner() -> None:
+    promised = []
+    for workers in (1, 4):
+        forward = Recorder()
+        options = {"parallel": workers, "max_batch": 2, "max_queue": 80}
+        async with Batcher(forward, max_wait=0, **options) as batcher:
+            batcher._item_seconds = 0.1  # of the last batch
+            forward.go.clear()
+            tasks = [asyncio.create_task(batcher.submit(item)) for item in range(80)]
+            await asyncio.sleep(0)
+            with pytest.raises(Busy) as busy:
+                batcher.admit()
+            promised.append(busy.value.retry_after)
+            forward.go.set()
+            await asyncio.gather(*tasks)
+    assert promised == [8, 2]
+
+
 async def test_an_error_reaches_every_caller_of_its_batch_and_the_next_batch_runs() -> None:
     def forward(items: list[int]) -> list[int]:
         if 0 in items:
@@ -159,10 +286,11 @@ async def test_a_forward_that_loses_a_result_is_an_error() -> None:
             await batcher.submit(1)
 
 
-async def test_closing_finishes_the_submitted_items_and_accepts_no_more() -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_closing_finishes_the_submitted_items_and_accepts_no_more(workers: int) -> None:
     forward = Recorder()
     forward.go.clear()
-    batcher = Batcher(forward, max_batch=2, max_wait=60)
+    batcher = Batcher(forward, parallel=workers, max_batch=2, max_wait=60)
     await batcher.__aenter__()
     submitted = [asyncio.create_task(batcher.submit(item)) for item in range(5)]
     await until_running(forward)

@@ -233,6 +233,28 @@ async def test_a_full_device_halves_the_batch_and_goes_on(
     assert "halved" in caplog.text
 
 
+async def test_batches_side_by_side_are_each_halved_on_a_full_device(tiny: Trained) -> None:
+    class Two(PyTorchNetwork):
+        parallel = 2
+
+    class Small(Captioner):
+        together: threading.Barrier
+
+        def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
+            if len(requests) == 3:
+                self.together.wait(5)
+            if len(requests) > 1:
+                raise torch.OutOfMemoryError("out of memory")
+            return super()._caption_batch(requests)
+
+    metadata, network = tiny.metadata, Two(tiny.model, tiny.metadata.preprocessing, "cpu")
+    async with Small(metadata, network, ServingConfig(max_batch=6, max_wait=1)) as captioner:
+        captioner.together = threading.Barrier(2)
+        captions = await asyncio.gather(*map(captioner.caption, PHOTOS))
+        assert captioner._batcher.max_batch == 1
+        assert captions == [await captioner.caption(photo) for photo in PHOTOS]
+
+
 async def test_one_photo_that_does_not_fit_the_device_is_an_error(tiny: Trained) -> None:
     class Full(Captioner):
         def _caption_batch(self, requests: list[_Request]) -> list[Caption]:

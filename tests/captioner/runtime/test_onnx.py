@@ -1,8 +1,10 @@
 """An exported network computes what PyTorch does, and is used where it should be."""
 
+import asyncio
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,7 @@ from captioner.export.command import compare, export
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.onnx import OnnxNetwork, load
 from captioner.runtime.select import Runtime
+from captioner.serving import Measurement, ServingConfig
 from train.fitting.out_of_distribution import fit
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -184,6 +187,27 @@ def test_a_caption_does_not_depend_on_its_neighbours(with_export: Path) -> None:
         for part, of_all in zip(own.start, memory.start, strict=True):
             assert np.array_equal(part[0], of_all[index])  # the decoder would enlarge a difference
         assert generate(exported, own, Options())[0] == row
+
+
+async def test_batches_side_by_side_give_the_captions_that_photos_get_alone(
+    with_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    threads: list[tuple[str, int]] = []
+
+    def note(measured: Measurement) -> None:
+        if measured.stage == "decoder":
+            threads.append((threading.current_thread().name, measured.photos))
+
+    photos = [photo_bytes(seed) for seed in range(8)]
+    serving = ServingConfig(max_wait=1, max_batch=8)
+    async with Captioner.load(with_export, "cpu", serving=serving, observe=note) as captioner:
+        together = await asyncio.gather(*map(captioner.caption, photos))
+    async with Captioner.load(with_export, "cpu") as captioner:
+        alone = [await captioner.caption(photo) for photo in photos]
+    assert together == alone
+    assert len(set(threads)) == 2  # a batch of 4 in each of two threads
+    assert {size for _, size in threads} == {4}
 
 
 async def test_auto_takes_the_exported_network_on_the_cpu(with_export: Path) -> None:
