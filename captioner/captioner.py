@@ -75,7 +75,7 @@ class Captioner:
         self._batcher = Batcher(
             self._forward,
             parallel=network.parallel,
-            max_batch=serving.max_batch,
+            max_batch=serving.max_batch or network.max_batch,
             max_wait=serving.max_wait,
             max_queue=serving.max_queue,
         )

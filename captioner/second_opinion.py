@@ -23,6 +23,8 @@ from captioner.serving import Measurement, Observe, ServingConfig
 
 Objects = tuple[NamedObject, ...]
 
+MAX_BATCH = 16  # photos; more of them are no faster on the CPU
+
 
 class SecondOpinion:
     """Adds names to doubtful captions, in batches formed from whatever is waiting."""
@@ -40,7 +42,7 @@ class SecondOpinion:
         """
         self._naming, self._sandbox, self._observe = naming, sandbox, observe
         self._batcher: Batcher[Pixels, Objects] = Batcher(
-            self._forward, max_batch=serving.max_batch, max_wait=0, max_queue=serving.max_queue
+            self._forward, max_batch=MAX_BATCH, max_wait=0, max_queue=serving.max_queue
         )
 
     async def __aenter__(self) -> Self:

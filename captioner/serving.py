@@ -15,9 +15,9 @@ class ServingConfig:
     """How a `Captioner` serves its callers."""
 
     limits: Limits = Limits()  # what a photo may cost
-    max_batch: int = 16  # photos in a batch, at most
+    max_batch: int | None = None  # photos in a batch, at most; None: as the network is fastest
     max_wait: float = 0.0  # seconds that the first photo of a batch waits for others
-    max_queue: int = 128  # photos that may wait besides the running batch
+    max_queue: int = 128  # photos that may wait besides the running batches
     decoders: int | None = None  # processes that decode photos; None: one per core, at least two
 
 

@@ -33,6 +33,7 @@ class OnnxNetwork:
 
     name = "onnx"
     device = "cpu"
+    max_batch = 16
     out_of_memory = MemoryError
 
     def __init__(

@@ -108,6 +108,10 @@ class Runnable(Network[Array], Protocol[Array]):
         """How many batches it computes fastest side by side, each called from its own thread."""
 
     @property
+    def max_batch(self) -> int:
+        """How many photos a batch may have before more of them are no faster."""
+
+    @property
     def out_of_memory(self) -> type[Exception]:
         """What it raises where a batch is too large for its device."""
 

@@ -23,7 +23,6 @@ class PyTorchNetwork:
     """A model on its device."""
 
     name = "torch"
-    parallel = 1  # its threads and its graphs serve one caller at a time
     out_of_memory = torch.OutOfMemoryError
 
     def __init__(self, model: Model, preprocessing: Preprocessing, device: str = "auto") -> None:
@@ -35,6 +34,7 @@ class PyTorchNetwork:
         self.device = pick_device() if device == "auto" else device
         self._preprocessing = preprocessing
         self._on_cuda = self.device.startswith("cuda")
+        self.parallel, self.max_batch = (3, 256) if self._on_cuda else (1, 16)
         self._precision = torch.float16 if self._on_cuda else torch.float32
         try:
             if self._on_cuda:
