@@ -40,7 +40,7 @@ class Squeezed(Sandbox):
 
     def __init__(self, squares: Squares) -> None:
         """Hold the photos."""
-        super().__init__()
+        super().__init__(workers=1)
         self._squares = squares
 
     async def squeeze(self, data: bytes, size: int) -> Unpacked:
@@ -59,11 +59,9 @@ def main() -> None:
     print(f"the encoder alone, batches of {bare.network.max_batch}: {most:,.0f} photos/s")
     rows = []
     for beam in args.beams:
-        for title, sandbox, photos in (
-            ("squeezed", Squeezed(squares), numbers),
-            ("files", Sandbox(), files),
-        ):
+        for title, photos in (("squeezed", numbers), ("files", files)):
             for callers in CALLERS:
+                sandbox = Sandbox() if photos is files else Squeezed(squares)
                 captioner = _captioner(bare, sandbox, callers, args)
                 load = _load(captioner, photos, callers, Options(beam=beam), args.seconds)
                 seconds, waits = asyncio.run(load)

@@ -1,11 +1,12 @@
-"""Measure how near the served encoder comes to the peak of this machine's arithmetic.
+"""Measure how near the served network comes to the peak of this machine's arithmetic.
 
     python benchmarks/peak.py examples
 
 It measures the peak of matrix products in single precision (PyTorch) and in 8 bits (ONNX Runtime),
 and of a ResNet's 3 x 3 convolution in 8 bits, on one thread and on all. The encoder's operations
-divided by a peak are a lower bound for its time, which is measured too. A multiplication and its
-addition count as two operations.
+divided by a peak are a lower bound for its time, which is measured too. So are those of a step of
+the decoder, at the default beam width; a second bound is the time to copy as many bytes as its
+weights have. A multiplication and its addition count as two operations.
 """
 
 import argparse
@@ -27,11 +28,15 @@ from table import markdown
 
 from captioner.checkpoint import exported_path, read
 from captioner.cores import cores
+from captioner.options import Options
 from captioner.shipped import DEFAULT_CHECKPOINT, find
+from captioner.vocabulary import START
 
 ROWS, INNER, COLUMNS = 1024, 4096, 1024  # of the matrices; larger ones are not faster
 CHANNELS, SIDE = 256, 14  # of the convolution, as in ResNet-50's third layer
 CONVOLUTIONS = 32  # photos in its batch
+
+STEPS = 10  # of the decoder, for each of the other measurements
 
 GIGA, MILLI = 1e9, 1e-3
 
@@ -46,6 +51,15 @@ class Operations(NamedTuple):
     def all(self) -> float:
         """The sum of both."""
         return self.in_8_bits + self.in_32_bits
+
+
+class Step(NamedTuple):
+    """One step of the decoder for one photo, in seconds; it runs on one thread."""
+
+    operations: float  # by the peak in 8 bits
+    copy: float  # of as many bytes as the weights have
+    measured: float
+    others: float  # share of the machine that other processes used
 
 
 class Found(NamedTuple):
@@ -71,7 +85,13 @@ def main() -> None:
     found = [_measure(threads, photo, args) for threads in args.threads]
     print(machine())
     print(f"\n{_table(found, operations)}\n")
-    print(remark(max(one.others for one in found)))
+    step = _step(found[0].eight_bit, photo, args)
+    print(
+        f"a step of the decoder, {Options.beam} beams, one thread: {step.measured / MILLI:.2f} ms; "
+        f"its operations take {step.operations / MILLI:.2f} ms at the peak in 8 bits, "
+        f"and to copy its weights takes {step.copy / MILLI:.2f} ms\n"
+    )
+    print(remark(max(step.others, *(one.others for one in found))))
 
 
 def _arguments() -> argparse.Namespace:
@@ -163,6 +183,39 @@ def _run(graph: onnx.GraphProto, shape: Sequence[int], threads: int) -> Callable
     )
     given = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     return lambda: session.run(None, {"given": given})
+
+
+def _step(peak: float, photo: bytes, args: argparse.Namespace) -> Step:
+    """Time a step of the decoder, and the two lower bounds for it.
+
+    Args:
+        peak: operations per second on one thread.
+        photo: the file whose caption the step is for.
+        args: of the command line.
+    """
+    _, graphs = read(exported_path(args.checkpoint), "np")
+    graph = onnx.load_from_string(graphs["decoder"].tobytes()).graph
+    sizes = {constant.name: math.prod(constant.dims) for constant in graph.initializer}
+    products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+    weights = sum(sizes[node.input[1]] for node in products)
+    bare = open_bare(args.checkpoint, "cpu", "onnx", 1)
+    memory = bare.encode(bare.squeeze([photo]))
+    rows = np.zeros((1, Options.beam), np.int64)
+
+    def step() -> None:
+        state.step(rows + START, rows, 2 * Options.beam)
+
+    state = bare.network.begin(memory)
+    measured = measure(lambda _: step(), STEPS * args.repeats, args.patience)
+    source = np.zeros(weights, np.uint8)
+    copy = source.copy()
+    copied = measure(lambda _: np.copyto(copy, source), STEPS * args.repeats, args.patience)
+    return Step(
+        2 * Options.beam * weights / peak,
+        min(copied.seconds),
+        median(measured.seconds),
+        max(measured.others, copied.others),
+    )
 
 
 def _operations(path: Path) -> Operations:

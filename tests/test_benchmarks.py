@@ -79,7 +79,7 @@ def test_starts_are_timed_and_weighed(served_file: Path, tmp_path: Path) -> None
 
 
 @long
-def test_the_encoder_is_held_against_the_peak_of_the_machine(
+def test_the_network_is_held_against_the_peak_of_the_machine(
     served_file: Path, tmp_path: Path
 ) -> None:
     done = run(
@@ -93,6 +93,25 @@ def test_the_encoder_is_held_against_the_peak_of_the_machine(
     # 64 x 64 pixels take (64 / 224) ** 2 of the 3.6 G operations that a ResNet-18 is known for.
     assert values["lower bound for the encoder's 0.3 G operations, all in 8 bits, ms"] > 0
     assert values["measured / lower bound, all in 8 bits"] > 0
+    assert f"a step of the decoder, {Options.beam} beams" in done.stdout
+    step = re.search(r"thread: ([\d.]+) ms; its operations take ([\d.]+) ms", done.stdout)
+    assert step
+    assert float(step[1]) > float(step[2])
+
+
+@long
+def test_a_gpu_is_measured_with_one_command(served_file: Path, tmp_path: Path) -> None:
+    done = run(
+        *("gpu.py", photos(tmp_path), "--checkpoint", served_file, "--device", "cpu"),
+        *("--seconds", 0.1, "--starts", 1),
+    )
+    assert done.returncode == 0, done.stderr
+    _, _, *loads = rows(done.stdout)
+    assert [(load[0], load[2]) for load in loads] == [
+        (photos, callers) for photos in ("squeezed", "files") for callers in ("1", "16", "64", "256")
+    ]
+    assert all(float(load[-1]) >= float(load[-2]) > 0 for load in loads)
+    assert re.search(r"ends after [\d.]+ s, 1 starts", done.stdout)
 
 
 @long
