@@ -108,7 +108,9 @@ def test_a_gpu_is_measured_with_one_command(served_file: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     _, _, *loads = rows(done.stdout)
     assert [(load[0], load[2]) for load in loads] == [
-        (photos, callers) for photos in ("squeezed", "files") for callers in ("1", "16", "64", "256")
+        (photos, callers)
+        for photos in ("squeezed", "files")
+        for callers in ("1", "16", "64", "256")
     ]
     assert all(float(load[-1]) >= float(load[-2]) > 0 for load in loads)
     assert re.search(r"ends after [\d.]+ s, 1 starts", done.stdout)

@@ -4,7 +4,6 @@ What crosses between the host and the device at each step are word ids and the n
 way, and the likeliest words the other way. The state stays on the device.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from captioner.model import Memory, Model, State
-from captioner.runtime.cuda_graphs import Work, captured, on_host, rounded_up
+from captioner.runtime.cuda_graphs import Turn, Work, captured, on_host, rounded_up
 from captioner.runtime.protocols import Candidates, Ids
 
 COUNTS = 16  # candidates are counted in multiples of this, so that fewer graphs are captured
@@ -100,16 +99,17 @@ class _Batch:
 
 
 class DecoderGraphs:
-    """The memory and the graphs of searches, of which one runs at a time."""
+    """The memory and the graphs of the searches of a thread, one after the other."""
 
-    def __init__(self, model: Model, wait: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, model: Model, turn: Turn, wait: Work) -> None:
         """Capture nothing yet.
 
         Args:
             model: on its device.
-            wait: waits until the device has finished.
+            turn: is taken to call CUDA.
+            wait: waits until this thread's stream has finished.
         """
-        self._model, self._wait = model, wait
+        self._model, self.turn, self.wait = model, turn, wait
         self._batches: dict[tuple[int, int], _Batch] = {}
 
     def begin(self, memory: Memory) -> "CudaState":
@@ -124,11 +124,6 @@ class DecoderGraphs:
             self._batches[key] = _Batch(self._model, memory, size)
         return self._batches[key]
 
-    def run(self, step: _Step) -> None:
-        """Run a step to its end."""
-        step.run()
-        self._wait()
-
 
 class CudaState:
     """The state of a search; see `protocols.DecoderState`."""
@@ -137,8 +132,9 @@ class CudaState:
         """Begin before the first word."""
         self._graphs, self._memory = graphs, memory
         self._vocabulary_size = model.config.vocabulary_size
-        self._batch = graphs.batch(memory, len(memory.regions))
-        self._batch.fill(memory.regions, memory.keys, memory.start, 1)
+        with graphs.turn:
+            self._batch = graphs.batch(memory, len(memory.regions))
+            self._batch.fill(memory.regions, memory.keys, memory.start, 1)
         self._places = np.arange(len(memory.regions))  # of each photo in the batch
         self._rows = 1  # of each photo
 
@@ -147,14 +143,17 @@ class CudaState:
         """Predict the next word of every row; see `protocols.DecoderState`."""
         photo, row = np.divmod(parents, self._rows)
         self._places = self._places[photo[:, 0]]
-        self._compact()
         rows = tokens.shape[1]
         most = min(-(-count // COUNTS) * COUNTS, self._vocabulary_size)
-        step = self._batch.step(_Shape(self._rows, rows, most))
+        with self._graphs.turn:
+            self._compact()
+            step = self._batch.step(_Shape(self._rows, rows, most))
         into = (self._places[:, None] * rows + np.arange(rows)).ravel()
         step.tokens[into] = tokens.ravel()
         step.parents[into] = (self._places[:, None] * self._rows + row).ravel()
-        self._graphs.run(step)
+        with self._graphs.turn:
+            step.run()
+        self._graphs.wait()
         self._rows = rows
         found = (part[into].reshape(*tokens.shape, most) for part in (step.ids, step.logprobs))
         ids, logprobs = (part[..., :count] for part in found)

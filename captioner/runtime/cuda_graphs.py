@@ -3,11 +3,14 @@
 One by one, kernels take longer to start than to run on a few photos. A graph does the same work on
 the same memory each time it runs, so there is one for each size of a batch; sizes are rounded up to
 powers of two, so that a handful serve all of them.
+
+Threads that compute side by side have a stream and graphs of their own. They call CUDA in turn,
+because nothing else may be called while a graph is captured; they wait for the device together.
 """
 
 import logging
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import torch
@@ -18,18 +21,19 @@ from captioner.runtime.protocols import Squares
 log = logging.getLogger(__name__)
 
 Work = Callable[[], None]  # on tensors that stay where they are
+Turn = AbstractContextManager[object]  # to call CUDA; a lock
 # Encodes photos (batch, 3, size, size), uint8, on the device.
 Encode = Callable[[torch.Tensor], Memory]
 
 # Libraries initialize themselves in their first calls, which a graph may not contain.
 WARM_UP = 2
-_capturing = threading.Lock()
 
 
 def captured(work: Work) -> Work:
     """Return what repeats some work as one graph; on the CPU, or if it cannot be, the work itself.
 
-    It is called on the stream that runs the graph, which must not be the default stream.
+    It is called on the stream that runs the graph, which must not be the default stream, while no
+    other thread calls CUDA.
 
     Raises:
         OutOfMemoryError: the device's memory is full.
@@ -37,15 +41,15 @@ def captured(work: Work) -> Work:
     if not torch.cuda.is_available() or torch.cuda.current_stream().cuda_stream == 0:
         return work
     try:
-        with _capturing:
-            for _ in range(WARM_UP):
-                work()
-            torch.cuda.current_stream().synchronize()
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(
-                graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"
-            ):
-                work()
+        for _ in range(WARM_UP):
+            work()
+        torch.cuda.current_stream().synchronize()
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may wait for their streams meanwhile.
+        with torch.cuda.graph(
+            graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"
+        ):
+            work()
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:  # of a driver or a library that cannot capture
@@ -64,35 +68,36 @@ class _Encoder(NamedTuple):
 class EncoderGraphs:
     """Encodes batches of photos; a graph is captured when its size first occurs."""
 
-    def __init__(self, encode: Encode, device: str) -> None:
+    def __init__(self, encode: Encode, device: str, turn: Turn, wait: Work) -> None:
         """Capture nothing yet.
 
         Args:
             encode: must do the same work at every call.
             device: as PyTorch names it; CUDA, or the CPU for tests.
+            turn: is taken to call CUDA.
+            wait: waits until this thread's stream has finished.
         """
         self._encode, self._device = encode, device
+        self._turn, self._wait = turn, wait
         self._encoders: dict[int, _Encoder] = {}
-        self._read = torch.cuda.Event() if device.startswith("cuda") else None
 
     def __call__(self, photos: Squares) -> Memory:
         """Encode photos; the caller owns what is returned."""
         count = len(photos)
         size = rounded_up(count)
+        self._wait()  # until the batch before has left the host's memory
         if size not in self._encoders:
-            self._encoders[size] = self._prepared(size, photos.shape[1])
+            with self._turn:
+                self._encoders[size] = self._prepared(size, photos.shape[1])
         encoder = self._encoders[size]
-        if self._read:
-            self._read.synchronize()  # the batch before has left the host's memory
         encoder.photos[:count] = torch.from_numpy(photos)
-        encoder.run()
-        if self._read:
-            self._read.record()
-        start = tuple(part[:count].clone() for part in encoder.memory.start)
-        regions, keys, pooled = (
-            part[:count].clone()
-            for part in (encoder.memory.regions, encoder.memory.keys, encoder.memory.pooled)
-        )
+        with self._turn:
+            encoder.run()
+            start = tuple(part[:count].clone() for part in encoder.memory.start)
+            regions, keys, pooled = (
+                part[:count].clone()
+                for part in (encoder.memory.regions, encoder.memory.keys, encoder.memory.pooled)
+            )
         return Memory(regions, keys, start, pooled)
 
     def _prepared(self, size: int, side: int) -> _Encoder:

@@ -6,6 +6,7 @@ has a stream of its own, so that the device encodes the next batch while this on
 """
 
 import threading
+from contextlib import nullcontext
 
 import torch
 
@@ -14,9 +15,9 @@ from captioner.model import Memory, Model
 from captioner.photo.preprocessing import Preprocessing
 from captioner.products import multiply
 from captioner.runtime.cuda_decoder import DecoderGraphs
-from captioner.runtime.cuda_graphs import EncoderGraphs
+from captioner.runtime.cuda_graphs import EncoderGraphs, Turn
 from captioner.runtime.errors import UnusableError
-from captioner.runtime.protocols import DecoderState, Floats, Squares
+from captioner.runtime.protocols import DecoderState, Floats, Ids, Squares
 
 
 class PyTorchNetwork:
@@ -45,7 +46,7 @@ class PyTorchNetwork:
             raise UnusableError("device", f"{self.device!r} cannot be used: {reason}") from error
         if torch.get_num_threads() > cores():
             torch.set_num_threads(cores())  # PyTorch does not know a container's limit
-        self.attention, self.pooled_features = self._model.attention, self._model.pooled_features
+        self._turn: Turn = threading.Lock() if self._on_cuda else nullcontext()
         self._threads = threading.local()
         # By their identity, which is theirs while they are held.
         self._matrices: dict[int, tuple[Floats, torch.Tensor]] = {}
@@ -62,24 +63,38 @@ class PyTorchNetwork:
         """Return the state before the first word; it ends the search before in this thread."""
         return self._graphs().decoder.begin(memory) if self._on_cuda else self._model.begin(memory)
 
+    def attention(self, tokens: Ids, memory: Memory) -> Floats | None:
+        """Return where sentences look; see `protocols.Network`."""
+        with self._turn:
+            return self._model.attention(tokens, memory)
+
+    def pooled_features(self, memory: Memory) -> Floats:
+        """Return the encoder's features of each photo; see `protocols.Network`."""
+        with self._turn:
+            return self._model.pooled_features(memory)
+
+    def start_states(self, memory: Memory) -> Floats:
+        """Return the decoder's start states; see `protocols.Runnable`."""
+        with self._turn:
+            return torch.cat(memory.start, dim=-1).float().cpu().numpy()
+
     def multiply(self, rows: Floats, matrix: Floats) -> Floats:
         """Multiply on the device if it is a GPU; see `protocols.Network`."""
         if not self._on_cuda:
             return multiply(rows, matrix)
-        if id(matrix) not in self._matrices:
-            self._matrices[id(matrix)] = matrix, torch.from_numpy(matrix).float().to(self.device)
-        product = torch.from_numpy(rows).float().to(self.device) @ self._matrices[id(matrix)][1]
-        return product.cpu().numpy()
-
-    def start_states(self, memory: Memory) -> Floats:
-        """Return the decoder's start states; see `protocols.Runnable`."""
-        return torch.cat(memory.start, dim=-1).float().cpu().numpy()
+        with self._turn:
+            if id(matrix) not in self._matrices:
+                held = torch.from_numpy(matrix).float().to(self.device)
+                self._matrices[id(matrix)] = matrix, held
+            product = torch.from_numpy(rows).float().to(self.device) @ self._matrices[id(matrix)][1]
+            return product.cpu().numpy()
 
     def free(self) -> None:
         """Return unused memory to the device."""
         self._threads = threading.local()
         if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            with self._turn:
+                torch.cuda.empty_cache()
 
     def _encode(self, photos: torch.Tensor) -> Memory:
         return self._model.encode(self._preprocessing.normalize(photos).to(self._precision))
@@ -87,7 +102,8 @@ class PyTorchNetwork:
     def _graphs(self) -> "_Graphs":
         """Return this thread's graphs, and have its work done on a stream of its own."""
         if not hasattr(self._threads, "graphs"):
-            self._threads.graphs = _Graphs(self)
+            with self._turn:
+                self._threads.graphs = _Graphs(self, self._turn)
         graphs: _Graphs = self._threads.graphs
         return graphs
 
@@ -95,12 +111,12 @@ class PyTorchNetwork:
 class _Graphs:
     """The graphs of one thread."""
 
-    def __init__(self, network: PyTorchNetwork) -> None:
+    def __init__(self, network: PyTorchNetwork, turn: Turn) -> None:
         torch.cuda.synchronize(network.device)  # the weights have arrived
-        torch.cuda.set_stream(torch.cuda.Stream(network.device))
-        self.encoder = EncoderGraphs(network._encode, network.device)
-        wait = torch.cuda.current_stream().synchronize
-        self.decoder = DecoderGraphs(network._model, wait)
+        stream = torch.cuda.Stream(network.device)
+        torch.cuda.set_stream(stream)
+        self.encoder = EncoderGraphs(network._encode, network.device, turn, stream.synchronize)
+        self.decoder = DecoderGraphs(network._model, turn, stream.synchronize)
 
 
 def pick_device() -> str:

@@ -5,6 +5,7 @@ Without a GPU the same code runs on the CPU, where nothing is captured.
 
 import copy
 import functools
+import threading
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ class OnGraphs:
 
     def __init__(self, model: Model) -> None:
         wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
-        self.model, self.graphs = model, DecoderGraphs(model, wait)
+        self.model, self.graphs = model, DecoderGraphs(model, threading.Lock(), wait)
 
     def begin(self, memory: Memory) -> DecoderState:
         return self.graphs.begin(memory)

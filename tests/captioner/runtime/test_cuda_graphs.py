@@ -1,5 +1,7 @@
 """The encoder computes the same on CUDA as on the CPU, for every batch size."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -7,7 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from captioner.decoding.generate import generate
+from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
+from captioner.reranking import Hypothesis
 from captioner.runtime.cuda_graphs import WARM_UP, EncoderGraphs, captured, rounded_up
 from captioner.runtime.protocols import Squares
 from captioner.runtime.pytorch import PyTorchNetwork
@@ -34,7 +39,10 @@ def test_batches_are_rounded_up_to_powers_of_two(count: int, size: int) -> None:
 @torch.inference_mode()
 def test_a_batch_that_is_rounded_up_is_encoded_as_without() -> None:
     model, preprocessing = tiny_model().eval(), Preprocessing(size=64)
-    graphs = EncoderGraphs(lambda photos: model.encode(preprocessing.normalize(photos)), "cpu")
+    graphs = EncoderGraphs(
+        lambda photos: model.encode(preprocessing.normalize(photos)),
+        *("cpu", threading.Lock(), lambda: None),
+    )
     for count in (1, 3, 4, 3):
         found, expected = (
             graphs(squares(count, count)),
@@ -102,3 +110,18 @@ def test_an_encoded_batch_stays_when_the_graph_runs_again() -> None:
     assert torch.equal(before, kept)
     on_cuda.free()
     assert torch.allclose(on_cuda.encode(squares(2, seed=0)).regions, kept, atol=1e-2)
+
+
+@needs_cuda
+def test_threads_side_by_side_caption_as_one_alone() -> None:
+    on_cuda = network("cuda")
+
+    def sentences(count: int) -> list[list[Hypothesis]]:
+        return generate(on_cuda, on_cuda.encode(squares(count)), Options())
+
+    counts = (1, 2, 5, 9, 17, 33) * 4
+    alone = {count: sentences(count) for count in set(counts)}
+    with ThreadPoolExecutor(3) as threads:
+        for count, found in zip(counts, threads.map(sentences, counts), strict=True):
+            for one, same in zip(found, alone[count], strict=True):
+                assert one[0].tokens == same[0].tokens
