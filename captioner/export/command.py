@@ -1,8 +1,7 @@
 """Write the network for the CPU's runtime: `python -m captioner export --photos FOLDER`.
 
-The encoder's convolutions are rounded to 8 bits, see `quantized`. The stem and the first block stay
-in single precision, because a quarter of the error would come from them. The decoder's products
-are in 8 bits too.
+The encoder's convolutions and products are rounded to 8 bits; see `equalized` and `quantized`. The
+decoder's products are in 8 bits too; see `decoder_graph`.
 """
 
 import argparse
@@ -15,16 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save as serialize
-from torch import nn
 
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError, Metadata, check_path, digest, exported_path
 from captioner.cores import cores
 from captioner.decoding.generate import generate
 from captioner.errors import BadImage
-from captioner.export import layers
+from captioner.export import layers, networks
 from captioner.export.decoder import decoder_graph
-from captioner.export.networks import encoder_graph
+from captioner.export.equalization import equalized
 from captioner.export.quantization import quantized
 from captioner.files import replacing, unwritable
 from captioner.model import Model
@@ -136,8 +134,8 @@ def export(metadata: Metadata, model: Model, made_from: str, photos: Squares, ou
         photos: from the training distribution, to measure ranges on.
         output: the file to write.
     """
-    encoder = encoder_graph(model, metadata.preprocessing)
-    rounded = quantized(encoder, photos, _precise(model), ("Conv", "Relu"))
+    encoder = networks.encoder_graph(model, metadata.preprocessing)
+    rounded = quantized(equalized(encoder, photos), photos, networks.OPERATORS)
     decoder = decoder_graph(model, layers.IN_8_BITS, _largest(rounded, photos))
     tensors: dict[str, npt.NDArray[Any]] = {
         "encoder": np.frombuffer(rounded, np.uint8),
@@ -155,12 +153,6 @@ def _largest(encoder: bytes, photos: Squares) -> float:
     return max(
         float(np.abs(encode.run(["regions"], {"photos": photo[None]})[0]).max()) for photo in photos
     )
-
-
-def _precise(model: Model) -> int:
-    """Count the convolutions that stay in single precision: the stem and the whole first block."""
-    first = model.encoder.resnet.layer1[0]
-    return 1 + sum(isinstance(part, nn.Conv2d) for part in first.modules())
 
 
 def compare(metadata: Metadata, model: Model, network: OnnxNetwork, photos: Squares) -> str:

@@ -35,7 +35,7 @@ def export(weights: Mapping[str, Weights], photos: Squares) -> bytes:
         KeyError: a weight is missing.
     """
     graph = classifier_graph(weights, size=photos.shape[1])
-    return optimized(quantized(graph, photos, precise=0, operators=OPERATORS))
+    return optimized(quantized(graph, photos, OPERATORS))
 
 
 def classifier_graph(weights: Mapping[str, Weights], size: int) -> ModelProto:

@@ -1,6 +1,6 @@
 """The encoder as an ONNX graph, for `runtime.onnx.OnnxNetwork`.
 
-Its convolutions compute in 8 bits afterwards, see `quantization`.
+It computes in 8 bits afterwards, with ranges measured on photos: see `quantization`.
 """
 
 import math
@@ -20,6 +20,8 @@ from captioner.export.layers import (
 from captioner.model import Attention, Encoder, Model
 from captioner.photo.preprocessing import Preprocessing
 
+OPERATORS = ("Conv", "Relu", "MaxPool", "MatMul")  # what the encoder computes in 8 bits
+
 
 def encoder_graph(model: Model, preprocessing: Preprocessing) -> ModelProto:
     """Build the encoder in single precision.
@@ -29,21 +31,28 @@ def encoder_graph(model: Model, preprocessing: Preprocessing) -> ModelProto:
     that were exported before: "pooled" are the pooled features.
     """
     graph, size = Graph(), preprocessing.size
-    scale = 1 / (255 * np.array(preprocessing.std, np.float32))
-    shift = np.array(preprocessing.mean, np.float32) / np.array(preprocessing.std, np.float32)
-    photos = graph.add("Cast", "photos", to=FLOAT)
-    scaled = graph.add("Mul", photos, graph.constant(scale.astype(np.float32)))
-    centred = graph.add("Sub", scaled, graph.constant(shift))
-    grid = _resnet(graph, graph.add("Transpose", centred, perm=[0, 3, 1, 2]), model.encoder)
+    channels = graph.add("Transpose", "photos", perm=[0, 3, 1, 2])
+    levels = graph.add("Cast", channels, to=FLOAT)
+    mean = 255 * np.array(preprocessing.mean, np.float32)
+    centred = graph.add("Sub", levels, graph.constant(mean[:, None, None]))
+    grid = _resnet(graph, centred, model.encoder, 255 * np.array(preprocessing.std, np.float32))
     regions = _project(graph, grid, model.encoder)
     memory = _memory(graph, regions, model, math.ceil(size / 32) ** 2)
     memory["pooled"] = graph.add("ReduceMean", grid, axes=[2, 3], keepdims=0)
     return graph.model({"photos": ("uint8", ["batch", size, size, 3])}, memory)
 
 
-def _resnet(graph: Graph, photos: str, encoder: Encoder) -> str:
+def _resnet(graph: Graph, photos: str, encoder: Encoder, std: Weights) -> str:
+    """Add the ResNet.
+
+    Args:
+        graph: where to add it.
+        photos: `(batch, 3, size, size)`, their mean subtracted.
+        encoder: its weights.
+        std: `(3,)`, what the photos are still to be divided by; the first convolution does it.
+    """
     resnet = encoder.resnet
-    x = graph.add("Relu", _convolve(graph, photos, resnet.conv1, resnet.bn1))
+    x = graph.add("Relu", _convolve(graph, photos, resnet.conv1, resnet.bn1, std))
     x = graph.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     for layer in (resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4):
         for block in layer:
@@ -64,11 +73,15 @@ def _residual(graph: Graph, x: str, block: nn.Module) -> str:
     return graph.add("Relu", graph.add("Add", x, shortcut))
 
 
-def _convolve(graph: Graph, x: str, convolution: nn.Module, norm: nn.Module) -> str:
-    """Add a convolution with the batch norm behind it folded in."""
+def _convolve(
+    graph: Graph, x: str, convolution: nn.Module, norm: nn.Module, std: Weights | None = None
+) -> str:
+    """Add a convolution with the batch norm behind it, and a division before it, folded in."""
     assert isinstance(convolution, nn.Conv2d)
     scale, shift = _affine(norm)
     weight = array(convolution.weight) * scale[:, None, None, None]
+    if std is not None:
+        weight /= std[:, None, None]
     above, left = convolution.padding[0], convolution.padding[1]
     assert isinstance(above, int)  # ResNets pad by numbers
     assert isinstance(left, int)
@@ -112,11 +125,15 @@ def _project(graph: Graph, grid: str, encoder: Encoder) -> str:
 
 def _memory(graph: Graph, regions: str, model: Model, count: int) -> dict[str, str]:
     decoder = model.decoder
-    pooled = _mean(graph, regions, count)
-    # The mean comes after the matrix: a single row, that of one photo alone, would be multiplied by
-    # other code than the rows of several, and so be rounded differently.
-    projected = linear(graph, regions, *parameters(decoder.start))
-    start = graph.add("Tanh", _mean(graph, projected, count))
+    # A mean by the same sums in a batch of any size: a product with a row of weights, because ONNX
+    # Runtime's own adds in another order where there is a single photo.
+    share = graph.constant(np.full((1, count), 1 / count, np.float32))
+    row = graph.add("MatMul", share, regions)
+    pooled = graph.add("Squeeze", row, graph.integers(1))
+    # A row for each photo, not a matrix with a row for each: ONNX Runtime would multiply that in
+    # single precision, because it fuses it with the bias first.
+    begun = graph.add("Tanh", linear(graph, row, *parameters(decoder.start)))
+    start = graph.add("Squeeze", begun, graph.integers(1))
     split = graph.integers(*[model.config.hidden_size] * state_parts(model))
     state = graph.several("Split", state_parts(model), start, split, axis=-1)
     if decoder.attention is None:
@@ -127,16 +144,6 @@ def _memory(graph: Graph, regions: str, model: Model, count: int) -> dict[str, s
     if decoder.attention.energy is None:
         keys, regions = (_heads(graph, x, decoder.attention) for x in (keys, regions))
     return {"regions": regions, "keys": keys, **state_outputs(state)}
-
-
-def _mean(graph: Graph, regions: str, count: int) -> str:
-    """Average `(batch, count, size)` over the regions, by the same sums in a batch of any size.
-
-    It is a product with a row of weights, because ONNX Runtime's mean adds in another order where
-    there is a single photo.
-    """
-    weights = graph.constant(np.full((1, count), 1 / count, np.float32))
-    return graph.add("Squeeze", graph.add("MatMul", weights, regions), graph.integers(1))
 
 
 def _heads(graph: Graph, x: str, attention: Attention) -> str:

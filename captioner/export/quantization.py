@@ -1,4 +1,4 @@
-"""Round the convolutions of an ONNX graph to 8 bits, with ranges measured on photos.
+"""Round an ONNX graph to 8 bits, with ranges measured on photos.
 
 This is static quantization. A range is the mean of the photos' peaks, so that a rare peak does not
 cost all other values their precision.
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import onnx
 import onnxruntime
+from onnx import ModelProto
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -18,6 +19,8 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from captioner.export.channels import measure
+from captioner.export.rounding import round_weights
 from captioner.runtime.protocols import Squares
 
 
@@ -30,18 +33,17 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return None if photo is None else {"photos": photo[None]}
 
 
-def quantized(
-    graph: onnx.ModelProto, photos: Squares, precise: int, operators: Sequence[str]
-) -> bytes:
+def quantized(graph: ModelProto, photos: Squares, operators: Sequence[str]) -> bytes:
     """Return the bytes of a graph that computes in 8 bits.
 
     Args:
         graph: in single precision; its input is "photos".
         photos: from the training distribution, to measure ranges on.
-        precise: how many convolutions, from the first, stay in single precision.
-        operators: which types of nodes are rounded.
+        operators: which types of nodes are rounded; products only where one factor is constant.
     """
-    convolutions = [node.name for node in graph.graph.node if node.op_type == "Conv"]
+    constants = {value.name for value in graph.graph.initializer}
+    products = [node for node in graph.graph.node if node.op_type == "MatMul"]
+    convolutions = [node for node in graph.graph.node if node.op_type == "Conv"]
     logging.getLogger().addFilter(_is_news)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -53,15 +55,21 @@ def quantized(
                 _Reader(photos),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=list(operators),
-                nodes_to_exclude=convolutions[:precise],
+                nodes_to_exclude=[node.name for node in products if node.input[1] not in constants],
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                extra_options={"CalibMovingAverage": True},
+                extra_options={
+                    "CalibMovingAverage": True,
+                    "OpTypesToExcludeOutputQuantization": ["MatMul"],
+                },
             )
-            return rounded.read_bytes()
+            result = onnx.load(rounded)
     finally:
         logging.getLogger().removeFilter(_is_news)
+    round_weights(result, graph, measure(graph, [node.input[0] for node in convolutions], photos))
+    serialized: bytes = result.SerializeToString()
+    return serialized
 
 
 def optimized(graph: bytes) -> bytes:
