@@ -14,6 +14,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, BinaryIO, Literal
 
 from PIL import AvifImagePlugin, Image
@@ -24,6 +25,9 @@ from captioner.photo.preprocessing import Pixels, Preprocessing, middle, shrink
 
 if sys.platform != "win32":
     import resource
+
+# Of Pillow's 45 plugins, those for `decode.FORMATS` that it does not always load.
+PLUGINS = ("Mpo", "WebP", "Tiff", "Avif", "Jpeg2K")
 
 LENGTHS = struct.Struct(">II")  # of a message's JSON, and of the bytes after it
 Job = Literal["squeeze", "middle", "thumbnail"]
@@ -66,7 +70,9 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    Image.init()  # load all formats now, so that the first rare file does not wait for it
+    Image.preinit()
+    for plugin in PLUGINS:  # now, so that the first rare file does not wait for it
+        import_module(f"PIL.{plugin}ImagePlugin")
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there is a worker for every core
     if HEIF_FORMATS:
         import pillow_heif

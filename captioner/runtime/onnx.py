@@ -4,8 +4,11 @@
 was made from, with two ONNX graphs as bytes, and the checkpoint's metadata.
 """
 
+import ctypes
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +55,7 @@ class OnnxNetwork:
         Raises:
             RuntimeError: ONNX Runtime cannot use a graph.
         """
-        # A photo alone has all cores. Batches side by side share them: what one leaves idle, between
+        # A photo alone has all cores. Batches side by side share them: what one leaves idle between
         # layers and in the decoder, another uses.
         self.parallel = cores()
         self._encoder = session(encoder, self.parallel)
@@ -98,7 +101,9 @@ class OnnxNetwork:
         return multiply(rows, matrix)
 
     def free(self) -> None:
-        """Return unused memory: this runtime keeps none."""
+        """Return unused memory to the system; see `protocols.Runnable`."""
+        with suppress(AttributeError, OSError, TypeError):  # another C library than GNU's
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 class OnnxState:
@@ -170,17 +175,21 @@ def load(path: Path, checkpoint: Path | None = None) -> tuple[Metadata, OnnxNetw
         if not os.path.exists(path):
             reason = "there is no such file; python -m captioner export writes it"
             raise CheckpointError(path, reason)
-    header, tensors = read(path, "np")
-    metadata = parse(path, header, tensors, FORMAT)
-    if checkpoint and header.get("checkpoint") != digest(checkpoint):
+    with ThreadPoolExecutor(1) as beside:  # on a core of its own
+        original = beside.submit(digest, checkpoint) if checkpoint else None
+        header, tensors = read(path, "np")
+        metadata = parse(path, header, tensors, FORMAT)
+    if original and header.get("checkpoint") != original.result():
         raise CheckpointError(
             path, "it was made from another checkpoint; run python -m captioner export"
         )
+    size = metadata.config.vocabulary_size
     try:
-        size = metadata.config.vocabulary_size
-        return metadata, OnnxNetwork(tensors["encoder"], tensors["decoder"], size)
+        network = OnnxNetwork(tensors.pop("encoder"), tensors.pop("decoder"), size)
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(path, f"its graphs cannot be used ({error})") from error
+    network.free()  # its graphs are as large as what is made from them
+    return metadata, network
 
 
 def session(graph: npt.NDArray[np.uint8], threads: int) -> onnxruntime.InferenceSession:
@@ -199,8 +208,10 @@ def session(graph: npt.NDArray[np.uint8], threads: int) -> onnxruntime.Inference
     # A thread that spins while it waits takes the core from other programs on the machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(
+        started = onnxruntime.InferenceSession(
             graph.tobytes(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # its own errors have no base class in common
         raise RuntimeError(str(error)) from error
+    started._model_bytes = None  # kept for a start on other hardware, and as large as the weights
+    return started

@@ -63,6 +63,24 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def test_a_worker_has_loaded_every_format_before_its_first_photo(tmp_path: Path) -> None:
+    for form in ("JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP", "AVIF", "JPEG2000"):
+        (tmp_path / form).write_bytes(photo_bytes(0, form))
+    code = (
+        "import pathlib, sys\n"
+        "from PIL import Image\n"
+        "from captioner.photo import decode, worker\n"
+        "worker._prepare()\n"
+        "assert set(decode.FORMATS) <= set(Image.OPEN)\n"
+        "before = set(sys.modules)\n"
+        "for path in pathlib.Path(sys.argv[1]).iterdir():\n"
+        "    decode.decode(path.read_bytes())\n"
+        "print(sorted(name for name in set(sys.modules) - before if name.startswith('PIL')))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, check=True).stdout.strip() == b"[]"
+
+
 async def test_a_squeezed_photo_equals_one_squeezed_in_this_process() -> None:
     async with Sandbox(workers=1) as sandbox:
         await assert_read(sandbox, PHOTOS[0])

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ import onnx
 from captioner.export import layers
 from captioner.export.command import compare, export
 from captioner.runtime.errors import UnusableError
-from captioner.runtime.onnx import OnnxNetwork, load
+from captioner.runtime.onnx import OnnxNetwork, load, session
 from captioner.runtime.select import Runtime
 from captioner.serving import Measurement, ServingConfig
 from train.fitting.out_of_distribution import fit
@@ -301,6 +302,19 @@ def test_a_damaged_export_is_one_clear_error(with_export: Path, wrong: bytes | s
         path.write_bytes(path.read_bytes()[:-1000] if isinstance(wrong, str) else wrong)
     with pytest.raises(CheckpointError, match=r"tiny\.onnx\.safetensors"):
         Captioner.load(with_export, "cpu", runtime="onnx")
+
+
+def test_a_network_does_not_hold_the_bytes_of_its_graphs(with_export: Path) -> None:
+    with safe_open(exported_path(with_export), "np") as file:
+        graph = file.get_tensor("encoder")
+    tracemalloc.start()
+    try:
+        started = session(graph, threads=1)
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert started.get_inputs()[0].name == "photos"
+    assert held < graph.nbytes / 2 < most
 
 
 def test_a_missing_export_names_the_command_that_writes_it(with_export: Path) -> None:
