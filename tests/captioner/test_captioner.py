@@ -234,9 +234,6 @@ async def test_a_full_device_halves_the_batch_and_goes_on(
 
 
 async def test_batches_side_by_side_are_each_halved_on_a_full_device(tiny: Trained) -> None:
-    class Two(PyTorchNetwork):
-        parallel = 2
-
     class Small(Captioner):
         together: threading.Barrier
 
@@ -247,8 +244,9 @@ async def test_batches_side_by_side_are_each_halved_on_a_full_device(tiny: Train
                 raise torch.OutOfMemoryError("out of memory")
             return super()._caption_batch(requests)
 
-    metadata, network = tiny.metadata, Two(tiny.model, tiny.metadata.preprocessing, "cpu")
-    async with Small(metadata, network, ServingConfig(max_batch=6, max_wait=1)) as captioner:
+    metadata, network = on_cpu(tiny)
+    network.parallel = 2
+    async with Small(metadata, network, ServingConfig(max_batch=6, max_wait=5)) as captioner:
         captioner.together = threading.Barrier(2)
         captions = await asyncio.gather(*map(captioner.caption, PHOTOS))
         assert captioner._batcher.max_batch == 1
