@@ -12,7 +12,8 @@ import io
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -20,38 +21,45 @@ from typing import Protocol
 
 from captioner.interrupt import ending_at_once, run
 
-try:
-    with ending_at_once():  # they take a second
-        import structlog
-        from aiohttp import web
-        from PIL import Image
 
-        from bot import logs, metrics, replies, settings
-        from bot.access import Access
-        from bot.answers import Answers
-        from bot.discord.adapter import Discord
-        from bot.platforms import DISCORD, TELEGRAM, TITLES, WEB, Platform
-        from bot.services import Services
-        from bot.settings import SettingProblem, Settings, SettingsError
-        from bot.stats import Stats
-        from bot.store import folder, inbox_command
-        from bot.store.chat_settings import ChatSettings
-        from bot.store.errors import DatabaseError
-        from bot.store.inbox import Inbox
-        from bot.supervision import PlatformError, keep_running
-        from bot.telegram.adapter import Telegram
-        from bot.web.adapter import AddressInUse, WebChat
-        from captioner import Captioner, Options
-        from captioner.checkpoint import CheckpointError
-        from captioner.explain import PHOTO_SIDE
-        from captioner.output import OutputError, complain, flush, prepare, say
-        from captioner.photo.decode import Limits
-        from captioner.runtime.errors import UnusableError
-        from captioner.runtime.select import unused_gpu
-        from captioner.serving import ServingConfig
-        from captioner.shipped import name_of
-except ModuleNotFoundError as error:
-    sys.exit(f"{error}. The bot needs: pip install -e '.[bot]'")
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import libraries of the bot; end the program with one line if one is missing."""
+    try:
+        with ending_at_once():  # they take a second
+            yield
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error}. The bot needs: pip install -e '.[bot]'")
+
+
+with importing():
+    import structlog
+    from aiohttp import web
+    from PIL import Image
+
+    from bot import logs, metrics, replies, settings
+    from bot.access import Access
+    from bot.answers import Answers
+    from bot.platforms import DISCORD, TELEGRAM, TITLES, WEB, Platform
+    from bot.services import Services
+    from bot.settings import SettingProblem, Settings, SettingsError
+    from bot.stats import Stats
+    from bot.store import folder, inbox_command
+    from bot.store.chat_settings import ChatSettings
+    from bot.store.errors import DatabaseError
+    from bot.store.inbox import Inbox
+    from bot.supervision import PlatformError, keep_running
+    from bot.web.adapter import AddressInUse, WebChat
+    from captioner import Captioner, Options
+    from captioner.checkpoint import CheckpointError
+    from captioner.explain import PHOTO_SIDE
+    from captioner.output import OutputError, complain, flush, prepare, say
+    from captioner.photo.decode import Limits
+    from captioner.photo.sandbox import Sandbox
+    from captioner.runtime.errors import UnusableError
+    from captioner.runtime.select import unused_gpu
+    from captioner.serving import ServingConfig
+    from captioner.shipped import name_of
 
 log = structlog.stdlib.get_logger("bot")
 
@@ -103,36 +111,48 @@ def _command(given: Sequence[str]) -> int:
     logs.set_up(config.log_level, config.log_format, secrets)
     for line in settings.warnings():
         log.warning(line)
-    if args.check:
-        return asyncio.run(_check(config, _captioner(config)))
-    with folder.held(config.data_dir):
-        return asyncio.run(_serve(config, _captioner(config)))
+    with ending_at_once():  # until there is something to finish
+        if args.check:
+            return asyncio.run(_check(config))
+        with folder.held(config.data_dir):
+            return asyncio.run(_serve(config))
 
 
-def _captioner(config: Settings) -> Captioner:
+@asynccontextmanager
+async def _captioner(config: Settings) -> AsyncIterator[Captioner]:
+    """Load the captioner and start it; the processes that decode photos start meanwhile."""
     pixels = int(config.max_megapixels * 1e6)
     limits = Limits(config.max_bytes, pixels, seconds=config.decode_seconds)
-    try:
-        return Captioner.load(
-            config.captioner_checkpoint,
-            config.captioner_device,
-            runtime=config.captioner_runtime,
-            serving=ServingConfig(limits, max_queue=config.max_queue),
-            observe=metrics.observe,
-        )
-    except CheckpointError as error:
-        raise SettingsError(SettingProblem("CAPTIONER_CHECKPOINT", str(error))) from error
-    except UnusableError as error:
-        key = f"CAPTIONER_{error.setting.upper()}"
-        raise SettingsError(SettingProblem(key, str(error))) from error
+    async with Sandbox(limits) as sandbox:
+        try:
+            captioner = await asyncio.to_thread(
+                Captioner.load,
+                config.captioner_checkpoint,
+                config.captioner_device,
+                runtime=config.captioner_runtime,
+                serving=ServingConfig(limits, max_queue=config.max_queue),
+                observe=metrics.observe,
+                sandbox=sandbox,
+            )
+        except CheckpointError as error:
+            raise SettingsError(SettingProblem("CAPTIONER_CHECKPOINT", str(error))) from error
+        except UnusableError as error:
+            key = f"CAPTIONER_{error.setting.upper()}"
+            raise SettingsError(SettingProblem(key, str(error))) from error
+        async with captioner:
+            yield captioner
 
 
-async def _serve(config: Settings, captioner: Captioner) -> int:
+async def _serve(config: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop, stop)
-    async with captioner, _chat_settings(config) as chat_settings, _inbox(config) as inbox:
+    async with (
+        _captioner(config) as captioner,
+        _chat_settings(config) as chat_settings,
+        _inbox(config) as inbox,
+    ):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, _stop, stop)
         tending = asyncio.create_task(inbox.tend())
         async with asyncio.TaskGroup() as group:
             adapters = _adapters(config, captioner, chat_settings, inbox)
@@ -145,14 +165,14 @@ async def _serve(config: Settings, captioner: Captioner) -> int:
     return 0
 
 
-async def _check(config: Settings, captioner: Captioner) -> int:
-    model = captioner.config
-    network = f"{_network(captioner)}, {captioner.device}, {model.vocabulary_size} words"
+async def _check(config: Settings) -> int:
     failed = False
     folder.check(config.data_dir)
     user = folder.holder(config.data_dir)
     stores = _chat_settings(config, read_only=True), _inbox(config, read_only=True)
-    async with captioner, stores[0] as chat_settings, stores[1] as inbox:
+    async with _captioner(config) as captioner, stores[0] as chat_settings, stores[1] as inbox:
+        network = f"{_network(captioner)}, {captioner.device}"
+        network = f"{network}, {captioner.config.vocabulary_size} words"
         started = time.monotonic()
         await captioner.caption(_test_photo())
         say(f"Captioner: {network}; a test photo took {time.monotonic() - started:.1f} s")
@@ -233,12 +253,17 @@ def _adapters(
 
     adapters: dict[Platform, Adapter] = {}
     routes = []
+    # A platform's library takes a third of the start, so only those that are on are imported.
     if config.telegram_bot_token:
+        with importing():
+            from bot.telegram.adapter import Telegram
         telegram = Telegram(services(TELEGRAM))
         adapters[TELEGRAM] = telegram
         if config.telegram_webhook_url:
             routes.append(web.post("/telegram", telegram.webhook))
     if config.discord_bot_token:
+        with importing():
+            from bot.discord.adapter import Discord
         adapters[DISCORD] = Discord(services(DISCORD))
     chat = WebChat(config, answers(WEB), about, lambda: captioner.waiting, web_access, routes)
     return {WEB: chat, **adapters}

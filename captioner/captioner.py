@@ -59,6 +59,7 @@ class Captioner:
         serving: ServingConfig = ServingConfig(),
         observe: Observe | None = None,
         naming: Naming | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
         """Serve a network; nothing runs before `async with`.
 
@@ -68,6 +69,8 @@ class Captioner:
             serving: how to serve it.
             observe: is called with each measurement, from any thread.
             naming: names what the photos of doubtful captions show; without it nothing is named.
+            sandbox: decodes the photos; whoever passes it starts and stops it. If None, the
+                captioner does, as `serving` says.
         """
         self.metadata, self.serving = metadata, serving
         self._network = network
@@ -79,7 +82,8 @@ class Captioner:
             max_wait=serving.max_wait,
             max_queue=serving.max_queue,
         )
-        self._sandbox = Sandbox(serving.limits, serving.decoders)
+        self._sandbox = sandbox or Sandbox(serving.limits, serving.decoders)
+        self._owns_sandbox = sandbox is None
         self._second_opinion = naming and SecondOpinion(
             naming, self._sandbox, serving, self._observe
         )
@@ -96,6 +100,7 @@ class Captioner:
         runtime: Runtime = "auto",
         serving: ServingConfig = ServingConfig(),
         observe: Observe | None = None,
+        sandbox: Sandbox | None = None,
     ) -> Self:
         """Read a checkpoint, or the network that was exported from it, and what names objects.
 
@@ -105,6 +110,7 @@ class Captioner:
             runtime: see `runtime.select.load`.
             serving: how to serve it.
             observe: is called with each measurement, from any thread.
+            sandbox: as above.
 
         Raises:
             CheckpointError: a file is missing, damaged, or not what it should be.
@@ -113,11 +119,12 @@ class Captioner:
         with ThreadPoolExecutor(1) as beside:  # both take a while, and a core of their own
             naming = beside.submit(Naming.load)
             metadata, network = select.load(find(checkpoint), device, runtime)
-            return cls(metadata, network, serving, observe, naming.result())
+            return cls(metadata, network, serving, observe, naming.result(), sandbox)
 
     async def __aenter__(self) -> Self:
         """Start the worker threads and the processes that decode."""
-        await self._sandbox.__aenter__()
+        if self._owns_sandbox:
+            await self._sandbox.__aenter__()
         await self._batcher.__aenter__()
         if self._second_opinion:
             await self._second_opinion.__aenter__()
@@ -136,7 +143,8 @@ class Captioner:
         await self._answering.ended()
         if self._second_opinion:
             await self._second_opinion.__aexit__(kind, error, trace)
-        await self._sandbox.__aexit__(kind, error, trace)
+        if self._owns_sandbox:
+            await self._sandbox.__aexit__(kind, error, trace)
 
     @property
     def config(self) -> ModelConfig:

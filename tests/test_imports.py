@@ -72,6 +72,10 @@ def test_training_imports_nothing_of_the_bot() -> None:
     assert not [path for path in modules("train").values() if imports(path, bot)]
 
 
+def test_a_platform_that_is_off_is_not_imported() -> None:
+    assert not modules_after("import bot.__main__") & {"telegram", "discord"}
+
+
 def modules(package: str) -> dict[str, Path]:
     """Return the files of a package by the names they are imported under."""
     paths = sorted((ROOT / package).rglob("*.py"))

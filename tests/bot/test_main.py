@@ -27,6 +27,8 @@ from bot.settings import Settings
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Key
 from captioner import Captioner
+from captioner.checkpoint import CheckpointError
+from captioner.photo.sandbox import Sandbox
 from captioner.runtime import select
 from tests.conftest import long, photo_bytes
 
@@ -277,6 +279,47 @@ def test_check_names_a_gpu_that_only_pytorch_could_use(
 
     assert main(["--check"]) == 0
     assert select.GPU_UNUSED in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("key", "module"),
+    [
+        ("TELEGRAM_BOT_TOKEN", "bot.telegram.adapter"),
+        ("DISCORD_BOT_TOKEN", "bot.discord.adapter"),
+    ],
+)
+def test_the_missing_library_of_a_platform_is_one_line(
+    settings: pytest.MonkeyPatch, key: str, module: str
+) -> None:
+    settings.setenv(key, "12345:abcdef")
+    settings.setitem(sys.modules, module, None)
+
+    with pytest.raises(SystemExit, match=r"^import of .*The bot needs: pip install -e '.\[bot\]'$"):
+        main(["--check"])
+
+
+def test_photos_can_be_decoded_while_the_network_is_loaded(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decoded = []
+
+    def load(*args: object, sandbox: Sandbox, **options: object) -> None:
+        photo = asyncio.run_coroutine_threadsafe(sandbox.squeeze(photo_bytes(1), 64), loops[0])
+        decoded.append(photo.result(20).pixels.shape)
+        raise CheckpointError(Path("no.safetensors"), "there is no such file")
+
+    async def start(sandbox: Sandbox) -> Sandbox:
+        loops.append(asyncio.get_running_loop())
+        return await started(sandbox)
+
+    loops: list[asyncio.AbstractEventLoop] = []
+    started = Sandbox.__aenter__
+    settings.setattr(Sandbox, "__aenter__", start)
+    settings.setattr(Captioner, "load", load)
+
+    assert main(["--check"]) == 1
+    assert decoded == [(64, 64, 3)]
+    assert "no.safetensors: there is no such file" in capsys.readouterr().err
 
 
 def test_check_counts_who_is_allowed(

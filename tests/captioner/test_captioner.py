@@ -13,6 +13,7 @@ from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration, Features
 from captioner.language import ENGLISH, repeats_word
 from captioner.photo.decode import Limits
+from captioner.photo.sandbox import Sandbox
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.pytorch import PyTorchNetwork, pick_device
 from captioner.serving import Measurement, ServingConfig
@@ -162,6 +163,14 @@ async def test_a_photo_that_takes_too_long_fails_alone(tiny: Trained) -> None:
         assert not late.done()
         with pytest.raises(BadImage, match="too long"):
             await late
+
+
+async def test_a_sandbox_that_is_passed_serves_on_after_the_captioner(tiny: Trained) -> None:
+    async with Sandbox(workers=1) as sandbox:
+        for _ in range(2):
+            async with Captioner(*on_cpu(tiny), sandbox=sandbox) as captioner:
+                assert (await captioner.caption(PHOTOS[0])).text
+        assert (await sandbox.squeeze(PHOTOS[0], 64)).pixels.shape == (64, 64, 3)
 
 
 async def test_each_stage_is_measured(tiny: Trained) -> None:
