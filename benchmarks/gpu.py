@@ -62,8 +62,7 @@ def main() -> None:
         for title, photos in (("squeezed", numbers), ("files", files)):
             for callers in CALLERS:
                 sandbox = Sandbox() if photos is files else Squeezed(squares)
-                captioner = _captioner(bare, sandbox, callers, args)
-                load = _load(captioner, photos, callers, Options(beam=beam), args.seconds)
+                load = _load(bare, sandbox, photos, callers, Options(beam=beam), args)
                 seconds, waits = asyncio.run(load)
                 rate = len(waits) / seconds
                 rows.append([title, str(beam), str(callers), f"{rate:,.0f}", f"{rate / most:.0%}"])
@@ -110,18 +109,18 @@ def _encoded_a_second(bare: Bare, seconds: float) -> float:
     return encoded / (time.perf_counter() - started)
 
 
-def _captioner(bare: Bare, sandbox: Sandbox, callers: int, args: argparse.Namespace) -> Captioner:
-    naming = Naming.load() if args.naming and not isinstance(sandbox, Squeezed) else None
-    serving = ServingConfig(max_queue=2 * callers)
-    captioner = Captioner(bare.metadata, bare.network, serving, naming=naming)
-    captioner._sandbox = sandbox
-    return captioner
-
-
 async def _load(
-    captioner: Captioner, photos: Sequence[bytes], callers: int, options: Options, seconds: float
+    bare: Bare,
+    sandbox: Sandbox,
+    photos: Sequence[bytes],
+    callers: int,
+    options: Options,
+    args: argparse.Namespace,
 ) -> tuple[float, list[float]]:
     """Return the seconds of a load, and how long each photo waited for its caption."""
+    naming = Naming.load() if args.naming and not isinstance(sandbox, Squeezed) else None
+    serving = ServingConfig(max_queue=2 * callers)
+    captioner = Captioner(bare.metadata, bare.network, serving, naming=naming, sandbox=sandbox)
     waits: list[float] = []
     end = 0.0
 
@@ -132,10 +131,10 @@ async def _load(
             waits.append(time.perf_counter() - asked)
             number += callers
 
-    async with captioner:
+    async with sandbox, captioner:
         for _ in range(2):  # the first captures what the second uses
             started, waits[:] = time.perf_counter(), []
-            end = started + seconds
+            end = started + args.seconds
             await asyncio.gather(*(call(number) for number in range(callers)))
         return time.perf_counter() - started, waits
 
