@@ -20,8 +20,9 @@ from captioner.checkpoint import CheckpointError, Metadata, check_path, digest, 
 from captioner.cores import cores
 from captioner.decoding.generate import generate
 from captioner.errors import BadImage
-from captioner.export import layers, networks
+from captioner.export import layers
 from captioner.export.decoder import decoder_graph
+from captioner.export.encoder import OPERATORS, encoder_graph
 from captioner.export.equalization import equalized
 from captioner.export.quantization import quantized
 from captioner.files import replacing, unwritable
@@ -134,8 +135,8 @@ def export(metadata: Metadata, model: Model, made_from: str, photos: Squares, ou
         photos: from the training distribution, to measure ranges on.
         output: the file to write.
     """
-    encoder = networks.encoder_graph(model, metadata.preprocessing)
-    rounded = quantized(equalized(encoder, photos), photos, networks.OPERATORS)
+    encoder = encoder_graph(model, metadata.preprocessing)
+    rounded = quantized(equalized(encoder, photos), photos, OPERATORS)
     decoder = decoder_graph(model, layers.IN_8_BITS, _largest(rounded, photos))
     tensors: dict[str, npt.NDArray[Any]] = {
         "encoder": np.frombuffer(rounded, np.uint8),

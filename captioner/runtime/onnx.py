@@ -48,7 +48,7 @@ class OnnxNetwork:
         """Start both sessions.
 
         Args:
-            encoder: the bytes of its ONNX graph; see `captioner.export.networks`.
+            encoder: the bytes of its ONNX graph; see `captioner.export.encoder`.
             decoder: likewise; see `captioner.export.decoder`.
             vocabulary_size: the number of words.
 

@@ -9,8 +9,8 @@ pytest.importorskip("onnx")
 from onnx import ModelProto
 
 from captioner.export.channels import measure
+from captioner.export.encoder import encoder_graph
 from captioner.export.equalization import equalized
-from captioner.export.networks import encoder_graph
 from captioner.photo.preprocessing import Preprocessing
 from captioner.runtime.onnx import session
 from captioner.runtime.protocols import Floats, Squares

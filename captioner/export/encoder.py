@@ -27,8 +27,7 @@ def encoder_graph(model: Model, preprocessing: Preprocessing) -> ModelProto:
     """Build the encoder in single precision.
 
     Takes squeezed photos `(batch, size, size, 3)` uint8, and returns what `Model.encode` does, with
-    keys and regions transposed for `decoder_graph`. The names of the outputs are those of the files
-    that were exported before: "pooled" are the pooled features.
+    keys and regions transposed for `decoder_graph`.
     """
     graph, size = Graph(), preprocessing.size
     channels = graph.add("Transpose", "photos", perm=[0, 3, 1, 2])
