@@ -11,6 +11,7 @@ because nothing else may be called while a graph is captured; they wait for the 
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -55,7 +56,12 @@ def captured(work: Work) -> Work:
     except RuntimeError as error:  # of a driver or a library that cannot capture
         log.warning("the network runs without CUDA graphs: %s", error)
         return work
-    return graph.replay
+    return partial(_replay, graph, work)
+
+
+def _replay(graph: torch.cuda.CUDAGraph, work: Work) -> None:
+    """Run a graph; with the work all tensors are held that it reads and writes."""
+    graph.replay()
 
 
 class _Encoder(NamedTuple):

@@ -1,7 +1,9 @@
 """The encoder computes the same on CUDA as on the CPU, for every batch size."""
 
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -73,6 +75,26 @@ def test_work_that_cannot_be_captured_is_done_without_a_graph(
             captured(lambda: done.append(None))()
             assert len(done) == WARM_UP + 1
             assert "without CUDA graphs: operation not permitted" in caplog.text
+
+
+def test_a_graph_holds_what_it_works_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = SimpleNamespace(cuda_stream=1, synchronize=lambda: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Mock())
+    monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: nullcontext())
+    photos = torch.zeros(2)
+    held = weakref.ref(photos)
+
+    def work(photos: torch.Tensor = photos) -> None:
+        photos.add_(1)
+
+    run = captured(work)
+    del work, photos
+    assert held() is not None
+    run()
+    del run
+    assert held() is None
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", pytest.param("resnet50", marks=long)])
