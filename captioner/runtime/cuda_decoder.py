@@ -94,7 +94,11 @@ class _Batch:
             for kept, part in zip(after, new, strict=True):
                 kept.copy_(part)
 
-        run = captured(work)
+        # To capture is to take steps, but the search goes on from where it is.
+        states = [(part, part.clone()) for part in (*before, *after)]
+        run = captured(work, device)
+        for part, kept in states:
+            part.copy_(kept)
         return _Step(run, tokens.numpy(), parents.numpy(), ids.numpy(), logprobs.numpy())
 
 

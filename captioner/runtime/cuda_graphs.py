@@ -30,16 +30,16 @@ Encode = Callable[[torch.Tensor], Memory]
 WARM_UP = 2
 
 
-def captured(work: Work) -> Work:
+def captured(work: Work, device: str) -> Work:
     """Return what repeats some work as one graph; on the CPU, or if it cannot be, the work itself.
 
-    It is called on the stream that runs the graph, which must not be the default stream, while no
-    other thread calls CUDA.
+    The work is done a few times meanwhile. The current stream, which must not be the default one,
+    is that on which the graph runs; no other thread may call CUDA.
 
     Raises:
         OutOfMemoryError: the device's memory is full.
     """
-    if not torch.cuda.is_available() or torch.cuda.current_stream().cuda_stream == 0:
+    if not device.startswith("cuda"):
         return work
     try:
         for _ in range(WARM_UP):
@@ -119,7 +119,7 @@ class EncoderGraphs:
             for kept, part in zip(written, parts, strict=True):
                 kept.copy_(part)
 
-        return _Encoder(captured(work), photos, memory)
+        return _Encoder(captured(work, self._device), photos, memory)
 
 
 def on_host(shape: tuple[int, ...], kind: torch.dtype, device: str) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """A search on CUDA takes the same steps as anywhere else.
 
-Without a GPU the same code runs on the CPU, where nothing is captured.
+Without a GPU the same code runs on the CPU, where a capture only takes the steps that it takes.
 """
 
 import copy
@@ -10,13 +10,15 @@ import threading
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from captioner.decoding.generate import generate
 from captioner.model import Memory, Model
 from captioner.options import Options
+from captioner.runtime import cuda_decoder, cuda_graphs
 from captioner.runtime.cuda_decoder import DecoderGraphs
+from captioner.runtime.cuda_graphs import WARM_UP, Work
 from captioner.runtime.protocols import DecoderState, Floats, Ids
 from tests.conftest import tiny_model
 
@@ -26,6 +28,19 @@ OPTIONS = {
     "beam": Options(beam=4, alternatives=2, attention=True),
     "sample": Options(sample=True, seed=5, alternatives=2),
 }
+
+
+@pytest.fixture(autouse=True)
+def capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def captured(work: Work, device: str) -> Work:
+        if device.startswith("cuda"):
+            return cuda_graphs.captured(work, device)
+        for _ in range(WARM_UP):
+            work()
+        return work
+
+    monkeypatch.setattr(cuda_decoder, "captured", captured)
+    models.cache_clear()  # each test captures by itself
 
 
 class OnGraphs:
@@ -76,7 +91,13 @@ def test_the_sentences_are_the_same(photos: int, options: Options, device: str) 
             assert one.logprobs == pytest.approx(same.logprobs, abs=1e-4)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     left=st.lists(st.integers(1, 20), min_size=1, max_size=6),
     rows=st.integers(1, 5),

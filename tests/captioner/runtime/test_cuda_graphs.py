@@ -63,23 +63,21 @@ def test_work_that_cannot_be_captured_is_done_without_a_graph(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     done: list[None] = []
-    stream = SimpleNamespace(cuda_stream=1, synchronize=lambda: None)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    stream = SimpleNamespace(synchronize=lambda: None)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
     for error in (RuntimeError("operation not permitted"), torch.OutOfMemoryError()):
         monkeypatch.setattr(torch.cuda, "CUDAGraph", Mock(side_effect=error))
         if isinstance(error, torch.OutOfMemoryError):  # a full device is no failed capture
             with pytest.raises(torch.OutOfMemoryError):
-                captured(lambda: done.append(None))
+                captured(lambda: done.append(None), "cuda")
         else:
-            captured(lambda: done.append(None))()
+            captured(lambda: done.append(None), "cuda")()
             assert len(done) == WARM_UP + 1
             assert "without CUDA graphs: operation not permitted" in caplog.text
 
 
 def test_a_graph_holds_what_it_works_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = SimpleNamespace(cuda_stream=1, synchronize=lambda: None)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    stream = SimpleNamespace(synchronize=lambda: None)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Mock())
     monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: nullcontext())
@@ -89,7 +87,7 @@ def test_a_graph_holds_what_it_works_on(monkeypatch: pytest.MonkeyPatch) -> None
     def work(photos: torch.Tensor = photos) -> None:
         photos.add_(1)
 
-    run = captured(work)
+    run = captured(work, "cuda")
     del work, photos
     assert held() is not None
     run()
