@@ -1,4 +1,4 @@
-"""The served network on its own: in this process, stage by stage, one batch at a time."""
+"""The served network on its own: in this process, stage by stage."""
 
 import os
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from captioner.checkpoint import Metadata
 from captioner.cores import cores
@@ -13,6 +14,7 @@ from captioner.decoding.generate import generate
 from captioner.options import Options
 from captioner.photo.decode import decode
 from captioner.reranking import Hypothesis
+from captioner.result import compose
 from captioner.runtime import select
 from captioner.runtime.protocols import Memory, Runnable, Squares
 from captioner.runtime.select import Runtime
@@ -43,6 +45,18 @@ class Bare(NamedTuple):
         """Find sentences for encoded photos, the best first."""
         metadata = self.metadata
         return generate(self.network, memory, options, metadata.matching, metadata.small_words)
+
+    def doubtful(self, squares: Squares, options: Options) -> npt.NDArray[np.bool_]:
+        """Return whose captions are doubtful, so that the bot has these photos named."""
+        memory = self.encode(squares)
+        unlike = np.zeros(len(squares), np.bool_)
+        if detector := self.metadata.out_of_distribution:
+            unlike = detector.detect(self.network.start_states(memory))
+        captions = [
+            compose(found, self.metadata, out_of_distribution=bool(unlike[index]))
+            for index, found in enumerate(self.generate(memory, options))
+        ]
+        return np.array([any(one.doubtful for one in (c, *c.alternatives)) for c in captions])
 
     def __str__(self) -> str:
         """Name the encoder, the runtime, the device and the number of threads."""

@@ -2,8 +2,9 @@
 
     python benchmarks/load.py examples --plot docs/load.png
 
-It first measures two limits of the served network. The bare model: photos per second from pixels,
-in batches of several sizes, with the machine to itself. The bare pipeline: how much core time one
+It first measures two limits of what is served. The bare model: photos per second from pixels, names
+for the photos of doubtful captions included, with the machine to itself. As many batches run side
+by side as in the bot, and they are of several sizes. The bare pipeline: how much core time one
 photo needs, its file included, and how many photos per second all cores can do at that cost. The
 bot, its decoding processes and this client share the cores, so nothing can exceed the bare
 pipeline.
@@ -21,10 +22,12 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, get_args
 
 import numpy as np
+import numpy.typing as npt
 from bare import Bare, open_bare
 from load_plot import draw
 from machine import machine
@@ -36,11 +39,14 @@ from traffic import USERS, Load, ask_in_turn, send_at_random, sending
 
 from captioner import Options
 from captioner.cores import cores
+from captioner.naming import Naming
+from captioner.photo.decode import decode
+from captioner.photo.preprocessing import middle
 from captioner.runtime.protocols import Squares
 from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
-BATCHES = (1, 2, 4, 8, 16, 32)
+BATCHES = (1, 4, 8, 16)
 OPTIONS = Options(alternatives=2)  # the API's defaults
 SOON = 0.05  # seconds within which a refusal should come
 
@@ -48,8 +54,17 @@ SOON = 0.05  # seconds within which a refusal should come
 class Bound(NamedTuple):
     """Photos per second that nothing can exceed."""
 
-    model: float  # the network alone, at its best batch size
-    pipeline: float  # all cores, doing nothing but files and the network
+    model: float  # the networks alone, at their best batch size
+    pipeline: float  # all cores, doing nothing but files and the networks
+
+
+class Pixels(NamedTuple):
+    """Decoded photos, as the networks take them."""
+
+    squares: Squares
+    middles: Squares  # for the naming network
+    doubtful: npt.NDArray[np.bool_]  # which of them are named
+    core_seconds: float  # to decode a file, on average; those of doubtful captions twice
 
 
 def main() -> int:
@@ -88,38 +103,62 @@ def _arguments() -> argparse.Namespace:
 
 def _bound(bare: Bare, files: Sequence[bytes]) -> Bound:
     print(f"{bare}; {machine()}")
-    bare.squeeze(files)  # to warm up
-    started = time.process_time()
-    squares = bare.squeeze(files)
-    file = (time.process_time() - started) / len(files)
+    naming, parallel = Naming.load(), bare.network.parallel
+    pixels = _pixels(bare, naming, files)
     fastest, least = 0.0, math.inf
     for batch in BATCHES:
-        chosen = squares[np.arange(batch) % len(squares)]
-        seconds, of_a_core = _seconds_each(bare, chosen)
+        seconds, of_a_core = _seconds_each(bare, naming, pixels, batch)
         print(
-            f"bare model, batch {batch:2}: {1 / seconds:.1f} photos/s, "
+            f"bare model, {parallel} at a time, batch {batch:2}: {1 / seconds:.1f} photos/s, "
             f"{of_a_core * 1e3:.1f} core ms per photo, {of_a_core / seconds:.2f} cores busy",
             flush=True,
         )
         fastest, least = max(fastest, 1 / seconds), min(least, of_a_core)
-    pipeline = cores() / (file + least)
+    pipeline = cores() / (pixels.core_seconds + least)
     print(
-        f"bare pipeline: {file * 1e3:.1f} core ms for a file, {least * 1e3:.1f} ms for the "
-        f"network: at most {pipeline:.1f} photos/s on {cores()} cores",
+        f"bare pipeline: {pixels.core_seconds * 1e3:.1f} core ms for a file, {least * 1e3:.1f} ms "
+        f"for the networks: at most {pipeline:.1f} photos/s on {cores()} cores; "
+        f"{pixels.doubtful.mean():.0%} of the photos are named",
         flush=True,
     )
     return Bound(fastest, pipeline)
 
 
-def _seconds_each(bare: Bare, squares: Squares) -> tuple[float, float]:
-    """Return the seconds per photo of a batch of this size, and the seconds of core time."""
-    took = []
-    for _ in range(1 + max(3, 16 // len(squares))):
+def _pixels(bare: Bare, naming: Naming, files: Sequence[bytes]) -> Pixels:
+    squares, size = bare.squeeze(files), naming.config.size  # to warm up
+    doubtful = bare.doubtful(squares, OPTIONS)
+    middles = np.stack([middle(decode(data, side=size), size) for data in files])
+    started = time.process_time()
+    bare.squeeze(files)
+    for data, named in zip(files, doubtful, strict=True):
+        if named:
+            middle(decode(data, side=size), size)
+    return Pixels(squares, middles, doubtful, (time.process_time() - started) / len(files))
+
+
+def _seconds_each(bare: Bare, naming: Naming, pixels: Pixels, batch: int) -> tuple[float, float]:
+    """Return the seconds per photo in batches of this size, and the seconds of core time."""
+    parallel, rounds = bare.network.parallel, max(3, 16 // batch)
+    chosen = np.arange(batch) % len(pixels.squares)
+    squares, named = pixels.squares[chosen], chosen[pixels.doubtful[chosen]]
+
+    def work() -> None:
+        bare.generate(bare.network.encode(squares), OPTIONS)
+        if len(named):
+            naming.name(pixels.middles[named])
+
+    def repeat() -> None:
+        for _ in range(rounds):
+            work()
+
+    work()  # to warm up
+    with ThreadPoolExecutor(parallel) as threads:
         started, used = time.perf_counter(), time.process_time()
-        bare.generate(bare.encode(squares), OPTIONS)
-        took.append((time.perf_counter() - started, time.process_time() - used))
-    seconds, of_a_core = np.median(took[1:], axis=0) / len(squares)  # the first one warms up
-    return float(seconds), float(of_a_core)
+        for running in [threads.submit(repeat) for _ in range(parallel)]:
+            running.result()
+        seconds, of_a_core = time.perf_counter() - started, time.process_time() - used
+    photos = parallel * rounds * batch
+    return seconds / photos, of_a_core / photos
 
 
 async def _loads(files: Sequence[bytes], bound: Bound, args: argparse.Namespace) -> list[Load]:
