@@ -12,7 +12,7 @@ from captioner.checkpoint import Metadata
 from captioner.cores import cores
 from captioner.decoding.generate import generate
 from captioner.options import Options
-from captioner.photo.decode import decode
+from captioner.photo.decode import picture
 from captioner.reranking import Hypothesis
 from captioner.result import compose
 from captioner.runtime import select
@@ -29,7 +29,7 @@ class Bare(NamedTuple):
     def squeeze(self, files: Sequence[bytes]) -> Squares:
         """Decode files, as the bot's worker processes do."""
         preprocessing = self.metadata.preprocessing
-        decoded = (decode(data, side=preprocessing.size) for data in files)
+        decoded = (picture(data, side=preprocessing.size) for data in files)
         return np.stack([preprocessing.squeeze(photo) for photo in decoded])
 
     def encode(self, squares: Squares) -> Memory[Any]:

@@ -40,7 +40,7 @@ from traffic import USERS, Load, ask_in_turn, send_at_random, sending
 from captioner import Options
 from captioner.cores import cores
 from captioner.naming import Naming
-from captioner.photo.decode import decode
+from captioner.photo.decode import picture
 from captioner.photo.preprocessing import middle
 from captioner.runtime.protocols import Squares
 from captioner.runtime.select import Runtime
@@ -127,12 +127,12 @@ def _bound(bare: Bare, files: Sequence[bytes]) -> Bound:
 def _pixels(bare: Bare, naming: Naming, files: Sequence[bytes]) -> Pixels:
     squares, size = bare.squeeze(files), naming.config.size  # to warm up
     doubtful = bare.doubtful(squares, OPTIONS)
-    middles = np.stack([middle(decode(data, side=size), size) for data in files])
+    middles = np.stack([middle(picture(data, side=size), size) for data in files])
     started = time.process_time()
     bare.squeeze(files)
     for data, named in zip(files, doubtful, strict=True):
         if named:
-            middle(decode(data, side=size), size)
+            middle(picture(data, side=size), size)
     return Pixels(squares, middles, doubtful, (time.process_time() - started) / len(files))
 
 

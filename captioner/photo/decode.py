@@ -70,6 +70,11 @@ def check_file(data: bytes, limits: Limits) -> None:
 
 
 def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> Pixels:
+    """Decode a photo to `(height, width, 3)`, uint8, RGB; see `picture`."""
+    return np.array(picture(data, limits, side))
+
+
+def picture(data: bytes, limits: Limits = Limits(), side: int | None = None) -> Image.Image:
     """Decode a photo to sRGB: turned upright, with white where it is transparent.
 
     Of an animation that begins with a frame of one colour, a later frame is decoded. A JPEG that
@@ -83,7 +88,7 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
             is decoded at a fraction of its size, but never below twice this side.
 
     Returns:
-        `(height, width, 3)`, uint8, RGB.
+        a picture in RGB.
 
     Raises:
         BadImage: the file is empty, too large, damaged, not a picture, or of an unsupported
@@ -95,11 +100,11 @@ def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> P
         with _open(data) as image:
             _check_pixels(image, data, limits, side)
             _scale(image, data, side)
-            pixels = _pixels(_load(image, data, side), data, side)
+            found = _picture(_load(image, data, side), data, side)
             animated = image.format in animation.FORMATS
-        if animated and animation.spread(pixels) < animation.BLANK:
-            return _later(pixels, data, limits)
-        return pixels
+        if animated and animation.spread(pixels := np.array(found)) < animation.BLANK:
+            return Image.fromarray(_later(pixels, data, limits))
+        return found
     except BadImage:
         raise
     except MemoryError as error:
@@ -207,12 +212,12 @@ def _later(first: Pixels, data: bytes, limits: Limits) -> Pixels:
 
         def pixels(frame: Image.Image) -> Pixels:
             _check_pixels(frame, data, limits, None)  # a frame of a GIF may be larger than others
-            return _pixels(frame.copy(), data, None)
+            return np.array(_picture(frame.copy(), data, None))
 
         return animation.clearest(first, image, pixels, limits.max_pixels)
 
 
-def _pixels(image: Image.Image, data: bytes, side: int | None) -> Pixels:
+def _picture(image: Image.Image, data: bytes, side: int | None) -> Image.Image:
     with suppress(Exception):  # a photo with unreadable EXIF data is still a photo
         ImageOps.exif_transpose(image, in_place=True)
     profile = image.info.get("icc_profile")
@@ -220,7 +225,7 @@ def _pixels(image: Image.Image, data: bytes, side: int | None) -> Pixels:
         profile = jpeg2000.profile(data)
     if profile and side is not None:  # converting takes far longer than scaling
         image = _reduced(image, side)
-    return np.array(_to_rgb(image, profile))
+    return _to_rgb(image, profile)
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:

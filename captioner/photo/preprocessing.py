@@ -28,19 +28,19 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet, RGB, of values in 0..1
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
-    def squeeze(self, photo: Pixels) -> Pixels:
+    def squeeze(self, photo: Pixels | Image.Image) -> Pixels:
         """Scale a photo to the square, antialiased.
 
         Args:
-            photo: `(height, width, 3)`, uint8, RGB.
+            photo: `(height, width, 3)`, uint8, RGB, or a picture in RGB.
 
         Returns:
             `(size, size, 3)`, uint8, RGB.
         """
-        square = (self.size, self.size)
-        if photo.shape[:2] == square:
-            return photo
-        return np.array(Image.fromarray(photo).resize(square, Image.Resampling.BILINEAR))
+        square, picture = (self.size, self.size), as_picture(photo)
+        if picture.size == square:
+            return np.asarray(photo)
+        return np.array(picture.resize(square, Image.Resampling.BILINEAR))
 
     def normalize(self, photos: "torch.Tensor") -> "torch.Tensor":
         """Normalize squeezed photos by the mean and the standard deviation of each channel.
@@ -67,25 +67,30 @@ def _on_device(values: tuple[float, ...], device: "torch.device") -> "torch.Tens
         return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
-def middle(photo: Pixels, size: int) -> Pixels:
+def as_picture(photo: Pixels | Image.Image) -> Image.Image:
+    """Return a photo as Pillow takes it; between the two forms all pixels are copied."""
+    return photo if isinstance(photo, Image.Image) else Image.fromarray(photo)
+
+
+def middle(photo: Pixels | Image.Image, size: int) -> Pixels:
     """Cut the square in the middle of a photo, as large as it can be, and scale it, antialiased.
 
     Args:
-        photo: `(height, width, 3)`, uint8, RGB.
+        photo: `(height, width, 3)`, uint8, RGB, or a picture in RGB.
         size: side of the result in pixels.
 
     Returns:
         `(size, size, 3)`, uint8, RGB.
     """
-    height, width = photo.shape[:2]
+    picture = as_picture(photo)
+    width, height = picture.size
     left, above = max(0, width - height) / 2, max(0, height - width) / 2
     box = (left, above, width - left, height - above)
-    square = Image.fromarray(photo).resize((size, size), Image.Resampling.BILINEAR, box)
-    return np.array(square)
+    return np.array(picture.resize((size, size), Image.Resampling.BILINEAR, box))
 
 
-def shrink(photo: Pixels, max_side: int) -> Pixels:
+def shrink(photo: Pixels | Image.Image, max_side: int) -> Pixels:
     """Scale a photo down, keeping its proportions, until no side exceeds `max_side` pixels."""
-    picture = Image.fromarray(photo)
+    picture = as_picture(photo).copy()
     picture.thumbnail((max_side, max_side))
     return np.array(picture)

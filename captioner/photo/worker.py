@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal
 from PIL import AvifImagePlugin, Image
 
 from captioner.errors import BadImage
-from captioner.photo.decode import HEIF_FORMATS, Limits, decode
+from captioner.photo.decode import HEIF_FORMATS, Limits, picture
 from captioner.photo.preprocessing import Pixels, Preprocessing, middle, shrink
 
 if sys.platform != "win32":
@@ -32,7 +32,7 @@ PLUGINS = ("Mpo", "WebP", "Tiff", "Avif", "Jpeg2K")
 LENGTHS = struct.Struct(">II")  # of a message's JSON, and of the bytes after it
 Job = Literal["squeeze", "middle", "thumbnail"]
 
-_JOBS: Mapping[Job, Callable[[Pixels, int], Pixels]] = {
+_JOBS: Mapping[Job, Callable[[Image.Image, int], Pixels]] = {
     "squeeze": lambda photo, side: Preprocessing(side).squeeze(photo),
     "middle": middle,
     "thumbnail": shrink,
@@ -127,7 +127,7 @@ def _hush() -> None:
 
 def _serve(results: BinaryIO, job: Mapping[str, Any], photo: bytes, limits: Limits) -> None:
     try:
-        pixels = _JOBS[job["job"]](decode(photo, limits, job["side"]), job["side"])
+        pixels = _JOBS[job["job"]](picture(photo, limits, job["side"]), job["side"])
     except BadImage as error:
         _send(results, {"refused": error.kind, "numbers": error.numbers})
     except MemoryError:
