@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torchvision
-
 from captioner import vision
 from tests.conftest import long
 
@@ -28,6 +26,7 @@ def python(code: str, *, first_on_path: Path = ROOT) -> subprocess.CompletedProc
 
 def test_a_resnet_can_be_built_and_loading_again_does_no_harm() -> None:
     again = importlib.reload(vision)
+    torchvision = importlib.import_module("torchvision")
     assert again.models is torchvision.models
     assert callable(again.transforms.Resize)
     assert again.models.resnet18(weights=None).fc.in_features == 512

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.train.slim import slim
 from train.report import plots
 
 DRAWN = {name: getattr(plots, name) for name in ("draw_curves", "draw_sample_sheet")}
@@ -25,6 +26,13 @@ def undrawn() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in DRAWN:
             patch.setattr(plots, name, draw)
+        yield
+
+
+@pytest.fixture(scope="module")
+def slim_resnet18() -> Iterator[None]:
+    """Have the tests of a file train slim ResNets."""
+    with slim():
         yield
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from tests.train.slim import slim
 from train import fit
 from train.__main__ import main
 
@@ -94,7 +95,8 @@ def _run(arguments: Sequence[str], log: Path) -> None:
     with log.open("wb", 0) as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
     torch.set_num_threads(1)
-    sys.exit(main(arguments))
+    with slim():
+        sys.exit(main(arguments))
 
 
 if __name__ == "__main__":

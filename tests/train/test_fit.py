@@ -26,6 +26,7 @@ from captioner.photo.preprocessing import Preprocessing
 from tests.conftest import Trained, long
 from tests.train.conftest import drawing
 from tests.train.processes import run_torchrun, run_two_ranks, start
+from tests.train.slim import CHANNELS
 from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder
 from train.__main__ import main
@@ -35,7 +36,7 @@ from train.fit import FitConfig, _preprocessing, fit
 from train.fitting import batch_norm
 from train.run_folder import Progress, RunError
 
-pytestmark = pytest.mark.usefixtures("without_java")
+pytestmark = pytest.mark.usefixtures("without_java", "slim_resnet18")
 
 ROOT = Path(__file__).parents[2]
 Tensors = dict[str, torch.Tensor]
@@ -58,7 +59,7 @@ class Bench:
             encoder_weights=str(self.encoder_weights),
             embedding_size=24,
             hidden_size=32,
-            dropout=0.2,
+            dropout=0.1,
             min_count=1,
             epochs=4,
             fine_tune=2,
@@ -470,7 +471,7 @@ def test_photos_may_be_squeezed_to_another_size(bench: Bench) -> None:
     trained, _ = checkpoint.load(fit(config))
     assert trained.preprocessing.size == 96
     assert np.load(cache / "train" / "photos.npy").shape == (12, 3, 96, 96)
-    assert np.load(cache / "val" / "grids.npy").shape == (4, 9, 512)
+    assert np.load(cache / "val" / "grids.npy").shape == (4, 9, CHANNELS)
 
 
 def test_word_dropout_makes_the_next_word_harder_to_predict(bench: Bench, one_epoch: Path) -> None:
@@ -560,9 +561,12 @@ def command(config: FitConfig) -> list[str]:
     return words
 
 
-def test_a_run_keeps_the_normalization_of_the_encoder_that_it_starts_from(tiny: Trained) -> None:
+def test_a_run_keeps_the_normalization_of_the_encoder_that_it_starts_from(
+    finished: Path,
+) -> None:
     mean = (0.1, 0.2, 0.3)
-    start = tiny.having(preprocessing=Preprocessing(64, mean=mean))
+    best = Trained(*checkpoint.load(finished / "best.safetensors"))
+    start = best.having(preprocessing=Preprocessing(64, mean=mean))
     config = FitConfig(Path(), Path(), encoder="resnet18", size=96)
     assert _preprocessing(config, start) == Preprocessing(96, mean=mean)
 

@@ -21,7 +21,7 @@ from train.fitting.optimization import schedule
 from train.run_folder import RunError, read_metrics
 from train.self_critical import SelfCriticalConfig
 
-pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision")
+pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision", "slim_resnet18")
 
 COLOURS = {"red": "लाल", "green": "हरा", "blue": "नीला"}
 PHOTOS = {f"{colour}-{shape}.jpg": (colour, shape) for colour in COLOURS for shape in ("a", "b")}

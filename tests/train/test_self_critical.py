@@ -1,19 +1,17 @@
-"""Self-critical training: the samples, their reward, and a run that can be resumed."""
+"""Self-critical training: the reward, and a run that can be resumed."""
 
 import csv
 import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from captioner import checkpoint
-from captioner.decoding.word_rules import NEVER_GENERATED
-from captioner.vocabulary import END, PAD
-from tests.conftest import VOCABULARY, tiny_model
+from captioner.vocabulary import END
+from tests.train.slim import CHANNELS
 from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder, self_critical
 from train.__main__ import main
@@ -23,7 +21,7 @@ from train.fitting.repetition import repeats
 from train.run_folder import RunError
 from train.self_critical import SelfCriticalConfig, sample
 
-pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision")
+pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision", "slim_resnet18")
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +179,7 @@ def test_captions_that_repeat_a_word_lose_as_much_of_their_reward_as_is_asked_fo
     start: SelfCriticalConfig,
 ) -> None:
     trained, model = checkpoint.load(start.start_from)
-    grids, written = torch.randn(6, 4, 512), torch.full((30, 6), END)
+    grids, written = torch.randn(6, 4, CHANNELS), torch.full((30, 6), END)
 
     def reward(penalty: float) -> float:
         torch.manual_seed(1)
@@ -205,35 +203,3 @@ def test_one_sample_is_refused_because_it_has_no_others_to_compare_with(
     assert main(["self-critical", *arguments, "--samples", "1"]) == 1
     assert capsys.readouterr().err == "error: --samples is 1; it must be at least 2\n"
     assert not (tmp_path / "run").exists()
-
-
-def sampled(seed: int, length: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
-    torch.manual_seed(seed)
-    grids = torch.randn(6, 4, 512)
-    return sample(tiny_model().train(), grids, samples=3, max_length=length)
-
-
-def test_a_sample_ends_once_and_is_padded_after_that() -> None:
-    tokens, logprobs = sampled(seed=0)
-    assert tokens.shape == logprobs.shape
-    assert tokens.shape[0] == 18
-    assert tokens.shape[1] <= 9
-    ended = (tokens == END).cumsum(1)
-    assert ((tokens == PAD) == ((ended > 0) & (tokens != END))).all()
-    assert ended.max() == 1
-    assert not np.isin(tokens[:, 0], NEVER_GENERATED).any()
-    assert len({tuple(row) for row in tokens.tolist()}) > 6
-
-
-def test_the_probability_of_a_sample_is_the_models_own() -> None:
-    model = tiny_model(dropout=0.0).train()
-    torch.manual_seed(3)
-    grids = torch.randn(2, 4, 512)
-    tokens, logprobs = sample(model, grids, samples=2, max_length=6)
-    start = torch.full((len(tokens), 1), VOCABULARY.encode("a")[0]).fill_(1)
-    logits, _ = model(grids, torch.cat((start, tokens), 1))
-    logits[:, NEVER_GENERATED] = -torch.inf
-    words = tokens[tokens != PAD]
-    expected = logits.log_softmax(-1)[torch.arange(len(words)), words]
-    assert torch.allclose(logprobs[tokens != PAD], expected, atol=1e-4)
-    assert logprobs.requires_grad

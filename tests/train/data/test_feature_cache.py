@@ -17,6 +17,7 @@ from captioner.config import ModelConfig
 from captioner.model import Encoder
 from captioner.photo import decode
 from captioner.photo.preprocessing import Pixels, Preprocessing
+from tests.train.slim import CHANNELS
 from tests.train.tiny_dataset import write_dataset
 from train import captioning
 from train.data import feature_cache
@@ -24,6 +25,8 @@ from train.data.augmentation import Augmentation
 from train.data.contents import contents
 from train.data.datasets import DatasetError, Record, read
 from train.data.feature_cache import Data, compute, compute_views
+
+pytestmark = pytest.mark.usefixtures("slim_resnet18")
 
 SMALL = Preprocessing(size=64)  # a grid of two by two regions
 Photos = tuple[Record, ...]
@@ -89,7 +92,7 @@ def test_photos_are_squeezed_and_encoded_as_by_the_captioner(
 
     assert data.records == records
     assert (data.photos.shape, data.photos.dtype) == ((12, 3, 64, 64), np.uint8)
-    assert (data.grids.shape, data.grids.dtype) == ((12, 4, 512), np.float16)
+    assert (data.grids.shape, data.grids.dtype) == ((12, 4, CHANNELS), np.float16)
     squares = np.stack([SMALL.squeeze(decode.decode(r.photo.read_bytes())) for r in records])
     photos = squares.transpose(0, 3, 1, 2)
     assert np.array_equal(data.photos, photos)
@@ -106,7 +109,7 @@ def test_the_grid_of_a_whole_sized_photo_has_seven_by_seven_regions(
     data = compute(records[:1], encoder, tmp_path / "cache", "cpu", Preprocessing())
 
     assert data.photos.shape == (1, 3, 224, 224)
-    assert data.grids.shape == (1, 49, 512)
+    assert data.grids.shape == (1, 49, CHANNELS)
 
 
 def test_without_an_encoder_there_are_photos_alone(records: Photos, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from train.data.datasets import DatasetError
 from train.fitting import batch_norm
 from train.fitting.batch_norm import FILE, estimate, estimate_once
 
+pytestmark = pytest.mark.usefixtures("slim_resnet18")
+
 SMALL = Preprocessing(size=64)
 
 

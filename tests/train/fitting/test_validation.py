@@ -17,6 +17,7 @@ from captioner.model import Model
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import END, START, Vocabulary
 from tests.train.conftest import drawing
+from tests.train.slim import CHANNELS
 from tests.train.tiny_dataset import write_dataset
 from train import captioning
 from train.captioning import encode_grids
@@ -25,6 +26,8 @@ from train.data.feature_cache import Data
 from train.fitting import validation as validation_module
 from train.fitting.validation import Validator
 from train.run_folder import Metrics
+
+pytestmark = pytest.mark.usefixtures("slim_resnet18")
 
 SMALL = Preprocessing(size=64)
 ARGUMENTS = {"encoder": "resnet18", "epochs": 3}
@@ -39,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     photos = np.stack(
         [np.asarray(Image.open(record.photo)).transpose(2, 0, 1) for record in records]
     )
-    return Data(records, photos, chance.random((len(records), 4, 512)).astype(np.float16))
+    return Data(records, photos, chance.random((len(records), 4, CHANNELS)).astype(np.float16))
 
 
 @pytest.fixture(scope="module")

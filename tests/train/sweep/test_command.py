@@ -31,7 +31,7 @@ from train.sweep.command import SweepConfig, SweepError, sweep
 from train.sweep.results import Results
 from train.sweep.scoring import Candidate, Decoding
 
-pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision")
+pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision", "slim_resnet18")
 
 SMALL: Mapping[str, Any] = {
     "encoder": "resnet18",
