@@ -442,19 +442,20 @@ def test_check_fails_for_a_database_of_another_program(
     assert "chats.sqlite3: it belongs to another program" in capsys.readouterr().err
 
 
-async def test_a_second_bot_on_the_same_folder_says_who_uses_it(
-    start: Start, settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_second_bot_on_the_same_folder_says_who_uses_it(start: Start) -> None:
     port = closed_port()
     async with start(WEB_PORT=str(port)) as bot:
         await bot.until(f"http://127.0.0.1:{port}")
-        assert await asyncio.to_thread(main, []) == 1
-        (line,) = capsys.readouterr().err.splitlines()
-        settings.setenv("WEB_PORT", str(port))
-        assert await asyncio.to_thread(main, ["--check"]) == 0
-        printed = capsys.readouterr().out
-        assert await asyncio.to_thread(main, ["inbox", "list"]) == 0
+        async with start() as second:
+            assert await second.ended() == 1
+        async with start("--check", WEB_PORT=str(port)) as check:
+            assert await check.ended() == 0
+            assert check.process.stdout is not None
+            printed = (await check.process.stdout.read()).decode()
+        async with start("inbox", "list") as listing:
+            assert await listing.ended() == 0
 
+    (line,) = second.said.splitlines()
     assert re.match(rf"error: DATA_DIR: .*another bot uses .*process {bot.process.pid} on ", line)
     assert f", in use by a bot (process {bot.process.pid} on " in printed
     assert f"Web chat: 127.0.0.1, port {port}, in use; probably by the bot that runs" in printed

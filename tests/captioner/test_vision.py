@@ -28,7 +28,6 @@ def test_a_resnet_can_be_built_and_loading_again_does_no_harm() -> None:
     again = importlib.reload(vision)
     torchvision = importlib.import_module("torchvision")
     assert again.models is torchvision.models
-    assert callable(again.transforms.Resize)
     assert again.models.resnet18(weights=None).fc.in_features == 512
 
 
