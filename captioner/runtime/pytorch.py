@@ -38,12 +38,13 @@ class PyTorchNetwork:
         self.parallel, self.max_batch = (3, 256) if self._on_cuda else (1, 16)
         self._precision = torch.float16 if self._on_cuda else torch.float32
         try:
-            if self._on_cuda:
-                model.encoder.fold_batch_norms()
-            self._model = model.to(self.device, self._precision).eval()
+            self._model = model.to(self.device).eval()
         except (RuntimeError, AssertionError) as error:  # PyTorch has no class of its own for it
             reason = str(error).split(". ")[0]
             raise UnusableError("device", f"{self.device!r} cannot be used: {reason}") from error
+        if self._on_cuda:
+            self._model.encoder.fold_batch_norms()
+        self._model.to(self._precision)
         if torch.get_num_threads() > cores():
             torch.set_num_threads(cores())  # PyTorch does not know a container's limit
         self._turn: Turn = threading.Lock() if self._on_cuda else nullcontext()
