@@ -22,7 +22,7 @@ MALLOC := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=4000000000
 # A process tests on each core: more threads than cores wait for one another.
 PYTEST := $(MALLOC) OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: run install test test-all lint constraints clean help
+.PHONY: run install test test-all lint catalogues constraints clean help
 
 run: $(SERVING)  ## the web chat, and each platform whose token is in .env; GPU=0 or GPU=1 overrides the choice
 	exec $(BIN)/python -m bot
@@ -41,6 +41,15 @@ lint: $(VENV)/dev.stamp  ## style, spelling, dependencies and types
 	$(BIN)/typos
 	$(BIN)/deptry .
 	$(BIN)/mypy --num-workers auto
+
+# Wrapped at no width, and without line numbers, so that a change of one sentence changes one line.
+catalogues: $(VENV)/dev.stamp  ## bring the translations in bot/locale and captioner/locale up to date
+	@for package in bot captioner; do \
+		$(BIN)/pybabel -q extract --keywords Sentence --keywords counted:1,2 --no-location --width 100 \
+			--output $(VENV)/$$package.pot $$package && \
+		$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date --width 100 \
+			--domain $$package --input-file $(VENV)/$$package.pot --output-dir $$package/locale && \
+		$(BIN)/pybabel compile --domain $$package --directory $$package/locale || exit 1; done
 
 constraints: | $(BIN)/python  ## pin the newest versions of all that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv

@@ -11,7 +11,7 @@ from itertools import count
 import aiohttp
 import psutil
 
-from bot import replies
+from bot.replies import replies
 
 OK, UNAVAILABLE = 200, 503
 USERS = ("bot", "workers", "client")

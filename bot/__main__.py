@@ -37,10 +37,11 @@ with importing():
     from aiohttp import web
     from PIL import Image
 
-    from bot import logs, metrics, replies, settings
+    from bot import logs, metrics, settings
     from bot.access import Access
     from bot.answers import Answers
     from bot.platforms import DISCORD, TELEGRAM, TITLES, WEB, Platform
+    from bot.replies import replies
     from bot.services import Services
     from bot.settings import SettingProblem, Settings, SettingsError
     from bot.stats import Stats
@@ -246,7 +247,9 @@ def _adapters(
         check_room=captioner.check_room,
     )
     shipped = name_of(config.captioner_checkpoint)
-    about = replies.about(_network(captioner), captioner.metadata.scores, shipped=shipped)
+
+    def about() -> str:
+        return replies.about(_network(captioner), captioner.metadata.scores, shipped=shipped)
 
     def services(platform: Platform) -> Services:
         return Services(config, answers(platform), chat_settings, inbox, access, about, stats)
@@ -265,7 +268,7 @@ def _adapters(
         with importing():
             from bot.discord.adapter import Discord
         adapters[DISCORD] = Discord(services(DISCORD))
-    chat = WebChat(config, answers(WEB), about, lambda: captioner.waiting, web_access, routes)
+    chat = WebChat(config, answers(WEB), about(), lambda: captioner.waiting, web_access, routes)
     return {WEB: chat, **adapters}
 
 

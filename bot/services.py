@@ -19,5 +19,5 @@ class Services:
     chat_settings: ChatSettings
     inbox: Inbox
     access: Access
-    about: str  # the answer to /about
+    about: Callable[[], str]  # the answer to /about
     stats: Callable[[], Awaitable[str]]  # the answer to /stats

@@ -278,9 +278,15 @@ class Model(nn.Module):
             logits `(words, vocabulary)` for the words of `tokens[:, 1:]` that are not PAD, row by
             row, and attention weights `(batch * rows, length - 1, regions)`, None without.
         """
-        decoder = self.decoder
         memory = self.encode(images) if images.dim() == 4 else self.encode_grid(images)
-        state = decoder.begin(memory, tokens.shape[0] // images.shape[0])
+        return self.predict(memory, tokens)
+
+    def predict(
+        self, memory: Memory, tokens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Predict each word of the captions of encoded photos; see `forward`."""
+        decoder = self.decoder
+        state = decoder.begin(memory, tokens.shape[0] // memory.regions.shape[0])
         features, maps = [], []
         for embedded in decoder.dropout(decoder.embedding(tokens[:, :-1])).unbind(1):
             feature, state, weights = decoder.advance(embedded, state, memory)

@@ -38,6 +38,7 @@ class Options:
     alternatives: int = 0  # more sentences, all different, the better first
     difference: float = 0.0  # of alternatives: least share of their words that no better one has
     attention: bool = False  # also return the attention map of each word
+    language: str | None = None  # its code in ISO 639; None: the checkpoint's own
 
     def __post_init__(self) -> None:
         """Refuse options that make no sense with an `OptionError`."""

@@ -8,6 +8,7 @@ from captioner.checkpoint import Metadata
 from captioner.confidence import DOUBTFUL, Features, confidence
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Floats
+from captioner.translation import ENGLISH
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,25 @@ class NamedObject:
     name: str  # with its article: "a tabby cat"
     confidence: float  # how likely the name is right: 0..1
     kinds: tuple[str, ...] = ()  # what it is one of, the narrowest first: "a cat", "an animal"
+    local: "LocalName | None" = None  # in the language of the caption; None in English
+
+
+@dataclass(frozen=True)
+class LocalName:
+    """The name of something in another language than English."""
+
+    name: str  # with its article, where the language has articles
+    # What begins the words of a caption that speaks of it, in lower case; where words are not
+    # separated, or begin with prefixes, what such words contain.
+    nouns: tuple[str, ...]
+    wider: tuple[str, ...]  # the same, of what it is one of
 
 
 @dataclass(frozen=True)
 class Caption:
     """A sentence about one photo, and what is known about it."""
 
-    text: str  # one sentence
+    text: str  # one sentence, in `language`
     logprob: float  # natural logarithm of the sentence's probability
     # How likely it is right: 0..1; see `Calibration`. Without one, the geometric mean of the
     # probabilities of its words and of its end.
@@ -42,6 +55,7 @@ class Caption:
     # The photo is unlike all training photos, see `OutOfDistributionDetector`: the caption is a
     # guess, however confident it is. Always False where the checkpoint has no detector.
     out_of_distribution: bool = False
+    language: str = ENGLISH  # its code in ISO 639
     # What the photo shows, the likeliest first: only names that are sure enough to be said. Empty
     # where the caption is not `doubtful`, because then no one looks for names.
     objects: tuple[NamedObject, ...] = ()
@@ -83,6 +97,7 @@ def compose(
             compose([other], metadata, out_of_distribution=out_of_distribution) for other in others
         ),
         out_of_distribution,
+        metadata.language,
     )
 
 

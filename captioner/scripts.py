@@ -27,6 +27,8 @@ LETTERS_AS_MARKS = "\u0e33\u0eb3"
 # After these the next letter is written below its neighbour, and is one character with it.
 STACKERS = "\u1039\u17d2\u1a60"
 
+COMMAS = ",\N{FULLWIDTH COMMA}\N{IDEOGRAPHIC COMMA}\N{ARABIC COMMA}"
+
 _TIBETAN = re.compile("[\u0f00-\u0fff]")
 _TSHEG = "\u0f0b"  # between the syllables of Tibetan, where others have a space between words
 
@@ -94,7 +96,8 @@ def is_latin(letter: str) -> bool:
 def joined(words: Sequence[str]) -> str:
     """Join words as their scripts are written: with spaces, without, or with Tibetan's dots.
 
-    A word that begins with an apostrophe is a clitic, and stands close to the word before it.
+    A word that begins with an apostrophe is a clitic, and stands close to the word before it; so
+    does a comma, and a word after one that ends with an apostrophe.
     """
     text = ""
     for word in words:
@@ -112,7 +115,9 @@ def full_stop(text: str) -> str:
 
 
 def _between(before: str, after: str) -> str:
-    if not before or after == "'" or is_spaceless(before) or is_spaceless(after):
+    if not before or before == "'" or after in ("'", *COMMAS):
+        return ""
+    if is_spaceless(before) or is_spaceless(after):
         return ""
     return _TSHEG if _TIBETAN.match(before) and _TIBETAN.match(after) else " "
 

@@ -1,25 +1,33 @@
 """How a caption is said in chats and on the command line: the likeliest first, then any doubt.
 
-`worded` decides what is said, and `Said.text` says it, briefly.
+`worded` decides what is said, and `Said.text` says it, briefly, in the language of the caption.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from captioner.confidence import UNSURE
+from captioner.orthography import tokenize
 from captioner.result import Caption, NamedObject
-from captioner.vocabulary import tokenize
+from captioner.scripts import full_stop, is_spaceless, joined
+from captioner.small_words import LANGUAGES
+from captioner.translation import ENGLISH, N_, Catalogues
 
 Doubt = Literal["unsure", "guess"] | None
 
+CATALOGUES = Catalogues(Path(__file__).parent / "locale", "captioner")
+
 # After a caption, in brackets.
-NOT_SURE = "Not sure."
-MAYBE = "Not sure; maybe {name}."
-ONLY_A_GUESS = "Only a guess."
+NOT_SURE = N_("Not sure.")
+MAYBE = N_("Not sure; maybe {name}.")
+ONLY_A_GUESS = N_("Only a guess.")
+IN_BRACKETS = N_("{caption} ({doubt})")
 # Instead of a caption, or before one.
-LOOKS_LIKE = "It looks like {name}."
-PERHAPS = "Perhaps: {caption}"
+LOOKS_LIKE = N_("It looks like {name}.")
+PERHAPS = N_("Perhaps: {caption}")
 
 ANIMAL = "an animal"
 # Behind a caption these say nothing.
@@ -36,6 +44,8 @@ SAME = {
     "puppie": "dog",
     "puppy": "dog",
 }
+# Languages that write articles and prepositions as parts of the next word.
+PREFIXING = {"ar", "fa", "he"}
 # One of these words after a caption's first ends what may be its subject.
 AFTER_SUBJECT = frozenset(
     tokenize(
@@ -52,20 +62,21 @@ class Said:
     caption: str = ""  # the model's sentence; empty if only the name is said
     name: str = ""  # of what the photo shows, with its article; empty if no name is said
     doubt: Doubt = None  # about the caption
+    language: str = ENGLISH
 
     @property
     def sentence(self) -> str:
         """What is said first."""
         named = self.name and self.doubt != "unsure"
-        return LOOKS_LIKE.format(name=self.name) if named else self.caption
+        return self._said(LOOKS_LIKE, name=self.name) if named else self.caption
 
     @property
     def aside(self) -> str:
         """The doubt that is said after the sentence; empty if there is none."""
         if self.doubt == "unsure":
-            return MAYBE.format(name=self.name) if self.name else NOT_SURE
+            return self._said(MAYBE, name=self.name) if self.name else self._said(NOT_SURE)
         if self.doubt == "guess":
-            return _perhaps(self.caption) if self.name else ONLY_A_GUESS
+            return self._perhaps() if self.name else self._said(ONLY_A_GUESS)
         return ""
 
     @property
@@ -73,13 +84,25 @@ class Said:
         """All of it, as in a chat."""
         if self.doubt is None:
             return self.sentence
-        in_brackets = self.sentence == self.caption
-        return f"{self.sentence} {f'({self.aside})' if in_brackets else self.aside}"
+        if self.sentence == self.caption:
+            return self._said(IN_BRACKETS, caption=self.caption, doubt=self.aside)
+        return joined([self.sentence, self.aside])
 
     @property
     def alt_text(self) -> str:
         """What describes the photo to those who do not see it: without doubt."""
-        return f"{capital(self.name)}." if self.name and not self.caption else self.caption
+        if self.caption or not self.name:
+            return self.caption
+        return f"{capital(self.name)}{full_stop(self.name)}"
+
+    def _perhaps(self) -> str:
+        caption = self.caption
+        if self.language == ENGLISH:  # other languages may have a capital for another reason
+            caption = f"{caption[:1].lower()}{caption[1:]}"
+        return self._said(PERHAPS, caption=caption)
+
+    def _said(self, sentence: str, **values: str) -> str:
+        return CATALOGUES.gettext(sentence, self.language).format(**values)
 
 
 def worded(caption: Caption) -> Said:
@@ -91,20 +114,50 @@ def worded(caption: Caption) -> Said:
     caption that begins with something else.
     """
     unsure, unlike = caption.confidence < UNSURE, caption.out_of_distribution
+    text, language = caption.text, caption.language
     if not caption.objects:
-        return Said(caption.text, doubt="guess" if unlike else "unsure" if unsure else None)
-    named, words = caption.objects[0], tokenize(caption.text)
-    nouns = _nouns(named)
-    found = [index for index, word in enumerate(words) if _common(word) in nouns]
+        doubt: Doubt = "guess" if unlike else "unsure" if unsure else None
+        return Said(text, doubt=doubt, language=language)
+    named, words = caption.objects[0], tokenize(text)
+    name = named.local.name if named.local else named.name
+    only_name = Said(name=name, language=language)
+    found = _mentions(words, named, language)
     if unlike:
-        is_subject = len(found) == 1 and AFTER_SUBJECT.isdisjoint(words[1 : found[0]])
-        return Said(caption.text, named.name, "guess") if is_subject else Said(name=named.name)
+        after_subject = _after_subject(language)
+        is_subject = len(found) == 1 and after_subject.isdisjoint(words[1 : found[0]])
+        return Said(text, name, "guess", language) if is_subject else only_name
     if not found and (ANIMAL in named.kinds or caption.confidence < HOPELESS):
-        return Said(name=named.name)
+        return only_name
     if found and not unsure:
-        return Said(caption.text)  # the name agrees with it
-    adds = named.name not in VAGUE and not _says(words, named.name)
-    return Said(caption.text, named.name if adds else "", "unsure" if adds or unsure else None)
+        return Said(text, language=language)  # the name agrees with it
+    adds = named.name not in VAGUE and not _says(words, named, language)
+    said = name if adds else ""
+    return Said(text, said, "unsure" if adds or unsure else None, language)
+
+
+def _mentions(words: Sequence[str], named: NamedObject, language: str) -> list[int]:
+    """Return the places of the words of a caption that speak of a thing, or of its kind."""
+    if named.local:
+        nouns = (*named.local.nouns, *named.local.wider)
+        return [place for place, word in enumerate(words) if _begins(words, place, nouns, language)]
+    known = _nouns(named)
+    return [place for place, word in enumerate(words) if _common(word) in known]
+
+
+def _begins(words: Sequence[str], place: int, nouns: Sequence[str], language: str) -> bool:
+    """Return whether one of the nouns is the word at a place, in any inflection."""
+    if is_spaceless(words[place][:1]):  # each character is a word
+        return any("".join(words[place : place + len(noun)]) == noun for noun in nouns)
+    if language in PREFIXING:
+        return any(noun in words[place] for noun in nouns)
+    return words[place].startswith(tuple(nouns))
+
+
+def _after_subject(language: str) -> frozenset[str]:
+    if language == ENGLISH:
+        return AFTER_SUBJECT
+    known = LANGUAGES.get(language)
+    return known.small if known else frozenset()
 
 
 def capital(text: str) -> str:
@@ -119,15 +172,15 @@ def _nouns(named: NamedObject) -> frozenset[str]:
     return frozenset(_common(tokenize(re.split(" of | on ", part)[0])[-1]) for part in parts)
 
 
-def _says(words: list[str], name: str) -> bool:
+def _says(words: Sequence[str], named: NamedObject, language: str) -> bool:
     """Return whether a caption already has every word of a name."""
-    return {_common(word) for word in tokenize(name)} - {"a", "an"} <= set(map(_common, words))
+    if named.local:
+        nouns = named.local.nouns
+        return any(_begins(words, place, nouns, language) for place in range(len(words)))
+    name = {_common(word) for word in tokenize(named.name)} - {"a", "an"}
+    return name <= set(map(_common, words))
 
 
 def _common(word: str) -> str:
     singular = word.removesuffix("s")
     return SAME.get(singular, singular)
-
-
-def _perhaps(sentence: str) -> str:
-    return PERHAPS.format(caption=f"{sentence[:1].lower()}{sentence[1:]}")

@@ -24,6 +24,7 @@ try:
         from train.errors import SettingError, TrainError
         from train.evaluate import EvaluateConfig, evaluate
         from train.fit import FitConfig, fit
+        from train.languages.fit import fit_languages
         from train.limits import flag
         from train.match import MatchConfig, match
         from train.name import NameConfig, name
@@ -93,7 +94,8 @@ def download(
 def fit_command(config: Annotated[FitConfig, tyro.conf.arg(name="")]) -> None:
     """Fit a captioner: first on frozen features, then end to end."""
     with _continued(config.run):
-        print(f"best checkpoint: {fit(config)}")
+        best = fit_languages(config) if config.languages else fit(config)
+        print(f"best checkpoint: {best}")
 
 
 def self_critical_command(

@@ -65,6 +65,8 @@ class FitConfig:
     batch_norm: bool = False  # on the projected features, instead of layer norm
     tie_embeddings: bool = True  # the output layer shares its weights with the embedding
     dropout: float = 0.4  # in the decoder
+    languages: Path | None = None  # a folder: fit a decoder for its captions' languages instead
+    views: int = 4  # with --languages: augmented views of each photo; the epochs take turns
     language: str = Metadata.language  # of the captions: its code in ISO 639, such as de
     min_count: int = 4  # uses of a word in the training captions to be in the vocabulary
     max_length: int = 24  # words; longer captions are cut
@@ -96,7 +98,7 @@ class FitConfig:
     def arguments(self) -> dict[str, Any]:
         """Return what defines the run, as plain values; not where it is or how it is run."""
         values = dataclasses.asdict(self)
-        for name in ("data", "run", "cache", "resume", "device"):
+        for name in ("data", "run", "cache", "resume", "device", "languages"):
             del values[name]
         for name in ("start_from", "other_photos", "encoder_weights"):
             values[name] = values[name] and Path(values[name]).name

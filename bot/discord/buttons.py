@@ -6,8 +6,8 @@ from typing import Any, Protocol, Self
 
 import discord
 
-from bot import replies
 from bot.discord.request import PhotoRequest
+from bot.replies import replies
 from bot.wording import take_apart
 
 Interaction = discord.Interaction[Any]

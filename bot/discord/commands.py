@@ -6,13 +6,20 @@ import discord
 import structlog
 from discord import app_commands
 
-from bot import replies
 from bot.discord.errors import reason
 from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.intake import PhotoClient
 from bot.discord.photos import picture_of, pictures_of
 from bot.discord.request import PhotoRequest
 from bot.discord.sending import whisper
+from bot.replies import (
+    COMMANDS,
+    DISCORD_CAPTION,
+    DISCORD_MENU,
+    DISCORD_OPTIONS,
+    OPERATORS_COMMANDS,
+    replies,
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -50,10 +57,8 @@ class Commands(app_commands.CommandTree[PhotoClient]):
         log.warning("unknown command", platform=PLATFORM, reason=reason(error))
 
 
-@app_commands.command(description=replies.DISCORD_CAPTION)
-@app_commands.describe(
-    photo=replies.DISCORD_OPTIONS["photo"], ephemeral=replies.DISCORD_OPTIONS["ephemeral"]
-)
+@app_commands.command(description=DISCORD_CAPTION)
+@app_commands.describe(photo=DISCORD_OPTIONS["photo"], ephemeral=DISCORD_OPTIONS["ephemeral"])
 async def caption(
     interaction: Interaction, photo: discord.Attachment, ephemeral: bool = False
 ) -> None:
@@ -66,7 +71,7 @@ async def caption(
         await interaction.client.interactions.receive(interaction, request)
 
 
-@app_commands.context_menu(name=replies.DISCORD_MENU)
+@app_commands.context_menu(name=DISCORD_MENU)
 async def caption_message(interaction: Interaction, message: discord.Message) -> None:
     """Caption the pictures of any message, which Discord sends with the interaction."""
     with interaction.client.at_work():
@@ -74,8 +79,8 @@ async def caption_message(interaction: Interaction, message: discord.Message) ->
         await interaction.client.interactions.receive(interaction, request)
 
 
-@app_commands.command(description=replies.COMMANDS["auto"])
-@app_commands.describe(captions=replies.DISCORD_OPTIONS["captions"])
+@app_commands.command(description=COMMANDS["auto"])
+@app_commands.describe(captions=DISCORD_OPTIONS["captions"])
 @app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.default_permissions(manage_channels=True)
@@ -100,7 +105,7 @@ async def auto(interaction: Interaction, captions: Literal["on", "off"]) -> None
             await interaction.edit_original_response(content=text)
 
 
-@app_commands.command(description=replies.COMMANDS["settings"])
+@app_commands.command(description=COMMANDS["settings"])
 async def settings(interaction: Interaction) -> None:
     """Show the settings of a channel."""
     client, place = interaction.client, place_of_interaction(interaction)
@@ -115,28 +120,28 @@ async def settings(interaction: Interaction) -> None:
         await interaction.edit_original_response(content=text)
 
 
-@app_commands.command(name="help", description=replies.COMMANDS["help"])
+@app_commands.command(name="help", description=COMMANDS["help"])
 async def help_(interaction: Interaction) -> None:
     """Explain what the bot can do."""
     with interaction.client.at_work():
         await whisper(interaction, replies.help_text(replies.DISCORD_GROUP_HELP))
 
 
-@app_commands.command(description=replies.COMMANDS["privacy"])
+@app_commands.command(description=COMMANDS["privacy"])
 async def privacy(interaction: Interaction) -> None:
     """Explain what happens to photos."""
     with interaction.client.at_work():
         await whisper(interaction, replies.PRIVACY)
 
 
-@app_commands.command(description=replies.COMMANDS["about"])
+@app_commands.command(description=COMMANDS["about"])
 async def about(interaction: Interaction) -> None:
     """Describe the model."""
     with interaction.client.at_work():
-        await whisper(interaction, interaction.client.services.about)
+        await whisper(interaction, interaction.client.services.about())
 
 
-@app_commands.command(description=replies.OPERATORS_COMMANDS["stats"])
+@app_commands.command(description=OPERATORS_COMMANDS["stats"])
 @app_commands.default_permissions(administrator=True)
 async def stats(interaction: Interaction) -> None:
     """Show an operator what the bot has done."""
@@ -146,7 +151,7 @@ async def stats(interaction: Interaction) -> None:
         await whisper(interaction, text)
 
 
-@app_commands.command(description=replies.OPERATORS_COMMANDS["leave"])
+@app_commands.command(description=OPERATORS_COMMANDS["leave"])
 @app_commands.default_permissions(administrator=True)
 async def leave(interaction: Interaction) -> None:
     """Leave a server if an operator asks for it."""

@@ -9,7 +9,7 @@ from typing import Any
 import discord
 from discord.utils import MISSING
 
-from bot import metrics, replies
+from bot import metrics
 from bot.access import Refusal
 from bot.discord.buttons import buttons_under
 from bot.discord.errors import REFUSED, inbox_errors
@@ -17,6 +17,7 @@ from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.photos import Photos, Picture, pictures_of
 from bot.discord.request import PhotoRequest
 from bot.discord.sending import InteractionWebhook, acknowledge, whisper
+from bot.replies import replies
 from bot.services import Services
 from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key

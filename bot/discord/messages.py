@@ -7,7 +7,7 @@ from functools import partial
 import discord
 from discord.utils import MISSING
 
-from bot import metrics, replies
+from bot import metrics
 from bot.discord.backfill import Backfill
 from bot.discord.buttons import buttons_under
 from bot.discord.errors import inbox_errors
@@ -15,6 +15,7 @@ from bot.discord.identity import PLATFORM, Place
 from bot.discord.incoming import Incoming
 from bot.discord.photos import Photos, Picture, Reply
 from bot.discord.sending import apologize, is_answered, reply, say_failed, typing
+from bot.replies import replies
 from bot.services import Services
 from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import aiohttp
 import discord
 
-from bot import metrics, replies
+from bot import metrics
 from bot.answers import Answer, despite_failures
 from bot.attachments import kind_of
 from bot.discord.identity import PLATFORM
+from bot.replies import replies
 from bot.services import Services
 
 AnswerPhoto = Callable[[bytes], Awaitable[Answer]]

@@ -10,9 +10,9 @@ import discord
 import structlog
 from discord.utils import MISSING
 
-from bot import replies
 from bot.discord.errors import DISCORD_ERRORS, reason
 from bot.discord.identity import PLATFORM
+from bot.replies import replies
 
 log = structlog.stdlib.get_logger(__name__)
 

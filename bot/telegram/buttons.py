@@ -13,8 +13,9 @@ from telegram import (
 )
 from telegram.error import BadRequest, TelegramError
 
-from bot import metrics, replies
+from bot import metrics
 from bot.answers import Answer
+from bot.replies import replies
 from bot.store.inbox import Hopeless
 from bot.telegram.context import Context, Shared
 from bot.telegram.errors import MaybeSent, reason

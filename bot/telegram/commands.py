@@ -8,7 +8,7 @@ from telegram.constants import ChatMemberStatus
 from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import ExtBot
 
-from bot import replies
+from bot.replies import COMMANDS, replies
 from bot.telegram import messages
 from bot.telegram.context import Context
 from bot.telegram.errors import reason
@@ -25,7 +25,7 @@ async def show_menu(bot: ExtBot[Any]) -> None:
     Raises:
         TelegramError: Telegram refuses, or cannot be reached.
     """
-    commands = [BotCommand(name, text) for name, text in replies.COMMANDS.items()]
+    commands = [BotCommand(name, text) for name, text in COMMANDS.items()]
     private = [command for command in commands if command.command != "auto"]
     await bot.set_my_commands(private)
     await bot.set_my_commands(commands, BotCommandScopeAllGroupChats())
@@ -48,7 +48,7 @@ async def privacy(update: Update, context: Context) -> None:
 
 async def about(update: Update, context: Context) -> None:
     """Describe the model."""
-    await _reply(update, context, context.bot_data.services.about)
+    await _reply(update, context, context.bot_data.services.about())
 
 
 async def settings(update: Update, context: Context) -> None:

@@ -9,8 +9,9 @@ from telegram import Message, Update
 from telegram.error import TelegramError
 from telegram.ext import ApplicationHandlerStop
 
-from bot import metrics, replies
+from bot import metrics
 from bot.answers import Answer, despite_failures
+from bot.replies import replies
 from bot.telegram.buttons import buttons_under
 from bot.telegram.context import Context, Shared
 from bot.telegram.identity import (

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from telegram import Bot, Document, ExternalReplyInfo, Message, PhotoSize, Sticker
 from telegram.error import BadRequest, RetryAfter, TelegramError
 
-from bot import replies
 from bot.answers import Problem
 from bot.attachments import Kind, kind_of
+from bot.replies import replies
 from bot.telegram.errors import transient
 from bot.telegram.sending import persistently
 

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from aiohttp import BodyPartReader, web
 from pydantic import BaseModel, Field, ValidationError
 
-from bot import metrics, replies
+from bot import metrics
 from bot.answers import Answer, Answers, Problem
+from bot.replies import replies
 from bot.settings import Settings
 from captioner import Busy, Caption
 from captioner.as_json import as_json

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import web
 
-from bot import logs, replies
+from bot import logs
 from bot.access import Access, Visitor
 from bot.platforms import WEB
+from bot.replies import replies
 from bot.settings import Settings
 from bot.web.address import hostname, is_loopback, parse
 from bot.web.api import failure

@@ -10,9 +10,9 @@ from string import Template
 
 from aiohttp import web
 
-from bot import replies
+from bot.replies import replies
 from bot.web.auth import Handler
-from bot.web.sentences import SENTENCES
+from bot.web.sentences import sentences
 
 STATIC = Path(__file__).parent / "static"
 CONTENT_TYPES = {
@@ -33,11 +33,11 @@ def routes(about: str) -> list[web.RouteDef]:
         for file in STATIC.iterdir()
         if file.suffix in (".css", ".js")
     ]
-    sentences = f"export default {json.dumps(SENTENCES)};\n".encode()
+    script = f"export default {json.dumps(sentences())};\n".encode()
     return [
         web.get("/", partial(_page, _html(about))),
         *static,
-        web.get("/static/sentences.js", _content(sentences, ".js")),
+        web.get("/static/sentences.js", _content(script, ".js")),
         web.get("/openapi.json", _content((STATIC / "openapi.json").read_bytes(), ".json")),
     ]
 
@@ -45,7 +45,7 @@ def routes(about: str) -> list[web.RouteDef]:
 def _html(about: str) -> str:
     page = Template((STATIC / "index.html").read_text("utf-8"))
     return page.substitute(
-        {name: escape(sentence) for name, sentence in SENTENCES.items()},
+        {name: escape(sentence) for name, sentence in sentences().items()},
         about=_paragraphs(about),
         privacy=_paragraphs(replies.PRIVACY),
     )

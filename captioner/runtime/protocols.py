@@ -24,6 +24,9 @@ class Rows(Protocol):
     def __getitem__(self, index: Any, /) -> Self:
         """Select rows by their indices, in that order."""
 
+    def __add__(self, other: Any, /) -> Self:
+        """Add a row to each."""
+
 
 Array = TypeVar("Array", bound=Rows)
 

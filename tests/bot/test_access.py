@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot import replies
 from bot.access import Access, Visitor
+from bot.replies import replies
 
 ANN, BEN = Visitor("telegram", 7, 7), Visitor("telegram", 8, 8)
 GROUP = Visitor("telegram", 9, -100)

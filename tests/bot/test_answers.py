@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from prometheus_client import REGISTRY
 
-from bot import replies
 from bot.answers import Answers, CaptionPhoto
 from bot.platforms import WEB
+from bot.replies import replies
 from bot.wording import take_apart
 from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.result import NamedObject, Word

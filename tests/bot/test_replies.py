@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from bot import replies
+from bot.replies import COMMANDS, NOTICES, replies
 from captioner import BadImage, Busy
 from captioner.errors import NUMBERS, BadImageKind
 from captioner.photo import decode
@@ -71,8 +71,8 @@ def test_a_shipped_model_comes_with_the_notice_of_its_licence(name: str, origin:
 
 
 def test_every_shipped_model_has_a_notice_of_its_own() -> None:
-    assert list(replies.NOTICES) == list(NAMES)
-    assert len(set(replies.NOTICES.values())) == len(NAMES)
+    assert list(NOTICES) == list(NAMES)
+    assert len(set(NOTICES.values())) == len(NAMES)
 
 
 def test_another_model_needs_no_notice_of_its_own_and_may_have_no_scores() -> None:
@@ -96,4 +96,4 @@ def test_no_reply_is_longer_than_the_platforms_allow() -> None:
     texts += [replies.help_text(replies.TELEGRAM_GROUP_HELP)]
     texts += [replies.about("x" * 60, {"cider": 1.0}, shipped=name) for name in NAMES]
     assert max(map(len, texts)) <= 2000  # Discord's limit; Telegram takes 4096
-    assert all(0 < len(text) <= 100 for text in replies.COMMANDS.values())  # Discord's limit
+    assert all(0 < len(text) <= 100 for text in COMMANDS.values())  # Discord's limit

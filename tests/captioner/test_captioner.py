@@ -11,12 +11,13 @@ from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.captioner import _Request
 from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration, Features
-from captioner.language import ENGLISH, repeats_word
+from captioner.language import repeats_word
 from captioner.photo.decode import Limits
 from captioner.photo.sandbox import Sandbox
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.pytorch import PyTorchNetwork, pick_device
 from captioner.serving import Measurement, ServingConfig
+from captioner.small_words import ENGLISH
 from tests.captioner.photo.hostile import HOSTILE
 from tests.conftest import Trained, on_cpu, photo_bytes
 

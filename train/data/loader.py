@@ -13,14 +13,15 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, tokenize
+from captioner.orthography import tokenize
+from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 from train.data.augmentation import Augmentation
 from train.data.datasets import Record
+from train.data.sides import SIDES
 
 Array = np.ndarray[Any, Any]
 Batch = tuple[torch.Tensor, torch.Tensor]  # images or grids, and the tokens of their captions
 
-SIDES = {"left", "right"}
 SHARE = 0.5  # of a GPU's free memory that images may take; the network and its gradients follow
 
 
@@ -33,6 +34,7 @@ class Images:
     tokens: torch.Tensor  # (photos, captions, length), START, words, END, then PAD
     sided: torch.Tensor  # (photos,), whether a caption names left or right: a flip makes it false
     augmentation: Augmentation | None = None
+    rows: torch.Tensor | None = None  # (photos,), the image of each; None: they are in this order
 
     def __len__(self) -> int:
         """Count the photos."""
@@ -40,10 +42,11 @@ class Images:
 
     def batch(self, photos: torch.Tensor, device: str, generator: torch.Generator) -> torch.Tensor:
         """Return some images, by their indices, on a device; augmented if that is configured."""
+        rows = photos if self.rows is None else self.rows[photos]
         if isinstance(self.images, torch.Tensor):
-            images = self.images[moved(photos, device)]
+            images = self.images[moved(rows, device)]
         else:
-            images = moved(torch.from_numpy(self.images[photos.numpy()]), device)
+            images = moved(torch.from_numpy(self.images[rows.numpy()]), device)
         if self.augmentation is None:
             return images
         return self.augmentation(images, moved(~self.sided[photos], device), generator)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from captioner import scripts
 from captioner.options import Options
+from captioner.orthography import PLAIN, Orthography
 from captioner.vocabulary import SPECIAL, UNKNOWN, Vocabulary
 from train.data.datasets import Record
 from train.errors import SettingError, TrainError
@@ -19,7 +20,9 @@ UNKNOWN_WORDS = 0.25
 CUT = 0.1  # share of captions that are longer than the model learns
 
 
-def build_vocabulary(records: Iterable[Record], min_count: int) -> Vocabulary:
+def build_vocabulary(
+    records: Iterable[Record], min_count: int, orthography: Orthography = PLAIN
+) -> Vocabulary:
     """Collect the words that are used at least `min_count` times.
 
     Raises:
@@ -27,7 +30,7 @@ def build_vocabulary(records: Iterable[Record], min_count: int) -> Vocabulary:
         TrainError: there are too few, however often they are used.
     """
     captions = [text for record in records for text in record.captions]
-    vocabulary = Vocabulary.build(captions, min_count)
+    vocabulary = Vocabulary.build(captions, min_count, orthography)
     words = len(vocabulary) - len(SPECIAL)
     if words < Options.min_length and min_count > 1:
         allowed = f"lower: only {words} words of the training captions are as frequent"

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from captioner import scripts, vocabulary
-from captioner.language import LANGUAGES, repeats_word
+from captioner import orthography, scripts
+from captioner.language import repeats_word
+from captioner.small_words import LANGUAGES
 from train.errors import TrainError
 from train.scoring import ptb_tokenizer
 
@@ -189,7 +190,7 @@ def _is_foreign(sentences: Sequence[str]) -> bool:
 
 
 def _words(sentences: Sequence[str]) -> list[str]:
-    return [" ".join(vocabulary.tokenize(sentence)) for sentence in sentences]
+    return [" ".join(orthography.tokenize(sentence)) for sentence in sentences]
 
 
 def _python_tokens(sentences: Sequence[str]) -> list[str]:

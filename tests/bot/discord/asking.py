@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from bot import replies
+from bot.replies import DISCORD_MENU
 from tests.bot.discord.fake_payloads import EPHEMERAL, PRIVATE, Json
 from tests.bot.discord.world import PHOTOS, World
 
@@ -23,7 +23,7 @@ async def slash(world: World) -> Json:
 
 async def menu(world: World) -> Json:
     message = world.fake.message(attachments=[world.fake.attachment(PHOTOS[0])])
-    return await world.fake.choose(replies.DISCORD_MENU, message)
+    return await world.fake.choose(DISCORD_MENU, message)
 
 
 async def another(world: World) -> Json:

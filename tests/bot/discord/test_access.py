@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from bot import replies
 from bot.access import Access
+from bot.replies import DISCORD_MENU, replies
 from tests.bot.discord.fake_discord import SECONDS
 from tests.bot.discord.fake_payloads import (
     ADA,
@@ -78,7 +78,7 @@ async def test_commands_and_buttons_are_refused_in_a_whisper(world: World, acces
             await fake.use("help"),
             await fake.use("stats"),
             await fake.use("settings"),
-            await fake.choose(replies.DISCORD_MENU, photo),
+            await fake.choose(DISCORD_MENU, photo),
             *[await fake.press(message, name) for name in ("another:1", "look", "alt")],
         ]
         answers = [await fake.acknowledged(one) for one in asked]

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot import replies
 from bot.answers import Answers
 from bot.discord.adapter import Discord
+from bot.replies import DISCORD_MENU, replies
 from captioner import Busy, Caption, Options
 from tests.bot.discord.fake_payloads import EPHEMERAL
 from tests.bot.discord.world import PHOTOS, World, row, sentence
@@ -127,7 +127,7 @@ async def test_buttons_work_after_a_restart(world: World) -> None:
         slash = await fake.use("caption", {"photo": fake.attachment(PHOTOS[1]), "ephemeral": True})
         await fake.edited(slash)
         menu = await fake.choose(
-            replies.DISCORD_MENU, fake.message(attachments=[fake.attachment(PHOTOS[2])])
+            DISCORD_MENU, fake.message(attachments=[fake.attachment(PHOTOS[2])])
         )
         await fake.edited(menu)
     shown = [fake.messages[asked["original"]] for asked in (slash, menu)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot import replies
+from bot.replies import DISCORD_MENU, replies
 from captioner import BadImage
 from tests.bot.discord.fake_payloads import (
     ADMINISTRATOR,
@@ -65,11 +65,11 @@ async def test_the_message_menu_captions_anybodys_photos(world: World) -> None:
     fake = world.fake
     async with world.running():
         photos = [fake.attachment(photo) for photo in PHOTOS[:2]]
-        one = await fake.choose(replies.DISCORD_MENU, fake.message(attachments=photos[:1]))
+        one = await fake.choose(DISCORD_MENU, fake.message(attachments=photos[:1]))
         single = await fake.edited(one)
-        two = await fake.choose(replies.DISCORD_MENU, fake.message(attachments=photos))
+        two = await fake.choose(DISCORD_MENU, fake.message(attachments=photos))
         several = await fake.edited(two)
-        none = await fake.choose(replies.DISCORD_MENU, fake.message("words"))
+        none = await fake.choose(DISCORD_MENU, fake.message("words"))
         nothing = await fake.edited(none)
 
     assert (await fake.acknowledged(one))["type"] == 5
@@ -87,7 +87,7 @@ async def test_commands_are_offered_to_servers_and_to_users_accounts(world: Worl
 
     assert set(commands) == {
         "caption",
-        replies.DISCORD_MENU,
+        DISCORD_MENU,
         "auto",
         "settings",
         "help",

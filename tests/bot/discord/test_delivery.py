@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot import replies
+from bot.replies import replies
 from tests.bot.discord.asking import Ask, another, in_private, look, mentioned, menu, slash
 from tests.bot.discord.fake_api import CUT
 from tests.bot.discord.fake_payloads import CHANNEL, ME, PRIVATE, Json

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from bot import replies
 from bot.discord import intake
 from bot.discord.identity import PLATFORM
 from bot.discord.photos import Photos
+from bot.replies import replies
 from bot.store.errors import DatabaseError
 from bot.store.inbox_rows import Key
 from bot.supervision import keep_running

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot import replies
 from bot.discord.request import PhotoRequest
+from bot.replies import replies
 from bot.store.inbox_rows import Key
 from tests.bot.discord.asking import Ask, another, look, menu, slash
 from tests.bot.discord.fake_payloads import CHANNEL, ME, PRIVATE, Json, snowflake

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import replies
 from bot.discord.adapter import Discord
+from bot.replies import DISCORD_MENU, replies
 from bot.store.chat_settings import ChatSettings
 from tests.bot.discord.fake_payloads import (
     CHANNEL,
@@ -182,7 +182,7 @@ async def test_a_rate_limit_delays_an_answer(world: World) -> None:
         path = f"/webhooks/{ME}/{asked['token']}/messages/@original"
         world.fake.fail("PATCH", "/webhooks/.*", 429, limited, headers)
         menu = await world.fake.choose(
-            replies.DISCORD_MENU, world.fake.message(attachments=[world.fake.attachment(PHOTOS[2])])
+            DISCORD_MENU, world.fake.message(attachments=[world.fake.attachment(PHOTOS[2])])
         )
         await world.fake.edited(menu, 2)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot import replies
+from bot.replies import replies
 from captioner import BadImage
 from tests.bot.discord.fake_payloads import CHANNEL, GRANTED, PRIVATE
 from tests.bot.discord.world import BROKEN, LONG, PHOTOS, World

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from bot import replies
 from bot.access import Access
 from bot.answers import Answers
 from bot.discord.adapter import Discord
 from bot.discord.identity import PLATFORM
+from bot.replies import replies
 from bot.services import Services
 from bot.settings import Settings
 from bot.store.chat_settings import ChatSettings
@@ -95,7 +95,9 @@ class World:
     def services(self, **changes: Any) -> Services:
         answers = Answers(self.model.caption, pixels, PLATFORM)
         settings = self.settings.model_copy(update=changes)
-        return Services(settings, answers, self.chats, self.inbox, self.access, ABOUT, stats)
+        return Services(
+            settings, answers, self.chats, self.inbox, self.access, lambda: ABOUT, stats
+        )
 
     def bot(self, **changes: Any) -> Discord:
         return Discord(self.services(**changes))

@@ -85,7 +85,7 @@ def telegram(
     )
     answers = Answers(caption, pixels, PLATFORM)
     about = "I am a small model."
-    return Telegram(Services(settings, answers, store, store.inbox, access, about, stats))
+    return Telegram(Services(settings, answers, store, store.inbox, access, lambda: about, stats))
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import time
 
-from bot import replies
+from bot.replies import replies
 from tests.bot.telegram.chat import (
     CAT,
     DOG,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from telegram import Chat, Message
 
-from bot import replies
+from bot.replies import replies
 from bot.telegram import albums as albums_module
 from bot.telegram.albums import Albums
 from tests.bot.telegram.chat import (

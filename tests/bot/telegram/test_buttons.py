@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot import replies
+from bot.replies import replies
 from captioner import Busy, Caption, Options
 from tests.bot.telegram.chat import (
     DOG,

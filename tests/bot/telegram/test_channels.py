@@ -1,6 +1,6 @@
 """Channels on Telegram: photos of posts are captioned where an administrator switched that on."""
 
-from bot import replies
+from bot.replies import replies
 from bot.store.inbox_rows import Key
 from captioner import Busy, Caption, Options
 from tests.bot.telegram.chat import (

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot import replies
+from bot.replies import COMMANDS, replies
 from tests.bot.telegram.chat import (
     CAT,
     DOG,
@@ -57,8 +57,8 @@ async def test_commands_are_shown_in_the_menu(fake: FakeTelegram, store: Store) 
         await fake.nth("getUpdates")
 
     private, groups = fake.of("setMyCommands")
-    assert {one["command"] for one in groups["commands"]} == set(replies.COMMANDS)
-    assert {one["command"] for one in private["commands"]} == set(replies.COMMANDS) - {"auto"}
+    assert {one["command"] for one in groups["commands"]} == set(COMMANDS)
+    assert {one["command"] for one in private["commands"]} == set(COMMANDS) - {"auto"}
     assert groups["scope"] == {"type": "all_group_chats"}
     assert "scope" not in private
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from telegram.error import BadRequest, NetworkError, TelegramError, TimedOut
 
-from bot import replies
+from bot.replies import replies
 from bot.store import inbox
 from bot.telegram import adapter, sending
 from bot.telegram.errors import unsent

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from bot import replies
+from bot.replies import replies
 from bot.telegram import sending
 from tests.bot.telegram.chat import (
     DOG,

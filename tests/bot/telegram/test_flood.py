@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot import replies
+from bot.replies import replies
 from bot.store import inbox
 from bot.telegram import adapter
 from captioner import Captioner, Options

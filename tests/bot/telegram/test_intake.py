@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import replies
+from bot.replies import replies
 from bot.store import inbox
 from bot.store.inbox_rows import Key
 from bot.supervision import keep_running

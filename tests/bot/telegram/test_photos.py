@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot import replies
+from bot.replies import replies
 from captioner import BadImage
 from tests.bot.telegram.chat import (
     CAR,

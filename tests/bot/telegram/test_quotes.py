@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot import replies
+from bot.replies import replies
 from tests.bot.telegram.chat import (
     DOG,
     Store,

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 from pydantic import SecretStr
 
-from bot import replies
+from bot.replies import replies
 from bot.supervision import PlatformError
 from bot.web.address import elsewhere, here
 from bot.web.page import STATIC

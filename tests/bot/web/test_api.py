@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from openapi_spec_validator import validate as validate_openapi
 from PIL import Image
 
-from bot import replies
+from bot.replies import replies
 from bot.web.api import CHUNK
 from captioner import BadImage, Busy, Caption, Options
 from captioner.result import NamedObject, Word

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import ClientSession
 from pydantic import SecretStr
 
-from bot import replies
 from bot.access import Access
+from bot.replies import replies
 from tests.bot.web.server import PHOTO, connect, documented, ended, head, serving, web_chat
 
 TOKEN = "s3cret-tökén"

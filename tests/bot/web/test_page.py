@@ -30,9 +30,9 @@ from playwright.async_api import (
 )
 from pydantic import SecretStr
 
-from bot import replies
 from bot.access import Access
 from bot.answers import CaptionPhoto
+from bot.replies import replies
 from bot.web.sentences import SENTENCES
 from captioner import Busy, Caption, Captioner, Options
 from captioner.photo.decode import decode

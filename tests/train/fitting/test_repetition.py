@@ -1,7 +1,8 @@
 import numpy as np
 import torch
 
-from captioner.language import ENGLISH, SmallWords, repeats_word
+from captioner.language import SmallWords, repeats_word
+from captioner.small_words import ENGLISH
 from captioner.vocabulary import END, PAD, SPECIAL, Vocabulary
 from train.fitting.repetition import repeats
 

@@ -1,0 +1,1 @@
+"""Captions in other languages than the checkpoint's, from the same encoder."""
