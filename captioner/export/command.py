@@ -33,7 +33,8 @@ from captioner.photo.decode import decode
 from captioner.photo.folders import photos_in
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from captioner.runtime import onnx as exported
-from captioner.runtime.onnx import FORMAT, OnnxNetwork, session
+from captioner.runtime.onnx import FORMAT, OnnxNetwork
+from captioner.runtime.onnx_decoder import session
 from captioner.runtime.protocols import Squares
 from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.shipped import DEFAULT_CHECKPOINT, find

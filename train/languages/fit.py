@@ -25,10 +25,10 @@ from tqdm import tqdm
 from captioner import checkpoint
 from captioner.language import SmallWords
 from captioner.languages.decoders import Decoders
-from captioner.languages.network import LanguageNetwork
 from captioner.model import Memory, Model
 from captioner.options import Options
 from captioner.orthography import written
+from captioner.runtime.language_network import LanguageNetwork
 from captioner.runtime.pytorch import pick_device
 from captioner.shipped import find
 from captioner.vocabulary import PAD, Vocabulary
