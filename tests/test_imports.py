@@ -24,10 +24,10 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
 COMMANDS: dict[str, set[str]] = {
     "train.fit": {"train.languages", "train.sweep"},
     "train.self_critical": {"train.sweep"},
-    "train.match": set(),
-    "train.calibrate": set(),
+    "train.match": {"train.languages"},
+    "train.calibrate": {"train.languages"},
     "train.name": set(),
-    "train.evaluate": set(),
+    "train.evaluate": {"train.languages"},
     "train.compare": set(),
     "captioner.captioner": {"captioner.command_line"},
     "bot.telegram.adapter": set(),

@@ -35,7 +35,7 @@ class OnnxLanguages:
         self._file, self._path = file, exported_path(file.path)
         header, graphs = read(self._path, "np")
         if (header.get("format"), header.get("languages")) != (FORMAT, digest(file.path)):
-            reason = "it was made from another file; run python -m captioner export-languages"
+            reason = "it was made from another file; run python -m captioner export --languages"
             raise CheckpointError(self._path, reason)
         self._graphs = graphs
         self._step = self._session(STEP)
