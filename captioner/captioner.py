@@ -162,6 +162,14 @@ class Captioner:
         """The codes of the languages that captions can be in, the checkpoint's own first."""
         return self._speakers.codes
 
+    def check_language(self, code: str | None) -> None:
+        """Check whether captions can be in a language; None means the checkpoint's own.
+
+        Raises:
+            OptionError: they cannot; it names those that they can be in.
+        """
+        self._speakers.check(code)
+
     @property
     def device(self) -> str:
         """Where the network computes, as PyTorch names it."""

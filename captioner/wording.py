@@ -44,6 +44,7 @@ SAME = {
     "puppie": "dog",
     "puppy": "dog",
 }
+WHOLE = "="  # before a noun that is a whole word, because other words begin with it
 # Languages that write articles and prepositions as parts of the next word.
 PREFIXING = {"ar", "fa", "he"}
 # One of these words after a caption's first ends what may be its subject.
@@ -119,20 +120,19 @@ def worded(caption: Caption) -> Said:
         doubt: Doubt = "guess" if unlike else "unsure" if unsure else None
         return Said(text, doubt=doubt, language=language)
     named, words = caption.objects[0], tokenize(text)
-    name = named.local.name if named.local else named.name
-    only_name = Said(name=name, language=language)
+    only_name = Said(name=named.said, language=language)
     found = _mentions(words, named, language)
     if unlike:
         after_subject = _after_subject(language)
         is_subject = len(found) == 1 and after_subject.isdisjoint(words[1 : found[0]])
-        return Said(text, name, "guess", language) if is_subject else only_name
+        return Said(text, named.said, "guess", language) if is_subject else only_name
     if not found and (ANIMAL in named.kinds or caption.confidence < HOPELESS):
         return only_name
     if found and not unsure:
         return Said(text, language=language)  # the name agrees with it
     adds = named.name not in VAGUE and not _says(words, named, language)
-    said = name if adds else ""
-    return Said(text, said, "unsure" if adds or unsure else None, language)
+    name = named.said if adds else ""
+    return Said(text, name, "unsure" if adds or unsure else None, language)
 
 
 def _mentions(words: Sequence[str], named: NamedObject, language: str) -> list[int]:
@@ -150,7 +150,8 @@ def _begins(words: Sequence[str], place: int, nouns: Sequence[str], language: st
         return any("".join(words[place : place + len(noun)]) == noun for noun in nouns)
     if language in PREFIXING:
         return any(noun in words[place] for noun in nouns)
-    return words[place].startswith(tuple(nouns))
+    whole = f"{WHOLE}{words[place]}"
+    return words[place].startswith(tuple(nouns)) or whole in nouns
 
 
 def _after_subject(language: str) -> frozenset[str]:
