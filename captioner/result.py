@@ -41,7 +41,7 @@ class LocalName:
 
     name: str  # with its article, where the language has articles
     # What begins the words of a caption that speaks of it, in lower case; after "=", a whole word.
-    # Where words are not separated, or begin with prefixes, what such words contain.
+    # In Chinese, what the caption contains; in Arabic, without "and", prepositions and the article.
     nouns: tuple[str, ...]
     wider: tuple[str, ...]  # the same, of what it is one of
 
