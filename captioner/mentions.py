@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from captioner.orthography import tokenize
 from captioner.result import NamedObject
 from captioner.scripts import is_spaceless
+from captioner.small_words import ARABIC_ENDINGS
 
 # Captions have other words than names for some things.
 SAME = {
@@ -25,7 +26,6 @@ WHOLE = "="  # before a noun that is a whole word, because other words begin wit
 # other words, unless what follows is an ending.
 _PREFIXES = re.compile("[\u0648\u0641]?[\u0628\u0643\u0644]?(?:\u0627\u0644|\u0644)?(?=..)")
 SHORT = 4
-ENDINGS = ("", "ة", "ات", "ان", "ين", "ون", "ا", "ه", "ها", "هم", "ي", "تان", "تين", "ته", "تها")
 
 
 def mentions(words: Sequence[str], named: NamedObject, language: str) -> list[int]:
@@ -52,7 +52,7 @@ def _begins(words: Sequence[str], place: int, nouns: Sequence[str], language: st
 def _is_arabic(word: str, nouns: Sequence[str]) -> bool:
     """Return whether a word without its prefixes is one of the nouns."""
     return f"{WHOLE}{word}" in nouns or any(
-        word.startswith(noun) and (len(noun) > SHORT or word[len(noun) :] in ENDINGS)
+        word.startswith(noun) and (len(noun) > SHORT or word[len(noun) :] in ("", *ARABIC_ENDINGS))
         for noun in nouns
     )
 
