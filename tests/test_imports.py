@@ -23,7 +23,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
 # What is run, and who may import it beside `__main__`; nobody imports `__main__`.
 COMMANDS: dict[str, set[str]] = {
     "train.fit": {"train.languages", "train.sweep"},
-    "train.self_critical": {"train.sweep"},
+    "train.self_critical": {"train.languages", "train.sweep"},
     "train.match": {"train.languages"},
     "train.calibrate": {"train.languages"},
     "train.name": set(),

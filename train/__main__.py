@@ -28,6 +28,7 @@ try:
         from train.languages.evaluate import evaluate_languages
         from train.languages.fit import fit_languages
         from train.languages.match import match_languages
+        from train.languages.self_critical import self_critical_languages
         from train.limits import flag
         from train.match import MatchConfig, match
         from train.name import NameConfig, name
@@ -106,7 +107,8 @@ def self_critical_command(
 ) -> None:
     """Train a checkpoint further, with the CIDEr-D of its own captions as the reward."""
     with _continued(config.run):
-        print(f"best checkpoint: {self_critical(config)}")
+        best = self_critical_languages(config) if config.languages else self_critical(config)
+        print(f"best checkpoint: {best}")
 
 
 def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:

@@ -27,7 +27,7 @@ from captioner import checkpoint
 from captioner.checkpoint import Metadata
 from captioner.decoding.word_rules import NEVER_GENERATED
 from captioner.language import SmallWords
-from captioner.model import Model
+from captioner.model import Memory, Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.shipped import find
@@ -56,6 +56,7 @@ class SelfCriticalConfig:
     data: Annotated[Path, tyro.conf.Positional]  # the dataset's folder
     run: Annotated[Path, tyro.conf.Positional]  # the run's folder
     start_from: Path  # a trained checkpoint
+    languages: Path | None = None  # a folder: train the languages of its captions instead
     epochs: int = 5  # of training
     photos: int = 40  # in a step
     captions: int = 5  # references of each photo
@@ -83,7 +84,7 @@ class SelfCriticalConfig:
     def arguments(self) -> dict[str, Any]:
         """Return what defines the run, as plain values; not where it is."""
         values = dataclasses.asdict(self)
-        for name in ("data", "run", "cache", "resume"):
+        for name in ("data", "run", "cache", "resume", "languages"):
             del values[name]
         return values | {"start_from": self.start_from.name}
 
@@ -122,7 +123,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     frozen = None if end_to_end else model.encoder  # end to end needs no frozen features
     val = compute(val_records, frozen, cache / "val", device, preprocessing)
     epoch_images = _images(config, train, model, vocabulary, preprocessing, cache, device)
-    captions = [[_ended(text, vocabulary) for text in r.captions] for r in train.records]
+    captions = [[ended(text, vocabulary) for text in r.captions] for r in train.records]
     cider = CiderD(captions, device)
     warn(train_records, vocabulary, config.max_length)
 
@@ -202,7 +203,8 @@ def _images(
     return view
 
 
-def _ended(text: str, vocabulary: Vocabulary) -> list[int]:
+def ended(text: str, vocabulary: Vocabulary) -> list[int]:
+    """Return a caption as `CiderD` takes it: word ids, and the end."""
     return [*vocabulary.encode(text), END]
 
 
@@ -222,8 +224,34 @@ def _loss(
     small_words: SmallWords | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the loss to minimize, and the mean reward of the sampled captions."""
-    tokens, logprobs = sample(model, grids, config.samples, config.max_length)
-    rewards = _rewards(cider, tokens, written, config)
+    memory = model.encode_grid(grids)
+    loss, reward = reward_loss(model, memory, written, cider, config, small_words)
+    if config.teacher_forcing:
+        forced = forced_loss(model, memory, written, config.label_smoothing)
+        loss = loss + config.teacher_forcing * forced
+    return loss, reward
+
+
+def reward_loss(
+    model: Model,
+    memory: Memory,
+    written: torch.Tensor,
+    cider: CiderD,
+    config: SelfCriticalConfig,
+    small_words: SmallWords | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the loss of sampled captions, and their mean reward.
+
+    Args:
+        model: in training mode, on the device of `memory`.
+        memory: the photos.
+        written: `(photos * captions, length)`, their reference captions.
+        cider: of the training captions.
+        config: how to sample, and what is rewarded.
+        small_words: of the vocabulary; without them repeated words are not penalized.
+    """
+    tokens, logprobs = sample(model, memory, config.samples, config.max_length)
+    rewards = _rewards(cider, tokens, written, len(memory.regions))
     if config.repetition_penalty and small_words:
         repeating = repeats(tokens, small_words).view_as(rewards)
         rewards = rewards - config.repetition_penalty * repeating
@@ -232,26 +260,27 @@ def _loss(
     advantages = (rewards - mean) * config.samples / (config.samples - 1)
     weights = advantages.to(logprobs).flatten()
     present = tokens != PAD
-    loss = -(weights[:, None] * logprobs)[present].mean()
-    if config.teacher_forcing:
-        logits, _ = model(grids, written)
-        following = written[:, 1:]
-        targets = following[following != PAD]
-        forced = functional.cross_entropy(
-            logits.float(), targets, label_smoothing=config.label_smoothing
-        )
-        loss = loss + config.teacher_forcing * forced
-    return loss, mean.mean()
+    return -(weights[:, None] * logprobs)[present].mean(), mean.mean()
+
+
+def forced_loss(
+    model: Model, memory: Memory, written: torch.Tensor, label_smoothing: float
+) -> torch.Tensor:
+    """Return the cross-entropy of reference captions, in nats a word; see `reward_loss`."""
+    logits, _ = model.predict(memory, written)
+    following = written[:, 1:]
+    targets = following[following != PAD]
+    return functional.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing)
 
 
 def sample(
-    model: Model, grids: torch.Tensor, samples: int, max_length: int
+    model: Model, memory: Memory, samples: int, max_length: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Sample captions word by word; gradients flow to their log-probabilities.
 
     Args:
-        model: in training mode, on the device of `grids`.
-        grids: `(photos, regions, channels)`.
+        model: in training mode, on the device of `memory`.
+        memory: the photos.
         samples: captions for each photo.
         max_length: words; longer captions are cut.
 
@@ -260,9 +289,9 @@ def sample(
         and the log-probability of each word.
     """
     decoder = model.decoder
-    memory = model.encode_grid(grids)
     state = decoder.begin(memory, samples)
-    words = torch.full((len(grids) * samples,), START, device=grids.device)
+    rows, device = len(memory.regions) * samples, memory.regions.device
+    words = torch.full((rows,), START, device=device)
     going = torch.ones_like(words, dtype=torch.bool)
     tokens, logprobs = [], []
     for _ in range(max_length + 1):
@@ -282,10 +311,10 @@ def sample(
 
 
 def _rewards(
-    cider: CiderD, tokens: torch.Tensor, written: torch.Tensor, config: SelfCriticalConfig
+    cider: CiderD, tokens: torch.Tensor, written: torch.Tensor, photos: int
 ) -> torch.Tensor:
     """Return the reward of each sample: `(photos, samples)`."""
-    references = written[:, 1:].unflatten(0, (-1, config.captions))
-    scores = cider(tokens.unflatten(0, (-1, config.samples)), references)
+    references = written[:, 1:].unflatten(0, (photos, -1))
+    scores = cider(tokens.unflatten(0, (photos, -1)), references)
     present = (references != PAD).any(-1)[:, None]
     return scores.sum(-1) / present.sum(-1)

@@ -97,6 +97,17 @@ class LanguagesFile:
         bias, start = (found[name].astype(np.float32) for name in ("bias", "start"))
         return Words(Table(found["embedding"], found["scales"]), bias, start)
 
+    def vocabulary(self, code: str) -> Vocabulary:
+        """Return the words of a language.
+
+        Raises:
+            CheckpointError: they cannot be read.
+        """
+        try:
+            return Vocabulary(json.loads(self._header[code])["vocabulary"], written(code))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(self.path, f"unreadable words of {code} ({error!r})") from error
+
     def metadata(self, code: str, checkpoint: Metadata) -> Metadata:
         """Return what is known of a language.
 
@@ -109,7 +120,7 @@ class LanguagesFile:
         """
         try:
             header = json.loads(self._header[code])
-            vocabulary = Vocabulary(header["vocabulary"], written(code))
+            vocabulary = self.vocabulary(code)
             calibration = header["calibration"]
             return replace(
                 checkpoint,

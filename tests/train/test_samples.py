@@ -12,7 +12,8 @@ from train.self_critical import sample
 def sampled(seed: int, length: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     torch.manual_seed(seed)
     grids = torch.randn(6, 4, 512)
-    return sample(tiny_model().train(), grids, samples=3, max_length=length)
+    model = tiny_model().train()
+    return sample(model, model.encode_grid(grids), samples=3, max_length=length)
 
 
 def test_a_sample_ends_once_and_is_padded_after_that() -> None:
@@ -31,7 +32,7 @@ def test_the_probability_of_a_sample_is_the_models_own() -> None:
     model = tiny_model(dropout=0.0).train()
     torch.manual_seed(3)
     grids = torch.randn(2, 4, 512)
-    tokens, logprobs = sample(model, grids, samples=2, max_length=6)
+    tokens, logprobs = sample(model, model.encode_grid(grids), samples=2, max_length=6)
     start = torch.full((len(tokens), 1), VOCABULARY.encode("a")[0]).fill_(1)
     logits, _ = model(grids, torch.cat((start, tokens), 1))
     logits[:, NEVER_GENERATED] = -torch.inf

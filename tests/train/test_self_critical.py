@@ -190,7 +190,7 @@ def test_captions_that_repeat_a_word_lose_as_much_of_their_reward_as_is_asked_fo
 
     torch.manual_seed(1)
     assert trained.small_words is not None
-    tokens, _ = sample(model, grids, start.samples, start.max_length)
+    tokens, _ = sample(model, model.encode_grid(grids), start.samples, start.max_length)
     share = float(repeats(tokens, trained.small_words).float().mean())
     assert 0 < share < 1
     assert reward(0.0) - reward(2.0) == pytest.approx(2 * share)

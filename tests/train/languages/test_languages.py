@@ -24,7 +24,9 @@ from train.fit import FitConfig
 from train.languages import captions
 from train.languages.evaluate import person
 from train.languages.fit import fit_languages
+from train.languages.self_critical import self_critical_languages
 from train.run_folder import RunError
+from train.self_critical import SelfCriticalConfig
 
 WORDS = {
     "de": {
@@ -143,6 +145,43 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(bench: Bench, fitted:
     first, second = (load_file(path.parent / "state.safetensors") for path in (fitted, resumed))
     assert first.keys() == second.keys()
     assert all(first[name].allclose(second[name], atol=1e-4) for name in first)
+
+
+def test_rewarded_decoders_keep_their_words(bench: Bench, fitted: Path) -> None:
+    config = SelfCriticalConfig(
+        bench.folder / "data",
+        bench.folder / "rewarded",
+        bench.start,
+        languages=bench.folder / "languages",
+        epochs=1,
+        photos=4,
+        samples=2,
+        views=1,
+        average=0.0,
+        val_beam=1,
+        learning_rate=1e-3,
+        cache=bench.folder / "cache",
+    )
+    before, after = LanguagesFile(fitted), LanguagesFile(self_critical_languages(config))
+
+    assert after.codes == before.codes
+    for code in after.codes:
+        assert after.vocabulary(code).words == before.vocabulary(code).words
+        assert not np.array_equal(after.words(code).start, before.words(code).start)
+    (row,) = run_folder.read_metrics(config.run / "metrics.csv")
+    assert row.phase == "self-critical"
+    assert row.train_loss < 0  # minus the reward
+
+
+def test_rewards_need_captions_in_every_language(
+    bench: Bench, fitted: Path, tmp_path: Path
+) -> None:
+    bench: Bench, fitted: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "de.tsv").write_bytes((bench.folder / "languages" / "de.tsv").read_bytes())
+    config = SelfCriticalConfig(bench.folder / "data", tmp_path / "run", bench.start, tmp_path)
+    with pytest.raises(SettingError, match="--languages"):
+        self_critical_languages(config)
 
 
 def test_another_run_is_not_overwritten(bench: Bench, fitted: Path) -> None:
