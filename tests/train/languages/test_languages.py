@@ -176,8 +176,6 @@ def test_rewarded_decoders_keep_their_words(bench: Bench, fitted: Path) -> None:
 def test_rewards_need_captions_in_every_language(
     bench: Bench, fitted: Path, tmp_path: Path
 ) -> None:
-    bench: Bench, fitted: Path, tmp_path: Path
-) -> None:
     (tmp_path / "de.tsv").write_bytes((bench.folder / "languages" / "de.tsv").read_bytes())
     config = SelfCriticalConfig(bench.folder / "data", tmp_path / "run", bench.start, tmp_path)
     with pytest.raises(SettingError, match="--languages"):
