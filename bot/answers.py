@@ -16,7 +16,7 @@ from bot.replies import replies
 from bot.wording import take_apart
 from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
-from captioner.explain import draw_attention
+from captioner.explain import can_draw, draw_attention, numbered
 from captioner.options import ANOTHER
 from captioner.orthography import tokenize
 from captioner.photo.preprocessing import Pixels
@@ -143,6 +143,8 @@ class Answers:
             sheet = await asyncio.to_thread(_draw, pixels, words, np.stack(maps))
             said = worded(caption).caption
             text = replies.LOOKED if said else replies.LOOKED_UNSAID
+            if not can_draw(words):
+                text += f"\n\n{numbered(words)}"
             return Answer(text, caption, picture=sheet)
 
         return await self._answer(photo, replace(self.options, attention=True), draw)

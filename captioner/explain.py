@@ -6,6 +6,7 @@ The maps are the attention weights of Show, Attend and Tell (Xu et al., 2015), f
 import math
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +45,20 @@ def file_problem(path: Path) -> str | None:
     return problem and f"cannot be written: {problem}"
 
 
+def can_draw(words: Sequence[str]) -> bool:
+    """Return whether the sheet's font has every letter of some words: it has English ones only."""
+    return all(map(_has_glyph, {letter for word in words for letter in word}))
+
+
+def numbered(words: Sequence[str]) -> str:
+    """Return words as they stand under a sheet that has only their numbers: "1 a, 2 dog"."""
+    return "   ".join(f"{number} {word}" for number, word in enumerate(words, 1))
+
+
 def draw_attention(photo: Pixels, words: Sequence[str], attention: Floats) -> Image.Image:
     """Draw the photo, then once for each word, bright where its attention is.
+
+    Under each map is its word, or its number if the font lacks letters of the words.
 
     Each map is stretched over the whole photo, because the encoder gets the whole photo squeezed to
     a square, and is scaled so that its own peak is fully bright. The photo keeps its proportions,
@@ -62,7 +75,8 @@ def draw_attention(photo: Pixels, words: Sequence[str], attention: Floats) -> Im
     _check(photo, words, attention)
     plain = _tile(photo)
     tiles = [plain, *(_light(plain, weights) for weights in attention)]
-    labels = [("photo", _FAINT_INK), *((word, _INK) for word in words)]
+    shown = words if can_draw(words) else [str(number) for number in range(1, len(words) + 1)]
+    labels = [("", _FAINT_INK), *((word, _INK) for word in shown)]
     return _arrange(tiles, labels)
 
 
@@ -116,7 +130,7 @@ def _arrange(
         "white",
     )
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(_TYPE)
+    font = _font()
     for index, (tile, (word, ink)) in enumerate(zip(tiles, labels, strict=True)):
         row, column = divmod(index, columns)
         left, top = _MARGIN + column * cell_width, _MARGIN + row * cell_height
@@ -124,6 +138,17 @@ def _arrange(
         baseline = (left + _TILE / 2, top + tile.height + _LABEL * 0.7)
         draw.text(baseline, _fit(word, draw, font), fill=ink, font=font, anchor="ms")
     return sheet
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(_TYPE)
+
+
+@cache
+def _has_glyph(letter: str) -> bool:
+    # A font draws the same box for every letter that it lacks, such as this private one.
+    return letter.isspace() or bytes(_font().getmask(letter)) != bytes(_font().getmask("\ue123"))
 
 
 def _fit(

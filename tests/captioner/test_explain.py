@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner.explain import draw_attention
+from captioner.explain import can_draw, draw_attention, numbered
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 
@@ -132,3 +132,25 @@ def test_wrong_shapes_are_refused_with_their_reason(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         draw_attention(photo, words, attention)
+
+
+@pytest.mark.parametrize(
+    ("words", "drawn"),
+    [
+        (["a", "dog"], True),
+        (["l'", "homme"], True),
+        (["ein", "Mädchen"], False),
+        (["žena", "se", "psem"], False),
+        (["一", "只", "狗"], False),
+        (["كلب", "يركض"], False),
+    ],
+)
+def test_words_are_drawn_if_the_font_has_their_letters(words: list[str], drawn: bool) -> None:
+    assert can_draw(words) is drawn
+
+
+def test_words_that_cannot_be_drawn_are_numbered() -> None:
+    maps = maps_at((0, 0), (3, 3))
+    chinese = draw_attention(grey_photo(), ["一", "狗"], maps)
+    assert chinese.tobytes() == draw_attention(grey_photo(), ["1", "2"], maps).tobytes()
+    assert numbered(["一", "狗"]) == "1 一   2 狗"
