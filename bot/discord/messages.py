@@ -7,12 +7,13 @@ from functools import partial
 import discord
 from discord.utils import MISSING
 
-from bot import metrics
+from bot import languages, metrics
 from bot.discord.backfill import Backfill
 from bot.discord.buttons import buttons_under
 from bot.discord.errors import inbox_errors
-from bot.discord.identity import PLATFORM, Place
+from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.incoming import Incoming
+from bot.discord.language import language_of_place
 from bot.discord.photos import Photos, Picture, Reply
 from bot.discord.sending import apologize, is_answered, reply, say_failed, typing
 from bot.replies import replies
@@ -33,6 +34,7 @@ class Messages:
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
         """Answer a message if it asks for it; while no slot is free, leave it to the inbox."""
+        self._speak(incoming.place)
         try:
             new = await self._accept(incoming)
         except Exception:
@@ -53,6 +55,9 @@ class Messages:
             guild: of its channel.
             again: an earlier attempt may have answered it.
         """
+        # Threads, which share the language of their channel, are known once there is a connection.
+        known = self.client.get_channel(int(key.chat))
+        self._speak(place_of(known) if known else Place(int(key.chat), guild))
 
         async def answer() -> None:
             with inbox_errors():
@@ -69,6 +74,9 @@ class Messages:
         if place.guild is None:
             return True
         return await self.services.chat_settings.auto(PLATFORM, place.channel)
+
+    def _speak(self, place: Place) -> None:
+        languages.speak(language_of_place(self.client, place, self.services.chat_settings))
 
     async def _handle(self, key: Key, answer: Callable[[], Awaitable[None]]) -> None:
         await self.services.inbox.handle(key, answer, partial(self._apologize, key))
