@@ -36,15 +36,23 @@ def language_of_interaction(
     return languages.nearest(chosen, *_own(interaction))
 
 
-def language_of_place(client: discord.Client, place: Place, chat_settings: ChatSettings) -> str:
+def language_of_place(
+    client: discord.Client, place: Place, chat_settings: ChatSettings, kept: str | None = None
+) -> str:
     """Return the language of all that is said about a message.
 
     It is what was chosen for the channel, or else the server's: Discord does not tell bots the
     language of those who write messages.
+
+    Args:
+        client: knows the server, soon after it is connected.
+        place: of the message.
+        chat_settings: keep what was chosen.
+        kept: the language when the message arrived, if that was recorded.
     """
     chosen = chat_settings.language(PLATFORM, place.channel)
     guild = client.get_guild(place.guild or 0)
-    return languages.nearest(chosen, str(guild.preferred_locale) if guild else None)
+    return languages.nearest(chosen, kept, str(guild.preferred_locale) if guild else None)
 
 
 class Menus(app_commands.Translator):

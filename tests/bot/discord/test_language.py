@@ -144,20 +144,31 @@ async def test_a_request_in_progress_at_a_crash_is_answered_in_its_language_afte
         assert shown(answer) == wording("de")
 
 
+@pytest.mark.parametrize(
+    ("kept", "chosen", "code"),
+    [(True, None, "fr"), (True, "de", "de"), (False, "de", "de"), (False, None, "en")],
+)
 async def test_a_message_in_progress_at_a_crash_is_answered_in_its_language_after_it(
-    world: World,
+    world: World, kept: bool, chosen: str | None, code: str
 ) -> None:
-    await world.chats.set_language("discord", PRIVATE, "de")
+    fake = world.fake
+    fake.locale = "fr"
     world.model.open.clear()
     async with world.killed():
-        asked = await world.photo()
+        asked = await fake.mention(attachments=[fake.attachment(PHOTOS[0])])
         await world.model.reached()
+        (row,) = await world.inbox.rows("open")
+    assert row.reference["language"] == "fr"
+    if not kept:  # a row of an earlier version
+        change = "UPDATE entries SET reference = json_remove(reference, '$.language')"
+        await world.inbox.run(lambda db: db.execute(change))
+    await world.chats.set_language("discord", CHANNEL, chosen)
+    fake.locale = "en-US"
     world.model.open.set()
     async with world.running():
         await world.settled(asked)
-        answer = await world.fake.sent(channel=PRIVATE)
 
-    assert shown(answer) == wording("de")
+    assert shown(await fake.sent()) == wording(code)
 
 
 async def test_a_message_that_is_given_up_gets_an_apology_in_the_servers_language(
