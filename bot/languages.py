@@ -50,10 +50,16 @@ def nearest(*wanted: str | None) -> str:
         wanted: language tags such as pt-BR, the best first; None where nothing is known.
     """
     for tag in wanted:
-        code = (tag or "").replace("_", "-").partition("-")[0].lower()
-        if code in NAMES:
+        if (code := _code(tag or "")) in NAMES:
             return code
     return ENGLISH
+
+
+def named(text: str) -> str | None:
+    """Return the language that a person means by its code, by a tag or by its own name."""
+    own_names = {name.casefold(): code for code, name in NAMES.items()}
+    code = own_names.get(text.casefold(), _code(text))
+    return code if code in NAMES else None
 
 
 def accepted(header: str) -> str:
@@ -81,6 +87,10 @@ class Sentence:
     def __get__(self, instance: object, owner: type) -> str:
         """Return it in the language that is spoken now."""
         return translated(self.english)
+
+
+def _code(tag: str) -> str:
+    return tag.replace("_", "-").partition("-")[0].lower()
 
 
 def _by_quality(header: str) -> Iterable[str]:

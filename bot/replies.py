@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.languages import Sentence, counted, translated
+from bot.languages import NAMES, Sentence, counted, language, translated
 from captioner import BadImage, Busy
 from captioner.errors import FORMATS, BadImageKind
 from captioner.translation import N_
@@ -217,8 +217,14 @@ class Replies:
     LANGUAGE_SET = Sentence("I speak {language} here now.")
     LANGUAGE_OWN = Sentence("Everyone's own language")
     LANGUAGE_OWN_SET = Sentence("I speak everyone's own language here now, as the app says it.")
+    LANGUAGE_APP = Sentence("The language of my app")
+    LANGUAGE_APP_SET = Sentence("I speak the language of your app here now.")
     LANGUAGE_ADMINS = Sentence("Only people who manage this chat can change its language.")
     LANGUAGE_UNKNOWN = Sentence("I do not speak that language. I speak {languages}.")
+    LANGUAGE_HERE = Sentence("I speak {language} here. /language changes that.")
+    LANGUAGE_OWN_HERE = Sentence(
+        "I speak everyone's own language here. /language chooses one for everyone."
+    )
 
     def album(self, answers: Sequence[str], left_out: int = 0) -> str:
         """Number the answers for several pictures, and add how many pictures were left out."""
@@ -269,11 +275,41 @@ class Replies:
             groups=group_help, another=self.ANOTHER, look=self.LOOK, alt_text=self.ALT_TEXT
         )
 
-    def settings(self, *, auto: bool, private: bool, max_mb: float, max_photos: int) -> str:
-        """List a chat's settings, and the limits that apply everywhere."""
+    def settings(
+        self,
+        *,
+        auto: bool,
+        private: bool,
+        max_mb: float,
+        max_photos: int,
+        chosen: str | None = None,
+    ) -> str:
+        """List a chat's settings, and the limits that apply everywhere.
+
+        Args:
+            auto: every photo is captioned.
+            private: the chat is one person's with the bot.
+            max_mb: of a file, in units of 2**20 bytes.
+            max_photos: of one message.
+            chosen: the code of the language that was chosen for the chat; None if none was.
+        """
         first = self.AUTO_PRIVATE if private else self.AUTO_ON if auto else self.AUTO_OFF
+        # In private somebody's own language is the one that is spoken now.
+        second = self.LANGUAGE_OWN_HERE
+        if private or chosen:
+            second = self.LANGUAGE_HERE.format(language=NAMES[language()])
         limits = self.LIMITS.format(megabytes=_number(max_mb, "g"), photos=max_photos)
-        return f"{first}\n\n{limits}"
+        return f"{first}\n\n{second}\n\n{limits}"
+
+    def language_set(self, code: str | None, *, private: bool) -> str:
+        """Say which language was chosen for a chat; None is everyone's own."""
+        if code is not None:
+            return self.LANGUAGE_SET.format(language=NAMES[code])
+        return self.LANGUAGE_APP_SET if private else self.LANGUAGE_OWN_SET
+
+    def language_unknown(self) -> str:
+        """List the languages, by their own names, to somebody who asked for another one."""
+        return self.LANGUAGE_UNKNOWN.format(languages=", ".join(NAMES.values()))
 
     def about(self, config: str, scores: Mapping[str, Any], *, shipped: str | None) -> str:
         """Describe the model.

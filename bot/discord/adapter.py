@@ -17,6 +17,7 @@ from bot.discord.commands import Commands
 from bot.discord.errors import DISCORD_ERRORS, platform_errors, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.intake import PhotoClient, ShardedPhotoClient
+from bot.discord.language import Menus
 from bot.discord.photos import Photos
 from bot.services import Services
 from bot.settings import Settings
@@ -106,7 +107,9 @@ class Discord:
         async with asyncio.timeout(START_SECONDS) as start:
             client.connected = partial(self._up, start)
             await client.login(self._token)
-            await Commands(client).sync()
+            commands = Commands(client)
+            await commands.set_translator(Menus())
+            await commands.sync()
             try:
                 await client.connect()
             except AttributeError as error:

@@ -12,11 +12,12 @@ from bot.wording import take_apart
 
 Interaction = discord.Interaction[Any]
 
-LABELS = {"another": replies.ANOTHER, "look": replies.LOOK, "alt": replies.ALT_TEXT}
-
 
 class RequestHandler(Protocol):
     """Answers what a button asks for; see `interactions.Interactions`."""
+
+    def speak(self, interaction: Interaction) -> None:
+        """Speak the language for a pressed button from now on."""
 
     async def check_access(self, interaction: Interaction) -> bool:
         """Return whether someone may use the bot; whisper the reason if not."""
@@ -70,7 +71,7 @@ class CaptionButton(
 
     def __init__(self, custom_id: str) -> None:
         """Label a button by its id."""
-        label = LABELS[custom_id.partition(":")[0]]
+        label = _label(custom_id.partition(":")[0])
         super().__init__(discord.ui.Button(label=label, custom_id=custom_id))
 
     @classmethod
@@ -86,6 +87,7 @@ class CaptionButton(
     async def interaction_check(self, interaction: Interaction) -> bool:
         """Serve only buttons under the bot's own messages, and none while it is stopping."""
         client, message = _client(interaction), interaction.message
+        client.interactions.speak(interaction)
         own = client.user and message and message.author.id == client.user.id
         return bool(own) and not client.stopping
 
@@ -104,6 +106,11 @@ class CaptionButton(
             elif await client.interactions.check_access(interaction):
                 text = f"```\n{take_apart(message.content).alt_text}\n```"
                 await interaction.response.send_message(text, ephemeral=True)
+
+
+def _label(what: str) -> str:
+    labels = {"another": replies.ANOTHER, "look": replies.LOOK, "alt": replies.ALT_TEXT}
+    return labels[what]
 
 
 def _client(interaction: Interaction) -> ButtonClient:

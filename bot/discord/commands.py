@@ -9,6 +9,7 @@ from discord import app_commands
 from bot.discord.errors import reason
 from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.intake import PhotoClient
+from bot.discord.language import language
 from bot.discord.photos import picture_of, pictures_of
 from bot.discord.request import PhotoRequest
 from bot.discord.sending import whisper
@@ -40,13 +41,15 @@ class Commands(app_commands.CommandTree[PhotoClient]):
             ),
         )
         self.add_command(caption_message)
-        commands: tuple[Command, ...] = (caption, auto, settings, help_, privacy, about)
+        asking: tuple[Command, ...] = (caption, help_, privacy, about)
+        commands: tuple[Command, ...] = (*asking, auto, language, settings)
         for command in (*commands, stats, leave):
             self.add_command(command)
 
     async def interaction_check(self, interaction: Interaction) -> bool:
         """Serve people who are allowed, and nobody once the bot is stopping."""
         allowed = False
+        self.client.interactions.speak(interaction)
         if not self.client.stopping:
             with self.client.at_work():
                 allowed = await self.client.interactions.check_access(interaction)
@@ -116,6 +119,7 @@ async def settings(interaction: Interaction) -> None:
             private=interaction.context.dm_channel,
             max_mb=client.services.settings.max_photo_mb,
             max_photos=client.services.settings.max_photos,
+            chosen=client.services.chat_settings.language(PLATFORM, place.channel),
         )
         await interaction.edit_original_response(content=text)
 

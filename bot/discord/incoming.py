@@ -6,6 +6,7 @@ from typing import Self
 
 import discord
 
+from bot import languages
 from bot.access import Visitor
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.photos import Picture, pictures_of
@@ -33,10 +34,11 @@ class Incoming:
         return Key(PLATFORM, str(self.message.channel.id), str(self.message.id))
 
     @property
-    def reference(self) -> dict[str, int | None]:
-        """What the inbox keeps, besides the key, to fetch the message again."""
-        # The pictures' addresses are not kept, because they expire.
-        return {"guild": self.place.guild}
+    def reference(self) -> dict[str, int | str | None]:
+        """What the inbox keeps, besides the key, to fetch the message again and to answer it."""
+        # The pictures' addresses are not kept, because they expire. The language is that of now:
+        # right after a start the server, and so its language, is not known yet.
+        return {"guild": self.place.guild, "language": languages.language()}
 
     @property
     def visitor(self) -> Visitor:

@@ -139,7 +139,7 @@ class PhotoClient(discord.Client):
             if "token" in row.reference:
                 await self.interactions.retry(row.key, row.reference)
             else:
-                await self.messages.retry(row.key, row.reference["guild"], again=row.attempts > 0)
+                await self.messages.retry(row.key, row.reference, again=row.attempts > 0)
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         self._work.discard(task)

@@ -9,11 +9,12 @@ from typing import Any
 import discord
 from discord.utils import MISSING
 
-from bot import metrics
+from bot import languages, metrics
 from bot.access import Refusal
 from bot.discord.buttons import buttons_under
 from bot.discord.errors import REFUSED, inbox_errors
 from bot.discord.identity import PLATFORM, place_of_interaction
+from bot.discord.language import language_of_interaction
 from bot.discord.photos import Photos, Picture, pictures_of
 from bot.discord.request import PhotoRequest
 from bot.discord.sending import InteractionWebhook, acknowledge, whisper
@@ -32,6 +33,10 @@ class Interactions:
     client: discord.Client
     photos: Photos
     services: Services
+
+    def speak(self, interaction: discord.Interaction[Any]) -> None:
+        """Speak the language for an interaction, in its task from now on."""
+        languages.speak(language_of_interaction(interaction, self.services.chat_settings))
 
     async def check_access(self, interaction: discord.Interaction[Any], photos: int = 0) -> bool:
         """Return whether someone may have n photos captioned; whisper the reason if not."""
@@ -66,6 +71,7 @@ class Interactions:
     async def retry(self, key: Key, reference: dict[str, Any]) -> None:
         """Answer a request that was recorded before."""
         request = PhotoRequest.from_reference(reference)
+        languages.speak(languages.nearest(request.language))
 
         async def answer() -> None:
             with inbox_errors():

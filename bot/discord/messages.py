@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 import discord
 from discord.utils import MISSING
 
-from bot import metrics
+from bot import languages, metrics
 from bot.discord.backfill import Backfill
 from bot.discord.buttons import buttons_under
 from bot.discord.errors import inbox_errors
-from bot.discord.identity import PLATFORM, Place
+from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.incoming import Incoming
+from bot.discord.language import language_of_place
 from bot.discord.photos import Photos, Picture, Reply
 from bot.discord.sending import apologize, is_answered, reply, say_failed, typing
 from bot.replies import replies
@@ -33,6 +35,7 @@ class Messages:
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
         """Answer a message if it asks for it; while no slot is free, leave it to the inbox."""
+        languages.speak(self._language(incoming.place))
         try:
             new = await self._accept(incoming)
         except Exception:
@@ -45,14 +48,18 @@ class Messages:
             async with slots:
                 await self._handle(incoming.key, partial(self._answer, incoming))
 
-    async def retry(self, key: Key, guild: int | None, *, again: bool) -> None:
+    async def retry(self, key: Key, reference: dict[str, Any], *, again: bool) -> None:
         """Answer a message that was recorded before.
 
         Args:
             key: of the message.
-            guild: of its channel.
+            reference: what the inbox kept; earlier versions kept no language.
             again: an earlier attempt may have answered it.
         """
+        # Threads, which share the language of their channel, are known once there is a connection.
+        guild, known = reference["guild"], self.client.get_channel(int(key.chat))
+        place = place_of(known) if known else Place(int(key.chat), guild)
+        languages.speak(self._language(place, reference.get("language")))
 
         async def answer() -> None:
             with inbox_errors():
@@ -69,6 +76,9 @@ class Messages:
         if place.guild is None:
             return True
         return await self.services.chat_settings.auto(PLATFORM, place.channel)
+
+    def _language(self, place: Place, kept: str | None = None) -> str:
+        return language_of_place(self.client, place, self.services.chat_settings, kept)
 
     async def _handle(self, key: Key, answer: Callable[[], Awaitable[None]]) -> None:
         await self.services.inbox.handle(key, answer, partial(self._apologize, key))
@@ -106,7 +116,9 @@ class Messages:
         allowed = self.services.access.admits(incoming.visitor)
         if not (incoming.by_person and self._pictures(incoming) and allowed):
             return False
-        new = await self.services.inbox.accept(incoming.key, incoming.reference)
+        with languages.speaking(self._language(incoming.place)):
+            reference = incoming.reference
+        new = await self.services.inbox.accept(incoming.key, reference)
         if new:
             self.services.inbox.release(incoming.key)  # the inbox hands it out in its turn
         return new

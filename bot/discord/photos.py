@@ -95,14 +95,15 @@ class Photos:
         return Reply(text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…")
 
     async def answer(
-        self, picture: Picture, answer: AnswerPhoto, gone: str = replies.UNREACHABLE
+        self, picture: Picture, answer: AnswerPhoto, gone: str | None = None
     ) -> Answer:
         """Fetch a picture and answer it.
 
         Args:
             picture: what to fetch.
             answer: takes the picture's bytes.
-            gone: the text of the answer if the picture can never be fetched again.
+            gone: the text of the answer if the picture can never be fetched again; None for the
+                one that asks to send it again.
 
         Raises:
             aiohttp.ClientError: it cannot be fetched now.
@@ -137,6 +138,6 @@ class Photos:
         return bytes(photo)
 
 
-def _unreachable(text: str = replies.UNREACHABLE) -> Answer:
+def _unreachable(text: str | None = None) -> Answer:
     metrics.refused(PLATFORM, "unreachable")
-    return Answer(text, problem="failed")
+    return Answer(text or replies.UNREACHABLE, problem="failed")

@@ -6,7 +6,9 @@ from typing import Any, Literal, Self
 
 import discord
 
+from bot import languages
 from bot.discord.photos import Picture, pictures_of
+from captioner.translation import ENGLISH
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class PhotoRequest:
     shown: str = ""  # the caption above the button
     ephemeral: bool = False
     own: bool = False  # a button is answered by a message of its own, not by an edit
+    language: str = ENGLISH  # of the answer
 
     @classmethod
     def from_command(
@@ -36,15 +39,20 @@ class PhotoRequest:
         *,
         ephemeral: bool = False,
     ) -> Self:
-        """Describe a command that is about pictures."""
+        """Describe a command that is about pictures, to be answered in the language of now."""
         application, token = interaction.application_id, interaction.token
-        return cls(what, application, token, pictures, ephemeral=ephemeral)
+        return cls(
+            what, application, token, pictures, ephemeral=ephemeral, language=languages.language()
+        )
 
     @classmethod
     def from_button(
         cls, interaction: discord.Interaction[Any], what: Literal["another", "look"], turn: int = 1
     ) -> Self:
-        """Describe a pressed button; its photo is in the same message or in the one replied to."""
+        """Describe a pressed button, to be answered in the language of now.
+
+        Its photo is in the same message or in the one replied to.
+        """
         message = interaction.message
         assert message is not None
         quoted = message.reference
@@ -58,6 +66,7 @@ class PhotoRequest:
             message.content if what == "another" else "",
             message.flags.ephemeral,
             own=what == "look",
+            language=languages.language(),
         )
 
     @classmethod

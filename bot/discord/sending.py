@@ -10,6 +10,7 @@ import discord
 import structlog
 from discord.utils import MISSING
 
+from bot import languages
 from bot.discord.errors import DISCORD_ERRORS, reason
 from bot.discord.identity import PLATFORM
 from bot.replies import replies
@@ -45,8 +46,17 @@ async def is_answered(
     """
     async for other in message.channel.history(limit=REPLY_AFTER, after=message):
         answers = other.reference is not None and other.reference.message_id == message.id
-        if answers and other.author == me and other.content != replies.FAILED:
+        if answers and other.author == me and not _says_failed(other.content):
             return True
+    return False
+
+
+def _says_failed(text: str) -> bool:
+    # The language of the chat may have changed since.
+    for code in languages.NAMES:
+        with languages.speaking(code):
+            if text == replies.FAILED:
+                return True
     return False
 
 

@@ -5,6 +5,7 @@ import hmac
 import secrets
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,11 +19,12 @@ from bot import logs, metrics
 from bot.services import Services
 from bot.store.errors import DatabaseError
 from bot.supervision import until_stopped
-from bot.telegram.commands import show_menu
 from bot.telegram.context import Shared
 from bot.telegram.errors import platform_errors, reason, transient
 from bot.telegram.identity import PLATFORM
 from bot.telegram.intake import App, InboxProcessor, UpdateQueue, add_handlers
+from bot.telegram.language import language_of
+from bot.telegram.menu import show_menu
 from bot.telegram.messages import Apologies
 from bot.telegram.sending import Limiter
 
@@ -54,7 +56,9 @@ class Telegram:
         logs.hush()
         shared = Shared.of(self.services)
         queue = UpdateQueue(self.services.inbox, UPDATES_AT_ONCE)
-        processor = InboxProcessor(queue, Apologies(shared.sender).send, UPDATES_AT_ONCE)
+        speaks = partial(language_of, chat_settings=self.services.chat_settings)
+        apologize = Apologies(shared.sender).send
+        processor = InboxProcessor(queue, apologize, speaks, UPDATES_AT_ONCE)
         app = self._application(queue, processor)
         app.bot_data = shared
         add_handlers(app)

@@ -1,6 +1,7 @@
 """The buttons under a caption; they find its photo in the message that the caption quotes."""
 
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from telegram import (
@@ -42,16 +43,29 @@ def buttons_under(turn: int) -> InlineKeyboardMarkup:
 
 
 async def press(update: Update, context: Context) -> None:
-    """Do what a pressed button says, and tell Telegram that it is done.
+    """Do what a pressed button says.
+
+    Raises:
+        Hopeless: it failed; the person was told so, or sees it.
+    """
+    query = update.callback_query
+    assert query is not None
+    await work_for(query, lambda: _pressed(query, context.bot_data))
+
+
+async def work_for(query: CallbackQuery, work: Callable[[], Awaitable[str | None]]) -> None:
+    """Do a button's work, and tell Telegram that it is done.
+
+    Args:
+        query: about the pressed button.
+        work: returns the text of an alert, if there is one.
 
     Raises:
         Hopeless: it failed. The person was told so, or sees it, and can press again; a later
             attempt could then be the second.
     """
-    query = update.callback_query
-    assert query is not None
     try:
-        alert = await _pressed(query, context.bot_data)
+        alert = await work()
     except TelegramError as error:
         # What may have arrived needs no alert that it failed.
         await _finish(query, None if isinstance(error, MaybeSent) else replies.FAILED)

@@ -1,15 +1,12 @@
-"""The commands, and the menu in which Telegram shows them."""
-
-from typing import Any
+"""The commands; /language is in a file of its own."""
 
 import structlog
-from telegram import BotCommand, BotCommandScopeAllGroupChats, Message, Update
-from telegram.constants import ChatMemberStatus
-from telegram.error import BadRequest, Forbidden, TelegramError
-from telegram.ext import ExtBot
+from telegram import Message, Update
+from telegram.error import TelegramError
 
-from bot.replies import COMMANDS, replies
+from bot.replies import replies
 from bot.telegram import messages
+from bot.telegram.administrators import is_administrator, is_from_administrator
 from bot.telegram.context import Context
 from bot.telegram.errors import reason
 from bot.telegram.identity import PLATFORM, is_private, message_of, visitor_of
@@ -17,18 +14,6 @@ from bot.telegram.photos import quoted_by
 from bot.telegram.sending import persistently
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-async def show_menu(bot: ExtBot[Any]) -> None:
-    """Show the commands in Telegram's menu; /auto in groups only.
-
-    Raises:
-        TelegramError: Telegram refuses, or cannot be reached.
-    """
-    commands = [BotCommand(name, text) for name, text in COMMANDS.items()]
-    private = [command for command in commands if command.command != "auto"]
-    await bot.set_my_commands(private)
-    await bot.set_my_commands(commands, BotCommandScopeAllGroupChats())
 
 
 async def start(update: Update, context: Context) -> None:
@@ -59,6 +44,7 @@ async def settings(update: Update, context: Context) -> None:
         private=is_private(message),
         max_mb=services.settings.max_photo_mb,
         max_photos=services.settings.max_photos,
+        chosen=services.chat_settings.language(PLATFORM, message.chat.id),
     )
     await _reply(update, context, text)
 
@@ -71,7 +57,7 @@ async def auto(update: Update, context: Context) -> None:
         text = replies.AUTO_PRIVATE
     elif on is None:
         text = replies.AUTO_USAGE
-    elif not await _is_from_administrator(message):
+    elif not await is_from_administrator(message):
         text = replies.AUTO_ADMINS
     else:
         await context.bot_data.services.chat_settings.set_auto(PLATFORM, message.chat.id, on)
@@ -128,24 +114,6 @@ def _is_from_operator(update: Update, context: Context) -> bool:
     return context.bot_data.services.access.is_operator(visitor_of(_message(update)))
 
 
-async def _is_from_administrator(message: Message) -> bool:
-    if message.sender_chat:
-        # Anonymous ones write as the group, and those of a channel as the channel.
-        return message.sender_chat.id == message.chat.id
-    person = message.from_user
-    return person is not None and await _is_administrator(message, person.id)
-
-
 async def _gets_every_photo(message: Message) -> bool:
     bot = message.get_bot()
-    return bot.can_read_all_group_messages or await _is_administrator(message, bot.id)
-
-
-async def _is_administrator(message: Message, person: int) -> bool:
-    try:
-        member = await persistently(
-            lambda: message.get_bot().get_chat_member(message.chat.id, person)
-        )
-    except (BadRequest, Forbidden):
-        return False
-    return member.status in (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
+    return bot.can_read_all_group_messages or await is_administrator(message, bot.id)

@@ -17,9 +17,10 @@ from telegram.ext import (
     filters,
 )
 
+from bot import languages
 from bot.store.inbox import Hopeless, Inbox, NotYet
 from bot.store.inbox_rows import InboxRow, Key
-from bot.telegram import buttons, commands, messages
+from bot.telegram import buttons, commands, language, messages
 from bot.telegram.errors import inbox_errors
 from bot.telegram.identity import PLATFORM, is_private, message_of
 from bot.telegram.photos import carries_file
@@ -62,6 +63,7 @@ def add_handlers(app: App) -> None:
             CommandHandler("about", commands.about, NEW),
             CommandHandler("settings", commands.settings, ALSO_POSTS),
             CommandHandler("auto", commands.auto, ALSO_POSTS),
+            CommandHandler("language", language.language, ALSO_POSTS),
             CommandHandler("caption", commands.caption, ALSO_POSTS),
             CommandHandler("stats", commands.stats, NEW),
             CommandHandler("leave", commands.leave, NEW),
@@ -69,6 +71,7 @@ def add_handlers(app: App) -> None:
             MessageHandler(
                 ALSO_POSTS & ~filters.StatusUpdate.ALL & ~OTHERS_COMMAND, messages.receive
             ),
+            CallbackQueryHandler(language.press, language.PRESSED),
             CallbackQueryHandler(buttons.press),
         ]
     )
@@ -142,17 +145,22 @@ class InboxProcessor(SimpleUpdateProcessor):
     """Runs the handlers of an update as one attempt of the inbox to answer it."""
 
     def __init__(
-        self, queue: UpdateQueue, apologize: Callable[[Update], Awaitable[None]], max_updates: int
+        self,
+        queue: UpdateQueue,
+        apologize: Callable[[Update], Awaitable[None]],
+        language_of: Callable[[Update], str],
+        max_updates: int,
     ) -> None:
         """Process the updates of a queue.
 
         Args:
             queue: where they come from.
             apologize: tells a chat that one was given up.
+            language_of: returns the language of all that is said about one.
             max_updates: how many are processed at once.
         """
         super().__init__(max_updates)
-        self.queue, self.apologize = queue, apologize
+        self.queue, self.apologize, self.language_of = queue, apologize, language_of
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dropping = False
 
@@ -164,7 +172,8 @@ class InboxProcessor(SimpleUpdateProcessor):
         assert task is not None
         self._tasks.add(task)
         try:
-            await self._process(update, coroutine)
+            with languages.speaking(self.language_of(update)):
+                await self._process(update, coroutine)
         finally:
             coroutine.close()
             self._tasks.discard(task)

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from bot import languages
+from tests.bot.speaking import MARKED
+
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -21,3 +24,9 @@ def one_authority(authority: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(authority))
         yield
+
+
+@pytest.fixture
+def translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Translate every sentence of the bot."""
+    monkeypatch.setattr(languages, "CATALOGUES", MARKED)

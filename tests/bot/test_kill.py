@@ -74,7 +74,7 @@ class TelegramChats:
         self.asked.append(f"telegram:{message['message_id']}")
 
     async def up(self, life: int) -> None:
-        await self.server.nth("setMyCommands", 2 * life)
+        await self.server.nth("deleteWebhook", life)
 
     def answers(self) -> Counter[str]:
         sent = self.server.of("sendMessage")

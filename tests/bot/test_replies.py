@@ -4,7 +4,8 @@ from typing import get_args
 
 import pytest
 
-from bot.replies import COMMANDS, NOTICES, replies
+from bot import languages
+from bot.replies import NOTICES, replies
 from captioner import BadImage, Busy
 from captioner.errors import NUMBERS, BadImageKind
 from captioner.photo import decode
@@ -90,10 +91,14 @@ def test_settings_list_those_of_the_chat() -> None:
     )
 
 
-def test_no_reply_is_longer_than_the_platforms_allow() -> None:
-    texts = [value for name, value in vars(replies).items() if name.isupper()]
-    texts = [text for text in texts if isinstance(text, str)]
-    texts += [replies.help_text(replies.TELEGRAM_GROUP_HELP)]
-    texts += [replies.about("x" * 60, {"cider": 1.0}, shipped=name) for name in NAMES]
-    assert max(map(len, texts)) <= 2000  # Discord's limit; Telegram takes 4096
-    assert all(0 < len(text) <= 100 for text in COMMANDS.values())  # Discord's limit
+def test_settings_name_the_language() -> None:
+    def listed(code: str, chosen: str | None, *, private: bool) -> str:
+        with languages.speaking(code):
+            return replies.settings(
+                auto=False, private=private, max_mb=20, max_photos=10, chosen=chosen
+            )
+
+    assert "I speak English here." in listed("en", None, private=True)
+    assert "I speak English here." in listed("en", "en", private=False)
+    assert replies.LANGUAGE_OWN_HERE in listed("en", None, private=False)
+    assert "Deutsch" in listed("de", "de", private=True)

@@ -46,6 +46,7 @@ class FakeGateway:
         self.me = user(ME, "captions", bot=True)
         self.flags = 0
         self.shards = 1
+        self.locale = "en-US"  # of the server
         self.heartbeat_interval = 41.25  # seconds
         self.identified: list[Json] = []
         self.heartbeats = 0
@@ -154,7 +155,8 @@ class FakeGateway:
             "application": {"id": self.me["id"], "flags": self.flags},
         }
         await self.dispatch("READY", ready, shard[0])
-        await self.dispatch("GUILD_CREATE", guild(), shard[0])
+        server = {**guild(), "preferred_locale": self.locale}
+        await self.dispatch("GUILD_CREATE", server, shard[0])
         self.identified.append(payload)
         return session
 

@@ -89,6 +89,7 @@ async def test_commands_are_offered_to_servers_and_to_users_accounts(world: Worl
         "caption",
         DISCORD_MENU,
         "auto",
+        "language",
         "settings",
         "help",
         "privacy",
@@ -98,13 +99,15 @@ async def test_commands_are_offered_to_servers_and_to_users_accounts(world: Worl
     }
     operators = {commands.pop(name)["default_member_permissions"] for name in ("stats", "leave")}
     assert operators == {ADMINISTRATOR}
-    automatic = commands.pop("auto")
+    automatic, speaking = commands.pop("auto"), commands.pop("language")
     for command in commands.values():
         assert command["integration_types"] == [0, 1]
         assert command["contexts"] == [0, 1, 2]
     assert automatic["integration_types"] == [0]
     assert automatic["contexts"] == [0]
     assert automatic["default_member_permissions"] == MANAGE_CHANNELS
+    assert speaking["default_member_permissions"] == MANAGE_CHANNELS
+    assert (speaking["integration_types"], speaking["contexts"]) == ([0, 1], [0, 1])
     assert [option["type"] for option in commands["caption"]["options"]] == [11, 5]
     assert [one["value"] for one in automatic["options"][0]["choices"]] == ["on", "off"]
 

@@ -88,7 +88,7 @@ async def test_the_inbox_holds_neither_text_nor_addresses_of_a_message(world: Wo
         await world.model.reached()
         row = (await world.inbox.rows("open"))[0]
 
-    assert row.reference == {"guild": None}
+    assert row.reference == {"guild": None, "language": "en"}
     assert not [one for one in (b"secret", b"cdn", b"lovelace") if one in raw(world)]
 
 

@@ -52,7 +52,7 @@ async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World)
     photo = command["data"]["resolved"]["attachments"].popitem()[1]
     reply = button["message"]["message_reference"]
 
-    common = {"application": int(ME), "turn": 1, "shown": ""}
+    common = {"application": int(ME), "turn": 1, "shown": "", "language": "en"}
     assert kept == [
         {
             **common,
@@ -75,9 +75,9 @@ async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World)
     ]
     pictures = [{"url": photo["url"], "size": photo["size"]}]
     old = {**kept[1], "pictures": pictures}
-    del old["own"]
-    request = PhotoRequest.from_reference(old)  # of a row before there was that field
-    assert (request.own, request.pictures[0].declared) == (False, True)
+    del old["own"], old["language"]
+    request = PhotoRequest.from_reference(old)  # of a row before there were those fields
+    assert (request.own, request.pictures[0].declared, request.language) == (False, True, "en")
 
 
 @pytest.mark.parametrize(

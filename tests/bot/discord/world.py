@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
+from bot import languages
 from bot.access import Access
 from bot.answers import Answers
 from bot.discord.adapter import Discord
@@ -93,7 +94,7 @@ class World:
     access: Access = field(default_factory=lambda: Access("1000/minute", "1000/minute"))
 
     def services(self, **changes: Any) -> Services:
-        answers = Answers(self.model.caption, pixels, PLATFORM)
+        answers = Answers(self.model.caption, pixels, PLATFORM, languages=tuple(languages.NAMES))
         settings = self.settings.model_copy(update=changes)
         return Services(
             settings, answers, self.chats, self.inbox, self.access, lambda: ABOUT, stats

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot import languages
 from bot.access import Access
 from bot.answers import Answers, CaptionPhoto
 from bot.services import Services
 from bot.settings import Settings
 from bot.store.chat_settings import ChatSettings
 from bot.store.inbox import Inbox
-from bot.telegram import adapter, albums, sending
+from bot.telegram import adapter, albums, menu, sending
 from bot.telegram.adapter import Telegram
 from bot.telegram.identity import PLATFORM
 from captioner import BadImage, Caption, Options
@@ -36,6 +37,7 @@ def isolate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(albums, "ALBUM_SECONDS", 0.4)
     monkeypatch.setattr(sending, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(adapter, "POLL_PAUSE", 0.01)
+    monkeypatch.setattr(menu, "TRANSLATED", ())  # each language is four calls at each start
 
 
 class Store(ChatSettings):
@@ -83,7 +85,7 @@ def telegram(
         blocked=settings.blocked,
         operators=settings.operators,
     )
-    answers = Answers(caption, pixels, PLATFORM)
+    answers = Answers(caption, pixels, PLATFORM, languages=tuple(languages.NAMES))
     about = "I am a small model."
     return Telegram(Services(settings, answers, store, store.inbox, access, lambda: about, stats))
 

@@ -63,6 +63,7 @@ class FakeTelegram:
         self.files: dict[str, bytes] = {}
         self.fetched: list[str] = []  # paths of files
         self.administrators: set[int] = set()
+        self.description = ""  # of the bot, as its operator wrote it
         # The answers to a method's next calls, in order; None lets one succeed.
         self.failures: dict[str, list[Json | Taken | None]] = defaultdict(list)
         self.latency = 0.0  # seconds between taking a message and saying so
@@ -119,10 +120,10 @@ class FakeTelegram:
         await self.update(channel_post=post)
         return post
 
-    async def press(self, data: str, shown: Json) -> None:
+    async def press(self, data: str, shown: Json, sender: Json = ANN) -> None:
         """Have a person press a button under a message."""
         number = str(next(self._ids))
-        query = {"id": number, "from": ANN, "chat_instance": "i", "data": data, "message": shown}
+        query = {"id": number, "from": sender, "chat_instance": "i", "data": data, "message": shown}
         await self.update(callback_query=query)
 
     async def update(self, **fields: Any) -> Json:
@@ -256,13 +257,22 @@ class FakeTelegram:
 
     async def _editMessageText(self, data: Json) -> Json:  # noqa: N802
         shown = self.messages[data["chat_id"], data["message_id"]]
-        shown.update(text=data["text"], reply_markup=data["reply_markup"])
+        shown["text"] = data["text"]
+        shown.pop("reply_markup", None)
+        if "reply_markup" in data:
+            shown["reply_markup"] = data["reply_markup"]
         return shown
 
     async def _editMessageReplyMarkup(self, data: Json) -> Json:  # noqa: N802
         shown = self.messages[data["chat_id"], data["message_id"]]
         shown.update(reply_markup=data["reply_markup"])
         return shown
+
+    async def _getMyDescription(self, data: Json) -> Json:  # noqa: N802
+        return {"description": self.description}
+
+    async def _getMyShortDescription(self, data: Json) -> Json:  # noqa: N802
+        return {"short_description": self.description}
 
     async def _getChatMember(self, data: Json) -> Json:  # noqa: N802
         user = {**ANN, "id": data["user_id"]}
