@@ -14,13 +14,18 @@ def as_json(caption: Caption) -> dict[str, Any]:
     said = worded(caption)
     return {
         "caption": caption.text,
+        "language": caption.language,
         "text": said.text,
         "doubt": said.aside,
         "alt_text": said.alt_text,
         "confidence": round(caption.confidence, 4),
         "unfamiliar": caption.out_of_distribution,
         "objects": [
-            {"name": one.name, "confidence": round(one.confidence, 4)} for one in caption.objects
+            {
+                "name": one.local.name if one.local else one.name,
+                "confidence": round(one.confidence, 4),
+            }
+            for one in caption.objects
         ],
         "alternatives": [
             {"caption": other.text, "confidence": round(other.confidence, 4)}
