@@ -538,7 +538,7 @@ async def test_the_glass_box_is_used_with_the_keyboard(browser: Browser) -> None
         words = page.locator(".word")
         assert " ".join(await words.all_text_contents()) == "A dog 's ball rolls over the grass."
         await expect(words.first).to_have_attribute("aria-current", "true")
-        await expect(words.nth(1)).to_have_accessible_name("dog 50 % likely")
+        await expect(words.nth(1)).to_have_accessible_name("dog 50% likely")
         assert await words.evaluate_all("all => all.filter((w) => w.tabIndex === 0).length") == 1
 
         await words.first.focus()
@@ -547,7 +547,7 @@ async def test_the_glass_box_is_used_with_the_keyboard(browser: Browser) -> None
             await expect(words.nth(current)).to_be_focused()
             await expect(words.nth(current)).to_have_attribute("aria-current", "true")
         await expect(page.locator(".now")).to_have_text(
-            "“grass”: 50 % likely, looking at the upper right"
+            "“grass”: 50% likely, looking at the upper right"
         )
         await words.nth(3).hover()
         await expect(page.locator(".now")).to_contain_text("“ball”")
@@ -589,7 +589,7 @@ async def test_other_captions_are_listed_with_their_confidence(browser: Browser)
         considered = (DOG, *DOG.alternatives[:2])
         percents = [round(100 * one.confidence) for one in considered]
         shown = await page.locator(".percent").all_text_contents()
-        assert shown == [f"{percent} %" for percent in sorted(percents, reverse=True)]
+        assert shown == [f"{percent}%" for percent in sorted(percents, reverse=True)]
         widths = await page.locator(".bar i").evaluate_all("all => all.map((i) => i.offsetWidth)")
         assert widths == sorted(widths, reverse=True)
         assert widths[-1] < widths[0]
@@ -628,7 +628,7 @@ async def test_a_model_without_attention_still_shows_its_words(browser: Browser)
         await expect(page.get_by_text(replies.NO_ATTENTION)).to_be_visible()
         await expect(page.locator("canvas")).to_be_hidden()
         await page.locator(".word").nth(1).click()
-        await expect(page.locator(".now")).to_have_text("“dog”: 50 % likely")
+        await expect(page.locator(".now")).to_have_text("“dog”: 50% likely")
 
 
 async def test_alt_text_and_caption_are_copied(browser: Browser) -> None:
