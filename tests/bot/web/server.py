@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -50,11 +50,19 @@ def web_chat(
     check_room: CheckRoom = lambda: None,
     deadline: float = 10,
     access: Access = OPEN,
+    captions_in: Collection[str] = (),
     routes: tuple[web.AbstractRouteDef, ...] = (),
     **fields: Any,
 ) -> WebChat:
     settings = Settings.model_construct(**{"web_port": 0, "max_photo_mb": LIMIT_MB, **fields})
-    answers = Answers(caption, pixels, "web", deadline=deadline, check_room=check_room)
+    answers = Answers(
+        caption,
+        pixels,
+        "web",
+        deadline=deadline,
+        check_room=check_room,
+        languages=captions_in,
+    )
     return WebChat(settings, answers, _about, lambda: 3, access, routes)
 
 
