@@ -32,3 +32,4 @@ async function open(code) {
 }
 
 choice.addEventListener("change", () => open(choice.value));
+if (choice.value !== here) open(choice.value); // it was chosen before this script had come

@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession
+from playwright.async_api import Browser
 
 from bot import languages
+from tests.bot.web.browser import started
 from tests.bot.web.catalogues import catalogues
 from tests.bot.web.server import serving, web_chat
 
@@ -28,3 +31,10 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(languages, "CATALOGUES", catalogues(tmp_path_factory.mktemp("locale")))
         yield
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Start Chromium with one tab, which most tests of a module use in turn."""
+    async with started() as chromium:
+        yield chromium
