@@ -88,6 +88,17 @@ async def test_refusals_of_strangers_and_floods_are_in_the_language_too(
             assert answer.headers["Content-Language"] == "de"
 
 
+async def test_a_flood_is_refused_in_the_language(client: ClientSession) -> None:
+    async with serving(web_chat(access=Access("1/hour"))) as url:
+        async with client.post(f"{url}/api/caption?language=de", data=PHOTO) as answer:
+            assert answer.status == 200
+        async with client.post(f"{url}/api/caption?language=de", data=PHOTO) as answer:
+            assert answer.status == 429
+            error = (await documented(answer))["error"]
+            assert error.startswith("Deutsch: That is too many photos for now.")
+            assert "Deutsch: 3600 s" in error
+
+
 async def test_a_request_does_not_speak_the_language_of_the_one_before_it(
     url: str, client: ClientSession
 ) -> None:
@@ -104,7 +115,7 @@ async def test_the_caption_is_in_the_language_that_is_asked_for(client: ClientSe
 
     async def caption(photo: bytes, options: Options) -> Caption:
         wanted.append(options.language)
-        return replace(SURE, text="Ein Hund rennt.", language="de", confidence=0.2, objects=(cat,))
+        return replace(SURE, text="Der Hund rennt.", language="de", confidence=0.2, objects=(cat,))
 
     async with (
         serving(web_chat(caption, captions_in=("de", "fr"))) as url,
@@ -113,7 +124,7 @@ async def test_the_caption_is_in_the_language_that_is_asked_for(client: ClientSe
         said = await documented(answer)
 
     assert wanted == ["de"]
-    assert (said["language"], said["caption"]) == ("de", "Ein Hund rennt.")
+    assert (said["language"], said["caption"]) == ("de", "Der Hund rennt.")
     assert said["objects"] == [{"name": "eine Katze", "confidence": 0.8}]
     assert answer.headers["Content-Language"] == "de"
 

@@ -29,7 +29,7 @@ from tests.bot.web.catalogues import MARKS, compile_catalogue
 
 pytestmark = [*IN_CHROMIUM, pytest.mark.usefixtures("translated")]
 
-GERMAN = replace(sentence("Ein Hund rennt über das Gras.", 0.6), language="de")
+GERMAN = replace(sentence("Der Hund rennt über das Gras.", 0.6), language="de")
 ARABIC = replace(
     sentence("كلب يركض على العشب.", 0.6, sentence("كلب بني يلعب.", 0.4)), language="ar"
 )
