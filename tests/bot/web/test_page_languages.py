@@ -33,8 +33,9 @@ GERMAN = replace(sentence("Der Hund rennt über das Gras.", 0.6), language="de")
 ARABIC = replace(
     sentence("كلب يركض على العشب.", 0.6, sentence("كلب بني يلعب.", 0.4)), language="ar"
 )
-CHINESE = replace(sentence("一 只 狗.", 0.1), text="一只狗。", language="zh")
-WIDTHS = (320, 640)  # of a small phone, and of 1280 pixels at 200 %
+CHARACTERS = "一只棕色的狗在草地上奔跑"
+CHINESE = replace(sentence(" ".join(CHARACTERS), 0.1), text=f"{CHARACTERS}。", language="zh")
+WIDTHS = (320, 640, 1280)  # of a small phone, and of a desktop at 200 % and at 100 %
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def doubts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def captions_in_any_language(photo: bytes, options: Options) -> Caption:
-    return {"de": GERMAN, "ar": ARABIC}.get(options.language or "", DOG)
+    return {"de": GERMAN, "ar": ARABIC, "zh": CHINESE}.get(options.language or "", DOG)
 
 
 async def switch(page: Page, code: str) -> None:
@@ -176,10 +177,11 @@ async def test_arrow_keys_follow_the_direction_of_the_caption(browser: Browser) 
 async def test_a_doubt_loses_the_brackets_of_its_language(browser: Browser) -> None:
     async with opened(browser, always(CHINESE), query="/?language=zh") as page:
         await choose(page, photo(1))
-        await expect(page.locator(".said")).to_have_text("一只狗。 不太确定")
+        await expect(page.locator(".said")).to_have_text(f"{CHINESE.text} 不太确定")
         await expect(page.locator(".doubt.pill")).to_have_text("不太确定")
         await page.locator(".look").click()
-        assert await page.locator(".word").all_text_contents() == ["一", "只", "狗。"]
+        words = await page.locator(".word").all_text_contents()
+        assert words == [*CHARACTERS[:-1], f"{CHARACTERS[-1]}。"]
 
 
 @pytest.mark.parametrize(("code", "likely"), [("en", "50%"), ("fr", "50\u202f%"), ("ar", "50")])
@@ -201,7 +203,7 @@ async def test_the_page_fits_small_windows_in_every_direction(
     async with opened(
         browser,
         captions_in_any_language,
-        captions_in=("ar", "de"),
+        captions_in=("ar", "de", "zh"),
         query=f"/?language={code}",
         viewport=(width, 800),
     ) as page:
