@@ -245,6 +245,7 @@ def _adapters(
         options=Options(beam=config.beam),
         deadline=config.photo_seconds,
         check_room=captioner.check_room,
+        languages=captioner.languages,
     )
     shipped = name_of(config.captioner_checkpoint)
 

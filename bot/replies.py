@@ -82,6 +82,7 @@ NOTICES = {
     ),
 }
 
+OR = N_("or")  # before the last format of a file
 DECIMAL_MARK = N_("decimal mark|.")
 
 
@@ -243,7 +244,7 @@ class Replies:
                 million=_number(numbers["max_pixels"] / 1e6, "g"),
                 side=numbers["max_side"],
             )
-        return translated(BAD_IMAGE[error.kind]).format(formats=FORMATS)
+        return translated(BAD_IMAGE[error.kind]).format(formats=_formats())
 
     def busy(self, error: Busy) -> str:
         """Say when to try again."""
@@ -296,6 +297,10 @@ class Replies:
 
 
 replies = Replies()
+
+
+def _formats() -> str:
+    return FORMATS.replace(" or ", f" {translated(OR)} ")
 
 
 def _duration(seconds: float) -> str:

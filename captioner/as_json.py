@@ -21,11 +21,7 @@ def as_json(caption: Caption) -> dict[str, Any]:
         "confidence": round(caption.confidence, 4),
         "unfamiliar": caption.out_of_distribution,
         "objects": [
-            {
-                "name": one.local.name if one.local else one.name,
-                "confidence": round(one.confidence, 4),
-            }
-            for one in caption.objects
+            {"name": one.said, "confidence": round(one.confidence, 4)} for one in caption.objects
         ],
         "alternatives": [
             {"caption": other.text, "confidence": round(other.confidence, 4)}

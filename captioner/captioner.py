@@ -23,6 +23,7 @@ from captioner.config import ModelConfig
 from captioner.decoding.generate import generate
 from captioner.errors import Busy
 from captioner.in_progress import InProgress
+from captioner.languages.file import LanguagesFile
 from captioner.naming import Naming
 from captioner.options import Options
 from captioner.photo.preprocessing import Pixels
@@ -35,6 +36,7 @@ from captioner.runtime.select import Runtime
 from captioner.second_opinion import SecondOpinion
 from captioner.serving import Measurement, Observe, ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
+from captioner.speakers import Speakers, languages_of
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Captioner:
         observe: Observe | None = None,
         naming: Naming | None = None,
         sandbox: Sandbox | None = None,
+        languages: LanguagesFile | None = None,
     ) -> None:
         """Serve a network; nothing runs before `async with`.
 
@@ -71,9 +74,11 @@ class Captioner:
             naming: names what the photos of doubtful captions show; without it nothing is named.
             sandbox: decodes the photos; whoever passes it starts and stops it. If None, the
                 captioner does, as `serving` says.
+            languages: other languages that captions can be in.
         """
         self.metadata, self.serving = metadata, serving
         self._network = network
+        self._speakers = Speakers(metadata, network, languages)
         self._observe = observe or (lambda measurement: None)
         self._batcher = Batcher(
             self._forward,
@@ -119,7 +124,8 @@ class Captioner:
         with ThreadPoolExecutor(1) as beside:  # both take a while, and a core of their own
             naming = beside.submit(Naming.load)
             metadata, network = select.load(find(checkpoint), device, runtime)
-            return cls(metadata, network, serving, observe, naming.result(), sandbox)
+            languages = languages_of(find(checkpoint))
+            return cls(metadata, network, serving, observe, naming.result(), sandbox, languages)
 
     async def __aenter__(self) -> Self:
         """Start the worker threads and the processes that decode."""
@@ -150,6 +156,19 @@ class Captioner:
     def config(self) -> ModelConfig:
         """What the network was built from."""
         return self.metadata.config
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The codes of the languages that captions can be in, the checkpoint's own first."""
+        return self._speakers.codes
+
+    def check_language(self, code: str | None) -> None:
+        """Check whether captions can be in a language; None means the checkpoint's own.
+
+        Raises:
+            OptionError: they cannot; it names those that they can be in.
+        """
+        self._speakers.check(code)
 
     @property
     def device(self) -> str:
@@ -186,7 +205,10 @@ class Captioner:
         Raises:
             BadImage: the photo cannot be read.
             Busy: too many photos are waiting, or the captioner is stopping.
+            CheckpointError: the files of the languages cannot be used.
+            OptionError: captions cannot be in this language.
         """
+        await self._speakers.prepare(options.language)
         arrived = time.perf_counter()
         with self._answering:
             with self._admitted():
@@ -243,17 +265,18 @@ class Captioner:
 
     def _decode(self, requests: list[_Request], memory: Memory[Any]) -> list[Caption]:
         chosen: dict[int, list[Hypothesis]] = {}
+        spoken: dict[int, Metadata] = {}
         for options in dict.fromkeys(request.options for request in requests):
             same = [index for index, request in enumerate(requests) if request.options == options]
             photos = memory if len(same) == len(requests) else memory.select(np.array(same))
-            sentences = generate(
-                self._network, photos, options, self.metadata.matching, self.metadata.small_words
-            )
+            metadata, network = self._speakers.speaker(options.language)
+            sentences = generate(network, photos, options, metadata.matching, metadata.small_words)
             chosen |= zip(same, sentences, strict=True)
+            spoken |= dict.fromkeys(same, metadata)
         # Only after decoding, because a GPU may still be encoding before.
         detected = self._out_of_distribution(memory)
         return [
-            compose(chosen[index], self.metadata, out_of_distribution=detected[index])
+            compose(chosen[index], spoken[index], out_of_distribution=detected[index])
             for index in range(len(requests))
         ]
 

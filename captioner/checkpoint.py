@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,6 +110,12 @@ def _check_file(path: Path) -> None:
 
 def digest(checkpoint: Path) -> str:
     """Return the SHA-256 of a checkpoint's file, which the network exported from it records."""
+    status = os.stat(checkpoint)
+    return _digest(checkpoint, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest(checkpoint: Path, size: int, changed: int) -> str:
     with open(checkpoint, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -8,8 +8,10 @@ the match with this one photo makes up for it. `python -m train match` fits the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from captioner.products import Multiply, multiply
 from captioner.runtime.protocols import Floats
@@ -25,7 +27,9 @@ class Matching:
 
     weight: Floats  # (channels, size), of the layer; its inputs are standardized photo by photo
     bias: Floats  # (size,), of the layer
-    words: Floats  # (vocabulary, size); the mean of its words is a sentence's embedding
+    # (vocabulary, size), in half precision or single; the mean of its words is a sentence's
+    # embedding.
+    words: npt.NDArray[np.floating[Any]]
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not fit together, and fields with numbers that are not finite."""
@@ -60,7 +64,7 @@ class Matching:
         lengths = np.array([len(words) for words in sentences if words])
         if not lengths.size:
             return [0.0] * len(sentences)
-        every = self.words[[word for words in sentences for word in words]]
+        every = self.words[[word for words in sentences for word in words]].astype(np.float32)
         sums = np.add.reduceat(every, lengths.cumsum() - lengths, axis=0)
         cosines = iter((_unit(sums / lengths[:, None]) * photo).sum(-1).tolist())
         return [next(cosines) if words else 0.0 for words in sentences]

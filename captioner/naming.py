@@ -22,7 +22,7 @@ from captioner.cores import cores
 from captioner.files import replacing
 from captioner.object_names import ObjectNames, softmax
 from captioner.result import NamedObject
-from captioner.runtime.onnx import session
+from captioner.runtime.onnx_decoder import session
 from captioner.runtime.protocols import Floats, Squares
 from captioner.shipped import WEIGHTS
 

@@ -29,14 +29,19 @@ class NamedObject:
     kinds: tuple[str, ...] = ()  # what it is one of, the narrowest first: "a cat", "an animal"
     local: "LocalName | None" = None  # in the language of the caption; None in English
 
+    @property
+    def said(self) -> str:
+        """The name in the language of the caption."""
+        return self.local.name if self.local else self.name
+
 
 @dataclass(frozen=True)
 class LocalName:
     """The name of something in another language than English."""
 
     name: str  # with its article, where the language has articles
-    # What begins the words of a caption that speaks of it, in lower case; where words are not
-    # separated, or begin with prefixes, what such words contain.
+    # What begins the words of a caption that speaks of it, in lower case; after "=", a whole word.
+    # In Chinese, what the caption contains; in Arabic, without "and", prepositions and the article.
     nouns: tuple[str, ...]
     wider: tuple[str, ...]  # the same, of what it is one of
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from captioner.batching import Batcher
 from captioner.errors import BadImage, Busy
+from captioner.local_names import localized
 from captioner.naming import Naming
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox
@@ -74,7 +75,8 @@ class SecondOpinion:
         started = time.perf_counter()
         with suppress(BadImage, Busy):
             middle = await self._sandbox.middle(photo, self._naming.config.size)
-            objects = await self._batcher.submit(middle.pixels)
+            named = await self._batcher.submit(middle.pixels)
+            objects = localized(named, caption.language)
             seconds = {**caption.seconds, "naming": time.perf_counter() - started}
             return replace(_named(caption, objects), seconds=seconds)
         return caption

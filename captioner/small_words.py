@@ -94,6 +94,11 @@ ARABIC = Language(
     )),
     linking=frozenset(("إلى", "على", "في")),
 )
+ARABIC_ENDINGS = (  # of nouns: genders, numbers and possessives
+    "\N{ARABIC LETTER TEH MARBUTA}", "ات", "ان", "ين", "ون", "\N{ARABIC LETTER ALEF}",
+    "\N{ARABIC LETTER HEH}", "\N{ARABIC LETTER HEH}\N{ARABIC LETTER ALEF}", "هم", "ي", "تان",
+    "تين", "ته", "تها",
+)
 # fmt: on
 
 # By the code that a checkpoint carries (ISO 639-1). Captions in a language that is not here may

@@ -3,16 +3,15 @@
 `worded` decides what is said, and `Said.text` says it, briefly, in the language of the caption.
 """
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from captioner.confidence import UNSURE
+from captioner.mentions import mentions, says
 from captioner.orthography import tokenize
-from captioner.result import Caption, NamedObject
-from captioner.scripts import full_stop, is_spaceless, joined
+from captioner.result import Caption
+from captioner.scripts import full_stop, joined
 from captioner.small_words import LANGUAGES
 from captioner.translation import ENGLISH, N_, Catalogues
 
@@ -35,17 +34,6 @@ VAGUE = {"a building", "a landscape", "a vehicle", "an animal", "clothes", "food
 # Below, a caption is wrong nine times in ten. Above, a thing that it has no word for may be a small
 # part of what it describes: a ball, a street sign.
 HOPELESS = 0.1
-# Captions have other words than names for some things.
-SAME = {
-    "airplane": "plane",
-    "bike": "bicycle",
-    "couch": "sofa",
-    "kitten": "cat",
-    "puppie": "dog",
-    "puppy": "dog",
-}
-# Languages that write articles and prepositions as parts of the next word.
-PREFIXING = {"ar", "fa", "he"}
 # One of these words after a caption's first ends what may be its subject.
 AFTER_SUBJECT = frozenset(
     tokenize(
@@ -119,38 +107,19 @@ def worded(caption: Caption) -> Said:
         doubt: Doubt = "guess" if unlike else "unsure" if unsure else None
         return Said(text, doubt=doubt, language=language)
     named, words = caption.objects[0], tokenize(text)
-    name = named.local.name if named.local else named.name
-    only_name = Said(name=name, language=language)
-    found = _mentions(words, named, language)
+    only_name = Said(name=named.said, language=language)
+    found = mentions(words, named, language)
     if unlike:
         after_subject = _after_subject(language)
         is_subject = len(found) == 1 and after_subject.isdisjoint(words[1 : found[0]])
-        return Said(text, name, "guess", language) if is_subject else only_name
+        return Said(text, named.said, "guess", language) if is_subject else only_name
     if not found and (ANIMAL in named.kinds or caption.confidence < HOPELESS):
         return only_name
     if found and not unsure:
         return Said(text, language=language)  # the name agrees with it
-    adds = named.name not in VAGUE and not _says(words, named, language)
-    said = name if adds else ""
-    return Said(text, said, "unsure" if adds or unsure else None, language)
-
-
-def _mentions(words: Sequence[str], named: NamedObject, language: str) -> list[int]:
-    """Return the places of the words of a caption that speak of a thing, or of its kind."""
-    if named.local:
-        nouns = (*named.local.nouns, *named.local.wider)
-        return [place for place, word in enumerate(words) if _begins(words, place, nouns, language)]
-    known = _nouns(named)
-    return [place for place, word in enumerate(words) if _common(word) in known]
-
-
-def _begins(words: Sequence[str], place: int, nouns: Sequence[str], language: str) -> bool:
-    """Return whether one of the nouns is the word at a place, in any inflection."""
-    if is_spaceless(words[place][:1]):  # each character is a word
-        return any("".join(words[place : place + len(noun)]) == noun for noun in nouns)
-    if language in PREFIXING:
-        return any(noun in words[place] for noun in nouns)
-    return words[place].startswith(tuple(nouns))
+    adds = named.name not in VAGUE and not says(words, named, language)
+    name = named.said if adds else ""
+    return Said(text, name, "unsure" if adds or unsure else None, language)
 
 
 def _after_subject(language: str) -> frozenset[str]:
@@ -163,24 +132,3 @@ def _after_subject(language: str) -> frozenset[str]:
 def capital(text: str) -> str:
     """Return a sentence from words that may begin in lower case."""
     return f"{text[:1].upper()}{text[1:]}"
-
-
-def _nouns(named: NamedObject) -> frozenset[str]:
-    """Return the words that a caption may have for a thing: a golden retriever is a dog."""
-    parts = re.split(" or | and ", " or ".join((named.name, *named.kinds)))
-    # "A bird of prey" is a bird; of other names the last word is the noun.
-    return frozenset(_common(tokenize(re.split(" of | on ", part)[0])[-1]) for part in parts)
-
-
-def _says(words: Sequence[str], named: NamedObject, language: str) -> bool:
-    """Return whether a caption already has every word of a name."""
-    if named.local:
-        nouns = named.local.nouns
-        return any(_begins(words, place, nouns, language) for place in range(len(words)))
-    name = {_common(word) for word in tokenize(named.name)} - {"a", "an"}
-    return name <= set(map(_common, words))
-
-
-def _common(word: str) -> str:
-    singular = word.removesuffix("s")
-    return SAME.get(singular, singular)

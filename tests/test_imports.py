@@ -17,17 +17,17 @@ PACKAGES = ("bot", "captioner", "train")
 # those on one floor do not know each other.
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "bot": ({"store"}, {"telegram", "discord", "web"}),
-    "captioner": ({"photo"}, {"runtime"}, {"decoding"}, {"export", "command_line"}),
-    "train": ({"data", "scoring"}, {"report"}, {"fitting"}, {"sweep"}),
+    "captioner": ({"languages", "photo"}, {"runtime"}, {"decoding"}, {"export", "command_line"}),
+    "train": ({"data", "scoring"}, {"report"}, {"fitting"}, {"languages", "sweep"}),
 }
 # What is run, and who may import it beside `__main__`; nobody imports `__main__`.
 COMMANDS: dict[str, set[str]] = {
-    "train.fit": {"train.sweep"},
+    "train.fit": {"train.languages", "train.sweep"},
     "train.self_critical": {"train.sweep"},
-    "train.match": set(),
-    "train.calibrate": set(),
+    "train.match": {"train.languages"},
+    "train.calibrate": {"train.languages"},
     "train.name": set(),
-    "train.evaluate": set(),
+    "train.evaluate": {"train.languages"},
     "train.compare": set(),
     "captioner.captioner": {"captioner.command_line"},
     "bot.telegram.adapter": set(),

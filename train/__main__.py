@@ -24,7 +24,10 @@ try:
         from train.errors import SettingError, TrainError
         from train.evaluate import EvaluateConfig, evaluate
         from train.fit import FitConfig, fit
+        from train.languages.calibrate import calibrate_languages
+        from train.languages.evaluate import evaluate_languages
         from train.languages.fit import fit_languages
+        from train.languages.match import match_languages
         from train.limits import flag
         from train.match import MatchConfig, match
         from train.name import NameConfig, name
@@ -108,18 +111,27 @@ def self_critical_command(
 
 def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:
     """Score a checkpoint on one split of a dataset, and write a report."""
-    evaluate(config)
+    if config.languages:
+        evaluate_languages(config)
+    else:
+        evaluate(config)
 
 
 def match_command(config: Annotated[MatchConfig, tyro.conf.arg(name="")]) -> None:
     """Fit the embeddings that rerank captions by how well they match a photo, and measure them."""
     with _continued():
-        match(config)
+        if config.languages:
+            match_languages(config)
+        else:
+            match(config)
 
 
 def calibrate_command(config: Annotated[CalibrateConfig, tyro.conf.arg(name="")]) -> None:
     """Fit confidences and the out-of-distribution detector, and measure both."""
-    calibrate(config)
+    if config.languages:
+        calibrate_languages(config)
+    else:
+        calibrate(config)
 
 
 def name_command(config: Annotated[NameConfig, tyro.conf.arg(name="")]) -> None:

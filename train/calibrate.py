@@ -46,6 +46,7 @@ class CalibrateConfig:
 
     checkpoint: Annotated[Path, tyro.conf.Positional]  # a file, or default or small
     data: Path = Path("data/flickr8k")  # the dataset's folder
+    languages: Path | None = None  # a folder: calibrate the languages of its captions instead
     right: float = confidence.RIGHT  # CIDEr-D, percent points; a caption above it is right
     beam: int = Options.beam  # width of the beam search; 1 is greedy
     length_penalty: float = Options.length_penalty  # of the beam search; 0 prefers short captions

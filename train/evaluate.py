@@ -56,6 +56,8 @@ class EvaluateConfig:
     spice: bool = False  # also SPICE; downloads CoreNLP at first use
     out: Path | None = None  # the folder of results; by default the checkpoint's run
     save: Path | None = None  # write the checkpoint here, with its scores
+    languages: Path | None = None  # a folder: score the languages of its captions instead
+    language: str | None = None  # with --languages: only this one
     device: str = "auto"  # as PyTorch names it
 
 

@@ -53,6 +53,7 @@ class MatchConfig:
 
     checkpoint: Annotated[Path, tyro.conf.Positional]  # a file, or default or small
     data: Path = Path("data/flickr8k")  # the dataset's folder
+    languages: Path | None = None  # a folder: fit the languages of its captions instead
     size: int = 512  # of the embeddings of photos and words
     epochs: int = 48  # of fitting
     photos: int = 200  # in a step; each is matched against all
@@ -97,9 +98,9 @@ def match(config: MatchConfig) -> Metadata:
     memories = encode_all(network, squares, len(squares))
     pooled = np.concatenate([network.pooled_features(memory) for memory in memories])
     data = compute(dataset.split("train"), None, cache / "train", "cpu", trained.preprocessing)
-    views = _views(trained, model, data, cache / "train", network.device, config)
-    matching = fit(views, _sentences(data.records, trained.vocabulary), trained.vocabulary, config)
-    print(_recall(matching, pooled, val, trained.vocabulary))
+    views = pooled_views(trained, model, data, cache / "train", network.device, config)
+    matching = fit(views, caption_ids(data.records, trained.vocabulary), trained.vocabulary, config)
+    print(recall(matching, pooled, val, trained.vocabulary))
     matched = dataclasses.replace(trained, matching=matching, calibration=None)
     if config.save:
         checkpoint.save(config.save, matched, model)
@@ -111,6 +112,7 @@ def fit(
     sentences: torch.Tensor,
     vocabulary: Vocabulary,
     config: MatchConfig,
+    photo: Matching | None = None,
 ) -> Matching:
     """Fit the embeddings of photos and words.
 
@@ -119,6 +121,7 @@ def fit(
         sentences: `(photos, sentences, words)`, word ids, then `PAD`.
         vocabulary: of the sentences.
         config: how to fit.
+        photo: has the embedding of photos that words are fitted to; None: it is fitted too.
 
     Returns:
         the embeddings, rounded as a checkpoint keeps them.
@@ -126,8 +129,12 @@ def fit(
     torch.manual_seed(config.seed)
     features = torch.from_numpy(np.stack(views))
     photos, channels = features.shape[1:]
-    embeddings = _Embeddings(channels, len(vocabulary), config).train()
-    optimizer = adamw([(list(embeddings.parameters()), config.learning_rate)], config.weight_decay)
+    size = config.size if photo is None else len(photo.bias)
+    embeddings = _Embeddings(channels, len(vocabulary), config, size).train()
+    if photo:
+        embeddings.keep(photo)
+    fitted = [parameter for parameter in embeddings.parameters() if parameter.requires_grad]
+    optimizer = adamw([(fitted, config.learning_rate)], config.weight_decay)
     steps = math.ceil(photos / config.photos)
     rates = schedule(optimizer, config.warmup, steps * config.epochs, 0)
     for _ in tqdm(range(config.epochs), "match", leave=False):
@@ -148,10 +155,10 @@ def fit(
 class _Embeddings(nn.Module):
     """The joint embedding space while it is fitted."""
 
-    def __init__(self, channels: int, words: int, config: MatchConfig) -> None:
+    def __init__(self, channels: int, words: int, config: MatchConfig, size: int) -> None:
         super().__init__()
-        self.photo = nn.Linear(channels, config.size)
-        self.words = nn.Embedding(words, config.size, padding_idx=PAD)
+        self.photo = nn.Linear(channels, size)
+        self.words = nn.Embedding(words, size, padding_idx=PAD)
         nn.init.normal_(self.words.weight, std=0.1)
         self.scale = nn.Parameter(torch.tensor(math.log(SCALE)))
         self.dropout = nn.Dropout(config.dropout)
@@ -180,6 +187,12 @@ class _Embeddings(nn.Module):
         )
         return sum(losses, torch.zeros(())) / 2
 
+    def keep(self, fitted: Matching) -> None:
+        """Take an embedding of photos that was fitted before, and keep it as it is."""
+        self.photo.weight.data = torch.from_numpy(fitted.weight.T.copy())
+        self.photo.bias.data = torch.from_numpy(fitted.bias.copy())
+        self.photo.requires_grad_(False)
+
     def matching(self) -> Matching:
         """Return the embeddings as they serve, in half precision."""
         return Matching(
@@ -190,10 +203,19 @@ class _Embeddings(nn.Module):
         )
 
 
-def _views(
+def pooled_views(
     trained: Metadata, model: Model, data: Data, folder: Path, device: str, config: MatchConfig
 ) -> list[Floats]:
-    """Return the pooled features of each photo, in each of its views."""
+    """Return the pooled features of each photo, in each of its views.
+
+    Args:
+        trained: the checkpoint's metadata.
+        model: of the checkpoint.
+        data: the photos of the training split.
+        folder: of the cache.
+        device: where to compute.
+        config: how many views, and how they are augmented.
+    """
     changes, encoder = Augmentation(config.crop), model.encoder
     grids = compute_views(
         data, encoder, folder, device, changes, config.views, trained.preprocessing
@@ -206,8 +228,13 @@ def _means(grids: Array) -> Floats:
     return np.stack([grid.mean(0, dtype=np.float32) for grid in grids])
 
 
-def _sentences(records: Sequence[Record], vocabulary: Vocabulary) -> torch.Tensor:
-    """Return captions as word ids: `(photos, captions, words)`; a photo with fewer repeats some."""
+def caption_ids(records: Sequence[Record], vocabulary: Vocabulary) -> torch.Tensor:
+    """Return captions as word ids: `(photos, captions, words)`; a photo with fewer repeats some.
+
+    Args:
+        records: with the captions.
+        vocabulary: of the captions.
+    """
     most = max(len(record.captions) for record in records)
     ids = [
         [vocabulary.encode(text)[: Options.max_length] for text in record.captions]
@@ -222,10 +249,17 @@ def _sentences(records: Sequence[Record], vocabulary: Vocabulary) -> torch.Tenso
     return sentences
 
 
-def _recall(
+def recall(
     matching: Matching, pooled: Floats, records: Sequence[Record], vocabulary: Vocabulary
 ) -> str:
-    """Describe how often a photo's first caption is among the captions that match it best."""
+    """Describe how often a photo's first caption is among the captions that match it best.
+
+    Args:
+        matching: what was fitted.
+        pooled: `(photos, channels)`, the encoder's features.
+        records: of the photos.
+        vocabulary: of the captions.
+    """
     captions = [tuple(vocabulary.encode(record.captions[0])) for record in records]
     rank = [
         sum(other >= cosines[index] for other in cosines)

@@ -58,12 +58,14 @@ def main(arguments: Sequence[str]) -> int:
             seed=args.seed or 0,
             alternatives=args.alternatives,
             attention=args.explain is not None,
+            language=args.language,
         )
         serving = ServingConfig(limits, decoders=min(len(photos), cores()))
         with ending_at_once():  # it imports more
             captioner = Captioner.load(
                 args.checkpoint, args.device, runtime=args.runtime, serving=serving
             )
+        captioner.check_language(args.language)
     except OptionError as error:
         parser.error(f"--{error.field} {error.reason}")
     except UnusableError as error:
@@ -138,6 +140,9 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         metavar="N",
         help=f"more captions, up to {MOST_ALTERNATIVES}",
+    )
+    parser.add_argument(
+        "--language", metavar="CODE", help="of the captions, such as de; by default the model's own"
     )
     parser.add_argument("--sample", action="store_true", help="sample words")
     parser.add_argument("--seed", type=int, metavar="N", help="of --sample; by default 0")

@@ -7,7 +7,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 from captioner.export.builder import Weights
-from captioner.runtime.onnx import session
+from captioner.runtime.onnx_decoder import session
 from captioner.runtime.protocols import Squares
 
 

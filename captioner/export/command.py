@@ -24,6 +24,7 @@ from captioner.export import layers
 from captioner.export.decoder import decoder_graph
 from captioner.export.encoder import OPERATORS, encoder_graph
 from captioner.export.equalization import equalized
+from captioner.export.languages import export_languages
 from captioner.export.quantization import quantized
 from captioner.files import replacing, unwritable
 from captioner.model import Model
@@ -33,10 +34,12 @@ from captioner.photo.decode import decode
 from captioner.photo.folders import photos_in
 from captioner.photo.preprocessing import Pixels, Preprocessing
 from captioner.runtime import onnx as exported
-from captioner.runtime.onnx import FORMAT, OnnxNetwork, session
-from captioner.runtime.protocols import Squares
+from captioner.runtime.onnx import FORMAT, OnnxNetwork
+from captioner.runtime.onnx_decoder import session
+from captioner.runtime.protocols import Network, Runnable, Squares
 from captioner.runtime.pytorch import PyTorchNetwork
 from captioner.shipped import DEFAULT_CHECKPOINT, find
+from captioner.speakers import FILE, languages_of
 
 CALIBRATION = 200  # photos to measure ranges on
 SAMPLE = 50  # other photos, to compare captions on
@@ -53,7 +56,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
     parser.add_argument("--photos", type=Path, required=True, help="folder of training photos")
     parser.add_argument("--output", type=Path, help="next to the checkpoint by default")
+    parser.add_argument(
+        "--languages", action="store_true", help="only the decoders for its other languages"
+    )
     args = parser.parse_args(arguments)
+    if args.languages:
+        return _languages(args)
     output = args.output or exported_path(args.checkpoint)
     try:
         _check(args.checkpoint, output)
@@ -73,6 +81,38 @@ def main(arguments: Sequence[str]) -> int:
     say(compare(metadata, model, network, compared))
     if output == exported_path(args.checkpoint):
         say(f"to measure the loss: python -m train evaluate {args.checkpoint} --runtime onnx")
+    return 0
+
+
+def _languages(args: argparse.Namespace) -> int:
+    """Export the decoders for a checkpoint's other languages; return as `main` does."""
+    try:
+        check_path(args.checkpoint)
+        file = languages_of(args.checkpoint)
+        if file is None:
+            raise CheckpointError(
+                args.checkpoint.with_name(FILE), "there is none of this checkpoint"
+            )
+        output = args.output or exported_path(file.path)
+        _check(file.path, output)
+        metadata, model = checkpoint.load(args.checkpoint)
+        measured, compared = _photos(_paths(args.photos), metadata.preprocessing)
+        _, network = exported.load(exported_path(args.checkpoint), args.checkpoint)
+        largest = max(float(np.abs(network.encode(one[None]).regions).max()) for one in measured)
+        export_languages(model, file, layers.IN_8_BITS, largest, output)
+    except (CheckpointError, _ArgumentError) as error:
+        complain(f"error: {error}")
+        return 1
+    except OSError as error:
+        complain(f"error: --output cannot be {args.output}: {error.strerror or error}")
+        return 1
+    say(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+    if output == exported_path(file.path):
+        precise = PyTorchNetwork(model, metadata.preprocessing, "cpu")
+        for code in file.codes:
+            known, rounded = file.metadata(code, metadata), network.in_language(file.path, code)
+            first = precise, precise.in_language(file.path, code)
+            say(f"{code}: {_agreement(known, first, (network, rounded), compared)}")
     return 0
 
 
@@ -158,15 +198,24 @@ def _largest(encoder: bytes, photos: Squares) -> float:
 
 def compare(metadata: Metadata, model: Model, network: OnnxNetwork, photos: Squares) -> str:
     """Caption photos with both networks, and describe how much they agree."""
+    precise = PyTorchNetwork(model, metadata.preprocessing, "cpu")
+    return _agreement(metadata, (precise, precise), (network, network), photos)
+
+
+def _agreement(
+    metadata: Metadata,
+    precise: tuple[Runnable[Any], Network[Any]],
+    rounded: tuple[Runnable[Any], Network[Any]],
+    photos: Squares,
+) -> str:
+    """Caption photos with two encoders and decoders, and describe how much they agree."""
     options = Options()
     known = metadata.matching, metadata.small_words
-    precise = PyTorchNetwork(model, metadata.preprocessing, "cpu")
     same, difference = 0, 0.0
     for photo in photos:
-        square = photo[None]
         (first, *_), (second, *_) = (
-            generate(precise, precise.encode(square), options, *known)[0],
-            generate(network, network.encode(square), options, *known)[0],
+            generate(decoder, encoder.encode(photo[None]), options, *known)[0]
+            for encoder, decoder in (precise, rounded)
         )
         same += first.tokens == second.tokens
         difference += abs(first.logprob - second.logprob)

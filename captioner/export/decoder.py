@@ -19,9 +19,10 @@ from captioner.export.layers import (
     state_parts,
 )
 from captioner.model import Attention, Decoder, Model
-from captioner.runtime.onnx import ATTENTION, QUERY
+from captioner.runtime.onnx_decoder import ATTENTION, QUERY
 
 Cell = nn.LSTMCell | nn.GRUCell
+Inputs = dict[str, tuple[str, list[int | str]]]
 
 
 def decoder_graph(model: Model, arithmetic: Arithmetic, largest: float) -> ModelProto:
@@ -36,7 +37,49 @@ def decoder_graph(model: Model, arithmetic: Arithmetic, largest: float) -> Model
         arithmetic: how to compute.
         largest: the largest magnitude of the encoder's regions.
     """
-    graph, decoder, product = Graph(), model.decoder, arithmetic.product
+    graph, decoder = Graph(), model.decoder
+    of_context, of_words = _of_inputs(decoder)
+    from_word = arithmetic.rows(graph, "tokens", of_words)
+    features, after, outputs = _features(graph, model, arithmetic, largest, of_context, from_word)
+    logits = arithmetic.product(graph, features, 1.0, *parameters(decoder.output))
+    logprobs = graph.add("LogSoftmax", logits, axis=-1)
+    outputs["logprobs"], outputs["ids"] = graph.several("TopK", 2, logprobs, "count", axis=-1)
+    inputs: Inputs = {"tokens": ("int64", ["batch", "rows"]), "count": ("int64", [1])}
+    return graph.model(inputs | _inputs(model), outputs | state_outputs(after))
+
+
+def step_graph(model: Model, arithmetic: Arithmetic, largest: float, embedded: float) -> ModelProto:
+    """Build one step of a decoder without its words.
+
+    Takes `embedded`, the last words `(batch, rows, embedding)`, and returns `features` of the same
+    shape, from which the next are predicted; else as `decoder_graph`.
+
+    Args:
+        model: with its weights.
+        arithmetic: how to compute.
+        largest: the largest magnitude of the encoder's regions.
+        embedded: the largest magnitude of a word's embedding.
+    """
+    graph, size = Graph(), model.config.embedding_size
+    of_context, of_embedded = _of_embedded(model.decoder)
+    bias = _bias(model.decoder)
+    from_word = arithmetic.product(graph, "embedded", embedded, of_embedded, bias)
+    features, after, outputs = _features(graph, model, arithmetic, largest, of_context, from_word)
+    inputs: Inputs = {"embedded": ("float", ["batch", "rows", size])}
+    outputs["features"] = features
+    return graph.model(inputs | _inputs(model), outputs | state_outputs(after))
+
+
+def _features(
+    graph: Graph,
+    model: Model,
+    arithmetic: Arithmetic,
+    largest: float,
+    of_context: Weights,
+    from_word: str,
+) -> tuple[str, list[str], dict[str, str]]:
+    """Return what words are predicted from, the next state, and what tells of the attention."""
+    decoder, product = model.decoder, arithmetic.product
     hidden, order = decoder.cell.hidden_size, _order(decoder.cell)
     state = [f"state{index}" for index in range(state_parts(model))]
     from_state = product(graph, state[0], 1.0, *_of_state(decoder))
@@ -45,23 +88,17 @@ def decoder_graph(model: Model, arithmetic: Arithmetic, largest: float) -> Model
     if decoder.attention is not None:
         context, outputs = _attend(graph, query[0], decoder.attention)
     gated = graph.add("Mul", graph.add("Sigmoid", gate), context)
-    of_context, of_words = _of_inputs(decoder)
     no_bias = np.zeros(len(of_context), np.float32)
     from_context = product(graph, gated, largest, of_context, no_bias)
-    from_word = arithmetic.rows(graph, "tokens", of_words)
     inputs = graph.add("Add", from_context, from_word)
     new, deep = graph.split(inputs, len(order), len(of_context) - len(order))
     after = _recur(graph, new, recurrent, state, decoder.cell)
     of_after = array(decoder.deep.weight)[:, :hidden]
     from_after = product(graph, after[0], 1.0, of_after, array(decoder.deep.bias))
-    features = graph.add("Tanh", graph.add("Add", from_after, deep))
-    logits = product(graph, features, 1.0, *parameters(decoder.output))
-    logprobs = graph.add("LogSoftmax", logits, axis=-1)
-    outputs["logprobs"], outputs["ids"] = graph.several("TopK", 2, logprobs, "count", axis=-1)
-    return graph.model(_inputs(model, state), outputs | state_outputs(after))
+    return graph.add("Tanh", graph.add("Add", from_after, deep)), after, outputs
 
 
-def _inputs(model: Model, state: list[str]) -> dict[str, tuple[str, list[int | str]]]:
+def _inputs(model: Model) -> Inputs:
     width, number, attention = model.config.hidden_size, model.config.heads, model.decoder.attention
     shapes: dict[str, list[int | str]]
     if attention is None:
@@ -72,12 +109,8 @@ def _inputs(model: Model, state: list[str]) -> dict[str, tuple[str, list[int | s
         shapes = {
             name: ["batch", number, "regions", width // number] for name in ("regions", "keys")
         }
-    shapes |= {name: ["batch", "rows", width] for name in state}
-    inputs: dict[str, tuple[str, list[int | str]]] = {
-        "tokens": ("int64", ["batch", "rows"]),
-        "count": ("int64", [1]),
-    }
-    return inputs | {name: ("float", shape) for name, shape in shapes.items()}
+    shapes |= {f"state{index}": ["batch", "rows", width] for index in range(state_parts(model))}
+    return {name: ("float", shape) for name, shape in shapes.items()}
 
 
 def _order(cell: Cell) -> npt.NDArray[np.int64]:
@@ -110,13 +143,23 @@ def _of_inputs(decoder: Decoder) -> tuple[Weights, Weights]:
 
     Both are for the recurrence and for the deep output layer.
     """
-    cell, order = decoder.cell, _order(decoder.cell)
-    embedding, hidden = array(decoder.embedding.weight), cell.hidden_size
-    word, context = np.split(array(cell.weight_ih)[order], [embedding.shape[1]], axis=1)
+    of_context, of_embedded = _of_embedded(decoder)
+    return of_context, array(decoder.embedding.weight) @ of_embedded.T + _bias(decoder)
+
+
+def _of_embedded(decoder: Decoder) -> tuple[Weights, Weights]:
+    """Return what the context is multiplied by, and what the embedding of a word is."""
+    cell, order, hidden = decoder.cell, _order(decoder.cell), decoder.cell.hidden_size
+    size = decoder.deep.weight.shape[1] - 2 * hidden  # of an embedding
+    word, context = np.split(array(cell.weight_ih)[order], [size], axis=1)
     _, deep_context, deep_word = np.split(array(decoder.deep.weight), [hidden, 2 * hidden], axis=1)
-    of_words = embedding @ np.concatenate((word, deep_word)).T
-    of_words[:, : len(order)] += array(cell.bias_ih)[order]
-    return np.concatenate((context, deep_context)), of_words
+    return np.concatenate((context, deep_context)), np.concatenate((word, deep_word))
+
+
+def _bias(decoder: Decoder) -> Weights:
+    """Return what is added to the products with the inputs; the deep layer adds its own later."""
+    of_cell = array(decoder.cell.bias_ih)[_order(decoder.cell)]
+    return np.concatenate((of_cell, np.zeros(decoder.deep.out_features, np.float32)))
 
 
 def _recur(graph: Graph, new: str, old: str, state: list[str], cell: Cell) -> list[str]:

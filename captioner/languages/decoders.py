@@ -10,11 +10,15 @@ Y. Bengio, *Multi-Way, Multilingual Neural Machine Translation*, NAACL 2016).
 import copy
 import dataclasses
 from collections.abc import Mapping
+from typing import Self
 
 import torch
 from torch import nn
 
+from captioner.checkpoint import CheckpointError
 from captioner.config import ModelConfig
+from captioner.languages.file import Floats, LanguagesFile, Table
+from captioner.languages.file import Words as SavedWords
 from captioner.model import Decoder, Encoder, Memory, Model
 
 SHARED = ("attention", "cell", "start", "gate", "deep", "dropout")
@@ -55,6 +59,59 @@ class Decoders(nn.Module):
         self.words = nn.ModuleDict(
             {code: Words(self.config_of(size)) for code, size in sizes.items()}
         )
+
+    @classmethod
+    def load(cls, file: LanguagesFile, model: Model) -> Self:
+        """Read the decoders of a checkpoint's languages.
+
+        Args:
+            file: of the languages.
+            model: of the checkpoint, on its device; the result is there too, in its precision.
+
+        Raises:
+            CheckpointError: the file does not belong to such a checkpoint.
+        """
+        words = {code: file.words(code) for code in file.codes}
+        sizes = {code: len(found.bias) for code, found in words.items()}
+        decoders = cls(model.decoder, model.config, sizes)
+        state = {f"shared.{name}": array for name, array in file.shared().items()}
+        for code, found in words.items():
+            state[f"words.{code}.embedding.weight"] = found.embedding.all()
+            state[f"words.{code}.bias"] = found.bias
+            state[f"words.{code}.start"] = found.start
+        tensors = {name: torch.from_numpy(array) for name, array in state.items()}
+        try:
+            rest = decoders.load_state_dict(tensors, strict=False)
+        except RuntimeError as error:
+            raise CheckpointError(file.path, "it belongs to another network") from error
+        if rest.unexpected_keys or set(rest.missing_keys) - set(decoders.frozen()):
+            raise CheckpointError(file.path, "it belongs to another network")
+        parameter = next(model.parameters())
+        return decoders.to(parameter.device, parameter.dtype).eval()
+
+    def frozen(self) -> list[str]:
+        """Return the names of the weights that are the checkpoint's."""
+        own = {name for name, value in self.named_parameters() if value.requires_grad}
+        return [name for name in self.state_dict() if name not in own]
+
+    def arrays(self) -> dict[str, Floats]:
+        """Return the weights that the languages share, but for the checkpoint's."""
+        frozen = self.frozen()
+        return {
+            name.removeprefix("shared."): tensor.detach().float().cpu().numpy()
+            for name, tensor in self.state_dict().items()
+            if name.startswith("shared.") and name not in frozen
+        }
+
+    def saved(self, code: str) -> SavedWords:
+        """Return what a language has of its own, as its file has it."""
+        words = self.words[code]
+        assert isinstance(words, Words)
+        embedding, bias, start = (
+            tensor.detach().float().cpu().numpy()
+            for tensor in (words.embedding.weight, words.bias, words.start)
+        )
+        return SavedWords(Table.of(embedding), bias, start)
 
     def config_of(self, words: int) -> ModelConfig:
         """Return the configuration of a language with a number of words."""

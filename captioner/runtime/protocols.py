@@ -4,6 +4,7 @@ A network keeps its own arrays between two calls, on its own device; word ids go
 likeliest words come out, as NumPy arrays.
 """
 
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
@@ -123,6 +124,17 @@ class Runnable(Network[Array], Protocol[Array]):
 
     def start_states(self, memory: Memory[Array]) -> Floats:
         """Return the decoder's start states: `(batch, size)`, the parts of each in turn."""
+
+    def in_language(self, file: Path, code: str) -> Network[Array]:
+        """Return the decoder of another language.
+
+        Args:
+            file: of the checkpoint's languages; see `languages.file`. The same at each call.
+            code: of one of them.
+
+        Raises:
+            CheckpointError: the file, or what was exported from it, cannot be used.
+        """
 
     def free(self) -> None:
         """Return unused memory to the device."""

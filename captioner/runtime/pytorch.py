@@ -5,18 +5,23 @@ encoder and each step of a search are one graph (`captioner/runtime/cuda_graphs.
 has a stream of its own, so that the device encodes the next batch while this one is decoded.
 """
 
+import copy
 import threading
 from contextlib import nullcontext
+from pathlib import Path
 
 import torch
 
 from captioner.cores import cores
+from captioner.languages.decoders import Decoders
+from captioner.languages.file import LanguagesFile
 from captioner.model import Memory, Model
 from captioner.photo.preprocessing import Preprocessing
 from captioner.products import multiply
 from captioner.runtime.cuda_decoder import DecoderGraphs
 from captioner.runtime.cuda_graphs import EncoderGraphs, Turn
 from captioner.runtime.errors import UnusableError
+from captioner.runtime.language_network import LanguageNetwork
 from captioner.runtime.protocols import DecoderState, Floats, Ids, Squares
 
 
@@ -49,6 +54,7 @@ class PyTorchNetwork:
             torch.set_num_threads(cores())  # PyTorch does not know a container's limit
         self._turn: Turn = threading.Lock() if self._on_cuda else nullcontext()
         self._threads = threading.local()
+        self._decoders: Decoders | None = None  # of other languages, once one is asked for
         # By their identity, which is theirs while they are held.
         self._matrices: dict[int, tuple[Floats, torch.Tensor]] = {}
 
@@ -89,6 +95,17 @@ class PyTorchNetwork:
                 self._matrices[id(matrix)] = matrix, held
             product = torch.from_numpy(rows).float().to(self.device) @ self._matrices[id(matrix)][1]
             return product.cpu().numpy()
+
+    def in_language(self, file: Path, code: str) -> LanguageNetwork[torch.Tensor]:
+        """Return the decoder of another language; see `protocols.Runnable`."""
+        with self._turn:
+            if self._decoders is None:
+                self._decoders = Decoders.load(LanguagesFile(file), self._model)
+            model = self._decoders.model(code, self._model.encoder)
+            start = tuple(part.detach() for part in self._decoders.start(code))
+        language = copy.copy(self)
+        language._model, language._threads = model, threading.local()
+        return LanguageNetwork(language, start)
 
     def free(self) -> None:
         """Return unused memory to the device."""

@@ -1,13 +1,15 @@
 """What is said about a photo: the caption, the name of what it shows, and its doubt."""
 
 import math
+from typing import Any
 
 import pytest
 
 from captioner import Caption
 from captioner.confidence import DOUBTFUL, UNSURE
+from captioner.local_names import localized
 from captioner.result import NamedObject
-from captioner.wording import HOPELESS, worded
+from captioner.wording import HOPELESS, Said, worded
 
 CAT = NamedObject("a tabby cat", 0.9, ("a cat", "an animal"))
 RETRIEVER = NamedObject("a golden retriever", 0.9, ("a dog", "an animal"))
@@ -181,3 +183,44 @@ def test_a_name_replaces_a_caption_without_hope_that_has_no_word_for_it(
 
     assert worded(caption(text, below, named)).text == said
     assert worded(caption(text, HOPELESS, named)).caption == text
+
+
+def in_language(code: str, text: str, named: NamedObject | None = None, **fields: Any) -> Caption:
+    """Return a caption in another language, with the name of what its photo shows there."""
+    objects = localized([named], code) if named else ()
+    values = {"confidence": 0.4, **fields}
+    return Caption(text, -1.0, words=(), language=code, objects=objects, **values)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("fr", "Deux chiens courent dans l'herbe."),
+        ("pt", "Dois cachorros correm na grama."),
+        ("cs", "Dva psi běží po trávě."),
+        ("de", "Zwei Hunde laufen über eine Wiese."),
+        ("ar", "الكلبان يركضان على العشب."),
+        ("zh", "两只狗在草地上奔跑。"),
+    ],
+)
+def test_a_caption_that_speaks_of_the_thing_is_said_without_its_name(code: str, text: str) -> None:
+    said = worded(in_language(code, text, RETRIEVER))
+    assert (said.caption, said.name, said.doubt) == (text, "", None)
+    other = worded(in_language(code, text, CAT))
+    assert other.caption == ""
+    assert other.name
+
+
+@pytest.mark.parametrize("code", ["ar", "cs", "de", "fr", "pt", "zh"])
+def test_doubts_are_said_in_the_language_of_the_caption(code: str) -> None:
+    english = Said("A dog runs.", "a dog", "unsure").text
+    for said in (
+        Said("X.", "", "unsure", code),
+        Said("X.", "y", "unsure", code),
+        Said("X.", "", "guess", code),
+        Said("X.", "y", "guess", code),
+        Said("", "y", None, code),
+    ):
+        assert said.text
+        assert not set(said.text.split()) & {"Not", "Only", "maybe", "It", "Perhaps:"}
+        assert said.text != english

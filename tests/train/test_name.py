@@ -10,7 +10,7 @@ from torch.nn import functional
 from captioner.export.efficientnet import EPSILON, STRIDES, classifier_graph
 from captioner.naming import NAMES, NAMING, Naming
 from captioner.object_names import ObjectNames, softmax
-from captioner.runtime.onnx import session
+from captioner.runtime.onnx_decoder import session
 from tests.conftest import photo_bytes
 from train.errors import PathError
 from train.fitting.naming import first, is_right, said, temperature

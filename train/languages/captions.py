@@ -78,6 +78,19 @@ def read(folder: Path, language: str, dataset: Dataset) -> Captions:
     return Captions(records, tuple(problems))
 
 
+def read_all(folder: Path, dataset: Dataset) -> dict[str, Captions]:
+    """Read the captions of all languages, by their codes, and print what was left out.
+
+    Raises:
+        DatasetError: the folder or one of its files cannot be used.
+    """
+    every = {code: read(folder, code, dataset) for code in codes(folder)}
+    for found in every.values():
+        for problem in found.problems:
+            print(f"left out: {problem}")
+    return every
+
+
 def pooled(records: Sequence[Record], languages: Mapping[str, Captions]) -> list[Record]:
     """Return records with the captions of all languages."""
     every: dict[Path, list[str]] = {record.photo: list(record.captions) for record in records}

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 
 from captioner.export.builder import Graph
 from captioner.export.decoder import decoder_graph
-from captioner.runtime.onnx import session
+from captioner.runtime.onnx_decoder import session
 
 
 def constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:

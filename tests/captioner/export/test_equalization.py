@@ -12,7 +12,7 @@ from captioner.export.channels import measure
 from captioner.export.encoder import encoder_graph
 from captioner.export.equalization import equalized
 from captioner.photo.preprocessing import Preprocessing
-from captioner.runtime.onnx import session
+from captioner.runtime.onnx_decoder import session
 from captioner.runtime.protocols import Floats, Squares
 from tests.conftest import tiny_model
 

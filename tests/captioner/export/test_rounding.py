@@ -11,7 +11,7 @@ from onnx import ModelProto, numpy_helper
 from captioner.export.builder import FLOAT, Graph, Weights
 from captioner.export.quantization import quantized
 from captioner.export.rounding import rounded
-from captioner.runtime.onnx import session
+from captioner.runtime.onnx_decoder import session
 from captioner.runtime.protocols import Floats, Squares
 
 SIDE = 8

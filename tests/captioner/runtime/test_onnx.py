@@ -42,7 +42,8 @@ import onnx
 from captioner.export import layers
 from captioner.export.command import compare, export
 from captioner.runtime.errors import UnusableError
-from captioner.runtime.onnx import OnnxNetwork, load, session
+from captioner.runtime.onnx import OnnxNetwork, load
+from captioner.runtime.onnx_decoder import session
 from captioner.runtime.select import Runtime
 from captioner.serving import Measurement, ServingConfig
 from train.fitting.out_of_distribution import fit
