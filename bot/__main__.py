@@ -269,7 +269,7 @@ def _adapters(
         with importing():
             from bot.discord.adapter import Discord
         adapters[DISCORD] = Discord(services(DISCORD))
-    chat = WebChat(config, answers(WEB), about(), lambda: captioner.waiting, web_access, routes)
+    chat = WebChat(config, answers(WEB), about, lambda: captioner.waiting, web_access, routes)
     return {WEB: chat, **adapters}
 
 

@@ -30,7 +30,7 @@ BAD_IMAGE: Mapping[BadImageKind, str] = {
     ),
 }
 
-# What the parameters of a request may be; `wrong_parameter` fills in the limit.
+# What the parameters of a request may be; `wrong_parameter` fills in the limits.
 PARAMETERS: Mapping[str, str] = {
     "language": N_("language must be one of {languages}."),
     "alternatives": N_("alternatives must be a whole number from 0 to {most}."),
@@ -257,9 +257,9 @@ class Replies:
         text = self.STOPPING if error.kind == "stopping" else self.BUSY
         return text.format(seconds=_duration(error.retry_after))
 
-    def wrong_parameter(self, name: str, most: int) -> str:
-        """Say what a parameter of the API may be."""
-        return translated(PARAMETERS[name]).format(most=most)
+    def wrong_parameter(self, name: str, most: int | None = None) -> str:
+        """Say what a parameter of a request may be; `most` is its limit, if it has one."""
+        return translated(PARAMETERS[name]).format(most=most, languages=", ".join(NAMES))
 
     def too_many(self, seconds: float) -> str:
         """Say when more photos can be sent."""

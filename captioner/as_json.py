@@ -14,6 +14,7 @@ def as_json(caption: Caption) -> dict[str, Any]:
     said = worded(caption)
     return {
         "caption": caption.text,
+        "language": caption.language,
         "text": said.text,
         "doubt": said.aside,
         "alt_text": said.alt_text,

@@ -17,7 +17,7 @@ from bot.access import Access
 from bot.answers import Answers
 from bot.settings import Settings
 from bot.supervision import PlatformError
-from bot.web import page, tls
+from bot.web import language, page, tls
 from bot.web.address import elsewhere, here, is_loopback
 from bot.web.api import CaptionApi
 from bot.web.auth import API, METRICS, Gate
@@ -69,7 +69,7 @@ class WebChat:
 
     settings: Settings
     answers: Answers
-    about: str
+    about: Callable[[], str]  # describes the model, in the language that is spoken now
     waiting: Callable[[], int]  # how many photos wait for their batch
     access: Access = field(default_factory=Access)
     routes: Sequence[web.AbstractRouteDef] = ()
@@ -116,7 +116,7 @@ class WebChat:
     def _application(self, stop: asyncio.Event, connections: Connections) -> web.Application:
         gate = Gate(self.settings, self.access)
         api = CaptionApi(self.settings, self.answers, stop)
-        app = web.Application(middlewares=[connections.count, gate.guard])
+        app = web.Application(middlewares=[connections.count, language.speak, gate.guard])
         app.on_response_prepare.append(_add_headers)
         app.add_routes(page.routes(self.about))
         app.router.add_post(f"{API}caption", api.caption)

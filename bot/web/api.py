@@ -7,15 +7,16 @@ import asyncio
 import math
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from aiohttp import BodyPartReader, web
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from bot import metrics
+from bot import languages, metrics
 from bot.answers import Answer, Answers, Problem
 from bot.replies import replies
 from bot.settings import Settings
+from bot.web import language
 from captioner import Busy, Caption
 from captioner.as_json import as_json
 
@@ -35,9 +36,17 @@ STATUS: dict[Problem, HTTPStatus] = {
 }
 
 
+def _spoken(code: str) -> str:
+    if code not in languages.NAMES:
+        raise ValueError(code)
+    return code
+
+
 class Query(BaseModel):
     """The options of a request."""
 
+    # Of the caption and of every sentence; `language.speak` has acted on it.
+    language: Annotated[str, AfterValidator(_spoken)] | None = None
     alternatives: int = Field(default=2, ge=0, le=MOST["alternatives"])
     explain: Literal["0", "1"] = "0"
     # The turn; each samples other captions.
@@ -62,7 +71,7 @@ class CaptionApi:
             query = Query.model_validate(dict(request.query))
         except ValidationError as error:
             name = str(error.errors(include_url=False)[0]["loc"][0])
-            sentence = replies.wrong_parameter(name, MOST[name])
+            sentence = replies.wrong_parameter(name, MOST.get(name))
             return failure(HTTPStatus.BAD_REQUEST, sentence)
         # Checked before the body is read, which takes longest when the bot is busiest.
         if refused := self.answers.no_room():
@@ -73,7 +82,8 @@ class CaptionApi:
         answer = await self._answer(photo, query)
         if answer.caption is None:
             return _refusal(answer)
-        return web.json_response(_described(answer, answer.caption, query))
+        described = _described(answer, answer.caption, query)
+        return web.json_response(described, headers=_languages(described, answer.caption))
 
     async def _answer(self, photo: bytes, query: Query) -> Answer:
         options = replace(self.answers.options, attention=query.explain == "1")
@@ -157,6 +167,12 @@ def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]
     return described
 
 
+def _languages(described: dict[str, Any], caption: Caption) -> dict[str, str]:
+    if described["text"] == replies.NOTHING_ELSE:
+        return language.headers(languages.language(), caption.language)
+    return language.headers(caption.language)
+
+
 def _rounded(rows: list[list[float]]) -> list[list[float]]:
     return [[round(weight, 5) for weight in row] for row in rows]
 
@@ -170,5 +186,7 @@ def _refusal(answer: Answer) -> web.Response:
 
 def failure(status: int, sentence: str, retry_after: float | None = None) -> web.Response:
     """Return an error as JSON; `retry_after` is in seconds, if trying again may help."""
-    headers = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
+    headers = language.headers()
+    if retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
     return web.json_response({"error": sentence}, status=status, headers=headers)

@@ -24,6 +24,7 @@ SENTENCES = {
     "hint": _english("HINT"),
     "clear": N_("Clear"),
     "about_title": N_("About"),
+    "language": N_("Language"),
     "welcome": N_("Drop a photo here, paste one, or choose one"),
     "welcome_privacy": N_(
         "Only this program gets your photo; it writes a caption and forgets the photo. Your "
@@ -43,6 +44,7 @@ SENTENCES = {
         "This page keeps the last 20 photos and their captions in your browser, so that they are "
         "still here after a reload. Clear removes them."
     ),
+    "language_kept": N_("A cookie in your browser remembers the language that you choose here."),
     "close": N_("Close"),
     "token_title": N_("Token needed"),
     "needs_token": _english("NEEDS_TOKEN"),
@@ -88,8 +90,7 @@ SENTENCES = {
     "guessed_word_at": N_("“{word}”: looking at {place}"),
     "word_button": N_("{word} {likely} likely"),
     "looked_for": N_("The photo, bright where I looked for “{word}”"),
-    "percent": N_("{percent} %"),
-    "under_one_percent": N_("under 1 %"),
+    "under": N_("under {percent}"),
     "everywhere": N_("all over the photo"),
     "upper_left": N_("the upper left"),
     "upper_middle": N_("the upper middle"),

@@ -1,5 +1,6 @@
 // Sends photos to the server, at most two at once, in the order in which they came.
 
+import { here } from "./language.js";
 import { say } from "./say.js";
 import * as token from "./token.js";
 
@@ -67,7 +68,7 @@ async function send(photo, query, signal, since) {
 
 async function post(photo, query, shown, signal) {
   const headers = shown ? { Authorization: `Bearer ${inBytes(shown)}` } : {};
-  const address = `/api/caption?${new URLSearchParams(query)}`;
+  const address = `/api/caption?${new URLSearchParams({ ...query, language: here })}`;
   try {
     return await fetch(address, { method: "POST", body: photo, headers, signal });
   } catch (error) {

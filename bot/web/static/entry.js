@@ -2,7 +2,8 @@
 
 import { ask, Trouble } from "./api.js";
 import { fillGlass } from "./glass.js";
-import { say } from "./say.js";
+import { here, mark, quote } from "./language.js";
+import { nodes, say } from "./say.js";
 
 const ASK = { explain: 1, alternatives: 2 };
 const AUTOMATIC_RETRIES = 5;
@@ -10,7 +11,8 @@ const REMEMBERED = 8; // captions that the next one must differ from
 const CONSIDERED = 6;
 const NOTE_STAYS = 8000; // milliseconds
 
-// A record is what the browser stores: { id, name, photo, answer, trouble, turn, said }.
+// A record is what the browser stores: { id, name, photo, answer, trouble, language, turn, said };
+// the language is that of the trouble.
 export class Entry {
   element;
   #record;
@@ -64,6 +66,7 @@ export class Entry {
     });
     image.src = this.#url;
     image.alt = say("your_photo", { name: this.#record.name });
+    mark(image, here);
   }
 
   async #first() {
@@ -84,9 +87,9 @@ export class Entry {
     if (!answer) return;
     record.turn += 1;
     if (answer.text === say("nothing_else")) {
-      this.#note(answer.text);
+      this.#note(say("nothing_else"));
     } else {
-      const before = [record.answer, ...record.answer.alternatives].map(sentence);
+      const before = sentences(record.answer);
       const alternatives = [...answer.alternatives, ...before].slice(0, 2 * CONSIDERED);
       record.answer = { ...answer, alternatives };
       record.said = [...record.said, answer.caption].slice(-REMEMBERED);
@@ -125,7 +128,7 @@ export class Entry {
       if (this.#record.answer) {
         this.#note(message);
       } else {
-        this.#record.trouble = message;
+        Object.assign(this.#record, { trouble: message, language: here });
         this.#save();
       }
       this.#show();
@@ -144,7 +147,7 @@ export class Entry {
     this.#part(".another").setAttribute("aria-disabled", "true");
     this.#part(".doing").textContent = say(doing);
     if (!this.#record.answer) this.#part(".said").textContent = "";
-    this.#note("");
+    this.#note();
   }
 
   // Counts down to the next attempt; the button Retry ends the wait.
@@ -155,7 +158,7 @@ export class Entry {
       this.#note(trouble.message);
     } else {
       this.element.classList.add("bad");
-      this.#part(".said").textContent = trouble.message;
+      mark(this.#part(".said"), here).textContent = trouble.message;
     }
     const { signal } = this.#leaving;
     let over = false;
@@ -173,8 +176,9 @@ export class Entry {
   }
 
   #show() {
-    const { answer, trouble } = this.#record;
-    this.#part(".said").replaceChildren(...(answer ? sentenceAndDoubt(answer) : [trouble]));
+    const { answer, trouble, language } = this.#record;
+    const said = mark(this.#part(".said"), (answer ?? { language }).language);
+    said.replaceChildren(...(answer ? sentenceAndDoubt(answer) : [trouble]));
     this.element.classList.toggle("answered", Boolean(answer));
     this.element.classList.toggle("bad", !answer);
     this.element.setAttribute("aria-busy", "false");
@@ -208,28 +212,31 @@ export class Entry {
 
   async #copy(text, sentence) {
     const done = await copied(text);
-    this.#note(say(done ? sentence : "not_copied", { text }));
+    const quoted = quote(text, this.#record.answer.language);
+    this.#note(...nodes(done ? sentence : "not_copied", { text: quoted }));
   }
 
-  #note(text) {
+  #note(...pieces) {
     clearTimeout(this.#noteTimer);
     const note = this.#part(".note");
-    note.textContent = text;
-    if (!text) return;
+    note.replaceChildren(...pieces);
+    if (!pieces.length) return;
     note.scrollIntoView({ block: "nearest" });
-    this.#noteTimer = setTimeout(() => this.#note(""), NOTE_STAYS);
+    this.#noteTimer = setTimeout(() => this.#note(), NOTE_STAYS);
   }
 }
 
 // The doubt is the end of the text; here it is a mark beside the sentence, without its brackets.
 function sentenceAndDoubt({ text, doubt }) {
-  if (!doubt) return [text];
-  const end = text.lastIndexOf(doubt);
-  const inBrackets = text[end - 1] === "(";
-  const mark = document.createElement("span");
-  mark.className = inBrackets ? "doubt pill" : "doubt";
-  mark.textContent = inBrackets ? doubt.replace(/\.$/, "") : doubt;
-  return [text.slice(0, inBrackets ? end - 2 : end - 1), " ", mark];
+  const end = doubt ? text.lastIndexOf(doubt) : -1;
+  if (end < 0) return [text];
+  const before = text.slice(0, end);
+  const sentence = before.replace(/\s*\p{Open_Punctuation}$/u, "");
+  const inBrackets = sentence !== before;
+  const pill = document.createElement("span");
+  pill.className = inBrackets ? "doubt pill" : "doubt";
+  pill.textContent = inBrackets ? doubt.replace(/[.。]$/, "") : doubt;
+  return inBrackets ? [sentence, " ", pill] : [before, pill];
 }
 
 // An answer that an earlier version of the page stored has neither `alt_text` nor `doubt`.
@@ -242,15 +249,18 @@ function isSaid(answer) {
   return altText(answer) === answer.caption;
 }
 
-function sentence({ caption, confidence }) {
-  return { caption, confidence };
+// The caption and its alternatives. Alternatives are in its language; those from before another
+// caption was asked for have their own.
+function sentences({ caption, confidence, language, alternatives }) {
+  return [{ caption, confidence, language }, ...alternatives.map((other) => ({ language, ...other }))];
 }
 
 // The caption and its alternatives, each sentence once, the likelier first.
 function considered(answer) {
-  const others = new Map(answer.alternatives.map((other) => [other.caption, other]));
+  const [first, ...alternatives] = sentences(answer);
+  const others = new Map(alternatives.map((other) => [other.caption, other]));
   others.delete(answer.caption);
-  const all = [{ ...sentence(answer), chosen: isSaid(answer) }, ...others.values()];
+  const all = [{ ...first, chosen: isSaid(answer) }, ...others.values()];
   return all.slice(0, CONSIDERED).sort((one, other) => other.confidence - one.confidence);
 }
 

@@ -1,7 +1,8 @@
 // The glass box: a caption word by word with its attention, and the captions that were considered.
 
 import { Heat, whereabouts } from "./heat.js";
-import { say } from "./say.js";
+import { mark, quote } from "./language.js";
+import { nodes, percent, say } from "./say.js";
 
 const STEP = 900; // milliseconds a word
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -32,7 +33,9 @@ export async function fillGlass(box, photo, answer, considered, isSaid) {
     const values = { word: text, likely: percent(probability) };
     const [plain, at] = guessed ? ["guessed_word", "guessed_word_at"] : ["word", "word_at"];
     const sentence = attention ? at : plain;
-    now.textContent = say(sentence, { ...values, place: attention && say(whereabouts(attention)) });
+    const place = attention && say(whereabouts(attention));
+    const word = quote(text, answer.language);
+    now.replaceChildren(...nodes(sentence, { ...values, word, place }));
     if (!attention) return;
     canvas.setAttribute("aria-label", say("looked_for", values));
     heat.show(attention, !calm.matches);
@@ -56,7 +59,7 @@ export async function fillGlass(box, photo, answer, considered, isSaid) {
     show(index);
   };
 
-  words.append(
+  mark(words, answer.language).append(
     ...spelled(answer).map((piece, index) => wordButton(piece, answer.words[index], guessed)),
   );
   [...words.children].forEach((word, index) => {
@@ -66,9 +69,11 @@ export async function fillGlass(box, photo, answer, considered, isSaid) {
   });
   words.addEventListener("keydown", (event) => {
     const last = answer.words.length - 1;
+    const isLeftward = getComputedStyle(words).direction === "rtl";
+    const [before, after] = [Math.max(0, current - 1), Math.min(last, current + 1)];
     const goal = {
-      ArrowLeft: Math.max(0, current - 1),
-      ArrowRight: Math.min(last, current + 1),
+      ArrowLeft: isLeftward ? after : before,
+      ArrowRight: isLeftward ? before : after,
       Home: 0,
       End: last,
     }[event.key];
@@ -103,7 +108,7 @@ async function loaded(photo) {
 function spelled({ caption, words }) {
   let from = 0;
   return words.map(({ text }, index) => {
-    const at = caption.toLowerCase().indexOf(text, from);
+    const at = caption.toLowerCase().indexOf(text.toLowerCase(), from);
     if (at < 0) return { text, glued: false };
     const end = index === words.length - 1 ? caption.length : at + text.length;
     const glued = index > 0 && at === from;
@@ -124,10 +129,10 @@ function wordButton({ text, glued }, { probability }, guessed) {
   return button;
 }
 
-function sentenceLine({ caption, confidence, chosen }, all, guessed) {
+function sentenceLine({ caption, confidence, language, chosen }, all, guessed) {
   const line = document.createElement("li");
   const text = document.createElement("span");
-  text.textContent = caption;
+  text.append(quote(caption, language));
   if (chosen) {
     text.className = "chosen";
     text.append(Object.assign(document.createElement("small"), { textContent: say("chosen") }));
@@ -143,9 +148,4 @@ function sentenceLine({ caption, confidence, chosen }, all, guessed) {
   bar.firstChild.style.setProperty("--share", confidence / most);
   line.append(likely, bar);
   return line;
-}
-
-function percent(part) {
-  const whole = Math.round(part * 100);
-  return part > 0 && whole === 0 ? say("under_one_percent") : say("percent", { percent: whole });
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from openapi_schema_validator import OAS31Validator
 
 from bot.access import Access
 from bot.answers import Answers, CaptionPhoto, CheckRoom
+from bot.replies import replies
 from bot.settings import Settings
 from bot.web.adapter import WebChat
 from bot.web.page import STATIC
@@ -49,12 +50,24 @@ def web_chat(
     check_room: CheckRoom = lambda: None,
     deadline: float = 10,
     access: Access = OPEN,
+    captions_in: Collection[str] = (),
     routes: tuple[web.AbstractRouteDef, ...] = (),
     **fields: Any,
 ) -> WebChat:
     settings = Settings.model_construct(**{"web_port": 0, "max_photo_mb": LIMIT_MB, **fields})
-    answers = Answers(caption, pixels, "web", deadline=deadline, check_room=check_room)
-    return WebChat(settings, answers, "I am a <model>.\n\nIts notice.", lambda: 3, access, routes)
+    answers = Answers(
+        caption,
+        pixels,
+        "web",
+        deadline=deadline,
+        check_room=check_room,
+        languages=captions_in,
+    )
+    return WebChat(settings, answers, _about, lambda: 3, access, routes)
+
+
+def _about() -> str:
+    return f"I am a <model>.\n\n{replies.NAMES_NOTICE}"
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -90,6 +103,8 @@ async def documented(answer: ClientResponse, path: str = "/api/caption") -> Any:
     if "$ref" in response:
         response = OPENAPI["components"]["responses"][response["$ref"].rpartition("/")[2]]
     for name, header in response.get("headers", {}).items():
+        if "$ref" in header:
+            header = OPENAPI["components"]["headers"][header["$ref"].rpartition("/")[2]]
         number = header["schema"]["type"] == "integer"
         value = int(answer.headers[name]) if number else answer.headers[name]
         OAS31Validator(header["schema"]).validate(value)

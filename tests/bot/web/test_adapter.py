@@ -45,7 +45,7 @@ async def test_every_answer_makes_the_browser_strict(
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "aiohttp" not in answer.headers["Server"]
-        kept = "no-cache" if path.startswith("/static") else "no-store"
+        kept = "no-cache" if path == "/" or path.startswith("/static") else "no-store"
         assert answer.headers["Cache-Control"] == kept
 
 
@@ -101,7 +101,7 @@ async def test_the_page_loads_only_from_its_own_server(url: str, client: ClientS
 async def test_a_file_that_the_browser_has_cached_is_not_sent_again(
     url: str, client: ClientSession
 ) -> None:
-    for path in ("/static/chat.css", "/openapi.json"):
+    for path in ("/", "/static/chat.css", "/openapi.json"):
         async with client.get(f"{url}{path}") as answer:
             tag = answer.headers["ETag"]
         for known, status in ((tag, 304), (f'"other", {tag}', 304), ('"other"', 200)):
@@ -155,7 +155,7 @@ async def test_the_page_uses_the_bots_own_sentences(url: str, client: ClientSess
     for sentence in (replies.ANOTHER, replies.LOOK, replies.ALT_TEXT, replies.HINT):
         assert sentence in text
     assert "I am a &lt;model&gt;." in text
-    assert "Its notice." in text
+    assert replies.NAMES_NOTICE in text
 
 
 async def test_every_sentence_of_the_page_is_used_and_has_a_name(
@@ -169,8 +169,8 @@ async def test_every_sentence_of_the_page_is_used_and_has_a_name(
     asked = "".join(script.read_text("utf-8") for script in STATIC.glob("*.js"))
 
     assert set(SENTENCES) <= used
-    assert set(re.findall(r'say\("([a-z_]+)"', asked)) <= set(SENTENCES)
-    async with client.get(f"{url}/static/sentences.js") as answer:
+    assert set(re.findall(r'(?:say|nodes)\("([a-z_]+)"', asked)) <= set(SENTENCES)
+    async with client.get(f"{url}/static/sentences.en.js") as answer:
         assert answer.content_type == "text/javascript"
         assert SENTENCES["unreachable"] in await answer.text()
 

@@ -30,6 +30,7 @@ def test_json_has_the_fields_of_the_api_and_two_more() -> None:
     assert json.loads(json_line("x.jpg", DOUBTFUL, escaped=False)) == {
         "file": "x.jpg",
         "caption": "A cat runs.",
+        "language": "en",
         "text": "A cat runs. (Not sure; maybe a tabby cat.)",
         "doubt": "Not sure; maybe a tabby cat.",
         "alt_text": "A cat runs.",
