@@ -7,6 +7,7 @@ import pytest
 
 from captioner.options import Options
 from tests.benchmark import photos, rows, run
+from tests.captioner.languages.speaking import speaking
 from tests.conftest import long
 
 AT_ONCE = ("--patience", 0)  # the machine may be as busy as it likes
@@ -47,6 +48,21 @@ def test_stages_are_timed_in_either_runtime(
         shares = [int(share) for share in re.findall(r"(\d+)%", line)]
         assert sum(shares) == pytest.approx(100, abs=2)
     assert remark.startswith("Other processes")
+
+
+def test_each_language_is_timed(tmp_path: Path) -> None:
+    speaking(tmp_path)
+    done = run(
+        *("languages.py", photos(tmp_path), "--checkpoint", tmp_path / "default.safetensors"),
+        *("--runtime", "torch", "--threads", 1, "--repeats", 2, *AT_ONCE),
+    )
+    assert done.returncode == 0, done.stderr
+    head, *languages = rows(done.stdout)
+    assert [row[0] for row in languages] == ["en", "de", "zh"]
+    for _, search, read, resident in languages:
+        assert float(search) > 0
+        assert float(read) >= 0
+        assert float(resident) > 10
 
 
 @long
