@@ -57,7 +57,7 @@ def test_each_language_is_timed(tmp_path: Path) -> None:
         *("--runtime", "torch", "--threads", 1, "--repeats", 2, *AT_ONCE),
     )
     assert done.returncode == 0, done.stderr
-    head, *languages = rows(done.stdout)
+    _, _, *languages = rows(done.stdout)
     assert [row[0] for row in languages] == ["en", "de", "zh"]
     for _, search, read, resident in languages:
         assert float(search) > 0
