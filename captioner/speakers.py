@@ -67,16 +67,19 @@ class Speakers:
         Raises:
             CheckpointError: the files of the languages cannot be used.
         """
+        found = self._speakers.get(code or self._metadata.language)
+        return found or self._read(code)
+
+    def _read(self, code: str | None) -> Speaker:
+        assert self._file is not None
+        assert code is not None
         with self._lock:
-            found = self._speakers.get(code or self._metadata.language)
-            if found is None:
-                assert self._file is not None
-                assert code is not None
+            if code not in self._speakers:
                 metadata = self._file.metadata(code, self._metadata)
-                found = Speaker(metadata, self._network.in_language(self._file.path, code))
-                self._speakers[code] = found
-                log.info("the captions in another language are ready: %s", code)
-            return found
+                network = self._network.in_language(self._file.path, code)
+                self._speakers[code] = Speaker(metadata, network)
+                log.info("captions in %s are ready", code)
+            return self._speakers[code]
 
 
 def languages_of(checkpoint: Path) -> LanguagesFile | None:

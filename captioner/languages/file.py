@@ -5,7 +5,7 @@ read to know the languages; their words are read when a language is first asked 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -150,9 +150,7 @@ class LanguagesFile:
 
     @cached_property
     def _header(self) -> dict[str, str]:
-        with _opened(self.path) as file:
-            header: dict[str, str] = file.metadata() or {}
-            return header
+        return read_header(self.path)
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -160,11 +158,31 @@ class LanguagesFile:
             return frozenset(file.keys())
 
     def _tensors(self, names: list[str]) -> dict[str, npt.NDArray[Any]]:
-        try:
-            with _opened(self.path) as file:
-                return {name: file.get_tensor(name) for name in names}
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(self.path, f"damaged ({error})") from error
+        return read_tensors(self.path, names)
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """Return a file's header, and nothing of its tensors.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    with _opened(path) as file:
+        header: dict[str, str] = file.metadata() or {}
+        return header
+
+
+def read_tensors(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """Return some tensors of a file by their names; the others are not read.
+
+    Raises:
+        CheckpointError: one is missing, or the file is damaged.
+    """
+    try:
+        with _opened(path) as file:
+            return {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(path, f"damaged ({error})") from error
 
 
 def _opened(path: Path) -> Any:

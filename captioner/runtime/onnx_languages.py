@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from captioner.checkpoint import CheckpointError, digest, exported_path, read
-from captioner.languages.file import LanguagesFile, Table
+from captioner.checkpoint import CheckpointError, digest, exported_path
+from captioner.languages.file import LanguagesFile, Table, read_header, read_tensors
 from captioner.products import multiply
 from captioner.runtime.language_network import LanguageNetwork
 from captioner.runtime.onnx_decoder import Memory, OnnxState, attention, session
@@ -33,11 +33,10 @@ class OnnxLanguages:
             CheckpointError: there is no export of this file, or it cannot be used.
         """
         self._file, self._path = file, exported_path(file.path)
-        header, graphs = read(self._path, "np")
+        header = read_header(self._path)
         if (header.get("format"), header.get("languages")) != (FORMAT, digest(file.path)):
             reason = "it was made from another file; run python -m captioner export --languages"
             raise CheckpointError(self._path, reason)
-        self._graphs = graphs
         self._step = self._session(STEP)
 
     def network(self, code: str) -> LanguageNetwork[Floats]:
@@ -53,8 +52,8 @@ class OnnxLanguages:
 
     def _session(self, name: str) -> onnxruntime.InferenceSession:
         try:
-            return session(self._graphs.pop(name), 1)
-        except (KeyError, RuntimeError) as error:
+            return session(read_tensors(self._path, [name])[name], 1)
+        except RuntimeError as error:
             raise CheckpointError(self._path, f"a graph cannot be used ({error!r})") from error
 
 
