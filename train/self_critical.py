@@ -57,6 +57,7 @@ class SelfCriticalConfig:
     run: Annotated[Path, tyro.conf.Positional]  # the run's folder
     start_from: Path  # a trained checkpoint
     languages: Path | None = None  # a folder: train the languages of its captions instead
+    rewarded: tuple[str, ...] = ()  # with --languages: those that get a reward; all by default
     epochs: int = 5  # of training
     photos: int = 40  # in a step
     captions: int = 5  # references of each photo

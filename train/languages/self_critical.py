@@ -4,8 +4,8 @@ r"""Train the decoders for other languages further on the reward of their own ca
         --start-from captioner/weights/default.safetensors
 
 The decoders are those in the checkpoint's folder. A language with one caption a photo gets no
-reward, which one reference makes too noisy: it goes on with its references, and so keeps up with
-what the others do to the recurrence that they share.
+reward, which one reference makes too noisy, nor does one that `--rewarded` leaves out. It goes on
+with its references, and so keeps up with what the others do to the recurrence that they share.
 """
 
 from collections.abc import Sequence
@@ -48,6 +48,9 @@ def self_critical_languages(config: SelfCriticalConfig) -> Path:
     file = languages_of(path)
     if file is None:
         raise CheckpointError(path, f"there is no {FILE} of this checkpoint in its folder")
+    if unknown := set(config.rewarded) - set(file.codes):
+        allowed = f"some of {', '.join(file.codes)}"
+        raise SettingError("--rewarded", " ".join(sorted(unknown)), allowed)
     if codes(config.languages) != sorted(file.codes):
         allowed = f"a folder with captions in {', '.join(sorted(file.codes))}, and no others"
         raise SettingError("--languages", config.languages, allowed)
@@ -59,6 +62,7 @@ def self_critical_languages(config: SelfCriticalConfig) -> Path:
     rewards = {
         language.code: _reward(found.split("train"), language.vocabulary, task.device)
         for language, found in zip(task.languages, task.captions, strict=True)
+        if not config.rewarded or language.code in config.rewarded
     }
 
     def loss(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -70,9 +74,9 @@ def self_critical_languages(config: SelfCriticalConfig) -> Path:
             speaker = decoders.model(language.code, task.model.encoder)
             started = decoders.started(language.code, memory)
             forced = forced_loss(speaker, started, batch.tokens, config.label_smoothing)
-            reward = rewards[language.code]
+            reward = rewards.get(language.code)
             if reward is None:
-                return config.teacher_forcing * forced, forced.detach() * 0
+                return forced, forced.detach() * 0
             minimized, mean = reward_loss(
                 speaker, started, batch.tokens, reward, config, language.small_words
             )
