@@ -100,6 +100,8 @@ class FitConfig:
         values = dataclasses.asdict(self)
         for name in ("data", "run", "cache", "resume", "device", "languages"):
             del values[name]
+        if self.languages is None:
+            del values["views"]
         for name in ("start_from", "other_photos", "encoder_weights"):
             values[name] = values[name] and Path(values[name]).name
         return values

@@ -87,6 +87,9 @@ class SelfCriticalConfig:
         values = dataclasses.asdict(self)
         for name in ("data", "run", "cache", "resume", "languages"):
             del values[name]
+        values["rewarded"] = " ".join(self.rewarded)
+        if self.languages is None:
+            del values["rewarded"]
         return values | {"start_from": self.start_from.name}
 
 
