@@ -11,7 +11,7 @@ from typing import Any
 from bot.languages import NAMES, Sentence, counted, language, translated
 from captioner import BadImage, Busy
 from captioner.errors import FORMATS, BadImageKind
-from captioner.translation import N_
+from captioner.translation import ENGLISH, N_
 
 # Photos that cannot be read; `bad_image` words the kinds that have numbers.
 BAD_IMAGE: Mapping[BadImageKind, str] = {
@@ -336,7 +336,8 @@ replies = Replies()
 
 
 def _formats() -> str:
-    return FORMATS.replace(" or ", f" {translated(OR)} ")
+    # Only English has a comma before the last of a list.
+    return FORMATS if language() == ENGLISH else FORMATS.replace(", or ", f" {translated(OR)} ")
 
 
 def _duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 
 from bot import languages
+from bot.languages import speaking
 from bot.replies import NOTICES, replies
 from captioner import BadImage, Busy
 from captioner.errors import NUMBERS, BadImageKind
@@ -102,3 +103,9 @@ def test_settings_name_the_language() -> None:
     assert "I speak English here." in listed("en", "en", private=False)
     assert replies.LANGUAGE_OWN_HERE in listed("en", None, private=False)
     assert "Deutsch" in listed("de", "de", private=True)
+
+
+@pytest.mark.parametrize(("code", "end"), [("en", ", or JPEG 2000."), ("de", " oder JPEG 2000.")])
+def test_formats_are_listed_as_in_the_language(code: str, end: str) -> None:
+    with speaking(code):
+        assert replies.bad_image(BadImage("unsupported")).endswith(end)
