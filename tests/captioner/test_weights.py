@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from captioner import Captioner, checkpoint
-from captioner.checkpoint import exported_path
+from bot import languages
+from captioner import Captioner, Options, checkpoint
+from captioner.checkpoint import digest, exported_path
+from captioner.decoding.generate import generate
+from captioner.languages.file import read_header
+from captioner.photo.decode import decode
 from captioner.runtime import onnx
 from captioner.shipped import NAMES, WEIGHTS, find
+from captioner.speakers import Speakers, languages_of
 from tests.conftest import Trained, on_cpu
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.jpg"))
@@ -100,3 +105,40 @@ async def test_the_exported_network_is_of_the_same_checkpoint(
     assert same >= len(EXAMPLES) / 2
     assert exported.metadata.vocabulary.words == shipped.metadata.vocabulary.words
     assert exported.metadata.scores == shipped.metadata.scores
+
+
+def test_the_shipped_languages_are_those_of_the_bot_and_of_the_default_model() -> None:
+    file = languages_of(find("default"))
+    assert file is not None
+    assert {"en", *file.codes} == set(languages.NAMES)
+    assert languages_of(find("small")) is None
+    exported = read_header(exported_path(file.path))
+    assert exported["languages"] == digest(file.path)
+    sizes = [path.stat().st_size for path in (file.path, exported_path(file.path))]
+    assert sum(sizes) <= 60e6
+
+
+def test_the_card_has_the_scores_of_each_language() -> None:
+    file, (metadata, _) = languages_of(find("default")), onnx.load(exported_path(find("default")))
+    assert file is not None
+    for code in file.codes:
+        language = file.metadata(code, metadata)
+        assert language.scores["split"] == "test"
+        assert f"| {language.scores['bleu4']:.1f} | {language.scores['cider']:.1f} |" in CARD
+        assert language.matching is not None
+        assert language.calibration is not None
+
+
+def test_each_shipped_language_captions_a_photo() -> None:
+    metadata, network = onnx.load(exported_path(find("default")))
+    speakers = Speakers(metadata, network, languages_of(find("default")))
+    photo = decode(EXAMPLES[0].read_bytes(), side=metadata.preprocessing.size)
+    memory = network.encode(metadata.preprocessing.squeeze(photo)[None])
+    said = {}
+    for code in speakers.codes:
+        known, decoder = speakers.speaker(code)
+        ((best, *_),) = generate(decoder, memory, Options(), known.matching, known.small_words)
+        said[code] = known.vocabulary.decode(best.tokens)
+    assert len(set(said.values())) == len(speakers.codes)
+    assert said["de"].startswith("Ein ")
+    assert said["zh"].endswith("。")
