@@ -37,7 +37,7 @@ from train.captioning import half_is_fast
 from train.data.augmentation import Augmentation
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute, compute_views
-from train.data.loader import Batch, Images, data_loader, on_device, photo_dataset
+from train.data.loader import Batch, Images, data_loader, drop_words, on_device, photo_dataset
 from train.data.photos import check_readable
 from train.data.words import warn
 from train.errors import SettingError
@@ -268,10 +268,24 @@ def reward_loss(
 
 
 def forced_loss(
-    model: Model, memory: Memory, written: torch.Tensor, label_smoothing: float
+    model: Model,
+    memory: Memory,
+    written: torch.Tensor,
+    label_smoothing: float,
+    word_dropout: float = 0.0,
 ) -> torch.Tensor:
-    """Return the cross-entropy of reference captions, in nats a word; see `reward_loss`."""
-    logits, _ = model.predict(memory, written)
+    """Return the cross-entropy of reference captions, in nats a word; see `reward_loss`.
+
+    Args:
+        model: in training mode, on the device of `memory`.
+        memory: the photos.
+        written: `(photos * captions, length)`, their reference captions.
+        label_smoothing: the probability that is spread over all words.
+        word_dropout: the share of words that the model does not see; see `drop_words`.
+    """
+    # Without word dropout, no random numbers are drawn for it.
+    seen = drop_words(written, word_dropout) if word_dropout else written
+    logits, _ = model.predict(memory, seen)
     following = written[:, 1:]
     targets = following[following != PAD]
     return functional.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing)

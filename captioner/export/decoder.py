@@ -41,11 +41,27 @@ def decoder_graph(model: Model, arithmetic: Arithmetic, largest: float) -> Model
     of_context, of_words = _of_inputs(decoder)
     from_word = arithmetic.rows(graph, "tokens", of_words)
     features, after, outputs = _features(graph, model, arithmetic, largest, of_context, from_word)
-    logits = arithmetic.product(graph, features, 1.0, *parameters(decoder.output))
-    logprobs = graph.add("LogSoftmax", logits, axis=-1)
-    outputs["logprobs"], outputs["ids"] = graph.several("TopK", 2, logprobs, "count", axis=-1)
+    outputs |= likeliest_words(graph, arithmetic, features, *parameters(decoder.output))
     inputs: Inputs = {"tokens": ("int64", ["batch", "rows"]), "count": ("int64", [1])}
     return graph.model(inputs | _inputs(model), outputs | state_outputs(after))
+
+
+def likeliest_words(
+    graph: Graph, arithmetic: Arithmetic, features: str, weight: Weights, bias: Weights
+) -> dict[str, str]:
+    """Return the outputs `logprobs` and `ids`: the `count` likeliest words of each row.
+
+    Args:
+        graph: that has the input `count`.
+        arithmetic: how to compute.
+        features: what words are predicted from.
+        weight: `(words, embedding)`, of the output layer.
+        bias: `(words,)`.
+    """
+    logits = arithmetic.product(graph, features, 1.0, weight, bias)
+    logprobs = graph.add("LogSoftmax", logits, axis=-1)
+    values, ids = graph.several("TopK", 2, logprobs, "count", axis=-1)
+    return {"logprobs": values, "ids": ids}
 
 
 def step_graph(model: Model, arithmetic: Arithmetic, largest: float, embedded: float) -> ModelProto:

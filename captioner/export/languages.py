@@ -13,7 +13,7 @@ from safetensors.numpy import save as serialize
 
 from captioner.checkpoint import digest
 from captioner.export.builder import Graph
-from captioner.export.decoder import step_graph
+from captioner.export.decoder import Inputs, likeliest_words, step_graph
 from captioner.export.layers import Arithmetic
 from captioner.files import replacing
 from captioner.languages.decoders import Decoders
@@ -55,13 +55,10 @@ def words_graph(words: Words, arithmetic: Arithmetic) -> ModelProto:
     likeliest words of each row.
     """
     graph = Graph()
-    logits = arithmetic.product(graph, FEATURES, 1.0, words.embedding.all(), words.bias)
-    logprobs = graph.add("LogSoftmax", logits, axis=-1)
-    outputs = dict(
-        zip(("logprobs", "ids"), graph.several("TopK", 2, logprobs, "count", axis=-1), strict=True)
-    )
+    table = words.embedding.all()
+    outputs = likeliest_words(graph, arithmetic, FEATURES, table, words.bias)
     size = words.embedding.levels.shape[1]
-    inputs: dict[str, tuple[str, list[int | str]]] = {
+    inputs: Inputs = {
         FEATURES: ("float", ["batch", "rows", size]),
         "count": ("int64", [1]),
     }

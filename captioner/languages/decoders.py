@@ -19,7 +19,7 @@ from captioner.checkpoint import CheckpointError
 from captioner.config import ModelConfig
 from captioner.languages.file import Floats, LanguagesFile, Table
 from captioner.languages.file import Words as SavedWords
-from captioner.model import Decoder, Encoder, Memory, Model
+from captioner.model import Decoder, Encoder, Model
 
 SHARED = ("attention", "cell", "start", "gate", "deep", "dropout")
 
@@ -137,9 +137,8 @@ class Decoders(nn.Module):
         assert isinstance(words, Words)
         return words.start.split(self.config.hidden_size)
 
-    def started(self, code: str, memory: Memory) -> Memory:
-        """Return photos with the start state of a language."""
-        start = tuple(
-            part + added for part, added in zip(memory.start, self.start(code), strict=True)
-        )
-        return memory._replace(start=start)
+    def set_dropout(self, share: float) -> None:
+        """Set the dropout of training."""
+        dropout = self.shared["dropout"]
+        assert isinstance(dropout, nn.Dropout)
+        dropout.p = share

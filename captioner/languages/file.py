@@ -120,7 +120,7 @@ class LanguagesFile:
         """
         try:
             header = json.loads(self._header[code])
-            vocabulary = self.vocabulary(code)
+            vocabulary = Vocabulary(header["vocabulary"], written(code))
             calibration = header["calibration"]
             return replace(
                 checkpoint,

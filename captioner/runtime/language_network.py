@@ -19,11 +19,11 @@ class LanguageNetwork(Generic[Array]):
 
     def begin(self, memory: Memory[Array]) -> DecoderState:
         """Return the state before the first word; see `protocols.Network`."""
-        return self._network.begin(self.started(memory))
+        return self._network.begin(memory.started(self._start))
 
     def attention(self, tokens: Ids, memory: Memory[Array]) -> Floats | None:
         """Return where sentences look; see `protocols.Network`."""
-        return self._network.attention(tokens, self.started(memory))
+        return self._network.attention(tokens, memory.started(self._start))
 
     def pooled_features(self, memory: Memory[Array]) -> Floats:
         """Return the encoder's features of each photo; see `protocols.Network`."""
@@ -32,8 +32,3 @@ class LanguageNetwork(Generic[Array]):
     def multiply(self, rows: Floats, matrix: Floats) -> Floats:
         """Multiply where it takes least from the network; see `protocols.Network`."""
         return self._network.multiply(rows, matrix)
-
-    def started(self, memory: Memory[Array]) -> Memory[Array]:
-        """Return photos with the start state of the language."""
-        start = tuple(part + added for part, added in zip(memory.start, self._start, strict=True))
-        return memory._replace(start=start)

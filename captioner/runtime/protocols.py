@@ -46,6 +46,11 @@ class Memory(NamedTuple, Generic[Array]):
         start = tuple(part[photos] for part in self.start)
         return Memory(self.regions[photos], self.keys[photos], start, self.pooled[photos])
 
+    def started(self, added: tuple[Array, ...]) -> "Memory[Array]":
+        """Return the photos with something added to each part of the start state: `(hidden,)`."""
+        start = tuple(part + more for part, more in zip(self.start, added, strict=True))
+        return self._replace(start=start)
+
 
 class Candidates(NamedTuple):
     """The likeliest next words of every row, the likeliest first."""

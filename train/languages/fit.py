@@ -11,20 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
-from torch.nn import functional
 
 from captioner.languages.decoders import Decoders
 from captioner.orthography import written
-from captioner.vocabulary import PAD, Vocabulary
+from captioner.vocabulary import Vocabulary
 from train.captioning import half_is_fast
 from train.data.datasets import Record
-from train.data.loader import drop_words
 from train.data.words import build_vocabulary
 from train.fit import FitConfig
 from train.languages.epochs import train_epochs
 from train.languages.task import Batch, Task, prepare
 from train.limits import SQUARE, check
+from train.self_critical import forced_loss
 
 
 def fit_languages(config: FitConfig) -> Path:
@@ -58,9 +56,7 @@ def _decoders(task: Task, config: FitConfig) -> Decoders:
     torch.manual_seed(config.seed)
     sizes = {language.code: len(language.vocabulary) for language in task.languages}
     decoders = Decoders(task.model.decoder, task.start.config, sizes)
-    dropout = decoders.shared["dropout"]
-    assert isinstance(dropout, nn.Dropout)
-    dropout.p = config.dropout
+    decoders.set_dropout(config.dropout)
     return decoders.to(task.device)
 
 
@@ -71,8 +67,7 @@ def _loss(decoders: Decoders, task: Task, batch: Batch, config: FitConfig) -> to
     half = config.precision == "bf16" or (config.precision == "auto" and half_is_fast(device))
     with torch.autocast(device, torch.bfloat16, enabled=half):
         speaker = decoders.model(code, task.model.encoder)
-        tokens = drop_words(batch.tokens, config.word_dropout)
-        logits, _ = speaker.predict(decoders.started(code, memory), tokens)
-    following = batch.tokens[:, 1:]
-    targets = following[following != PAD]
-    return functional.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
+        started = memory.started(decoders.start(code))
+        return forced_loss(
+            speaker, started, batch.tokens, config.label_smoothing, config.word_dropout
+        )

@@ -124,7 +124,3 @@ class EncodedSplit:
         }
         references = {str(record.photo): record.captions for record in records}
         return Captioned(records, hypotheses, sentences, Scorer(references, language=code))
-
-    def pooled(self) -> Any:
-        """Return the encoder's features: `(photos, channels)` of each batch."""
-        return [self._opened.network.pooled_features(memory) for memory in self.memories]

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from captioner.checkpoint import CheckpointError
 from captioner.languages.decoders import Decoders
@@ -56,9 +55,7 @@ def self_critical_languages(config: SelfCriticalConfig) -> Path:
         raise SettingError("--languages", config.languages, allowed)
     task = prepare(config, lambda code, records: file.vocabulary(code))
     decoders = Decoders.load(file, task.model)
-    dropout = decoders.shared["dropout"]
-    assert isinstance(dropout, nn.Dropout)
-    dropout.p = config.dropout
+    decoders.set_dropout(config.dropout)
     rewards = {
         language.code: _reward(found.split("train"), language.vocabulary, task.device)
         for language, found in zip(task.languages, task.captions, strict=True)
@@ -72,7 +69,7 @@ def self_critical_languages(config: SelfCriticalConfig) -> Path:
         device = batch.images.device.type
         with torch.autocast(device, torch.bfloat16, enabled=half_is_fast(device)):
             speaker = decoders.model(language.code, task.model.encoder)
-            started = decoders.started(language.code, memory)
+            started = memory.started(decoders.start(language.code))
             forced = forced_loss(speaker, started, batch.tokens, config.label_smoothing)
             reward = rewards.get(language.code)
             if reward is None:
