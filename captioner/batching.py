@@ -6,6 +6,9 @@ run, the next ones gather. Nothing here knows about photos.
 
 import asyncio
 import math
+import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +41,7 @@ class Batcher(Generic[Item, Result]):
         max_batch: int = 16,
         max_wait: float = 0.005,
         max_queue: int = 128,
+        niceness: int = 0,
     ) -> None:
         """Prepare; nothing runs before `async with`.
 
@@ -47,8 +51,10 @@ class Batcher(Generic[Item, Result]):
             max_batch: the most items in a batch.
             max_wait: seconds that the first item of a batch waits for others.
             max_queue: the most items that may wait, in addition to the running batches.
+            niceness: by how much the worker threads give way to the rest of the program, from 0 to
+                19, where threads have priorities of their own (Linux).
         """
-        self._forward, self._parallel = forward, parallel
+        self._forward, self._parallel, self._niceness = forward, parallel, niceness
         self.max_batch, self.max_wait, self.max_queue = max_batch, max_wait, max_queue
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._free = parallel  # worker threads without a batch
@@ -59,7 +65,7 @@ class Batcher(Generic[Item, Result]):
 
     async def __aenter__(self) -> Self:
         """Start the workers."""
-        self._workers = ThreadPoolExecutor(self._parallel, thread_name_prefix="batcher")
+        self._workers = ThreadPoolExecutor(self._parallel, "batcher", _give_way, (self._niceness,))
         self._runner = asyncio.create_task(self._run(), name="batcher")
         return self
 
@@ -179,3 +185,10 @@ class Batcher(Generic[Item, Result]):
         self._filled.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._filled.wait(), remaining)
+
+
+def _give_way(niceness: int) -> None:
+    if niceness and sys.platform == "linux":
+        thread = threading.get_native_id()
+        now = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, now + niceness)  # 19 at most, without an error

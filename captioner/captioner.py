@@ -38,6 +38,9 @@ from captioner.serving import Measurement, Observe, ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 from captioner.speakers import Speakers, languages_of
 
+# Of the network on the CPU: files are decoded first, so that fuller batches wait for a free core.
+NICENESS = 5
+
 log = logging.getLogger(__name__)
 
 
@@ -86,12 +89,11 @@ class Captioner:
             max_batch=serving.max_batch or network.max_batch,
             max_wait=serving.max_wait,
             max_queue=serving.max_queue,
+            niceness=NICENESS if network.device == "cpu" else 0,
         )
         self._sandbox = sandbox or Sandbox(serving.limits, serving.decoders)
         self._owns_sandbox = sandbox is None
-        self._second_opinion = naming and SecondOpinion(
-            naming, self._sandbox, serving, self._observe
-        )
+        self._second_opinion = SecondOpinion(naming, serving, self._observe) if naming else None
         self._decoding = InProgress()  # photos whose files are being decoded
         self._answering = InProgress()  # all photos
         self._leaving = False
@@ -212,11 +214,13 @@ class Captioner:
         arrived = time.perf_counter()
         with self._answering:
             with self._admitted():
-                square = await self._sandbox.squeeze(photo, self.metadata.preprocessing.size)
-            self._observe(Measurement("decode", square.seconds, photos=1))
-            caption = await self._batcher.submit(_Request(square, options, arrived))
-            if self._second_opinion:
-                caption = await self._second_opinion.on(photo, caption)
+                size, second = self.metadata.preprocessing.size, self._second_opinion
+                middle = second.side if second else None
+                unpacked = await self._sandbox.squeeze(photo, size, middle)
+            self._observe(Measurement("decode", unpacked.seconds, photos=1))
+            caption = await self._batcher.submit(_Request(unpacked, options, arrived))
+            if second and unpacked.middle is not None:
+                caption = await second.on(unpacked.middle, caption)
             return caption
 
     async def pixels(self, photo: bytes, max_side: int) -> Pixels:

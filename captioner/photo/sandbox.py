@@ -13,7 +13,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from types import TracebackType
@@ -41,6 +41,7 @@ class Unpacked(NamedTuple):
 
     pixels: Pixels
     seconds: float  # without the wait for a worker
+    middle: Pixels | None = None  # the square in its middle, if it was asked for
 
 
 class Sandbox:
@@ -84,23 +85,20 @@ class Sandbox:
         ending = [_end(worker) for worker in started if isinstance(worker, Process)]
         await asyncio.gather(*self._ending, *ending)
 
-    async def squeeze(self, photo: bytes, size: int) -> Unpacked:
+    async def squeeze(self, photo: bytes, size: int, middle: int | None = None) -> Unpacked:
         """Squeeze a whole photo to `(size, size, 3)`, as `Preprocessing.squeeze` does.
 
-        Raises:
-            BadImage: the photo cannot be decoded within the limits.
-            RuntimeError: no worker can be started.
-        """
-        return await self._unpack("squeeze", photo, size)
-
-    async def middle(self, photo: bytes, size: int) -> Unpacked:
-        """Return the square in the middle of a photo, `(size, size, 3)`: `preprocessing.middle`.
+        Args:
+            photo: its file.
+            size: side of the square in pixels.
+            middle: side of the square in its middle, see `preprocessing.middle`; None if it is not
+                needed.
 
         Raises:
             BadImage: the photo cannot be decoded within the limits.
             RuntimeError: no worker can be started.
         """
-        return await self._unpack("middle", photo, size)
+        return await self._unpack("squeeze", photo, *((size, middle) if middle else (size,)))
 
     async def thumbnail(self, photo: bytes, max_side: int) -> Unpacked:
         """Scale a photo down, keeping its proportions, until no side exceeds `max_side` pixels.
@@ -111,13 +109,13 @@ class Sandbox:
         """
         return await self._unpack("thumbnail", photo, max_side)
 
-    async def _unpack(self, job: Job, photo: bytes, side: int) -> Unpacked:
+    async def _unpack(self, job: Job, photo: bytes, *sides: int) -> Unpacked:
         check_file(photo, self._limits)
         async with self._worker() as process:
             started = time.perf_counter()
             try:
                 async with asyncio.timeout(self._limits.seconds):
-                    found = await _ask(process, job, photo, side)
+                    found = await _ask(process, job, photo, sides)
             except TimeoutError as error:
                 raise BadImage("too slow") from error
             # The worker crashed, or the photo took it over and the reply is nonsense.
@@ -126,7 +124,8 @@ class Sandbox:
             seconds = time.perf_counter() - started
         if isinstance(found, BadImage):
             raise found
-        return Unpacked(found, seconds)
+        pixels, *middle = found
+        return Unpacked(pixels, seconds, *middle)
 
     @asynccontextmanager
     async def _worker(self) -> AsyncIterator[Process]:
@@ -186,18 +185,22 @@ def _environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
 
 
-async def _ask(process: Process, job: Job, photo: bytes, side: int) -> Pixels | BadImage:
+async def _ask(
+    process: Process, job: Job, photo: bytes, sides: Sequence[int]
+) -> list[Pixels] | BadImage:
     assert process.stdin
     assert process.stdout
-    process.stdin.write(pack({"job": job, "side": side}, len(photo)))
+    process.stdin.write(pack({"job": job, "sides": sides}, len(photo)))
     process.stdin.write(photo)
     await process.stdin.drain()
     text_size, body_size = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
-    if text_size > LONGEST_TEXT or body_size > 3 * side * side:
+    if text_size > LONGEST_TEXT or body_size > sum(3 * side**2 for side in sides):
         raise ValueError("a reply longer than any valid one")
     fields = json.loads(await process.stdout.readexactly(text_size))
     body = await process.stdout.readexactly(body_size)
-    return _refusal(fields) if "refused" in fields else _pixels(fields, body, job, side)
+    if "refused" in fields:
+        return _refusal(fields)
+    return _pictures(fields["shapes"], bytearray(body), job, sides)
 
 
 def _refusal(fields: Mapping[str, Any]) -> BadImage:
@@ -210,12 +213,19 @@ def _refusal(fields: Mapping[str, Any]) -> BadImage:
     return BadImage(kind, **numbers)
 
 
-def _pixels(fields: Mapping[str, Any], body: bytes, job: Job, side: int) -> Pixels:
-    height, width, _ = fields["shape"]
-    # Pixels of another shape would fail the whole batch.
-    if max(height, width) > side or (job != "thumbnail" and min(height, width) < side):
-        raise ValueError("pixels of another size than requested")
-    return np.frombuffer(bytearray(body), np.uint8).reshape(height, width, 3)
+def _pictures(shapes: Any, body: bytearray, job: Job, sides: Sequence[int]) -> list[Pixels]:
+    found, start = [], 0
+    for (height, width, _), side in zip(shapes, sides, strict=True):
+        # Pixels of another shape would fail the whole batch.
+        if max(height, width) > side or (job != "thumbnail" and min(height, width) < side):
+            raise ValueError("pixels of another size than requested")
+        size = 3 * height * width
+        pixels = np.frombuffer(body, np.uint8, size, start).reshape(height, width, 3)
+        found.append(pixels)
+        start += size
+    if start != len(body):
+        raise ValueError("more pixels than requested")
+    return found
 
 
 def _kill(process: Process) -> None:

@@ -6,6 +6,7 @@ was made from, with two ONNX graphs as bytes, and the checkpoint's metadata.
 
 import ctypes
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -49,18 +50,27 @@ class OnnxNetwork:
         Raises:
             RuntimeError: ONNX Runtime cannot use a graph.
         """
-        # A photo alone has all cores. Batches side by side share them: what one leaves idle between
-        # layers and in the decoder, another uses.
         self.parallel = cores()
-        self._encoder = session(encoder, self.parallel)
+        # A photo alone has all cores. Batches side by side have one each: threads that wait for one
+        # another at each layer would take a tenth more of the cores' time.
+        self._alone, self._beside = session(encoder, self.parallel), session(encoder, 1)
+        self._encoding, self._count = 0, threading.Lock()  # batches that are being encoded
         self._decoder = session(decoder, 1)  # a step is too little work to share
         self._vocabulary_size = vocabulary_size
         self._languages: OnnxLanguages | None = None  # others, once one is asked for
 
     def encode(self, photos: Squares) -> Memory:
         """Encode photos; see `protocols.Runnable`."""
-        # One by one takes as long and little memory: the layers' outputs stay in the cores' caches.
-        one_by_one = [self._encoder.run(None, {"photos": photo[None]}) for photo in photos]
+        with self._count:
+            self._encoding += 1
+            alone = self._encoding == len(photos) == 1
+        encoder = self._alone if alone else self._beside
+        try:
+            # One by one takes as long and little memory: the layers' outputs stay in the caches.
+            one_by_one = [encoder.run(None, {"photos": photo[None]}) for photo in photos]
+        finally:
+            with self._count:
+                self._encoding -= 1
         regions, keys, *start, pooled = map(np.concatenate, zip(*one_by_one, strict=True))
         return Memory(regions, keys, tuple(start), pooled)
 

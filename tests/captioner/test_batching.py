@@ -1,4 +1,6 @@
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -317,3 +319,17 @@ async def test_the_event_loop_runs_on_while_a_batch_does() -> None:
         assert await task == 2
     assert len(forward.threads) == 1
     assert threading.current_thread().name not in forward.threads
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities of their own")
+async def test_workers_may_give_way_to_the_rest_of_the_program() -> None:
+    def priorities(items: list[int]) -> list[int]:
+        thread = threading.get_native_id()
+        return [os.getpriority(os.PRIO_PROCESS, thread) for _ in items]
+
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    async with Batcher(priorities, niceness=3) as batcher:
+        assert await batcher.submit(0) == min(19, own + 3)
+    async with Batcher(priorities) as batcher:
+        assert await batcher.submit(0) == own
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own

@@ -1,6 +1,7 @@
 """Photos are decoded in processes that can be killed without harm to others."""
 
 import asyncio
+import io
 import os
 import signal
 import subprocess
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from captioner.errors import BadImage, BadImageKind
-from captioner.photo.decode import Limits, decode
+from captioner.photo.decode import Limits, decode, picture
 from captioner.photo.preprocessing import Preprocessing, middle, shrink
 from captioner.photo.sandbox import Sandbox
 from captioner.photo.worker import LENGTHS, memory
@@ -91,8 +93,21 @@ async def test_a_squeezed_photo_equals_one_squeezed_in_this_process() -> None:
 
 async def test_the_middle_of_a_photo_is_a_square_that_nothing_distorts() -> None:
     async with Sandbox(workers=1) as sandbox:
-        found = await sandbox.middle(PHOTOS[0], SIDE)
-    assert np.array_equal(found.pixels, middle(decode(PHOTOS[0]), SIDE))
+        found = await sandbox.squeeze(PHOTOS[0], SIDE, middle=20)
+    assert np.array_equal(found.pixels, Preprocessing(SIDE).squeeze(decode(PHOTOS[0])))
+    assert found.middle is not None
+    assert np.array_equal(found.middle, middle(decode(PHOTOS[0]), 20))
+
+
+async def test_a_large_photo_keeps_enough_pixels_for_a_large_middle() -> None:
+    file = io.BytesIO()
+    Image.effect_noise((2048, 2048), 64).save(file, "JPEG")
+    async with Sandbox(workers=1) as sandbox:
+        found = await sandbox.squeeze(file.getvalue(), SIDE, middle=400)
+    assert found.middle is not None
+    small = picture(file.getvalue(), side=300)
+    assert small.size == (1024, 1024)  # an eighth, enough for the square alone, has 256
+    assert np.array_equal(found.middle, middle(small, 400))
 
 
 async def test_a_thumbnail_is_the_whole_photo_with_its_proportions() -> None:
@@ -340,8 +355,11 @@ def message(text: str, behind: int = 0, body: str = "") -> str:
         message("{}", 2**32 - 1),
         message("", 0).replace(r"\000", r"\377", 4),
         message("{x}"),
-        message('{"shape":[9,9]}'),
-        message('{"shape":[1,4,3]}', 12, "123456789012"),
+        message('{"shapes":[[9,9]]}'),
+        message('{"shapes":[[1,4,3]]}', 12, "123456789012"),
+        message('{"shapes":[]}'),
+        message('{"shapes":7}'),
+        message('{"shapes":[[32,32,3]]}', 3, "abc"),
         message('{"refused":"my own text","numbers":{}}'),
         message('{"refused":1,"numbers":{}}'),
         message('{"refused":["empty"],"numbers":{}}'),
