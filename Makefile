@@ -32,7 +32,7 @@ install: $(SERVING)  ## what `make run` installs, without starting anything
 test: lint  ## lint, types and tests, as CI runs them
 	$(PYTEST)
 
-test-all: lint  ## the same with coverage, the long versions of the tests and a real installation
+test-all: lint $(VENV)/cluster.stamp  ## the same with coverage, Ray, the long versions of the tests and a real installation
 	TEST_ALL=1 $(PYTEST) --cov
 
 lint: $(VENV)/dev.stamp  ## style, spelling, dependencies and types
@@ -90,3 +90,8 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) '.[dev]'
 	@$(COMPILE)
 	@touch $@ $(VENV)/gpu.stamp $(VENV)/run.stamp
+
+$(VENV)/cluster.stamp: $(VENV)/dev.stamp
+	@echo 'Installing Ray: 0.2 GB to download.'
+	$(PIP_INSTALL) '.[cluster]'
+	@touch $@
