@@ -138,7 +138,7 @@ class Validator:
         dataset = photo_dataset(grids, self.data.records, self.vocabulary, self.options.max_length)
         total, words = 0.0, 0
         batches = data_loader(dataset, PHOTOS, 5, seed=0, shuffle=False, device=device)
-        for images, tokens in batches:
+        for images, tokens, _ in batches:
             logits, _ = model(images.float(), tokens)
             targets = tokens[:, 1:][tokens[:, 1:] != PAD]
             total += functional.cross_entropy(logits, targets, reduction="sum").item()
