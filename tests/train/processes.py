@@ -22,6 +22,7 @@ from tests.train.conftest import not_drawing
 from tests.train.slim import slim
 from train import fit, self_critical
 from train.__main__ import main
+from train.data import loader
 from train.data.loader import Batch
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +129,7 @@ def run_rank_until(
     epoch: int, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> None:
     """Do the same, but kill this process after the first step of an epoch; the seed must be 0."""
-    load = fit.data_loader
+    load = loader.data_loader
 
     def load_until(*settings: Any, seed: int, **options: Any) -> Iterator[Batch]:
         for batch in load(*settings, seed=seed, **options):
@@ -136,7 +137,7 @@ def run_rank_until(
             if seed == epoch:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    fit.data_loader = load_until
+    fit.data_loader = load_until  # type: ignore[attr-defined]
     run_rank(arguments, folder, environment)
 
 
@@ -160,7 +161,7 @@ def _run(arguments: Sequence[str], log: Path) -> None:
     with log.open("wb", 0) as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
     torch.set_num_threads(1)
-    self_critical.half_is_fast = lambda device: False
+    self_critical.half_is_fast = lambda device: False  # type: ignore[attr-defined]
     with slim(), not_drawing():
         sys.exit(main(arguments))
 

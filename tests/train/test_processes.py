@@ -94,7 +94,7 @@ def assert_same_run(run: Path, other: Path) -> None:
     assert [row["epoch"] for row in figures] == [row["epoch"] for row in others]
     for row, expected in zip(figures, others, strict=True):
         del row["seconds"], expected["seconds"]
-        assert row == pytest.approx(expected, rel=1e-4, abs=1e-4)
+        assert row == pytest.approx(expected, abs=1e-4)
     for name in ("state.safetensors", "best.safetensors"):
         found, wanted = load_file(run / name), load_file(other / name)
         assert found.keys() == wanted.keys()
@@ -150,9 +150,10 @@ def killed(config: FitConfig) -> Path:
 
 
 def test_a_process_that_loses_another_ends_with_one_line(killed: Path) -> None:
-    (line,) = said(killed, 0).rpartition("\r")[2].splitlines()
-    assert line.startswith("error: another process of this run is gone")
-    assert "--resume" in line
+    lines = [line for line in said(killed, 0).splitlines() if line.strip()]
+    assert lines[-1].startswith("error: another process of this run is gone")
+    assert "--resume" in lines[-1]
+    assert not [line for line in lines if "Traceback" in line]
     assert run_folder.read_progress(killed).epoch == 2
 
 

@@ -58,7 +58,7 @@ class ArrayFile:
         with replacing(self.note) as part:
             part.write_text(json.dumps({"key": self.key, "done": done, "bad": sorted(bad)}))
 
-    def open(self, done: int) -> Array:
+    def open(self, done: int) -> "np.memmap[Any, Any]":
         """Open the array to write what is not done yet."""
         if not done:
             # An older note would count rows as done that are about to be overwritten.

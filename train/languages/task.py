@@ -179,5 +179,5 @@ def batches(task: Task, epoch: int) -> Iterator[Batch]:
         order += [language] * math.ceil(len(images) / config.photos)
     random.Random(seed).shuffle(order)
     for language in order:
-        images, tokens, _ = next(loaders[language.code])
-        yield Batch(language, images, tokens)
+        found = next(loaders[language.code])
+        yield Batch(language, found.images, found.tokens)
