@@ -20,13 +20,15 @@ from safetensors.torch import save_file
 
 from tests.train.conftest import not_drawing
 from tests.train.slim import slim
-from train import fit, self_critical
+from train import fit, processes, self_critical
 from train.__main__ import main
 from train.data import loader
 from train.data.loader import Batch
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300.0  # that two processes may take
+ONE_MACHINE = ("--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2")
+DYING = "TEST_DYING_IN_EPOCH"  # of the environment: when the last process kills itself, once
 LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
@@ -56,41 +58,65 @@ def start_ranks(commands: Sequence[Sequence[str]], folder: Path) -> list[ForkSer
 
 def rank_environments(count: int) -> list[dict[str, str]]:
     """Return what torchrun would tell the only process on each of some machines."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    shared = address | {"WORLD_SIZE": str(count)}
     return [shared | {"RANK": str(rank), "LOCAL_RANK": "0"} for rank in range(count)]
 
 
-def ended(processes: Sequence[ForkServerProcess]) -> set[int | None]:
+def ended(ranks: Sequence[ForkServerProcess]) -> set[int | None]:
     """Wait for processes, and return how they ended."""
-    for process in processes:
-        process.join(SECONDS)
-    return {process.exitcode for process in processes}
+    for rank in ranks:
+        rank.join(SECONDS)
+    return {rank.exitcode for rank in ranks}
 
 
 def run_torchrun(arguments: Sequence[str], folder: Path) -> set[int | None]:
     """Do the same with torchrun, both on one machine."""
-    launch = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
-    return {start_torchrun(launch, arguments, folder).wait(SECONDS)}
+    return {start_torchrun(ONE_MACHINE, arguments, folder).wait(SECONDS)}
 
 
 def run_two_torchruns(arguments: Sequence[str], folder: Path) -> set[int | None]:
-    """Do the same with torchrun, as if on two machines."""
+    """Do the same with torchrun, as if on two machines that find out which is the first."""
+    rendezvous = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{_free_port()}"]
+    return _on_two_machines([rendezvous] * 2, arguments, folder)
+
+
+def run_two_numbered_torchruns(arguments: Sequence[str], folder: Path) -> set[int | None]:
+    """Do the same, and say which is the first."""
+    address = ["--master-addr", "127.0.0.1", "--master-port", str(_free_port())]
+    numbered = [[*address, "--node-rank", number] for number in "01"]
+    return _on_two_machines(numbered, arguments, folder)
+
+
+def _on_two_machines(
+    launches: Sequence[Sequence[str]], arguments: Sequence[str], folder: Path
+) -> set[int | None]:
+    machine = ["--nnodes", "2", "--nproc-per-node", "1", "--local-addr", "127.0.0.1"]
+    started = [start_torchrun([*machine, *launch], arguments, folder) for launch in launches]
+    return {process.wait(SECONDS) for process in started}
+
+
+def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    rendezvous = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}"]
-    launch = ["--nnodes", "2", "--nproc-per-node", "1", "--local-addr", "127.0.0.1", *rendezvous]
-    launched = [start_torchrun(launch, arguments, folder) for _ in range(2)]
-    return {process.wait(SECONDS) for process in launched}
+        return int(server.getsockname()[1])
 
 
 def start_torchrun(
-    launch: Sequence[str], arguments: Sequence[str], folder: Path
+    launch: Sequence[str],
+    arguments: Sequence[str],
+    folder: Path,
+    more: Mapping[str, str] = os.environ,
 ) -> subprocess.Popen[bytes]:
-    """Start torchrun; `launch` is what it is to start."""
+    """Start torchrun.
+
+    Args:
+        launch: which processes it is to start.
+        arguments: of the command.
+        folder: see `run_rank`.
+        more: of the environment.
+    """
     words = ["-m", "torch.distributed.run", *launch, "-m", __name__, str(folder), *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **more, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, *words], env=environment)
 
 
@@ -146,6 +172,8 @@ def enter(environment: Mapping[str, str]) -> None:
     # More threads than cores would wait for one another, for seconds each step.
     os.environ.update(environment, GLOO_SOCKET_IFNAME=LOOPBACK, OMP_NUM_THREADS="1")
     torch.set_num_threads(1)
+    if "TORCHELASTIC_RUN_ID" not in os.environ:  # nothing would end it while it waits
+        processes.ENDING = 0.1
 
 
 def fork(target: Any, *arguments: object) -> ForkServerProcess:
@@ -167,4 +195,7 @@ def _run(arguments: Sequence[str], log: Path) -> None:
 
 
 if __name__ == "__main__":
+    first_start = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
+    if DYING in os.environ and first_start and os.environ["RANK"] == "1":
+        run_rank_until(int(os.environ[DYING]), sys.argv[2:], Path(sys.argv[1]), os.environ)
     run_rank(sys.argv[2:], Path(sys.argv[1]))

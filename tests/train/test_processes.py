@@ -224,7 +224,14 @@ def test_two_processes_are_rewarded_as_one(
 
 
 @long
-@pytest.mark.parametrize("launch", [processes.run_torchrun, processes.run_two_torchruns])
+@pytest.mark.parametrize(
+    "launch",
+    [
+        processes.run_torchrun,
+        processes.run_two_torchruns,
+        processes.run_two_numbered_torchruns,
+    ],
+)
 def test_torchrun_trains_what_one_process_would(
     launch: Callable[[Sequence[str], Path], set[int | None]], config: FitConfig, alone: Path
 ) -> None:
@@ -243,18 +250,90 @@ def test_processes_that_fail_alike_say_so_once(tmp_path: Path) -> None:
     assert line.startswith(f"error: {tmp_path}")
 
 
-def test_processes_with_other_captions_are_refused(config: FitConfig, tmp_path: Path) -> None:
-    data = shutil.copytree(config.data, tmp_path / "data")
+@long
+def test_processes_that_torchrun_starts_again_end_as_if_nothing_had_happened(
+    config: FitConfig, alone: Path
+) -> None:
+    run = config.run.with_name("started-again")
+    # Without this, https://github.com/pytorch/pytorch/issues/135712: they find old addresses.
+    environment = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", processes.DYING: "3"}
+    launch = [*processes.ONE_MACHINE, "--max-restarts", "1"]
+    arguments = command(dataclasses.replace(config, run=run))
+    torchrun = processes.start_torchrun(launch, arguments, logs(run), environment)
+    assert_ended({torchrun.wait(processes.SECONDS)}, run)
+
+    assert_same_run(run, alone)
+
+
+@long
+def test_ctrl_c_ends_all_processes_with_one_line(config: FitConfig, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    arguments = command(dataclasses.replace(config, run=run, epochs=1000))
+    torchrun = processes.start_torchrun(processes.ONE_MACHINE, arguments, tmp_path)
+    give_up = time.monotonic() + processes.SECONDS
+    while run_folder.read_progress(run).epoch < 2:
+        assert torchrun.poll() is None
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    torchrun.send_signal(signal.SIGINT)
+
+    # It would wait for half a minute before it kills them.
+    assert torchrun.wait(15)
+    first, second = ((tmp_path / f"rank-{rank}.log").read_text() for rank in (0, 1))
+    (line,) = [line for line in first.splitlines() if "interrupted" in line]
+    assert line == "interrupted; to continue, use the same command and --resume"
+    assert "Traceback" not in first + second
+    assert "interrupted" not in second
+
+
+def other_captions(data: Path) -> None:
     texts = data / "Flickr8k_text" / "Flickr8k.token.txt"
     texts.write_text(texts.read_text().replace("There is a red", "Here is a red"))
-    run = tmp_path / "run"
-    both = (dataclasses.replace(config, run=run, data=one) for one in (config.data, data))
-    assert processes.ended(processes.start_ranks([*map(command, both)], logs(run))) == {1}
 
-    (line,) = said(run, 0).splitlines()
-    assert line.startswith("error: process 1, on ")
-    assert "has other captions than process 0" in line
-    assert not run.exists()
+
+def another_photo(data: Path) -> None:
+    photos = data / "Flicker8k_Dataset"
+    shutil.copy(photos / "red-circle-black.jpg", photos / "red-circle-white.jpg")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [(other_captions, "captions"), (another_photo, "photos or encoder weights")],
+)
+def test_processes_with_other_data_are_refused(
+    change: Callable[[Path], None], what: str, config: FitConfig, tmp_path: Path
+) -> None:
+    data = shutil.copytree(config.data, tmp_path / "data")
+    change(data)
+    here = dataclasses.replace(config, run=tmp_path / "run", cache=None)
+    there = dataclasses.replace(here, run=tmp_path / "there", data=data)
+    commands = [command(here), command(there)]
+    assert processes.ended(processes.start_ranks(commands, logs(here.run))) == {1}
+
+    for rank in (0, 1):
+        line = said(here.run, rank).splitlines()[-1]
+        assert line.startswith("error: process 1, on ")
+        assert f"has other {what} than process 0" in line
+    assert not (here.run / "metrics.csv").exists()
+
+
+def test_batch_norm_is_estimated_once_for_all(config: FitConfig) -> None:
+    one = dataclasses.replace(
+        config,
+        run=config.run.with_name("estimated"),
+        estimate_batch_norm=8,
+        epochs=1,
+        fine_tune=0,
+        cache=None,
+    )
+    fit(one)
+    here = dataclasses.replace(one, run=one.run.with_name("estimated-2"))
+    there = dataclasses.replace(one, run=one.run.with_name("estimated-elsewhere"))
+    commands = [command(here), command(there)]
+    assert_ended(processes.ended(processes.start_ranks(commands, logs(here.run))), here.run)
+
+    assert_same_run(here.run, one.run)
+    assert not (there.run / "batch_norm.safetensors").exists()
 
 
 @pytest.mark.parametrize(

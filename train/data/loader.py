@@ -19,6 +19,7 @@ from train.data.augmentation import Augmentation
 from train.data.datasets import Record
 from train.data.draws import Draws
 from train.data.sides import SIDES
+from train.processes import prints
 
 Array = np.ndarray[Any, Any]
 
@@ -86,11 +87,13 @@ def on_device(images: Array, device: str) -> Array | torch.Tensor:
         return images
     free, _ = torch.cuda.mem_get_info(device)
     if images.nbytes > SHARE * free:
-        print(
-            f"{images.nbytes / 1e9:.1f} GB of images do not fit into half of the {free / 1e9:.1f} "
-            "GB that are free on the GPU; each batch is copied from the cache",
-            flush=True,
-        )
+        if prints():
+            print(
+                f"{images.nbytes / 1e9:.1f} GB of images do not fit into half of the "
+                f"{free / 1e9:.1f} GB that are free on the GPU; each batch is copied from the "
+                "cache",
+                flush=True,
+            )
         return images
     dtype = torch.from_numpy(np.empty(0, images.dtype)).dtype
     found = torch.empty(images.shape, dtype=dtype, device=device)
