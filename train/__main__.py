@@ -32,10 +32,17 @@ try:
         from train.limits import flag
         from train.match import MatchConfig, match
         from train.name import NameConfig, name
+        from train.processes import end_without_others, is_lost, prints, says_what_is_wrong
         from train.self_critical import SelfCriticalConfig, self_critical
         from train.sweep.command import SweepConfig, sweep
 except ModuleNotFoundError as error:
     sys.exit(f"{error}. Training needs: pip install -e '.[train]'")
+
+
+LOST = (
+    "another process of this run is gone, and its output says why; to continue, use the same "
+    "command and --resume on all machines"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "compare": compare_command,
         "sweep": sweep_command,
     }
-    interruption = ""
+    interruption, lost = "", False
     try:
         tyro.extras.subcommand_cli_from_dict(
             commands, prog="python -m train", description=__doc__, args=arguments
@@ -67,6 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem = str(error)
     except torch.OutOfMemoryError:
         problem = "the GPU has too little memory for this; lower --photos, the photos in a step"
+    except RuntimeError as error:
+        if not is_lost(error):
+            raise
+        lost, problem = True, LOST
     except OSError as error:  # a full disk, for example
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt as interrupt:
@@ -75,9 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     # Only now, because the progress bars that were interrupted go with the exception.
     if interruption:
-        print(interruption, file=sys.stderr)
+        if prints():
+            print(interruption, file=sys.stderr)
         return INTERRUPTED
-    print(f"error: {problem}", file=sys.stderr)
+    if says_what_is_wrong(lost=lost):
+        print(f"error: {problem}", file=sys.stderr)
     return 1
 
 
@@ -99,7 +112,8 @@ def fit_command(config: Annotated[FitConfig, tyro.conf.arg(name="")]) -> None:
     """Fit a captioner: first on frozen features, then end to end."""
     with _continued(config.run):
         best = fit_languages(config) if config.languages else fit(config)
-        print(f"best checkpoint: {best}")
+        if prints():
+            print(f"best checkpoint: {best}")
 
 
 def self_critical_command(
@@ -108,7 +122,8 @@ def self_critical_command(
     """Train a checkpoint further, with the CIDEr-D of its own captions as the reward."""
     with _continued(config.run):
         best = self_critical_languages(config) if config.languages else self_critical(config)
-        print(f"best checkpoint: {best}")
+        if prints():
+            print(f"best checkpoint: {best}")
 
 
 def evaluate_command(config: Annotated[EvaluateConfig, tyro.conf.arg(name="")]) -> None:
@@ -174,4 +189,6 @@ def _continued(run: Path | None = None) -> Iterator[None]:
 if __name__ == "__main__":
     status = main()
     end_at_once()  # while threads end, Ctrl-C would leave a traceback
+    if status:
+        end_without_others(status)
     sys.exit(status)

@@ -153,7 +153,7 @@ def decode_grids(
 
 def half_is_fast(device: str) -> bool:
     """Return whether bfloat16 is worth its rounding: on GPUs and CPUs with instructions for it."""
-    if device == "cpu":
+    if device.startswith("cpu"):  # accelerate calls it cpu:0 where there are several processes
         capabilities = torch.cpu.get_capabilities()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return device.startswith("cuda") and torch.cuda.is_bf16_supported()

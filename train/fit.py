@@ -3,20 +3,20 @@
     python -m train fit data/flickr8k runs/first --epochs 10 --fine-tune 5
 
 The same command runs on a CPU and on a GPU; on several GPUs it is
-`torchrun --nproc-per-node 4 -m train fit ...`. After an interruption, add `--resume` to continue.
+`torchrun --nproc-per-node 4 -m train fit ...`, and on several machines `torchrun --nnodes 2 ...`.
+The processes share the photos of each step. After an interruption, add `--resume` to continue.
 """
 
 import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 import tyro
-from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate import Accelerator
 from torch import nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
@@ -29,6 +29,7 @@ from captioner.vocabulary import PAD, Vocabulary
 from train import run_folder
 from train.captioning import half_is_fast
 from train.data.augmentation import Augmentation
+from train.data.contents import captions_digest
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute
 from train.data.loader import Batch, data_loader, drop_words, on_device, photo_dataset
@@ -37,9 +38,10 @@ from train.data.words import build_vocabulary, warn
 from train.fitting import batch_norm, imagenet_weights
 from train.fitting.epochs import Epochs, resume, train_epochs
 from train.fitting.optimization import freeze, optimizer
-from train.fitting.starting import load_start
+from train.fitting.starting import begin, load_start
 from train.fitting.validation import Validator
 from train.limits import SQUARE, check
+from train.processes import Peers, check_alone, check_photos, join, leave, mean_of_all
 from train.run_folder import Phase, Progress
 
 PHASES: tuple[Phase, ...] = ("frozen", "fine-tune")
@@ -62,7 +64,7 @@ class FitConfig:
     heads: int = 1  # of dot-product attention
     embedding_size: int = 512  # of a word
     hidden_size: int = 512  # of the decoder's state
-    batch_norm: bool = False  # on the projected features, instead of layer norm
+    batch_norm: bool = False  # on the projected features, instead of layer norm; in one process
     tie_embeddings: bool = True  # the output layer shares its weights with the embedding
     dropout: float = 0.4  # in the decoder
     languages: Path | None = None  # a folder: fit a decoder for its captions' languages instead
@@ -74,7 +76,7 @@ class FitConfig:
     epochs: int = 10  # with the encoder frozen
     fine_tune: int = 0  # more epochs after them, end to end with augmentation
     frozen_layers: int = 0  # end to end: how many of the ResNet's four stay frozen, with the stem
-    photos: int = 40  # in a step of each process
+    photos: int = 40  # in a step, of all processes together
     captions: int = 5  # of each photo; they share one encoder pass
     learning_rate: float = 6e-4  # of the decoder, with the encoder frozen
     fine_tune_learning_rate: float = 2e-4  # of the decoder, end to end
@@ -118,6 +120,7 @@ def fit(config: FitConfig) -> Path:
         DatasetError: nothing can be read from the dataset.
         EncoderWeightsError: the encoder's weights cannot be read.
         PathError: a folder cannot be used, or holds another run, or has none to resume.
+        PeerError: the processes were started with other arguments or data.
         ConfigError, SettingError: a setting has a value that is not allowed.
     """
     check(config, size=SQUARE)
@@ -126,28 +129,31 @@ def fit(config: FitConfig) -> Path:
     # What may be wrong with the arguments is found before the run gets a folder.
     train_records, val_records = dataset.split("train"), dataset.split("val")
     vocabulary = build_vocabulary(train_records, config.min_count)
-    # The first process computes features and validates while the others wait for it.
-    patience = InitProcessGroupKwargs(timeout=timedelta(hours=12))
-    accelerator = Accelerator(
-        cpu=config.device == "cpu",
-        mixed_precision=_precision(config),
-        kwargs_handlers=[patience],
-    )
+    if config.batch_norm:  # each process would know the statistics of its own photos alone
+        check_alone("--batch-norm", True)
+    accelerator, peers = join(cpu=config.device == "cpu", precision=_precision(config))
+    check_photos(config.photos, peers)
+    peers.agree(config.arguments(), "arguments")
+    peers.agree(captions_digest((*train_records, *val_records)), "captions")
     start = load_start(config.start_from, _model_config(config, vocabulary), vocabulary)
-    model = _model(config, vocabulary, start)
+    with peers.first_of_machine():  # it downloads the encoder's weights
+        model = _model(config, vocabulary, start)
     preprocessing = _preprocessing(config, start)
     for records in (val_records, train_records):
         check_readable(records, preprocessing)
-    if config.resume:
-        arguments = config.arguments()
-        run_folder.check_resumed(config.run, arguments, model.config, vocabulary, "the captions")
-    if accelerator.is_main_process:
-        run_folder.prepare(config.run, config.arguments(), resume=config.resume)
-    accelerator.wait_for_everyone()
-    with accelerator.main_process_first():
-        cache, device = config.cache or config.run / "cache", str(accelerator.device)
-        if config.estimate_batch_norm:
-            photos = compute(train_records, None, cache / "train", device, preprocessing)
+    begin(
+        config.run,
+        config.arguments(),
+        model.config,
+        vocabulary,
+        "the captions",
+        peers,
+        resume=config.resume,
+    )
+    cache, device = config.cache or config.run / "cache", str(accelerator.device)
+    if config.estimate_batch_norm:
+        photos = compute(train_records, None, cache / "train", device, preprocessing, peers)
+        if peers.first:
             batch_norm.estimate_once(
                 config.run,
                 model.encoder,
@@ -157,20 +163,22 @@ def fit(config: FitConfig) -> Path:
                 preprocessing,
                 device,
             )
-        encoder = model.encoder if config.epochs else None  # end to end needs no frozen features
-        train = compute(train_records, encoder, cache / "train", device, preprocessing)
-        val = compute(val_records, encoder, cache / "val", device, preprocessing)
-    for problem in dataset.problems:
-        accelerator.print(f"left out: {problem}")
-    if accelerator.is_main_process:
+        peers.share_buffers(model.encoder.resnet)
+    encoder = model.encoder if config.epochs else None  # end to end needs no frozen features
+    train = compute(train_records, encoder, cache / "train", device, preprocessing, peers)
+    val = compute(val_records, encoder, cache / "val", device, preprocessing, peers)
+    if peers.first:
+        for problem in dataset.problems:
+            print(f"left out: {problem}")
         warn(train_records, vocabulary, config.max_length, config.language)
-    accelerator.print(
-        f"{dataset.name}: {len(train.records)} train and {len(val.records)} val photos, "
-        f"{len(vocabulary)} words; {accelerator.num_processes} x {accelerator.device.type}"
-    )
+        print(
+            f"{dataset.name}: {len(train.records)} train and {len(val.records)} val photos, "
+            f"{len(vocabulary)} words; {peers.count} x {accelerator.device.type}",
+            flush=True,
+        )
 
     model.to(accelerator.device)
-    average, progress = resume(config.run, model, config.average)
+    average, progress = resume(config.run, model, config.average, peers)
     validator = Validator(
         config.run,
         config.arguments(),
@@ -182,9 +190,9 @@ def fit(config: FitConfig) -> Path:
     )
     for phase in PHASES:
         progress = _fit_phase(
-            phase, config, model, average, train, validator, progress, accelerator
+            phase, config, model, average, train, validator, progress, accelerator, peers
         )
-    accelerator.end_training()
+    leave(accelerator, peers)
     return config.run / run_folder.BEST
 
 
@@ -197,6 +205,7 @@ def _fit_phase(
     validator: Validator,
     progress: Progress,
     accelerator: Accelerator,
+    peers: Peers,
 ) -> Progress:
     first, last = _epochs(phase, config)
     if progress.epoch >= last:
@@ -214,7 +223,7 @@ def _fit_phase(
         augmentation=Augmentation(config.crop, config.erase) if end_to_end else None,
     )
     wrapped = accelerator.prepare(model)
-    share = (accelerator.process_index, accelerator.num_processes)
+    share = (peers.number, peers.count)
 
     def batches(epoch: int) -> Iterable[Batch]:
         seed = config.seed + epoch
@@ -222,15 +231,15 @@ def _fit_phase(
             dataset, config.photos, config.captions, seed=seed, device=device, share=share
         )
 
-    def loss(images: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        minimized = _loss(wrapped, images, tokens, validator.preprocessing, config)
+    def loss(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        minimized = _loss(wrapped, batch, validator.preprocessing, config)
         return minimized, minimized.detach()
 
     epochs = Epochs(
         phase,
         first,
         last,
-        steps=math.ceil(len(dataset) / config.photos / accelerator.num_processes),
+        steps=math.ceil(len(dataset) / config.photos),
         warmup=config.warmup,
         clip=config.clip,
         seed=config.seed,
@@ -240,7 +249,7 @@ def _fit_phase(
     encoder_rate = config.encoder_learning_rate if end_to_end else 0.0
     adamw = optimizer(model, rate, encoder_rate, config.weight_decay)
     return train_epochs(
-        epochs, model, average, adamw, batches, loss, validator, progress, accelerator
+        epochs, model, average, adamw, batches, loss, validator, progress, accelerator, peers
     )
 
 
@@ -284,21 +293,23 @@ def _epochs(phase: Phase, config: FitConfig) -> tuple[int, int]:
 
 
 def _loss(
-    model: nn.Module,
-    images: torch.Tensor,
-    tokens: torch.Tensor,
-    preprocessing: Preprocessing,
-    config: FitConfig,
+    model: nn.Module, batch: Batch, preprocessing: Preprocessing, config: FitConfig
 ) -> torch.Tensor:
+    images, tokens, draws = batch
     if images.dim() == 4:
         images = preprocessing.normalize(images)
-    logits, weights = model(images.float(), drop_words(tokens, config.word_dropout))
+    chance = draws.uniform(tokens.unflatten(0, (len(images), -1)).shape).flatten(0, 1)
+    logits, weights = model(images.float(), drop_words(tokens, config.word_dropout, chance))
     following = tokens[:, 1:]
     targets = following[following != PAD]
-    loss = functional.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
+    total = functional.cross_entropy(
+        logits, targets, label_smoothing=config.label_smoothing, reduction="sum"
+    )
+    loss = mean_of_all(total, len(targets))
     if weights is not None and config.doubly_stochastic:
         # Show, Attend and Tell, equation 14: a region's attention sums to 1 over a caption.
         present = following != PAD
         attended = (weights * present[..., None]).sum(1)[present.any(1)]
-        loss = loss + config.doubly_stochastic * (1 - attended).square().mean()
+        total = (1 - attended).square().sum()
+        loss = loss + config.doubly_stochastic * mean_of_all(total, attended.numel())
     return loss

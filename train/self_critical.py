@@ -9,6 +9,8 @@ teacher forcing keeps the vocabulary from shrinking. The encoder stays frozen, a
 encoded once in several augmented views, because its features of the photos it was trained on are
 better than those of others. With `--encoder-learning-rate` it is trained too, and each step
 augments and encodes its photos. After an interruption, add `--resume` to continue.
+
+With `torchrun`, on one machine or several, the processes share the photos of each step.
 """
 
 import dataclasses
@@ -20,7 +22,7 @@ from typing import Annotated, Any
 
 import torch
 import tyro
-from accelerate import Accelerator
+from torch import nn
 from torch.nn import functional
 
 from captioner import checkpoint
@@ -35,6 +37,7 @@ from captioner.vocabulary import END, PAD, START, Vocabulary
 from train import run_folder
 from train.captioning import half_is_fast
 from train.data.augmentation import Augmentation
+from train.data.contents import captions_digest
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute, compute_views
 from train.data.loader import Batch, Images, data_loader, drop_words, on_device, photo_dataset
@@ -45,8 +48,10 @@ from train.fitting.cider_d import CiderD
 from train.fitting.epochs import Epochs, resume, train_epochs
 from train.fitting.optimization import freeze, optimizer
 from train.fitting.repetition import repeats
+from train.fitting.starting import begin
 from train.fitting.validation import Validator
 from train.limits import check
+from train.processes import Peers, check_photos, join, leave, mean_of_all
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class SelfCriticalConfig:
     languages: Path | None = None  # a folder: train the languages of its captions instead
     rewarded: tuple[str, ...] = ()  # with --languages: those that get a reward; all by default
     epochs: int = 5  # of training
-    photos: int = 40  # in a step
+    photos: int = 40  # in a step, of all processes together
     captions: int = 5  # references of each photo
     samples: int = 5  # captions to sample for each photo; at least 2
     teacher_forcing: float = 0.2  # weight of the cross-entropy loss on the references
@@ -102,6 +107,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     Raises:
         CheckpointError: the checkpoint to start from cannot be read.
         DatasetError: nothing can be read from the dataset.
+        PeerError: the processes were started with other arguments or data.
         RunError: the run's folder holds another run, or there is nothing to resume.
         SettingError: a setting has a value that is not allowed.
     """
@@ -111,30 +117,38 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     vocabulary, preprocessing = start.vocabulary, start.preprocessing
     dataset = read(config.data)
     train_records, val_records = dataset.split("train"), dataset.split("val")
-    accelerator = Accelerator()
+    accelerator, peers = join(cpu=False, precision=None)
+    check_photos(config.photos, peers)
+    peers.agree(config.arguments(), "arguments")
+    peers.agree(captions_digest((*train_records, *val_records)), "captions")
     device = str(accelerator.device)
     arguments = config.arguments() | {"before": start.training}
     for records in (val_records, train_records):
         check_readable(records, preprocessing)
-    if config.resume:
-        run_folder.check_resumed(
-            config.run, config.arguments(), start.config, vocabulary, "--start-from"
-        )
-    run_folder.prepare(config.run, config.arguments(), resume=config.resume)
+    begin(
+        config.run,
+        config.arguments(),
+        start.config,
+        vocabulary,
+        "--start-from",
+        peers,
+        resume=config.resume,
+    )
     end_to_end = config.encoder_learning_rate > 0
     cache = config.cache or config.run / "cache"
-    train = compute(train_records, None, cache / "train", device, preprocessing)
+    train = compute(train_records, None, cache / "train", device, preprocessing, peers)
     frozen = None if end_to_end else model.encoder  # end to end needs no frozen features
-    val = compute(val_records, frozen, cache / "val", device, preprocessing)
-    epoch_images = _images(config, train, model, vocabulary, preprocessing, cache, device)
+    val = compute(val_records, frozen, cache / "val", device, preprocessing, peers)
+    epoch_images = _images(config, train, model, vocabulary, preprocessing, cache, device, peers)
     captions = [[ended(text, vocabulary) for text in r.captions] for r in train.records]
     cider = CiderD(captions, device)
-    warn(train_records, vocabulary, config.max_length)
+    if peers.first:
+        warn(train_records, vocabulary, config.max_length)
 
     freeze(model, end_to_end, config.frozen_layers)
     model.decoder.dropout.p = config.dropout
     model.to(device)
-    average, progress = resume(config.run, model, config.average)
+    average, progress = resume(config.run, model, config.average, peers)
     validator = Validator(
         config.run, arguments, vocabulary, val, preprocessing, config.val_beam, start.language
     )
@@ -146,15 +160,23 @@ def self_critical(config: SelfCriticalConfig) -> Path:
             config.captions,
             seed=config.seed + epoch,
             device=device,
+            share=(peers.number, peers.count),
         )
 
-    def loss(images: torch.Tensor, written: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def rewarded(
+        images: torch.Tensor, written: torch.Tensor, chance: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=half_is_fast(device)):
             if end_to_end:
                 images = model.encoder.grid(preprocessing.normalize(images))
-            minimized, mean = _loss(
-                model, images.float(), written, cider, config, start.small_words
-            )
+            return _loss(model, images.float(), written, cider, config, start.small_words, chance)
+
+    wrapped = accelerator.prepare(_Calling(model, rewarded))
+
+    def loss(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        shape = (len(batch.images), config.samples, config.max_length + 1)
+        chance = batch.draws.uniform(shape).flatten(0, 1)
+        minimized, mean = wrapped(batch.images, batch.tokens, chance)
         return minimized, -mean
 
     epochs = Epochs(
@@ -170,8 +192,25 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     adamw = optimizer(
         model, config.learning_rate, config.encoder_learning_rate, config.weight_decay
     )
-    train_epochs(epochs, model, average, adamw, batches, loss, validator, progress, accelerator)
+    train_epochs(
+        epochs, model, average, adamw, batches, loss, validator, progress, accelerator, peers
+    )
+    leave(accelerator, peers)
     return config.run / run_folder.BEST
+
+
+class _Calling(nn.Module):
+    """A network whose call is a function that uses it.
+
+    The gradients of several processes are averaged where they belong to the call of a module.
+    """
+
+    def __init__(self, model: Model, function: Callable[..., tuple[torch.Tensor, ...]]) -> None:
+        super().__init__()
+        self.model, self._function = model, function
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self._function(*inputs)
 
 
 def _images(
@@ -182,6 +221,7 @@ def _images(
     preprocessing: Preprocessing,
     cache: Path,
     device: str,
+    peers: Peers,
 ) -> Callable[[int], Images]:
     """Return a function from an epoch to its images: photos to augment, or grids of a view."""
     photos = photo_dataset(train.photos, train.records, vocabulary, config.max_length)
@@ -199,6 +239,7 @@ def _images(
         augmentation,
         min(config.views, config.epochs),
         preprocessing,
+        peers,
     )
 
     def view(epoch: int) -> Images:
@@ -226,10 +267,11 @@ def _loss(
     cider: CiderD,
     config: SelfCriticalConfig,
     small_words: SmallWords | None,
+    chance: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the loss to minimize, and the mean reward of the sampled captions."""
     memory = model.encode_grid(grids)
-    loss, reward = reward_loss(model, memory, written, cider, config, small_words)
+    loss, reward = reward_loss(model, memory, written, cider, config, small_words, chance)
     if config.teacher_forcing:
         forced = forced_loss(model, memory, written, config.label_smoothing)
         loss = loss + config.teacher_forcing * forced
@@ -243,8 +285,9 @@ def reward_loss(
     cider: CiderD,
     config: SelfCriticalConfig,
     small_words: SmallWords | None,
+    chance: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the loss of sampled captions, and their mean reward.
+    """Return the loss of sampled captions, and their mean reward; see `mean_of_all` for both.
 
     Args:
         model: in training mode, on the device of `memory`.
@@ -253,9 +296,14 @@ def reward_loss(
         cider: of the training captions.
         config: how to sample, and what is rewarded.
         small_words: of the vocabulary; without them repeated words are not penalized.
+        chance: see `sample`.
     """
-    tokens, logprobs = sample(model, memory, config.samples, config.max_length)
-    rewards = _rewards(cider, tokens, written, len(memory.regions))
+    photos = len(memory.regions)
+    tokens, logprobs = sample(model, memory, config.samples, config.max_length, chance)
+    # A step may have no photo for a process, which then gets one without references.
+    counted = (written != PAD).any(1).view(photos, -1).any(1)
+    tokens = tokens.masked_fill(~counted.repeat_interleave(config.samples)[:, None], PAD)
+    rewards = _rewards(cider, tokens, written, photos)
     if config.repetition_penalty and small_words:
         repeating = repeats(tokens, small_words).view_as(rewards)
         rewards = rewards - config.repetition_penalty * repeating
@@ -264,7 +312,8 @@ def reward_loss(
     advantages = (rewards - mean) * config.samples / (config.samples - 1)
     weights = advantages.to(logprobs).flatten()
     present = tokens != PAD
-    return -(weights[:, None] * logprobs)[present].mean(), mean.mean()
+    total = -(weights[:, None] * logprobs)[present].sum()
+    return mean_of_all(total, present.sum()), mean_of_all(mean.sum(), counted.sum())
 
 
 def forced_loss(
@@ -288,11 +337,18 @@ def forced_loss(
     logits, _ = model.predict(memory, seen)
     following = written[:, 1:]
     targets = following[following != PAD]
-    return functional.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing)
+    total = functional.cross_entropy(
+        logits.float(), targets, label_smoothing=label_smoothing, reduction="sum"
+    )
+    return mean_of_all(total, len(targets))
 
 
 def sample(
-    model: Model, memory: Memory, samples: int, max_length: int
+    model: Model,
+    memory: Memory,
+    samples: int,
+    max_length: int,
+    chance: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Sample captions word by word; gradients flow to their log-probabilities.
 
@@ -301,6 +357,8 @@ def sample(
         memory: the photos.
         samples: captions for each photo.
         max_length: words; longer captions are cut.
+        chance: `(photos * samples, max_length + 1)`, a random number below 1 for each word; None:
+            they are drawn here.
 
     Returns:
         word ids `(photos * samples, length)`, each caption followed by the end token and `PAD`,
@@ -311,14 +369,16 @@ def sample(
     rows, device = len(memory.regions) * samples, memory.regions.device
     words = torch.full((rows,), START, device=device)
     going = torch.ones_like(words, dtype=torch.bool)
+    if chance is None:
+        chance = torch.rand(rows, max_length + 1, device=device)
     tokens, logprobs = [], []
-    for _ in range(max_length + 1):
+    for number in chance.unbind(1):
         embedded = decoder.dropout(decoder.embedding(words))
         features, state, _ = decoder.advance(embedded, state, memory)
         logits = decoder.predict(features).float()
         logits[:, NEVER_GENERATED] = -torch.inf
         predicted = logits.log_softmax(-1)
-        words = torch.multinomial(predicted.detach().exp(), 1).squeeze(1)
+        words = _chosen(predicted.detach().exp(), number)
         tokens.append(words.masked_fill(~going, PAD))
         logprobs.append(predicted.gather(1, words[:, None]).squeeze(1))
         going = going & (words != END)
@@ -328,6 +388,17 @@ def sample(
     return torch.stack(tokens, 1), torch.stack(logprobs, 1)
 
 
+def _chosen(probabilities: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
+    """Choose a word of each row: the first up to which the probabilities exceed a number below 1.
+
+    Unlike `torch.multinomial`, it takes the random numbers, which depend on the photo alone.
+    """
+    sums = probabilities.cumsum(-1)
+    wanted = chance[:, None] * sums[:, -1:]
+    words = torch.searchsorted(sums, wanted, right=True).squeeze(1)
+    return words.clamp(max=probabilities.shape[1] - 1)  # where a product was rounded up
+
+
 def _rewards(
     cider: CiderD, tokens: torch.Tensor, written: torch.Tensor, photos: int
 ) -> torch.Tensor:
@@ -335,4 +406,4 @@ def _rewards(
     references = written[:, 1:].unflatten(0, (photos, -1))
     scores = cider(tokens.unflatten(0, (photos, -1)), references)
     present = (references != PAD).any(-1)[:, None]
-    return scores.sum(-1) / present.sum(-1)
+    return scores.sum(-1) / present.sum(-1).clamp(min=1)

@@ -19,6 +19,13 @@ DRAWN = {name: getattr(plots, name) for name in ("draw_curves", "draw_sample_she
 @pytest.fixture(scope="session", autouse=True)
 def undrawn() -> Iterator[None]:
     """Leave out the drawing."""
+    with not_drawing():
+        yield
+
+
+@contextmanager
+def not_drawing() -> Iterator[None]:
+    """Leave out the drawing in this context."""
 
     def draw(data: object, png: Path, *rest: Any) -> None:
         png.touch()

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,9 @@ from safetensors.torch import load_file, save_file
 from captioner import checkpoint
 from captioner.checkpoint import CheckpointError
 from captioner.photo.preprocessing import Preprocessing
-from tests.conftest import Trained, long
+from tests.conftest import Trained
 from tests.train.conftest import drawing
-from tests.train.processes import run_torchrun, run_two_ranks, start
+from tests.train.processes import start
 from tests.train.slim import CHANNELS
 from tests.train.tiny_dataset import write_dataset, write_encoder_weights
 from train import run_folder
@@ -34,7 +33,8 @@ from train.data.datasets import DatasetError
 from train.errors import SettingError
 from train.fit import FitConfig, _preprocessing, fit
 from train.fitting import batch_norm
-from train.run_folder import Progress, RunError
+from train.run_folder import RunError
+from train.self_critical import SelfCriticalConfig
 
 pytestmark = pytest.mark.usefixtures("without_java", "slim_resnet18")
 
@@ -520,37 +520,11 @@ def test_an_error_is_raised_if_all_photos_are_broken(bench: Bench, tmp_path: Pat
         fit(bench.config("broken", data=data, cache=tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("run", [run_two_ranks, pytest.param(run_torchrun, marks=long)])
-def test_two_processes_train_one_model(
-    run: Callable[[Sequence[str], Path], set[int | None]], bench: Bench, tmp_path: Path
-) -> None:
-    config = bench.config(run.__name__, epochs=1, fine_tune=1, photos=3)
-    ended = run(command(config), tmp_path)
-
-    assert ended == {0}, [log.read_text() for log in sorted(tmp_path.glob("*.log"))]
-    first, second = (load_file(tmp_path / f"rank-{rank}.safetensors") for rank in (0, 1))
-    assert_same_tensors(first, second)
-    state = load_file(config.run / "state.safetensors")
-    assert_same_tensors(
-        {f"model.{name}": value for name, value in first.items()},
-        {name: value for name, value in state.items() if name.startswith("model.")},
-    )
-    assert [row["phase"] for row in metrics(config.run)] == ["frozen", "fine-tune"]
-    assert run_folder.read_progress(config.run) == Progress(2, "fine-tune", best_cider(config.run))
-    # Each of the two took two of the four batches of an epoch.
-    assert state["average.n_averaged"] == 2 * 2
-    given = given_weights(bench)
-    assert not torch.equal(state[f"{RESNET}conv1.weight"], given[f"{RESNET}conv1.weight"])
-
-
-def best_cider(run: Path) -> float:
-    return max(row["val_cider"] for row in metrics(run))
-
-
-def command(config: FitConfig) -> list[str]:
+def command(config: FitConfig | SelfCriticalConfig) -> list[str]:
     """Return the command line of a configuration, without `resume`."""
-    words = ["fit", str(config.data), str(config.run)]
-    for field in dataclasses.fields(FitConfig):
+    name = "fit" if isinstance(config, FitConfig) else "self-critical"
+    words = [name, str(config.data), str(config.run)]
+    for field in dataclasses.fields(config):
         value, option = getattr(config, field.name), "--" + field.name.replace("_", "-")
         if field.name in ("data", "run", "resume") or value == field.default:
             continue

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from train.data.draws import Draws
+
 GREY = 116  # near the mean of ImageNet's photos, which is zero after normalization
 CROP_RATIO = (0.8, 1.25)  # width to height
 ATTEMPTS = 10  # to find a crop that fits into the photo
@@ -25,45 +27,41 @@ class Augmentation:
     crop: float = 0.67  # smallest share of a photo that is kept; captions must stay true of it
     erase: float = 0.0  # share of photos in which a rectangle is blanked
 
-    def __call__(
-        self, photos: torch.Tensor, flips: torch.Tensor, generator: torch.Generator
-    ) -> torch.Tensor:
+    def __call__(self, photos: torch.Tensor, flips: torch.Tensor, draws: Draws) -> torch.Tensor:
         """Change photos.
 
         Args:
             photos: `(batch, 3, size, size)`, uint8.
             flips: `(batch,)`, whether a photo may be mirrored; half of these are.
-            generator: of random numbers, on the device of the photos.
+            draws: random numbers, on the device of the photos.
 
         Returns:
             new photos of the same shape, type and device.
         """
-        mirrored = flips & (_uniform(flips.shape, 0, 1, generator) < 0.5)
-        boxes = random_crops(len(photos), photos.shape[-1], self.crop, generator)
-        changed = _jitter(cropped(photos, boxes, mirrored), generator)
+        mirrored = flips & (_uniform(flips.shape, 0, 1, draws) < 0.5)
+        boxes = random_crops(len(photos), photos.shape[-1], self.crop, draws)
+        changed = _jitter(cropped(photos, boxes, mirrored), draws)
         if self.erase:
-            changed = _erased(changed, self.erase, generator)
+            changed = _erased(changed, self.erase, draws)
         return changed.byte()
 
 
-def random_crops(
-    count: int, size: int, smallest: float, generator: torch.Generator
-) -> torch.Tensor:
+def random_crops(count: int, size: int, smallest: float, draws: Draws) -> torch.Tensor:
     """Choose boxes of at least a share of a photo, of any size above it and about square.
 
     Returns:
         left, top, width and height of each, whole numbers: `(count, 4)`.
     """
     shape = (count, ATTEMPTS)
-    area = size**2 * _uniform(shape, smallest, 1, generator)
-    ratio = _ratios(shape, CROP_RATIO, generator)
+    area = size**2 * _uniform(shape, smallest, 1, draws)
+    ratio = _ratios(shape, CROP_RATIO, draws)
     sides = torch.stack(((area * ratio).sqrt(), (area / ratio).sqrt()), -1).round()
     fits = (sides.amin(-1) >= 1) & (sides.amax(-1) <= size)
     # The first that fits; the whole photo where none does.
     sides = functional.pad(sides, (0, 0, 0, 1), value=size)
     first = functional.pad(fits, (0, 1), value=True).int().argmax(1)
     sides = sides[torch.arange(count, device=first.device), first]
-    return torch.cat((_corners(sides, size, generator), sides), 1)
+    return torch.cat((_corners(sides, size, draws), sides), 1)
 
 
 def cropped(photos: torch.Tensor, boxes: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
@@ -89,11 +87,11 @@ def cropped(photos: torch.Tensor, boxes: torch.Tensor, mirrored: torch.Tensor) -
     return functional.grid_sample(photos.float(), grid, "bilinear", "border", False).round_()
 
 
-def _jitter(photos: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def _jitter(photos: torch.Tensor, draws: Draws) -> torch.Tensor:
     """Change brightness, contrast and saturation, for each photo in an order of its own."""
     count = len(photos)
-    factors = _uniform((count, 3), 1 - COLOUR, 1 + COLOUR, generator)
-    orders = _uniform((count, 3), 0, 1, generator).argsort(1)
+    factors = _uniform((count, 3), 1 - COLOUR, 1 + COLOUR, draws)
+    orders = _uniform((count, 3), 0, 1, draws).argsort(1)
     for change in orders.split(1, 1):
         factor, change = (x.view(-1, 1, 1, 1) for x in (factors.gather(1, change), change))
         grey = _grey(photos)
@@ -110,32 +108,27 @@ def _grey(photos: torch.Tensor) -> torch.Tensor:
     return (0.2989 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114).floor_()
 
 
-def _erased(photos: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
+def _erased(photos: torch.Tensor, share: float, draws: Draws) -> torch.Tensor:
     """Blank a rectangle in a share of the photos."""
     count, size = len(photos), photos.shape[-1]
-    area = size**2 * _uniform((count,), *ERASED, generator)
-    ratio = _ratios((count,), ERASED_RATIO, generator)
+    area = size**2 * _uniform((count,), *ERASED, draws)
+    ratio = _ratios((count,), ERASED_RATIO, draws)
     sides = torch.stack(((area / ratio).sqrt(), (area * ratio).sqrt()), -1).round()
-    sides = sides * (_uniform((count, 1), 0, 1, generator) < share)
-    corners = _corners(sides, size, generator)
+    sides = sides * (_uniform((count, 1), 0, 1, draws) < share)
+    corners = _corners(sides, size, draws)
     place = torch.arange(size, device=photos.device)[:, None]
     x, y = ((place >= corners[:, None]) & (place < (corners + sides)[:, None])).unbind(-1)
     return photos.masked_fill((x[:, None, :] & y[:, :, None])[:, None], GREY)
 
 
-def _corners(sides: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
+def _corners(sides: torch.Tensor, size: int, draws: Draws) -> torch.Tensor:
     """Choose where boxes with these sides are in a photo: `(count, 2)`, left and top."""
-    return (_uniform(sides.shape, 0, 1, generator) * (size + 1 - sides)).floor()
+    return (_uniform(sides.shape, 0, 1, draws) * (size + 1 - sides)).floor()
 
 
-def _ratios(
-    shape: tuple[int, ...], limits: tuple[float, float], generator: torch.Generator
-) -> torch.Tensor:
-    return _uniform(shape, math.log(limits[0]), math.log(limits[1]), generator).exp()
+def _ratios(shape: tuple[int, ...], limits: tuple[float, float], draws: Draws) -> torch.Tensor:
+    return _uniform(shape, math.log(limits[0]), math.log(limits[1]), draws).exp()
 
 
-def _uniform(
-    shape: tuple[int, ...], low: float, high: float, generator: torch.Generator
-) -> torch.Tensor:
-    numbers = torch.rand(shape, generator=generator, device=generator.device)
-    return low + (high - low) * numbers
+def _uniform(shape: tuple[int, ...], low: float, high: float, draws: Draws) -> torch.Tensor:
+    return low + (high - low) * draws.uniform(shape)

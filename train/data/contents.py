@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from captioner.files import replacing
+from train.data.datasets import Record
 
 FILE = "contents.json"  # in the folder of a cache
 
@@ -35,6 +36,11 @@ def contents(photos: Sequence[Path], folder: Path) -> str:
     with replacing(note) as part:
         part.write_text(json.dumps({"state": state, "contents": found}))
     return found
+
+
+def captions_digest(records: Sequence[Record]) -> str:
+    """Return a digest of the photos' names, splits and captions, in their order."""
+    return digest([[record.photo.name, record.split, *record.captions] for record in records])
 
 
 def _noted(note: Path) -> dict[str, str]:

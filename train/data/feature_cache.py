@@ -1,35 +1,34 @@
 """Photos and frozen features, computed once and kept in memory-mapped files.
 
 `photos.npy` holds the squeezed photos `(photos, 3, size, size)` as uint8, `grids.npy` the features
-that the frozen encoder computes from them, `(photos, regions, channels)` in half precision. Both
-grow in place and note how many rows are done, so an interrupted run continues where it stopped.
-The note also says what they were computed from: the contents of the photos, the encoder's weights
-and the preprocessing. Of anything else they are computed again.
+that the frozen encoder computes from them, `(photos, regions, channels)` in half precision. They
+say what they were computed from: the contents of the photos, the encoder's weights and the
+preprocessing. Of anything else they are computed again. `train.data.array_files` fills them.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from captioner.files import replacing
 from captioner.model import Encoder
 from captioner.photo.preprocessing import Preprocessing
 from train.captioning import Array, grid_encoder, in_batches
+from train.data import array_files
+from train.data.array_files import ArrayFile
 from train.data.augmentation import Augmentation
 from train.data.contents import contents, digest
+from train.data.crew import Crew, meet
 from train.data.datasets import DatasetError, Record
+from train.data.draws import Draws
 from train.data.loader import names_a_side
 from train.data.photos import squeezed
+from train.processes import ALONE, Peers
 
-Change = Callable[[Array, int], Iterable[Array]]  # of uint8 photos, from an index on
-
-CHUNK = 64  # photos in a batch; an interruption loses at most one batch
+Change = Callable[[Array, range], Iterable[Array]]  # of some of the uint8 photos
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,11 @@ def compute(
     folder: Path,
     device: str,
     preprocessing: Preprocessing,
+    peers: Peers = ALONE,
 ) -> Data:
     """Squeeze and encode every photo once; results that the folder already holds are used.
+
+    The processes that share the folder do it together, each its part.
 
     Args:
         records: of one split.
@@ -57,16 +59,20 @@ def compute(
         folder: where the files are kept.
         device: where to compute.
         preprocessing: how photos are squeezed and normalized.
+        peers: the processes that train together, of which each calls this.
 
     Raises:
         DatasetError: none of the photos can be read.
+        PeerError: the photos or the encoders of the processes are not the same.
     """
-    held = contents([record.photo for record in records], folder)
-    photos, bad = _photos(records, preprocessing, folder, held)
+    crew = meet(folder, peers)
+    held = crew.from_leader(lambda: contents([record.photo for record in records], folder))
+    photos, bad = _photos(records, preprocessing, folder, held, crew)
+    peers.agree(sorted(bad), "photos that cannot be read")
     if encoder is None:
         grids: Array = np.empty((len(photos), 0, 0), np.float16)
     else:
-        grids = _grids(photos, held, encoder, preprocessing, folder / "grids.npy", device)
+        grids = _grids(photos, held, encoder, preprocessing, folder / "grids.npy", device, crew)
     if not bad:
         return Data(records, photos, grids, held)
     good = [index for index in range(len(records)) if index not in bad]
@@ -83,8 +89,9 @@ def compute_views(
     augmentation: Augmentation,
     count: int,
     preprocessing: Preprocessing,
+    peers: Peers = ALONE,
 ) -> list[Array]:
-    """Encode every photo `count` times, augmented differently each time.
+    """Encode every photo `count` times, augmented differently each time; see `compute`.
 
     Args:
         data: the photos of one split.
@@ -94,51 +101,57 @@ def compute_views(
         augmentation: of the photos.
         count: how many views.
         preprocessing: how photos were squeezed.
+        peers: the processes that train together.
 
     Returns:
         for each view `(records, regions, channels)`, float16.
     """
+    crew = meet(folder, peers)
     flips = torch.tensor([not names_a_side(record.captions) for record in data.records])
 
     def view(number: int) -> Array:
-        def augmented(photos: Array, first: int) -> Iterator[Array]:
-            for start in range(first, len(photos), CHUNK):
-                # Where an interrupted run may continue.
-                generator = torch.Generator(device).manual_seed(number * len(flips) + start)
-                batch = torch.from_numpy(np.array(photos[start : start + CHUNK])).to(device)
-                flip = flips[start : start + CHUNK].to(device)
-                yield from augmentation(batch, flip, generator).cpu().numpy()
+        def augmented(photos: Array, wanted: range) -> Iterator[Array]:
+            for chunk in array_files.chunks(wanted):
+                # Where an interrupted run may continue, or another process begin.
+                seed = number * len(flips) + chunk.start
+                draws = Draws(torch.Generator(device).manual_seed(seed))
+                batch = torch.from_numpy(np.array(photos[chunk.start : chunk.stop])).to(device)
+                flip = flips[chunk.start : chunk.stop].to(device)
+                yield from augmentation(batch, flip, draws).cpu().numpy()
 
         key = f"{augmentation} {number}"
         path = folder / f"view-{number}.npy"
         return _grids(
-            data.photos, data.contents, encoder, preprocessing, path, device, key, augmented
+            data.photos, data.contents, encoder, preprocessing, path, device, crew, key, augmented
         )
 
     return [view(number) for number in range(count)]
 
 
 def _photos(
-    records: Sequence[Record], preprocessing: Preprocessing, folder: Path, held: str
+    records: Sequence[Record],
+    preprocessing: Preprocessing,
+    folder: Path,
+    held: str,
+    crew: Crew,
 ) -> tuple[Array, set[int]]:
     size = preprocessing.size
     bad: set[int] = set()
 
-    def rows(done: int) -> Iterator[Array]:
-        for start in range(done, len(records), CHUNK):
-            chunk = records[start : start + CHUNK]
+    def rows(wanted: range) -> Iterator[Array]:
+        for chunk in array_files.chunks(wanted):
             photos = np.zeros((len(chunk), 3, size, size), np.uint8)
-            for row, record in enumerate(chunk):
-                square = squeezed(record, preprocessing)
+            for row in chunk:
+                square = squeezed(records[row], preprocessing)
                 if square is None:
-                    bad.add(start + row)
+                    bad.add(row)
                 else:
-                    photos[row] = square.transpose(2, 0, 1)
+                    photos[row - chunk.start] = square.transpose(2, 0, 1)
             yield photos
 
     key = digest([held, str(preprocessing)])
-    shape = (len(records), 3, size, size)
-    return _fill(folder / "photos.npy", key, shape, "uint8", rows, bad), bad
+    file = ArrayFile(folder / "photos.npy", key, (len(records), 3, size, size), "uint8")
+    return array_files.fill(file, rows, bad, crew), bad
 
 
 def _grids(
@@ -148,58 +161,18 @@ def _grids(
     preprocessing: Preprocessing,
     path: Path,
     device: str,
+    crew: Crew,
     how: str = "",
-    change: Change = lambda photos, first: photos[first:],
+    change: Change = lambda photos, wanted: photos[wanted.start : wanted.stop],
 ) -> Array:
-    def rows(done: int) -> Iterator[Array]:
-        return in_batches(grid_encoder(encoder, preprocessing, device), change(photos, done), CHUNK)
+    def rows(wanted: range) -> Iterator[Array]:
+        encode = grid_encoder(encoder, preprocessing, device)
+        return in_batches(encode, change(photos, wanted), array_files.CHUNK)
 
     weights = hashlib.sha256()
     for tensor in encoder.resnet.state_dict().values():
         weights.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     key = digest([weights.hexdigest(), held, str(preprocessing), *([how] if how else [])])
     regions = (preprocessing.size // 32) ** 2  # a ResNet halves its input five times
-    shape = (len(photos), regions, encoder.channels)
-    return _fill(path, key, shape, "float16", rows, set())
-
-
-def _fill(
-    path: Path,
-    key: str,
-    shape: tuple[int, ...],
-    dtype: str,
-    rows: Callable[[int], Iterable[Array]],
-    bad: set[int],
-) -> Array:
-    """Fill an array in chunks; a note next to it has the number of rows that are done.
-
-    Args:
-        path: of the array.
-        key: what its rows were computed from; an array with another key is overwritten.
-        shape: of the array.
-        dtype: of the array.
-        rows: yields chunks of rows from an index on.
-        bad: rows whose photo cannot be read; the note keeps them, and adds those it has.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    note = path.with_suffix(".json")
-    done = 0
-    if note.exists() and path.exists():
-        noted = json.loads(note.read_text())
-        if noted["key"] == key:
-            done = noted["done"]
-            bad.update(noted["bad"])
-    if done == shape[0]:
-        return np.load(path, mmap_mode="r")
-    if not done:
-        # An older note would count rows as done that are about to be overwritten.
-        note.unlink(missing_ok=True)
-    array = np.lib.format.open_memmap(path, "r+" if done else "w+", dtype, shape)
-    chunks = -(-(shape[0] - done) // CHUNK)
-    for chunk in tqdm(rows(done), path.stem, chunks, unit="batch", leave=False):
-        array[done : done + len(chunk)] = chunk
-        done += len(chunk)
-        array.flush()
-        with replacing(note) as part:
-            part.write_text(json.dumps({"key": key, "done": done, "bad": sorted(bad)}))
-    return np.load(path, mmap_mode="r")
+    file = ArrayFile(path, key, (len(photos), regions, encoder.channels), "float16")
+    return array_files.fill(file, rows, set(), crew)

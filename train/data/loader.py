@@ -7,7 +7,7 @@ device.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,12 +17,21 @@ from captioner.orthography import tokenize
 from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 from train.data.augmentation import Augmentation
 from train.data.datasets import Record
+from train.data.draws import Draws
 from train.data.sides import SIDES
+from train.processes import prints
 
 Array = np.ndarray[Any, Any]
-Batch = tuple[torch.Tensor, torch.Tensor]  # images or grids, and the tokens of their captions
 
 SHARE = 0.5  # of a GPU's free memory that images may take; the network and its gradients follow
+
+
+class Batch(NamedTuple):
+    """The photos of a step that this process has."""
+
+    images: torch.Tensor  # (photos, ...), photos or grids
+    tokens: torch.Tensor  # (photos * captions, length), of their captions, with PAD at the end
+    draws: Draws  # more random numbers for these photos
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Images:
         """Count the photos."""
         return len(self.tokens)
 
-    def batch(self, photos: torch.Tensor, device: str, generator: torch.Generator) -> torch.Tensor:
+    def batch(self, photos: torch.Tensor, device: str, draws: Draws) -> torch.Tensor:
         """Return some images, by their indices, on a device; augmented if that is configured."""
         rows = photos if self.rows is None else self.rows[photos]
         if isinstance(self.images, torch.Tensor):
@@ -49,7 +58,7 @@ class Images:
             images = moved(torch.from_numpy(self.images[rows.numpy()]), device)
         if self.augmentation is None:
             return images
-        return self.augmentation(images, moved(~self.sided[photos], device), generator)
+        return self.augmentation(images, moved(~self.sided[photos], device), draws)
 
 
 def photo_dataset(
@@ -78,11 +87,13 @@ def on_device(images: Array, device: str) -> Array | torch.Tensor:
         return images
     free, _ = torch.cuda.mem_get_info(device)
     if images.nbytes > SHARE * free:
-        print(
-            f"{images.nbytes / 1e9:.1f} GB of images do not fit into half of the {free / 1e9:.1f} "
-            "GB that are free on the GPU; each batch is copied from the cache",
-            flush=True,
-        )
+        if prints():
+            print(
+                f"{images.nbytes / 1e9:.1f} GB of images do not fit into half of the "
+                f"{free / 1e9:.1f} GB that are free on the GPU; each batch is copied from the "
+                "cache",
+                flush=True,
+            )
         return images
     dtype = torch.from_numpy(np.empty(0, images.dtype)).dtype
     found = torch.empty(images.shape, dtype=dtype, device=device)
@@ -102,43 +113,57 @@ def data_loader(
     device: str = "cpu",
     share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
-    """Make the batches of an epoch: `(images, tokens)` on a device.
+    """Make the batches of an epoch, on a device.
 
     Args:
         dataset: of the images.
-        photos: in a batch; the last one may have fewer.
+        photos: in a step, of all processes; the last step may have fewer.
         captions: of each photo. One with fewer gets rows of `PAD`; of one with more, some captions
             are sampled.
         seed: of the order, of the captions and of the augmentation.
         shuffle: whether the order is random.
         device: where the batches are needed.
-        share: of several processes, which one this is, and how many there are. All take the same
-            number of batches; for that, the first photos come again at the end.
+        share: of several processes, which one this is, and how many there are. Together they have
+            the photos, captions and random numbers that one process would have in the step.
 
     Yields:
-        images `(photos, ...)`, and tokens `(photos * captions, length)` with `PAD` at the end.
+        this process's share of each step. Where a step has too few photos for all processes, it is
+        a photo without captions.
     """
     number, processes = share
     chance = torch.Generator().manual_seed(seed)
     count = len(dataset)
     order = torch.randperm(count, generator=chance) if shuffle else torch.arange(count)
-    if processes > 1:
-        whole = photos * processes
-        order = order[torch.arange(-(-count // whole) * whole) % count]
-    generator = torch.Generator(device).manual_seed(seed * processes + number)
-    for index in order.split(photos)[number::processes]:
-        tokens = _choose(dataset.tokens[index], captions, chance)
-        yield dataset.batch(index, device, generator), moved(tokens, device)
+    generator = torch.Generator(device).manual_seed(seed)
+    for index in order.split(photos):
+        first, last = (len(index) * one // processes for one in (number, number + 1))
+        tokens = _choose(dataset.tokens[index], captions, chance)[
+            first * captions : last * captions
+        ]
+        if first == last:  # every process has to take the step
+            first, last = 0, 1
+            tokens = torch.full((captions, tokens.shape[1]), PAD)
+        draws = Draws(generator, first, len(index))
+        images = dataset.batch(index[first:last], device, draws)
+        yield Batch(images, moved(tokens, device), draws)
 
 
-def drop_words(tokens: torch.Tensor, share: float) -> torch.Tensor:
+def drop_words(
+    tokens: torch.Tensor, share: float, chance: torch.Tensor | None = None
+) -> torch.Tensor:
     """Apply word dropout: replace a share of the words by `UNKNOWN`.
 
     It makes the decoder rely on the photo (Bowman et al., *Generating Sentences from a Continuous
     Space*, CoNLL 2016). `START`, `END` and `PAD` stay.
+
+    Args:
+        tokens: `(rows, length)`.
+        share: of the words.
+        chance: a random number below 1 for each word; None: PyTorch's.
     """
-    dropped = (torch.rand(tokens.shape, device=tokens.device) < share) & (tokens > UNKNOWN)
-    return tokens.masked_fill(dropped, UNKNOWN)
+    if chance is None:
+        chance = torch.rand(tokens.shape, device=tokens.device)
+    return tokens.masked_fill((chance < share) & (tokens > UNKNOWN), UNKNOWN)
 
 
 def moved(tensor: torch.Tensor, device: str) -> torch.Tensor:

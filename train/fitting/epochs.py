@@ -23,10 +23,12 @@ from train import run_folder
 from train.data.loader import Batch
 from train.fitting.optimization import averaging, schedule
 from train.fitting.validation import Validator
+from train.processes import Peers
 from train.run_folder import Phase, Progress
 
 # Of a batch: the loss to minimize, and what the metrics record of it, a scalar without gradient.
-Loss = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+# With several processes, the means of both over the processes are what one process would have.
+Loss = Callable[[Batch], tuple[torch.Tensor, torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -36,27 +38,31 @@ class Epochs:
     phase: Phase
     first: int  # from 1, through all phases
     last: int
-    steps: int  # of an epoch, in each process
+    steps: int  # of an epoch
     warmup: float  # share of the phase's steps
     clip: float  # largest norm of the gradient
     seed: int
     end_to_end: bool = False  # whether the encoder is trained, so that validation needs photos
 
 
-def resume(run: Path, model: Model, decay: float) -> tuple[AveragedModel, Progress]:
+def resume(run: Path, model: Model, decay: float, peers: Peers) -> tuple[AveragedModel, Progress]:
     """Load the weights of a run's last epoch, if there is one.
+
+    The first process reads them; the others get the model's when it is prepared for training, and
+    never need the averaged ones.
 
     Args:
         run: the run's folder.
         model: on its device; its weights are replaced.
         decay: of the averaged weights.
+        peers: the processes that train the model.
 
     Returns:
         the averaged weights, and how far the run has come.
     """
     average = AveragedModel(model, multi_avg_fn=averaging(decay))
-    progress = run_folder.read_progress(run)
-    if progress.epoch:
+    progress = peers.from_first(lambda: run_folder.read_progress(run))
+    if progress.epoch and peers.first:
         run_folder.load_weights(run, model, average)
     return average, progress
 
@@ -71,6 +77,7 @@ def train_epochs(
     validator: Validator,
     progress: Progress,
     accelerator: Accelerator,
+    peers: Peers,
 ) -> Progress:
     """Train the epochs of a phase that are not done yet; validate, record and save after each.
 
@@ -83,7 +90,8 @@ def train_epochs(
         loss: of a batch.
         validator: of the run.
         progress: how far the run has come.
-        accelerator: of all processes; the first one validates while the others wait.
+        accelerator: of the processes.
+        peers: the processes; the first one validates while the others wait.
 
     Returns:
         how far the run has come now.
@@ -93,28 +101,32 @@ def train_epochs(
     prepared = accelerator.prepare(optimizer)
     rates = schedule(optimizer, epochs.warmup, total, done)
     if done:
-        run_folder.load_optimizer(validator.run, optimizer)
+        if peers.first:
+            run_folder.load_optimizer(validator.run, optimizer)
+        peers.share_state(optimizer)
 
-    def step(images: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        minimized, recorded = loss(images, tokens)
+    def step(batch: Batch) -> torch.Tensor:
+        minimized, recorded = loss(batch)
         accelerator.backward(minimized)
         accelerator.clip_grad_norm_(model.parameters(), epochs.clip)
         prepared.step()
         rates.step()
         prepared.zero_grad()
-        average.update_parameters(model)
+        if peers.first:
+            average.update_parameters(model)
         return recorded
 
     for epoch in range(progress.epoch + 1, epochs.last + 1):
         started = time.monotonic()
-        torch.manual_seed(epochs.seed + 1000 * epoch + accelerator.process_index)
+        torch.manual_seed(epochs.seed + 1000 * epoch + peers.number)
         model.train()
         model.encoder.resnet.eval()  # its batch norm keeps ImageNet's statistics throughout
-        hidden = not accelerator.is_main_process
-        bar = tqdm(batches(epoch), f"epoch {epoch}", epochs.steps, leave=False, disable=hidden)
-        recorded = torch.stack([step(images, tokens) for images, tokens in bar])
+        bar = tqdm(
+            batches(epoch), f"epoch {epoch}", epochs.steps, leave=False, disable=not peers.first
+        )
+        recorded = torch.stack([step(batch) for batch in bar])
         train_loss = accelerator.gather(recorded).mean().item()
-        if accelerator.is_main_process:
+        if peers.first:
             averaged = cast(Model, average.module)
             validation = validator(averaged, end_to_end=epochs.end_to_end)
             metrics = validation.metrics(
@@ -123,7 +135,7 @@ def train_epochs(
             progress = validator.conclude(averaged, metrics, validation, progress.best)
             run_folder.save_state(validator.run, model, average, optimizer, progress)
             print(metrics.line(), f" {validation.scores.distinct_words} words", flush=True)
-        accelerator.wait_for_everyone()
+        peers.wait()
     accelerator.free_memory()  # the next phase prepares the model again
     return dataclasses.replace(progress, epoch=epochs.last)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,12 @@ class Validator:
         self.preprocessing, self.language = preprocessing, language
         self.small_words = SmallWords.of(vocabulary, language)
         self.options = Options(beam=beam)
-        self.scorer = Scorer({str(r.photo): r.captions for r in data.records}, language=language)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The scorer, made where it is needed: of several processes, only the first validates."""
+        captions = {str(record.photo): record.captions for record in self.data.records}
+        return Scorer(captions, language=self.language)
 
     def __call__(self, model: Model, *, end_to_end: bool) -> Validation:
         """Validate a model on frozen features, or end to end on photos."""
@@ -138,7 +144,7 @@ class Validator:
         dataset = photo_dataset(grids, self.data.records, self.vocabulary, self.options.max_length)
         total, words = 0.0, 0
         batches = data_loader(dataset, PHOTOS, 5, seed=0, shuffle=False, device=device)
-        for images, tokens in batches:
+        for images, tokens, _ in batches:
             logits, _ = model(images.float(), tokens)
             targets = tokens[:, 1:][tokens[:, 1:] != PAD]
             total += functional.cross_entropy(logits, targets, reduction="sum").item()

@@ -22,6 +22,7 @@ from train.fit import FitConfig
 from train.languages.epochs import train_epochs
 from train.languages.task import Batch, Task, prepare
 from train.limits import SQUARE, check
+from train.processes import check_alone
 from train.self_critical import forced_loss
 
 
@@ -38,6 +39,7 @@ def fit_languages(config: FitConfig) -> Path:
         SettingError: a setting has a value that is not allowed.
     """
     check(config, size=SQUARE)
+    check_alone("--languages", config.languages)
 
     def vocabulary(code: str, records: Sequence[Record]) -> Vocabulary:
         return build_vocabulary(records, config.min_count, written(code))

@@ -26,6 +26,7 @@ from train.languages.captions import codes
 from train.languages.epochs import train_epochs
 from train.languages.task import Batch, prepare
 from train.limits import check
+from train.processes import check_alone
 from train.self_critical import SelfCriticalConfig, ended, forced_loss, reward_loss
 
 
@@ -42,6 +43,7 @@ def self_critical_languages(config: SelfCriticalConfig) -> Path:
         SettingError: a setting has a value that is not allowed.
     """
     check(config)
+    check_alone("--languages", config.languages)
     assert config.languages is not None
     path = find(config.start_from)
     file = languages_of(path)

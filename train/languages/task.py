@@ -179,4 +179,5 @@ def batches(task: Task, epoch: int) -> Iterator[Batch]:
         order += [language] * math.ceil(len(images) / config.photos)
     random.Random(seed).shuffle(order)
     for language in order:
-        yield Batch(language, *next(loaders[language.code]))
+        found = next(loaders[language.code])
+        yield Batch(language, found.images, found.tokens)

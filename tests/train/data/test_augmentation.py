@@ -12,25 +12,26 @@ from torchvision.transforms.v2.functional import resized_crop
 from captioner.vocabulary import Vocabulary
 from train.data.augmentation import GREY, Augmentation, cropped, random_crops
 from train.data.datasets import Record
+from train.data.draws import Draws
 from train.data.loader import photo_dataset
 
 SIZE = 48
 TIMES = 300
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def draws(seed: int = 0) -> Draws:
+    return Draws(torch.Generator().manual_seed(seed))
 
 
 def patches(count: int) -> torch.Tensor:
     """Draw photos of coloured patches, darker on the left."""
-    coarse = 255 * torch.rand(count, 3, 5, 5, generator=generator())
+    coarse = 255 * torch.rand(count, 3, 5, 5, generator=draws().generator)
     coarse *= torch.linspace(0.3, 1, 5)
     return functional.interpolate(coarse, (SIZE, SIZE), mode="bilinear").byte()
 
 
 def augmented(photo: torch.Tensor, augmentation: Augmentation, flip: bool = True) -> torch.Tensor:
-    return augmentation(photo.repeat(TIMES, 1, 1, 1), torch.full((TIMES,), flip), generator())
+    return augmentation(photo.repeat(TIMES, 1, 1, 1), torch.full((TIMES,), flip), draws())
 
 
 def one_by_one(photo: torch.Tensor, augmentation: Augmentation) -> torch.Tensor:
@@ -57,16 +58,16 @@ def test_photos_keep_their_shape_and_type_and_differ() -> None:
 def test_augmentation_is_repeated_by_its_seed_and_leaves_the_photos_alone() -> None:
     photos, change = patches(4), Augmentation(erase=0.5)
     before, flips = photos.clone(), torch.ones(4, dtype=torch.bool)
-    first = change(photos, flips, generator(1))
+    first = change(photos, flips, draws(1))
 
-    assert torch.equal(change(photos, flips, generator(1)), first)
-    assert not torch.equal(change(photos, flips, generator(2)), first)
+    assert torch.equal(change(photos, flips, draws(1)), first)
+    assert not torch.equal(change(photos, flips, draws(2)), first)
     assert torch.equal(photos, before)
 
 
 def test_a_crop_is_torchvisions_to_a_grey_level() -> None:
     photos = patches(60)
-    boxes = random_crops(60, SIZE, 0.1, generator())
+    boxes = random_crops(60, SIZE, 0.1, draws())
     found = cropped(photos, boxes, torch.zeros(60, dtype=torch.bool))
 
     for photo, box, one in zip(photos, boxes.int().tolist(), found, strict=True):
@@ -88,7 +89,7 @@ def test_the_whole_photo_is_itself_or_its_mirror_image() -> None:
 def test_crops_are_chosen_as_by_torchvision(smallest: float) -> None:
     """Areas, ratios and places have the same distribution: Kolmogorov's distance is small."""
     count = 2000
-    left, top, width, height = random_crops(count, SIZE, smallest, generator()).T
+    left, top, width, height = random_crops(count, SIZE, smallest, draws()).T
     torch.manual_seed(1)
     choose = transforms.RandomResizedCrop(SIZE, (smallest, 1), (0.8, 1.25)).make_params
     photo = [torch.zeros(3, SIZE, SIZE)]
@@ -172,7 +173,7 @@ def test_a_photo_whose_captions_name_a_side_is_never_mirrored(caption: str, side
         6,
         augmentation=Augmentation(),
     )
-    found = dataset.batch(torch.zeros(60, dtype=torch.long), "cpu", generator())
+    found = dataset.batch(torch.zeros(60, dtype=torch.long), "cpu", draws())
     assert bool(mirrored(found).any()) is not sided
 
 

@@ -20,7 +20,7 @@ from captioner.photo.preprocessing import Pixels, Preprocessing
 from tests.train.slim import CHANNELS
 from tests.train.tiny_dataset import write_dataset
 from train import captioning
-from train.data import feature_cache
+from train.data import array_files
 from train.data.augmentation import Augmentation
 from train.data.contents import contents
 from train.data.datasets import DatasetError, Record, read
@@ -34,7 +34,7 @@ Photos = tuple[Record, ...]
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feature_cache, "CHUNK", 5)
+    monkeypatch.setattr(array_files, "CHUNK", 5)
     monkeypatch.setattr(captioning, "half_is_fast", lambda device: False)
 
 

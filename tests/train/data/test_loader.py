@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
+from train.data import loader
 from train.data.augmentation import Augmentation
 from train.data.datasets import Record
 from train.data.loader import data_loader, drop_words, on_device, photo_dataset
@@ -31,7 +32,7 @@ def grids(count: int) -> np.ndarray[Any, Any]:
 def take(records: list[Record], photos: int, captions: int, **options: Any) -> list[Batch]:
     dataset = photo_dataset(grids(len(records)), records, VOCABULARY, max_length=6)
     options = {"seed": 0, "shuffle": False} | options
-    return [*data_loader(dataset, photos, captions, **options)]
+    return [(one.images, one.tokens) for one in data_loader(dataset, photos, captions, **options)]
 
 
 def said(row: torch.Tensor) -> str:
@@ -130,19 +131,51 @@ def test_the_order_depends_on_the_seed_alone() -> None:
     assert sorted(first) == [float(n) for n in range(20)]
 
 
-def test_processes_share_an_epoch_and_take_as_many_steps_each() -> None:
+def test_processes_share_each_step_and_take_as_many_steps_each() -> None:
     def taken(processes: int, count: int = 7) -> list[list[list[float]]]:
         return [
             [
                 [float(value) for value in images[:, 0, 0]]
-                for images, _ in take([record(PLAIN)] * count, 2, 1, share=(number, processes))
+                for images, _ in take([record(PLAIN)] * count, 4, 1, share=(number, processes))
             ]
             for number in range(processes)
         ]
 
-    assert taken(1) == [[[0, 1], [2, 3], [4, 5], [6]]]
-    assert taken(2) == [[[0, 1], [4, 5]], [[2, 3], [6, 0]]]
-    assert taken(3, count=1) == [[[0, 0]]] * 3
+    assert taken(1) == [[[0, 1, 2, 3], [4, 5, 6]]]
+    assert taken(2) == [[[0, 1], [4]], [[2, 3], [5, 6]]]
+    assert taken(3, count=5) == [[[0], [4]], [[1], [4]], [[2, 3], [4]]]
+
+
+def test_a_process_that_a_step_has_no_photo_for_gets_one_without_captions() -> None:
+    first, second, third = (take([record(PLAIN)] * 2, 3, 2, share=(n, 3)) for n in range(3))
+
+    assert [len(tokens) for [(_, tokens)] in (first, second, third)] == [2, 2, 2]
+    assert [bool((tokens == PAD).all()) for [(_, tokens)] in (first, second, third)] == [
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_a_photo_gets_the_same_captions_and_augmentation_whichever_process_has_it(
+    processes: int,
+) -> None:
+    photos = np.random.default_rng(0).integers(256, size=(7, 3, 8, 8), dtype=np.uint8)
+    records = [record("a dog", "a cat", "a side", "runs on the left") for _ in photos]
+    dataset = photo_dataset(photos, records, VOCABULARY, 6, augmentation=Augmentation(erase=0.5))
+
+    def epoch(number: int, count: int) -> list[loader.Batch]:
+        return [*data_loader(dataset, 4, 2, seed=3, share=(number, count))]
+
+    shares = [epoch(number, processes) for number in range(processes)]
+    for step, whole in enumerate(epoch(0, 1)):
+        parts = [share[step] for share in shares]
+        for name in ("images", "tokens"):
+            expected = getattr(whole, name)
+            assert torch.equal(torch.cat([getattr(part, name) for part in parts]), expected)
+        drawn = torch.cat([part.draws.uniform((len(part.images), 5)) for part in parts])
+        assert torch.equal(drawn, whole.draws.uniform((len(whole.images), 5)))
 
 
 def test_photos_are_read_from_their_file_or_from_the_device_alike(tmp_path: Path) -> None:
@@ -153,7 +186,7 @@ def test_photos_are_read_from_their_file_or_from_the_device_alike(tmp_path: Path
     def batches(images: np.ndarray[Any, Any] | torch.Tensor) -> list[torch.Tensor]:
         augmentation = Augmentation()
         dataset = photo_dataset(images, records, VOCABULARY, 6, augmentation=augmentation)
-        return [photos for photos, _ in data_loader(dataset, 4, 1, seed=3)]
+        return [batch.images for batch in data_loader(dataset, 4, 1, seed=3)]
 
     both = zip(batches(file), batches(torch.from_numpy(np.array(file))), strict=True)
     assert all(torch.equal(one, other) for one, other in both)
@@ -169,7 +202,9 @@ def test_photos_stay_on_a_gpu_and_are_augmented_there() -> None:
         dataset = photo_dataset(
             images, [record(PLAIN)] * 9, VOCABULARY, 6, augmentation=augmentation
         )
-        found = [*data_loader(dataset, 4, 2, seed=3, device="cuda")]
+        found = [
+            (one.images, one.tokens) for one in data_loader(dataset, 4, 2, seed=3, device="cuda")
+        ]
         assert all(batch.is_cuda and tokens.is_cuda for batch, tokens in found)
         assert (sum(map(len, (batch for batch, _ in found))), found[0][0].dtype) == (9, torch.uint8)
         if augmentation is None:
