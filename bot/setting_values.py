@@ -22,6 +22,9 @@ QUOTES = "\"'"
 # An address or a name: no scheme, no port, no brackets.
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 VARIABLE = re.compile(r"(^|/)\$[A-Za-z_{]")
+# A sign that ends a part of an address must be encoded in the password: the driver would take what
+# follows for a machine or a parameter, and name it in its error.
+DATABASE = re.compile(r"postgres(ql)?://([^@/?#]*@)?[^@?#]*(\?[a-z_]+=[^@#]*)?")
 WHOLE = re.compile(r"[+-]?[0-9]+")
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 
@@ -189,7 +192,17 @@ def _web_id(address: str) -> str | None:
     return f"{WEB}:{network}" if (network.version, network.prefixlen) == (6, 64) else None
 
 
+def _database(value: object) -> object:
+    if isinstance(value, str) and not DATABASE.fullmatch(value):
+        raise ValueError(
+            "must be an address such as postgresql://name:password@host:5432/database, with "
+            "signs like @ / ? # in the password written as %40 %2F %3F %23"
+        )
+    return value
+
+
 PlatformToken = Annotated[SecretStr, BeforeValidator(_platform_token)]
+DatabaseAddress = Annotated[SecretStr, BeforeValidator(_database)]
 HttpAddress = Annotated[str, _address(HttpUrl, "https://bot.example")]
 WebsocketAddress = Annotated[str, _address(WebsocketUrl, "wss://gateway.discord.gg")]
 Host = Annotated[str, AfterValidator(_host)]

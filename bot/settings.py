@@ -19,6 +19,7 @@ from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.setting_values import (
+    DatabaseAddress,
     Decimal,
     FilePath,
     Host,
@@ -96,6 +97,7 @@ class Settings(BaseSettings):
     beam: Whole = Field(default=Options.beam, ge=1, le=LARGEST_BEAM)
 
     data_dir: FilePath = Path("data")
+    database_url: DatabaseAddress | None = None  # then DATA_DIR is not used
     max_photo_mb: Decimal = Field(default=20, gt=0, le=100)  # 2**20 bytes; Telegram: 20
     max_megapixels: Decimal = Field(default=50, gt=0, le=MOST_MEGAPIXELS)
     max_photos: Whole = Field(default=10, ge=1, le=20)  # in one message or album
@@ -127,6 +129,12 @@ class Settings(BaseSettings):
         if value and theirs and not value.lower().startswith("https:"):
             raise ValueError("must be an https address, which Telegram requires")
         return value
+
+    @property
+    def secrets(self) -> list[str]:
+        """What no log may hold."""
+        tokens = (self.telegram_bot_token, self.discord_bot_token, self.web_token)
+        return [secret.get_secret_value() for secret in (*tokens, self.database_url) if secret]
 
     @property
     def max_bytes(self) -> int:
@@ -195,7 +203,7 @@ def _exposed(values: Mapping[str, str | None]) -> Iterator[str]:
     held = [
         key
         for key, value in values.items()
-        if key.upper().endswith("_TOKEN") and value and value.strip()
+        if key.upper().endswith(("_TOKEN", "DATABASE_URL")) and value and value.strip()
     ]
     # Windows has no such modes, and reports every file as readable by everyone.
     if held and os.name == "posix" and ENV_FILE.stat().st_mode & 0o077:
@@ -210,5 +218,6 @@ def _problem(details: Mapping[str, Any]) -> SettingProblem:
     # Errors of pydantic's own have other types.
     said = details["ctx"]["error"].args if details["type"] == "value_error" else ()
     message, value = (*said, value)[:2] if said else (allowed(Settings.model_fields[name]), value)
-    shown = "" if name.endswith("token") else f", not {str(value)!r}"
+    secret = name.endswith(("token", "database_url"))
+    shown = "" if secret else f", not {str(value)!r}"
     return SettingProblem(name.upper(), message + shown)

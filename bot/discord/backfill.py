@@ -60,7 +60,7 @@ class Backfill:
 
     async def load(self) -> None:
         """Load the channels that were watched before."""
-        self._watched = {int(chat) for chat in await self.inbox.last_read(PLATFORM)}
+        self._watched = {int(chat) for chat in await self.inbox.rows.last_read(PLATFORM)}
 
     def watches(self, channel: int) -> bool:
         """Return whether a channel is watched."""
@@ -75,13 +75,13 @@ class Backfill:
         if channel in self._pending:
             self._pending[channel] = max(self._pending[channel], message)
         else:
-            await self.inbox.mark_read(PLATFORM, channel, message)
+            await self.inbox.rows.mark_read(PLATFORM, channel, message)
 
     async def unwatch(self, channel: int) -> None:
         """Stop watching a channel."""
         self._watched.discard(channel)
         self._pending.pop(channel, None)
-        await self.inbox.forget_chat(PLATFORM, channel)
+        await self.inbox.rows.forget_chat(PLATFORM, channel)
 
     def request(self) -> None:
         """Request a backfill of all channels, because a new gateway session repeats nothing."""
@@ -93,7 +93,7 @@ class Backfill:
         while True:
             await self._requested.wait()
             self._requested.clear()
-            last_read = await self.inbox.last_read(PLATFORM)
+            last_read = await self.inbox.rows.last_read(PLATFORM)
             await self._backfill(sorted(self._pending), last_read)
             if self._pending:
                 with suppress(TimeoutError):
@@ -117,7 +117,7 @@ class Backfill:
                         return  # more messages may have been missed since it was read
                     newest = max(last, self._pending.pop(channel, 0))
                     if newest:
-                        await self.inbox.mark_read(PLATFORM, channel, newest)
+                        await self.inbox.rows.mark_read(PLATFORM, channel, newest)
 
     async def _read(self, channel: int, since: int) -> int:
         """Record what was missed in a channel; return the last message read, or 0."""

@@ -35,7 +35,7 @@ class Messages:
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
         """Answer a message if it asks for it; while no slot is free, leave it to the inbox."""
-        languages.speak(self._language(incoming.place))
+        languages.speak(await self._language(incoming.place))
         try:
             new = await self._accept(incoming)
         except Exception:
@@ -59,7 +59,7 @@ class Messages:
         # Threads, which share the language of their channel, are known once there is a connection.
         guild, known = reference["guild"], self.client.get_channel(int(key.chat))
         place = place_of(known) if known else Place(int(key.chat), guild)
-        languages.speak(self._language(place, reference.get("language")))
+        languages.speak(await self._language(place, reference.get("language")))
 
         async def answer() -> None:
             with inbox_errors():
@@ -77,8 +77,8 @@ class Messages:
             return True
         return await self.services.chat_settings.auto(PLATFORM, place.channel)
 
-    def _language(self, place: Place, kept: str | None = None) -> str:
-        return language_of_place(self.client, place, self.services.chat_settings, kept)
+    async def _language(self, place: Place, kept: str | None = None) -> str:
+        return await language_of_place(self.client, place, self.services.chat_settings, kept)
 
     async def _handle(self, key: Key, answer: Callable[[], Awaitable[None]]) -> None:
         await self.services.inbox.handle(key, answer, partial(self._apologize, key))
@@ -95,7 +95,7 @@ class Messages:
         async with self._in_order:
             if await self._wanted(incoming):
                 photos = min(len(self._pictures(incoming)), self.services.settings.max_photos)
-                refusal = self.services.access.refuse(incoming.visitor, photos)
+                refusal = await self.services.access.refuse(incoming.visitor, photos)
                 new = refusal is None and await inbox.accept(incoming.key, incoming.reference)
             try:
                 if await self._watched(incoming, new):
@@ -116,7 +116,7 @@ class Messages:
         allowed = self.services.access.admits(incoming.visitor)
         if not (incoming.by_person and self._pictures(incoming) and allowed):
             return False
-        with languages.speaking(self._language(incoming.place)):
+        with languages.speaking(await self._language(incoming.place)):
             reference = incoming.reference
         new = await self.services.inbox.accept(incoming.key, reference)
         if new:

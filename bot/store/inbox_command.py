@@ -4,26 +4,26 @@ import argparse
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager
 
-from bot.store.errors import DatabaseError
-from bot.store.inbox import Inbox
-from bot.store.inbox_rows import InboxRow, Key
+from bot.store.inbox_rows import InboxRow, InboxRows, Key
 from captioner.output import complain, say
 
 HELP = """Shows the messages that the bot gave up or has not answered yet. A bot that is running
 retries a message within seconds; otherwise the next start does. Name messages as the list shows
 them; "all" means every message that was given up."""
-ABSENT = "there is no inbox; the bot creates it when it starts. Set DATA_DIR to the bot's folder"
 DONE = {"retry": "to be retried", "forget": "forgotten"}
 
 
-def main(arguments: Sequence[str], find: Callable[[], Path]) -> int:
+Open = Callable[[bool], AbstractAsyncContextManager[InboxRows]]  # whether it is only read
+
+
+def main(arguments: Sequence[str], opened: Open) -> int:
     """List, retry or forget messages, also while the bot runs.
 
     Args:
         arguments: those after `inbox`.
-        find: returns the path of the inbox.
+        opened: opens the inbox.
 
     Returns:
         0, or 1 if a named message was not given up.
@@ -38,20 +38,18 @@ def main(arguments: Sequence[str], find: Callable[[], Path]) -> int:
         action = actions.add_parser(name, help=help_)
         action.add_argument("messages", nargs="+", metavar="MESSAGE")
     args = parser.parse_args(arguments)
-    path = find()
-    if not path.exists():
-        raise DatabaseError(path.parent, ABSENT)
-    return asyncio.run(_run(args, Inbox(path, read_only=args.action in (None, "list"))))
+    return asyncio.run(_run(args, opened))
 
 
-async def _run(args: argparse.Namespace, inbox: Inbox) -> int:
-    async with inbox:
-        if args.action in (None, "list"):
-            rows = await inbox.rows("open", "given up")
+async def _run(args: argparse.Namespace, opened: Open) -> int:
+    reading = args.action in (None, "list")
+    async with opened(reading) as inbox:
+        if reading:
+            rows = await inbox.having("open", "given up")
             say("\n".join(map(_line, rows)) or "No message is open or given up.")
             return 0
         if args.messages == ["all"]:
-            names = [_name(row) for row in await inbox.rows("given up")]
+            names = [_name(row) for row in await inbox.having("given up")]
         else:
             names = args.messages
         change = inbox.retry if args.action == "retry" else inbox.forget

@@ -56,6 +56,8 @@ class Telegram:
         logs.hush()
         shared = Shared.of(self.services)
         queue = UpdateQueue(self.services.inbox, UPDATES_AT_ONCE)
+        if self.services.inbox.rows.lease is not None:  # other bots may get messages of an album
+            shared.albums.fetch = queue.fetch_album
         speaks = partial(language_of, chat_settings=self.services.chat_settings)
         apologize = Apologies(shared.sender).send
         processor = InboxProcessor(queue, apologize, speaks, UPDATES_AT_ONCE)

@@ -257,9 +257,9 @@ async def test_an_update_that_cannot_be_recorded_is_refused_so_that_telegram_sen
 
     async with posting(bot) as session, running(bot):
         secret = (await fake.nth("setWebhook"))["secret_token"]
-        await store.inbox.run(lambda db: db.execute("PRAGMA query_only = ON"))
+        await store.rows.run(lambda db: db.execute("PRAGMA query_only = ON"))
         assert await post(session, secret, json=update) == 503
-        await store.inbox.run(lambda db: db.execute("PRAGMA query_only = OFF"))
+        await store.rows.run(lambda db: db.execute("PRAGMA query_only = OFF"))
         assert await post(session, secret, json=update) == 200
         await fake.nth("sendMessage")
 

@@ -1,0 +1,88 @@
+"""The store that the settings name: a folder of one bot, or a database of several."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+
+from bot.rates import Spend, alone
+from bot.settings import SettingProblem, Settings, SettingsError
+from bot.store.chat_settings import ChatSettings
+from bot.store.errors import DatabaseError
+from bot.store.inbox import Inbox
+from bot.store.inbox_rows import InboxRows
+from bot.store.sqlite import folder
+from bot.store.sqlite.chat_settings import SqliteChatSettings
+from bot.store.sqlite.inbox_rows import SqliteRows
+
+NO_DRIVER = "needs psycopg: pip install -e '.[bot,postgres]'"
+ABSENT = "there is no inbox; the bot creates it when it starts. Set DATA_DIR to the bot's folder"
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What outlives the process."""
+
+    chat_settings: ChatSettings
+    inbox: Inbox
+    spend: Spend  # counts photos towards the rates
+    lost: Callable[[], str | None]  # why the store cannot be used now, if that is known
+    where: str  # for the operator
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterator[Stores]:
+    """Open the store, and close it when the context ends.
+
+    Raises:
+        DatabaseError: it cannot be used, or is not the bot's.
+        SettingsError: the driver of the database is missing.
+    """
+    if settings.database_url is None:
+        files = SqliteChatSettings(settings.chats_file, read_only=read_only)
+        rows = SqliteRows(settings.inbox_file, read_only=read_only)
+        async with files as chat_settings, _inbox(settings, rows) as inbox:
+            where = str(settings.data_dir.resolve())
+            yield Stores(chat_settings, inbox, alone(), lambda: None, where)
+        return
+    try:
+        from bot.store.postgres.chat_settings import PostgresChatSettings
+        from bot.store.postgres.database import Database
+        from bot.store.postgres.inbox_rows import PostgresRows
+        from bot.store.postgres.rates import shared
+    except ModuleNotFoundError as error:
+        raise SettingsError(SettingProblem("DATABASE_URL", NO_DRIVER)) from error
+    url = settings.database_url.get_secret_value()
+    async with (
+        Database(url, read_only=read_only) as database,
+        _inbox(settings, PostgresRows(database)) as inbox,
+    ):
+        chat_settings = PostgresChatSettings(database)
+        spend = shared(database, alone())
+        yield Stores(chat_settings, inbox, spend, lambda: database.lost, database.place)
+
+
+def held(settings: Settings) -> AbstractContextManager[None]:
+    """Use the data folder alone; several bots may use a database.
+
+    Raises:
+        DatabaseError: another bot uses the folder, or it cannot be created, written or locked.
+    """
+    return folder.held(settings.data_dir) if settings.database_url is None else nullcontext()
+
+
+@asynccontextmanager
+async def listed(settings: Settings, *, read_only: bool) -> AsyncIterator[InboxRows]:
+    """Open the inbox for `python -m bot inbox`, which creates none.
+
+    Raises:
+        DatabaseError: there is no inbox, or it cannot be used.
+        SettingsError: the driver of the database is missing.
+    """
+    if settings.database_url is None and not settings.inbox_file.exists():
+        raise DatabaseError(settings.data_dir, ABSENT)
+    async with opened(settings, read_only=read_only) as stores:
+        yield stores.inbox.rows
+
+
+def _inbox(settings: Settings, rows: InboxRows) -> Inbox:
+    return Inbox(rows, settings.max_attempts, settings.keep_days)
