@@ -49,7 +49,7 @@ class PostgresServer:
         options = ("--no-sync", "--encoding=UTF8", "--locale=C", "--username=owner")
         access = ("--auth-local=trust", "--auth-host=scram-sha-256")
         initdb = [self.binaries / "initdb", *options, *access, self.folder / "data"]
-        subprocess.run(initdb, check=True, capture_output=True, **_user())
+        subprocess.run(initdb, check=True, capture_output=True, user=_user())
         self.start()
         with psycopg.connect(self.admin, autocommit=True) as connection:
             connection.execute(f"CREATE ROLE bot LOGIN PASSWORD '{PASSWORD}'")
@@ -62,7 +62,7 @@ class PostgresServer:
             self.process = subprocess.Popen(
                 [*command, "-p", str(self.port), "-h", "127.0.0.1", *settings],
                 stderr=log,
-                **_user(),
+                user=_user(),
             )
         last = time.monotonic() + SECONDS
         while True:
@@ -120,5 +120,5 @@ def _binaries() -> Path | None:
     return next((folder for folder in folders if (folder / "postgres").exists()), None)
 
 
-def _user() -> dict[str, str]:
-    return {"user": "nobody"} if os.getuid() == 0 else {}  # it refuses to run as root
+def _user() -> str | None:
+    return "nobody" if os.getuid() == 0 else None  # it refuses to run as root

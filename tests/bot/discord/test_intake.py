@@ -231,7 +231,7 @@ async def test_the_asker_learns_that_a_request_could_not_be_recorded(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def accept(key: Key, reference: Any) -> bool:
-        raise DatabaseError(world.inbox.path, "the disk is full")
+        raise DatabaseError(world.rows.path, "the disk is full")
 
     async with world.running():
         monkeypatch.setattr(world.inbox, "accept", accept)
@@ -270,5 +270,5 @@ async def test_a_photo_that_could_not_be_recorded_is_found_again(
 
 def raw(world: World) -> bytes:
     """Return the content of the inbox's files."""
-    folder = world.inbox.path.parent
+    folder = world.rows.path.parent
     return b"".join(file.read_bytes() for file in folder.glob("inbox.sqlite3*"))

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bot import stores
 from bot.settings import Settings
@@ -25,7 +26,7 @@ def empty(tmp_path: Path) -> Settings:
 def inbox(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Return the settings of a bot that has given a message up, and left one open."""
     shared = request.param == "postgres"
-    keys = {"database_url": request.getfixturevalue("database_url")} if shared else {}
+    keys = {"database_url": SecretStr(request.getfixturevalue("database_url"))} if shared else {}
     settings = Settings(data_dir=tmp_path, **keys)
 
     async def fill() -> None:
@@ -92,7 +93,7 @@ def test_a_database_without_an_inbox_is_an_empty_one_and_stays_so(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
-        assert run(Settings(database_url=database_url), "list") == 0
+        assert run(Settings(database_url=SecretStr(database_url)), "list") == 0
         assert capsys.readouterr().out == "No message is open or given up.\n"
 
 
