@@ -271,7 +271,7 @@ def _adapters(config: Settings, captioner: Captioner, store: Stores) -> dict[Pla
     if config.discord_bot_token:
         with importing():
             from bot.discord.adapter import Discord
-        adapters[DISCORD] = Discord(services(DISCORD))
+        adapters[DISCORD] = Discord(services(DISCORD), store.lane)
     chat = WebChat(
         config, answers(WEB), about, lambda: captioner.waiting, web_access, routes, store.lost
     )

@@ -27,6 +27,7 @@ from bot.setting_values import (
     Ids,
     PlatformToken,
     Rates,
+    ShardIds,
     WebsocketAddress,
     Whole,
     allowed,
@@ -76,6 +77,9 @@ class Settings(BaseSettings):
     discord_bot_token: PlatformToken | None = None
     discord_api_url: HttpAddress = "https://discord.com/api/v10"
     discord_gateway_url: WebsocketAddress = "wss://gateway.discord.gg"
+    # At most as many as have 25 million servers, at 2,500 for each; 0: as many as are recommended.
+    shard_count: Whole = Field(default=0, ge=0, le=10_000)
+    shard_ids: ShardIds = ()  # of this process; empty: all
 
     web_host: Host = "127.0.0.1"
     web_port: Whole = Field(default=8080, ge=0, le=65535)  # 0: any free port
@@ -129,6 +133,16 @@ class Settings(BaseSettings):
         if value and theirs and not value.lower().startswith("https:"):
             raise ValueError("must be an https address, which Telegram requires")
         return value
+
+    @field_validator("shard_ids")
+    @classmethod
+    def _check_shards(cls, ids: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        count = info.data.get("shard_count")  # None if that is wrong itself
+        if ids and count == 0:
+            raise ValueError("must be empty, or SHARD_COUNT must say how many shards there are")
+        if ids and count and ids[-1] >= count:
+            raise ValueError(f"must be from 0 to {count - 1} as SHARD_COUNT is {count}")
+        return ids
 
     @property
     def secrets(self) -> list[str]:

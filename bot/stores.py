@@ -1,7 +1,12 @@
 """The store that the settings name: a folder of one bot, or a database of several."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 
 from bot.rates import Spend, alone
@@ -17,6 +22,8 @@ from bot.store.sqlite.inbox_rows import SqliteRows
 NO_DRIVER = "needs psycopg: pip install -e '.[bot,postgres]'"
 ABSENT = "there is no inbox; the bot creates it when it starts. Set DATA_DIR to the bot's folder"
 
+Lane = Callable[[int], AbstractAsyncContextManager[None]]
+
 
 @dataclass(frozen=True)
 class Stores:
@@ -25,6 +32,7 @@ class Stores:
     chat_settings: ChatSettings
     inbox: Inbox
     spend: Spend  # counts photos towards the rates
+    lane: Lane  # in which several bots take turns
     lost: Callable[[], str | None]  # why the store cannot be used now, if that is known
     where: str  # for the operator
 
@@ -42,12 +50,13 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
         rows = SqliteRows(settings.inbox_file, read_only=read_only)
         async with files as chat_settings, _inbox(settings, rows) as inbox:
             where = str(settings.data_dir.resolve())
-            yield Stores(chat_settings, inbox, alone(), lambda: None, where)
+            yield Stores(chat_settings, inbox, alone(), _free, lambda: None, where)
         return
     try:
         from bot.store.postgres.chat_settings import PostgresChatSettings
         from bot.store.postgres.database import Database
         from bot.store.postgres.inbox_rows import PostgresRows
+        from bot.store.postgres.lanes import lanes
         from bot.store.postgres.rates import shared
     except ModuleNotFoundError as error:
         raise SettingsError(SettingProblem("DATABASE_URL", NO_DRIVER)) from error
@@ -56,9 +65,14 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
         Database(url, read_only=read_only) as database,
         _inbox(settings, PostgresRows(database)) as inbox,
     ):
-        chat_settings = PostgresChatSettings(database)
-        spend = shared(database, alone())
-        yield Stores(chat_settings, inbox, spend, lambda: database.lost, database.place)
+        yield Stores(
+            PostgresChatSettings(database),
+            inbox,
+            shared(database, alone()),
+            lanes(database),
+            lambda: database.lost,
+            database.place,
+        )
 
 
 def held(settings: Settings) -> AbstractContextManager[None]:
@@ -86,3 +100,7 @@ async def listed(settings: Settings, *, read_only: bool) -> AsyncIterator[InboxR
 
 def _inbox(settings: Settings, rows: InboxRows) -> Inbox:
     return Inbox(rows, settings.max_attempts, settings.keep_days)
+
+
+def _free(lane: int) -> AbstractAsyncContextManager[None]:
+    return nullcontext()

@@ -101,7 +101,7 @@ async def auto(interaction: Interaction, captions: Literal["on", "off"]) -> None
             await interaction.response.defer()
             await client.services.chat_settings.set_auto(PLATFORM, place.channel, captions == "on")
             if captions == "on":
-                await client.messages.backfill.mark_read(place.channel, interaction.id)
+                await client.messages.backfill.mark_read(place.channel, interaction.id, place.guild)
             else:
                 await client.messages.backfill.unwatch(place.channel)
             text = replies.AUTO_ON if captions == "on" else replies.AUTO_OFF

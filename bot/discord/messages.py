@@ -17,6 +17,7 @@ from bot.discord.incoming import Incoming
 from bot.discord.language import language_of_place
 from bot.discord.photos import Photos, Picture, Reply
 from bot.discord.sending import apologize, is_answered, reply, say_failed, typing
+from bot.discord.shards import Shards
 from bot.replies import replies
 from bot.services import Services
 from bot.store.inbox import Hopeless
@@ -26,11 +27,15 @@ from bot.store.inbox_rows import Key
 class Messages:
     """Answers the messages that ask for it; edits of them are ignored."""
 
-    def __init__(self, client: discord.Client, photos: Photos, services: Services) -> None:
-        """Answer for a client."""
+    def __init__(
+        self, client: discord.Client, photos: Photos, services: Services, shards: Shards
+    ) -> None:
+        """Answer for a client, which has some of the bot's shards."""
         self.client, self.photos, self.services = client, photos, services
         hours = services.settings.missed_hours
-        self.backfill = Backfill(client, services.inbox, hours, self.captions_all, self._record)
+        self.backfill = Backfill(
+            client, shards, services.inbox, hours, self.captions_all, self._record
+        )
         self._in_order = asyncio.Lock()
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
@@ -100,7 +105,8 @@ class Messages:
             try:
                 if await self._watched(incoming, new):
                     message = incoming.message
-                    await self.backfill.mark_read(message.channel.id, message.id)
+                    guild = incoming.place.guild
+                    await self.backfill.mark_read(message.channel.id, message.id, guild)
             except BaseException:
                 if new:
                     inbox.release(incoming.key)

@@ -48,7 +48,7 @@ class PostgresServer:
             shutil.chown(self.folder, "nobody")
         options = ("--no-sync", "--encoding=UTF8", "--locale=C", "--username=owner")
         access = ("--auth-local=trust", "--auth-host=scram-sha-256")
-        initdb = [self.binaries / "initdb", *options, *access, self.folder / "data"]
+        initdb = [str(self.binaries / "initdb"), *options, *access, str(self.folder / "data")]
         subprocess.run(initdb, check=True, capture_output=True, user=_user())
         self.start()
         with psycopg.connect(self.admin, autocommit=True) as connection:
@@ -57,7 +57,8 @@ class PostgresServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         settings = [f"-c{setting}" for setting in self.settings]
-        command = [self.binaries / "postgres", "-D", self.folder / "data", "-k", self.folder]
+        data, sockets = str(self.folder / "data"), str(self.folder)
+        command = [str(self.binaries / "postgres"), "-D", data, "-k", sockets]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "-p", str(self.port), "-h", "127.0.0.1", *settings],

@@ -51,6 +51,7 @@ class Database:
         self.lost: str | None = None  # why the last statement failed; None if it did not
         self.empty = False  # there are no tables, and none are made
         self._url = url
+        self._options: dict[str, Any] = {}
         self._checking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -61,11 +62,11 @@ class Database:
         """
         logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # we say it once, and plainly
         try:
-            settings = self._settings()
+            self._options = self._settings()
         except psycopg.ProgrammingError:  # it holds the password
             raise refusal(self.place, NO_ADDRESS) from None
         try:
-            async with await AsyncConnection.connect(self._url, **settings) as connection:
+            async with await self.connect() as connection:
                 if self.read_only:
                     self.empty = await applied(connection, self.place) is None
                 else:
@@ -74,7 +75,7 @@ class Database:
             raise database_error(self.place, error) from None
         self._pool = AsyncConnectionPool[Connection](
             self._url,
-            kwargs=settings,
+            kwargs=self._options,
             min_size=1,
             max_size=MOST_CONNECTIONS,
             reconnect_timeout=RECONNECT_SECONDS,
@@ -93,6 +94,10 @@ class Database:
         if self._checking is not None:
             self._checking.cancel()
         await self._pool.close()
+
+    async def connect(self) -> Connection:
+        """Open a connection of its own, for what takes long; raises `psycopg.Error`."""
+        return await AsyncConnection.connect(self._url, **self._options)
 
     async def run(
         self, statement: LiteralString, parameters: Mapping[str, Any] | None = None

@@ -113,7 +113,9 @@ class World:
     @asynccontextmanager
     async def running(self, bot: Discord | None = None, **changes: Any) -> AsyncIterator[Discord]:
         bot, stop = bot or self.bot(**changes), asyncio.Event()
-        connections = len(self.fake.identified) + self.fake.shards
+        settings = bot.services.settings
+        shards = len(settings.shard_ids) or settings.shard_count or self.fake.shards
+        connections = len(self.fake.identified) + shards
         task = asyncio.create_task(bot.run(stop))
         ready = asyncio.create_task(self.fake.connected(connections))
         await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)

@@ -26,8 +26,8 @@ def empty(tmp_path: Path) -> Settings:
 def inbox(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Return the settings of a bot that has given a message up, and left one open."""
     shared = request.param == "postgres"
-    keys = {"database_url": SecretStr(request.getfixturevalue("database_url"))} if shared else {}
-    settings = Settings(data_dir=tmp_path, **keys)
+    url = SecretStr(request.getfixturevalue("database_url")) if shared else None
+    settings = Settings(data_dir=tmp_path, database_url=url)
 
     async def fill() -> None:
         async def answer() -> None:

@@ -14,7 +14,7 @@ from bot.store.postgres.database import Database
 from bot.store.postgres.inbox_rows import PostgresRows
 from tests.bot.telegram.chat import running, telegram
 from tests.bot.telegram.fake_telegram import TIMEOUT, FakeTelegram, Json
-from tests.bot.telegram.test_adapter import post, posting
+from tests.bot.telegram.test_webhook import post, posting
 from tests.conftest import photo_bytes
 
 
