@@ -69,13 +69,14 @@ RETURNING {", ".join("entry." + name for name in ("platform", "chat", "message")
 class PostgresRows:
     """The messages of all platforms, as `bot.store.inbox_rows.InboxRows`."""
 
-    def __init__(self, database: Database, lease: float = LEASE) -> None:
+    def __init__(self, database: Database, lease: float | None = None) -> None:
         """Use the tables of an open database.
 
         Args:
             database: holds the tables.
-            lease: seconds.
+            lease: seconds; `LEASE` if it is None.
         """
+        lease = LEASE if lease is None else lease
         self.database = database
         self.lease: float | None = lease
         # An operator recognizes the process by it; chance tells it from one that died.
