@@ -289,6 +289,8 @@ async def test_a_bot_begins_no_more_sessions_than_discord_allows(world: World) -
 
 async def test_the_check_names_the_shards_of_the_process(world: World) -> None:
     world.fake.shards = 2
-    assert await world.bot().check() == "Discord: captions; shards 0, 1 of 2"
-    some = world.bot(shard_count=16, shard_ids=(3, 4))
-    assert await some.check() == "Discord: captions; shards 3, 4 of 16"
+    assert await world.bot().check() == "Discord: captions; shards 0,1 of 2"
+    some = world.bot(shard_count=16, shard_ids=(4, 5, 6, 7))
+    assert await some.check() == "Discord: captions; shards 4-7 of 16"
+    others = world.bot(shard_count=16, shard_ids=(0, 2, 3))
+    assert await others.check() == "Discord: captions; shards 0,2,3 of 16"
