@@ -60,18 +60,19 @@ class Backfill:
         """
         self.client, self.shards, self.inbox, self.hours = client, shards, inbox, hours
         self.captions_all, self.record = captions_all, record
-        self._watched: dict[int, int | None] = {}  # their servers; None in private, or if unknown
+        self._watched: dict[int, int | None] = {}  # and their servers; None if private or unknown
         self._pending: dict[int, int] = {}  # last read message of channels not backfilled yet
         self._requested = asyncio.Event()
 
     async def load(self) -> None:
         """Load the channels that were watched before."""
-        for chat in await self.inbox.rows.last_read(PLATFORM):
-            channel, guild = _parsed(chat)
-            if guild is not None:
+        # A bot with one shard, as this one may have been, names no servers: shard 0 reads those.
+        names = [_parsed(chat) for chat in await self.inbox.rows.last_read(PLATFORM)]
+        servers = {channel: guild for channel, guild in names if guild is not None}
+        for channel, _ in names:
+            guild = servers.get(channel)
+            if self.shards.of_guild(guild) in self.shards.ids:
                 self._watched[channel] = guild
-            else:  # a bot without shards, as this one may have been, names no servers
-                self._watched.setdefault(channel)
 
     def watches(self, channel: int) -> bool:
         """Return whether a channel is watched."""
@@ -97,9 +98,8 @@ class Backfill:
 
     def request(self, shard: int | None = None) -> None:
         """Request a backfill of a shard's channels, or of all: a new session repeats nothing."""
-        shards = self.shards.ids if shard is None else (shard,)
         for channel, guild in self._watched.items():
-            if self.shards.of_guild(guild) in shards:
+            if shard is None or self.shards.of_guild(guild) == shard:
                 self._pending[channel] = 0
         self._requested.set()
 

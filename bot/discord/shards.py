@@ -37,4 +37,8 @@ class Shards:
 
     def __str__(self) -> str:
         """Describe them for an operator."""
-        return f"shards {', '.join(map(str, self.ids))} of {self.count}"
+        first, last = self.ids[0], self.ids[-1]
+        whole = last - first + 1 == len(self.ids) > 2
+        return (
+            f"shards {f'{first}-{last}' if whole else ','.join(map(str, self.ids))} of {self.count}"
+        )

@@ -11,7 +11,6 @@ import pytest
 
 from bot.discord import turns
 from bot.discord.adapter import Discord
-from bot.discord.turns import Lane
 from bot.platforms import DISCORD
 from bot.store.errors import DatabaseError
 from bot.store.inbox import Inbox
@@ -35,7 +34,21 @@ pytestmark = pytest.mark.usefixtures("quick_inbox")
 FIRST: dict[str, Any] = {"shard_count": 2, "shard_ids": (0,)}
 SECOND: dict[str, Any] = {"shard_count": 2, "shard_ids": (1,)}
 BOTH: dict[str, Any] = {"shard_count": 2}
-HOURS = 3600.0
+MOMENT = 0.05  # seconds
+
+
+class SharedLanes:
+    """Keeps the processes of a test out of a lane, as a database would."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.held: list[int] = []
+
+    @asynccontextmanager
+    async def hold(self, lane: int) -> AsyncIterator[None]:
+        async with self.lock:
+            self.held.append(lane)
+            yield
 
 
 def path(channel: str) -> str:
@@ -200,11 +213,25 @@ async def test_as_many_shards_begin_together_as_discord_allows(
 async def test_processes_can_take_turns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.fake.identify_seconds = 0.2
     monkeypatch.setattr(turns, "SECONDS", 0.6)
-    lane = shared_lane()
-    bots = [Discord(world.services(**shards), lane) for shards in (FIRST, SECOND)]
+    lanes = SharedLanes()
+    bots = [Discord(world.services(**shards), lanes.hold) for shards in (FIRST, SECOND)]
 
     async with together(world, *bots):
         assert not world.fake.hasty
+    assert lanes.held == [0, 0]
+
+
+@pytest.mark.usefixtures("quick_identify")
+async def test_a_session_that_replaces_a_lost_one_waits_for_its_turn(world: World) -> None:
+    lanes = SharedLanes()
+    async with world.running(Discord(world.services(**FIRST), lanes.hold)):
+        async with lanes.hold(0):
+            await world.fake.order(9, False)
+            await world.fake.until(lambda: len(world.fake.queries) == 2)
+            await asyncio.sleep(MOMENT)
+            assert len(world.fake.identified) == 1
+        await world.fake.connected(2)
+        assert (await world.captioned())["content"] == "A dog runs."
 
 
 @pytest.mark.usefixtures("quick_identify")
@@ -218,15 +245,22 @@ async def test_a_shard_that_began_too_early_tries_again(world: World) -> None:
 
 
 async def test_a_process_that_waits_for_its_turn_can_be_stopped(world: World) -> None:
-    lane, stop = shared_lane(), asyncio.Event()
-    bot = Discord(world.services(**FIRST), lane)
-    async with lane(0):
+    lanes, stop = SharedLanes(), asyncio.Event()
+    bot = Discord(world.services(**FIRST), lanes.hold)
+    async with lanes.hold(0):
         task = asyncio.create_task(bot.run(stop))
         await world.fake.call("PUT", "/applications/.*")
         stop.set()
         await asyncio.wait_for(task, SECONDS)
-    async with asyncio.timeout(SECONDS), lane(0):
-        assert not world.fake.queries
+    assert not world.fake.queries
+    assert not lanes.lock.locked()
+
+
+async def test_a_process_that_stopped_is_in_nobodys_way(world: World) -> None:
+    lanes = SharedLanes()
+    async with world.running(Discord(world.services(**FIRST), lanes.hold)):
+        assert lanes.lock.locked()
+    assert not lanes.lock.locked()
 
 
 async def test_without_the_database_a_shard_begins_out_of_turn(
@@ -256,19 +290,8 @@ async def test_a_bot_begins_no_more_sessions_than_discord_allows(world: World) -
 
 async def test_the_check_names_the_shards_of_the_process(world: World) -> None:
     world.fake.shards = 2
-    assert await world.bot().check() == "Discord: captions; shards 0, 1 of 2"
-    some = world.bot(shard_count=16, shard_ids=(3, 4))
-    assert await some.check() == "Discord: captions; shards 3, 4 of 16"
-
-
-def shared_lane() -> Lane:
-    """Return what keeps the processes of a test out of a lane, as a database would."""
-    lock = asyncio.Lock()
-
-    @asynccontextmanager
-    async def lane(number: int) -> AsyncIterator[None]:
-        assert number == 0
-        async with lock:
-            yield
-
-    return lane
+    assert await world.bot().check() == "Discord: captions; shards 0,1 of 2"
+    some = world.bot(shard_count=16, shard_ids=(4, 5, 6, 7))
+    assert await some.check() == "Discord: captions; shards 4-7 of 16"
+    others = world.bot(shard_count=16, shard_ids=(0, 2, 3))
+    assert await others.check() == "Discord: captions; shards 0,2,3 of 16"
