@@ -3,7 +3,7 @@
 python -m bot            # serve until SIGTERM or Ctrl-C; a second signal stops at once
 python -m bot --check    # check settings, checkpoint and tokens, and print what would run
 python -m bot --version
-python -m bot inbox      # list, retry or forget the messages that were given up
+python -m bot inbox      # list, retry or forget the messages that were given up; move the inbox
 """
 
 import argparse
@@ -97,7 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(given: Sequence[str]) -> int:
     if given[:1] == ["inbox"]:
         return inbox_command.main(
-            given[1:], lambda read_only: stores.listed(settings.load(), read_only=read_only)
+            given[1:],
+            lambda read_only: stores.listed(settings.load(), read_only=read_only),
+            lambda: stores.move(settings.load()),
         )
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="check everything, and exit")
@@ -151,6 +153,11 @@ async def _serve(config: Settings) -> int:
             loop.add_signal_handler(number, _stop, stop)
         if config.database_url is not None:
             log.info("the store is a database; DATA_DIR is not used", database=store.where)
+            if config.inbox_file.exists():
+                log.warning(
+                    "DATA_DIR holds an inbox; move it with: python -m bot inbox move",
+                    inbox=str(config.inbox_file),
+                )
         tending = asyncio.create_task(store.inbox.tend())
         async with asyncio.TaskGroup() as group:
             adapters = _adapters(config, captioner, store)

@@ -1,10 +1,11 @@
 """The store that the settings name: a folder of one bot, or a database of several."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
     asynccontextmanager,
+    contextmanager,
     nullcontext,
 )
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from bot.store.sqlite import folder
 from bot.store.sqlite.chat_settings import SqliteChatSettings
 from bot.store.sqlite.inbox_rows import SqliteRows
 
+NOT_SET = "is not set; it says where to move what is in DATA_DIR"
 NO_DRIVER = "needs psycopg: pip install -e '.[bot,postgres]'"
 ABSENT = "there is no inbox; the bot creates it when it starts. Set DATA_DIR to the bot's folder"
 
@@ -52,14 +54,12 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
             where = str(settings.data_dir.resolve())
             yield Stores(chat_settings, inbox, alone(), _free, lambda: None, where)
         return
-    try:
+    with _driver():
         from bot.store.postgres.chat_settings import PostgresChatSettings
         from bot.store.postgres.database import Database
         from bot.store.postgres.inbox_rows import PostgresRows
         from bot.store.postgres.lanes import lanes
         from bot.store.postgres.rates import shared
-    except ModuleNotFoundError as error:
-        raise SettingsError(SettingProblem("DATABASE_URL", NO_DRIVER)) from error
     url = settings.database_url.get_secret_value()
     async with (
         Database(url, read_only=read_only) as database,
@@ -96,6 +96,45 @@ async def listed(settings: Settings, *, read_only: bool) -> AsyncIterator[InboxR
         raise DatabaseError(settings.data_dir, ABSENT)
     async with opened(settings, read_only=read_only) as stores:
         yield stores.inbox.rows
+
+
+async def move(settings: Settings) -> tuple[int, int]:
+    """Move what is in the data folder into the database; the files get other names.
+
+    Returns:
+        how many messages, and the settings of how many chats, the database did not have.
+
+    Raises:
+        DatabaseError: there is no inbox, a bot uses the folder, or the database cannot be used.
+        SettingsError: no database is set, or its driver is missing.
+    """
+    if settings.database_url is None:
+        raise SettingsError(SettingProblem("DATABASE_URL", NOT_SET))
+    with _driver():
+        from bot.store.postgres.database import Database
+        from bot.store.postgres.moving import copy
+    files = (settings.inbox_file, settings.chats_file)
+    if not settings.inbox_file.exists():
+        raise DatabaseError(settings.data_dir, ABSENT)
+    with folder.held(settings.data_dir):
+        async with (
+            SqliteRows(settings.inbox_file) as inbox,
+            SqliteChatSettings(settings.chats_file) as chats,
+            Database(settings.database_url.get_secret_value()) as database,
+        ):
+            moved = await copy(inbox, chats, database)
+        for file in files:  # or a bot without the database would answer the messages again
+            file.rename(f"{file}.moved")
+    return moved
+
+
+@contextmanager
+def _driver() -> Iterator[None]:
+    """Import what needs the database's driver; raises `SettingsError` if that is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SettingsError(SettingProblem("DATABASE_URL", NO_DRIVER)) from error
 
 
 def _inbox(settings: Settings, rows: InboxRows) -> Inbox:

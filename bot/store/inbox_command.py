@@ -1,9 +1,9 @@
-"""`python -m bot inbox`: list, retry or forget the messages that the bot gave up."""
+"""`python -m bot inbox`: list, retry or forget the messages that the bot gave up, or move all."""
 
 import argparse
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from bot.store.inbox_rows import InboxRow, InboxRows, Key
@@ -16,14 +16,16 @@ DONE = {"retry": "to be retried", "forget": "forgotten"}
 
 
 Open = Callable[[bool], AbstractAsyncContextManager[InboxRows]]  # whether it is only read
+Move = Callable[[], Awaitable[tuple[int, int]]]  # returns the numbers of messages and of chats
 
 
-def main(arguments: Sequence[str], opened: Open) -> int:
-    """List, retry or forget messages, also while the bot runs.
+def main(arguments: Sequence[str], opened: Open, move: Move) -> int:
+    """List, retry or forget messages, also while the bot runs; move them while it does not.
 
     Args:
         arguments: those after `inbox`.
         opened: opens the inbox.
+        move: moves the inbox and the chats' settings from DATA_DIR into DATABASE_URL.
 
     Returns:
         0, or 1 if a named message was not given up.
@@ -37,8 +39,17 @@ def main(arguments: Sequence[str], opened: Open) -> int:
     for name, help_ in (("retry", "try again"), ("forget", "delete from the list")):
         action = actions.add_parser(name, help=help_)
         action.add_argument("messages", nargs="+", metavar="MESSAGE")
+    actions.add_parser("move", help="move everything in DATA_DIR into the database DATABASE_URL")
     args = parser.parse_args(arguments)
+    if args.action == "move":
+        messages, chats = asyncio.run(_awaited(move))
+        say(f"moved {messages} messages, and the settings of {chats} chats")
+        return 0
     return asyncio.run(_run(args, opened))
+
+
+async def _awaited(move: Move) -> tuple[int, int]:
+    return await move()
 
 
 async def _run(args: argparse.Namespace, opened: Open) -> int:

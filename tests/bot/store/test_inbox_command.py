@@ -44,7 +44,9 @@ def inbox(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 def run(settings: Settings, *arguments: str) -> int:
     return inbox_command.main(
-        arguments, lambda read_only: stores.listed(settings, read_only=read_only)
+        arguments,
+        lambda read_only: stores.listed(settings, read_only=read_only),
+        lambda: stores.move(settings),
     )
 
 
