@@ -8,6 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot import languages
+from bot.replies import replies
 from bot.store.inbox import Inbox
 from bot.store.postgres.chat_settings import PostgresChatSettings
 from bot.store.postgres.database import Database
@@ -99,4 +101,5 @@ async def test_a_language_that_one_bot_set_is_spoken_by_the_other(
     await fronts[1].accept(1, message)
 
     sent = await fake.nth("sendMessage")
-    assert "Foto" in sent["text"]
+    with languages.speaking("de"):
+        assert sent["text"] == replies.HINT
