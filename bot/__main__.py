@@ -3,7 +3,7 @@
 python -m bot            # serve until SIGTERM or Ctrl-C; a second signal stops at once
 python -m bot --check    # check settings, checkpoint and tokens, and print what would run
 python -m bot --version
-python -m bot inbox      # list, retry or forget the messages that were given up
+python -m bot inbox      # list, retry or forget the messages that were given up; move the inbox
 """
 
 import argparse
@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Protocol
 
 from captioner.interrupt import ending_at_once, run
@@ -37,7 +36,7 @@ with importing():
     from aiohttp import web
     from PIL import Image
 
-    from bot import logs, metrics, settings
+    from bot import logs, metrics, settings, stores
     from bot.access import Access
     from bot.answers import Answers
     from bot.platforms import DISCORD, TELEGRAM, TITLES, WEB, Platform
@@ -45,10 +44,10 @@ with importing():
     from bot.services import Services
     from bot.settings import SettingProblem, Settings, SettingsError
     from bot.stats import Stats
-    from bot.store import folder, inbox_command
-    from bot.store.chat_settings import ChatSettings
+    from bot.store import inbox_command
     from bot.store.errors import DatabaseError
-    from bot.store.inbox import Inbox
+    from bot.store.sqlite import folder
+    from bot.stores import Stores
     from bot.supervision import PlatformError, keep_running
     from bot.web.adapter import AddressInUse, WebChat
     from captioner import Captioner, Options
@@ -97,7 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(given: Sequence[str]) -> int:
     if given[:1] == ["inbox"]:
-        return inbox_command.main(given[1:], lambda: settings.load().inbox_file)
+        return inbox_command.main(
+            given[1:],
+            lambda read_only: stores.listed(settings.load(), read_only=read_only),
+            lambda: stores.move(settings.load()),
+        )
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="check everything, and exit")
     parser.add_argument("--version", action="store_true", help="print the version, and exit")
@@ -107,15 +110,13 @@ def _command(given: Sequence[str]) -> int:
         say(version("photo-captioner"))
         return 0
     config = settings.load()
-    tokens = (config.telegram_bot_token, config.discord_bot_token, config.web_token)
-    secrets = [token.get_secret_value() for token in tokens if token]
-    logs.set_up(config.log_level, config.log_format, secrets)
+    logs.set_up(config.log_level, config.log_format, config.secrets)
     for line in settings.warnings():
         log.warning(line)
     with ending_at_once():  # until there is something to finish
         if args.check:
             return asyncio.run(_check(config))
-        with folder.held(config.data_dir):
+        with stores.held(config):
             return asyncio.run(_serve(config))
 
 
@@ -147,16 +148,19 @@ async def _captioner(config: Settings) -> AsyncIterator[Captioner]:
 async def _serve(config: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with (
-        _captioner(config) as captioner,
-        _chat_settings(config) as chat_settings,
-        _inbox(config) as inbox,
-    ):
+    async with _captioner(config) as captioner, stores.opened(config) as store:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, _stop, stop)
-        tending = asyncio.create_task(inbox.tend())
+        if config.database_url is not None:
+            log.info("the store is a database; DATA_DIR is not used", database=store.where)
+            if config.inbox_file.exists():
+                log.warning(
+                    "DATA_DIR holds an inbox; move it with: python -m bot inbox move",
+                    inbox=str(config.inbox_file),
+                )
+        tending = asyncio.create_task(store.inbox.tend())
         async with asyncio.TaskGroup() as group:
-            adapters = _adapters(config, captioner, chat_settings, inbox)
+            adapters = _adapters(config, captioner, store)
             for off, key in _off(config):
                 log.info("a platform is off", platform=off, reason=f"{key} is not set")
             for platform, adapter in adapters.items():
@@ -168,10 +172,11 @@ async def _serve(config: Settings) -> int:
 
 async def _check(config: Settings) -> int:
     failed = False
-    folder.check(config.data_dir)
-    user = folder.holder(config.data_dir)
-    stores = _chat_settings(config, read_only=True), _inbox(config, read_only=True)
-    async with _captioner(config) as captioner, stores[0] as chat_settings, stores[1] as inbox:
+    user = None
+    if config.database_url is None:
+        folder.check(config.data_dir)
+        user = folder.holder(config.data_dir)
+    async with _captioner(config) as captioner, stores.opened(config, read_only=True) as store:
         network = f"{_network(captioner)}, {captioner.device}"
         network = f"{network}, {captioner.config.vocabulary_size} words"
         started = time.monotonic()
@@ -179,11 +184,11 @@ async def _check(config: Settings) -> int:
         say(f"Captioner: {network}; a test photo took {time.monotonic() - started:.1f} s")
         if line := unused_gpu(config.captioner_device, config.captioner_runtime):
             say(line)
-        states = await inbox.counts()
+        states = await store.inbox.rows.counts()
         rows = f"{states.get('open', 0)} messages open, {states.get('given up', 0)} given up"
-        say(f"Data: {config.data_dir.resolve()}{_use(config.data_dir, user)}; {rows}")
+        say(f"Data: {store.where}{_use(config, user)}; {rows}")
         say(_access_line(config))
-        for adapter in _adapters(config, captioner, chat_settings, inbox).values():
+        for adapter in _adapters(config, captioner, store).values():
             try:
                 say(await adapter.check())
             except AddressInUse as error:
@@ -208,10 +213,12 @@ def _off(config: Settings) -> Iterator[tuple[Platform, str]]:
         yield DISCORD, "DISCORD_BOT_TOKEN"
 
 
-def _use(data_dir: Path, user: folder.Holder | None) -> str:
+def _use(config: Settings, user: folder.Holder | None) -> str:
+    if config.database_url is not None:
+        return "; DATA_DIR is not used"
     if user is not None:
         return f", in use by a bot ({user})"
-    return "" if data_dir.exists() else ", which the bot will create"
+    return "" if config.data_dir.exists() else ", which the bot will create"
 
 
 def _access_line(config: Settings) -> str:
@@ -229,12 +236,14 @@ def _test_photo() -> bytes:
     return file.getvalue()
 
 
-def _adapters(
-    config: Settings, captioner: Captioner, chat_settings: ChatSettings, inbox: Inbox
-) -> dict[Platform, Adapter]:
-    stats = Stats(inbox, lambda: captioner.waiting).text
+def _adapters(config: Settings, captioner: Captioner, store: Stores) -> dict[Platform, Adapter]:
+    stats = Stats(store.inbox, lambda: captioner.waiting).text
     access_for = partial(
-        Access, allowed=config.allowed, blocked=config.blocked, operators=config.operators
+        Access,
+        allowed=config.allowed,
+        blocked=config.blocked,
+        operators=config.operators,
+        spend=store.spend,
     )
     access = access_for(config.photos_per_person, config.photos_per_chat)
     web_access = access_for(config.photos_per_address, config.photos_per_address)
@@ -253,7 +262,8 @@ def _adapters(
         return replies.about(_network(captioner), captioner.metadata.scores, shipped=shipped)
 
     def services(platform: Platform) -> Services:
-        return Services(config, answers(platform), chat_settings, inbox, access, about, stats)
+        chats, inbox = store.chat_settings, store.inbox
+        return Services(config, answers(platform), chats, inbox, access, about, stats)
 
     adapters: dict[Platform, Adapter] = {}
     routes = []
@@ -268,8 +278,10 @@ def _adapters(
     if config.discord_bot_token:
         with importing():
             from bot.discord.adapter import Discord
-        adapters[DISCORD] = Discord(services(DISCORD))
-    chat = WebChat(config, answers(WEB), about, lambda: captioner.waiting, web_access, routes)
+        adapters[DISCORD] = Discord(services(DISCORD), store.lane)
+    chat = WebChat(
+        config, answers(WEB), about, lambda: captioner.waiting, web_access, routes, store.lost
+    )
     return {WEB: chat, **adapters}
 
 
@@ -277,15 +289,6 @@ def _network(captioner: Captioner) -> str:
     model = captioner.config
     depth = model.encoder.removeprefix("resnet")
     return f"ResNet-{depth} with {'an attention' if model.attention else 'an'} {model.cell.upper()}"
-
-
-def _chat_settings(config: Settings, *, read_only: bool = False) -> ChatSettings:
-    return ChatSettings(config.chats_file, read_only=read_only)
-
-
-def _inbox(config: Settings, *, read_only: bool = False) -> Inbox:
-    attempts, days = config.max_attempts, config.keep_days
-    return Inbox(config.inbox_file, attempts, days, read_only=read_only)
 
 
 def _stop(stop: asyncio.Event) -> None:

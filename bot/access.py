@@ -1,13 +1,12 @@
 """Who may use the bot, and how many photos they may send."""
 
-import time
 from collections.abc import Set
 from dataclasses import dataclass
 from typing import Literal
 
 from bot import metrics
 from bot.platforms import Platform
-from bot.rates import Clock, Rate, rates
+from bot.rates import Limit, Spend, alone, parsed
 from bot.replies import replies
 
 EXPLAINED_SECONDS = 60.0  # a chat is told once in this time why it is refused
@@ -39,7 +38,7 @@ class Refusal:
 
 
 class Access:
-    """Decides who may use the bot; a restart forgets all counts."""
+    """Decides who may use the bot."""
 
     def __init__(
         self,
@@ -49,15 +48,15 @@ class Access:
         allowed: Set[str] = frozenset(),
         blocked: Set[str] = frozenset(),
         operators: Set[str] = frozenset(),
-        clock: Clock = time.monotonic,
+        spend: Spend | None = None,
     ) -> None:
         """Take rates such as "20/minute", and names such as "telegram:7".
 
-        If `allowed` is empty, everyone is allowed.
+        If `allowed` is empty, everyone is allowed. Without `spend`, photos are counted in memory.
         """
-        self.per_person, self.per_chat = rates(per_person, clock), rates(per_chat, clock)
+        self.per_person, self.per_chat = parsed(per_person), parsed(per_chat)
         self.allowed, self.blocked, self.operators = allowed, blocked, operators
-        self._explained = Rate(1, EXPLAINED_SECONDS, clock)
+        self._spend = spend or alone()
 
     def is_operator(self, visitor: Visitor) -> bool:
         """Return whether a person may use the operators' commands."""
@@ -68,36 +67,29 @@ class Access:
         allowed = not self.allowed or visitor.names & (self.allowed | self.operators)
         return bool(allowed) and not visitor.names & self.blocked
 
-    def refuse(self, visitor: Visitor, photos: int = 0) -> Refusal | None:
+    async def refuse(self, visitor: Visitor, photos: int = 0) -> Refusal | None:
         """Count a visitor's photos and return None, or return why they are refused."""
-        refusal = self._refusal(visitor, photos)
+        refusal = await self._refusal(visitor, photos)
         if refusal:
             metrics.REFUSALS.labels(visitor.platform, refusal.kind).inc()
         return refusal
 
-    def _refusal(self, visitor: Visitor, photos: int) -> Refusal | None:
+    async def _refusal(self, visitor: Visitor, photos: int) -> Refusal | None:
         if visitor.names & self.blocked:
             return Refusal("blocked")
         if not self.admits(visitor):
-            return Refusal("not allowed", self._once(visitor, replies.NOT_ALLOWED))
+            return Refusal("not allowed", await self._once(visitor, replies.NOT_ALLOWED))
         if not photos or self.is_operator(visitor):
             return None
-        counted = [
-            *((rate, visitor.person) for rate in self.per_person),
-            *((rate, visitor.chat) for rate in self.per_chat),
-        ]
-        seconds = max(rate.wait(f"{visitor.platform}:{id_}", photos) for rate, id_ in counted)
-        if seconds > 0:
-            seconds = max(1.0, seconds)
-            text = self._once(visitor, replies.too_many(seconds))
-            return Refusal("too many", text, seconds)
-        for rate, id_ in counted:
-            rate.count(f"{visitor.platform}:{id_}", photos)
-        return None
-
-    def _once(self, visitor: Visitor, text: str) -> str | None:
-        name = f"{visitor.platform}:{visitor.chat}"
-        if self._explained.wait(name, 1) > 0:
+        person, chat = f"{visitor.platform}:{visitor.person}", f"{visitor.platform}:{visitor.chat}"
+        limits = [Limit(f"person {person}", *rate) for rate in self.per_person]
+        limits += [Limit(f"chat {chat}", *rate) for rate in self.per_chat]
+        seconds = await self._spend(limits, photos)
+        if seconds <= 0:
             return None
-        self._explained.count(name, 1)
-        return text
+        seconds = max(1.0, seconds)
+        return Refusal("too many", await self._once(visitor, replies.too_many(seconds)), seconds)
+
+    async def _once(self, visitor: Visitor, text: str) -> str | None:
+        told = Limit(f"told {visitor.platform}:{visitor.chat}", 1, EXPLAINED_SECONDS)
+        return None if await self._spend([told], 1) > 0 else text

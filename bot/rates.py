@@ -5,12 +5,26 @@ Time is that of the monotonic clock: setting the machine's clock changes no rate
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from limits import parse_many
 
 Clock = Callable[[], float]
+
+
+class Limit(NamedTuple):
+    """At most `amount` photos in any window of `seconds`, for a name."""
+
+    name: str
+    amount: int
+    seconds: float
+
+
+# Counts photos towards some limits and returns 0, or returns the seconds after which they will be
+# within all of them, and counts nothing. A number above the amount uses up the whole limit.
+Spend = Callable[[Sequence[Limit], int], Awaitable[float]]
 
 
 @dataclass
@@ -79,10 +93,28 @@ def _expire(window: _Window, before: float) -> None:
         window.used -= spent
 
 
-def rates(text: str, clock: Clock = time.monotonic) -> list[Rate]:
-    """Return the rates of a setting such as "5/minute;20/hour"; each of them holds.
+def alone(clock: Clock = time.monotonic) -> Spend:
+    """Return a function that counts in the memory of this process; a restart forgets all counts."""
+    rates: dict[tuple[int, float], Rate] = {}
+
+    async def spend(limits: Sequence[Limit], photos: int) -> float:
+        counted = []
+        for name, amount, seconds in limits:
+            rate = rates.setdefault((amount, seconds), Rate(amount, seconds, clock))
+            counted.append((rate, name))
+        wait = max(rate.wait(name, photos) for rate, name in counted)
+        if wait <= 0:
+            for rate, name in counted:
+                rate.count(name, photos)
+        return wait
+
+    return spend
+
+
+def parsed(text: str) -> list[tuple[int, float]]:
+    """Return the amounts and seconds of a setting such as "5/minute;20/hour"; each of them holds.
 
     Raises:
         ValueError: it is no such text.
     """
-    return [Rate(item.amount, item.get_expiry(), clock) for item in parse_many(text)]
+    return [(item.amount, float(item.get_expiry())) for item in parse_many(text)]

@@ -22,7 +22,11 @@ QUOTES = "\"'"
 # An address or a name: no scheme, no port, no brackets.
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 VARIABLE = re.compile(r"(^|/)\$[A-Za-z_{]")
+# A sign that ends a part of an address must be encoded in the password: the driver would take what
+# follows for a machine or a parameter, and name it in its error.
+DATABASE = re.compile(r"postgres(ql)?://([^@/?#]*@)?[^@?#]*(\?[a-z_]+=[^@#]*)?")
 WHOLE = re.compile(r"[+-]?[0-9]+")
+SHARDS = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")  # one, or from one to another
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 
 
@@ -189,7 +193,32 @@ def _web_id(address: str) -> str | None:
     return f"{WEB}:{network}" if (network.version, network.prefixlen) == (6, 64) else None
 
 
+def _database(value: object) -> object:
+    if isinstance(value, str) and not DATABASE.fullmatch(value):
+        raise ValueError(
+            "must be an address such as postgresql://name:password@host:5432/database, with "
+            "signs like @ / ? # in the password written as %40 %2F %3F %23"
+        )
+    return value
+
+
+def _shards(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    spans = [_span(word) for word in re.split(r"[\s,;]+", value) if word]
+    if not spans or not all(spans):
+        raise ValueError("must be numbers of shards, such as 0-3 or 0,2")
+    return tuple(sorted(set().union(*spans)))
+
+
+def _span(word: str) -> range:
+    """Return the numbers from one to another, or one; none if the word means neither."""
+    match = SHARDS.fullmatch(word)
+    return range(int(match[1]), int(match[2] or match[1]) + 1) if match else range(0)
+
+
 PlatformToken = Annotated[SecretStr, BeforeValidator(_platform_token)]
+DatabaseAddress = Annotated[SecretStr, BeforeValidator(_database)]
 HttpAddress = Annotated[str, _address(HttpUrl, "https://bot.example")]
 WebsocketAddress = Annotated[str, _address(WebsocketUrl, "wss://gateway.discord.gg")]
 Host = Annotated[str, AfterValidator(_host)]
@@ -198,3 +227,4 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Decimal = Annotated[float, BeforeValidator(_decimal)]
 Rates = Annotated[str, AfterValidator(_rates)]  # "5/minute;20/hour", as `limits` writes it
 Ids = Annotated[frozenset[str], NoDecode, BeforeValidator(_ids)]
+ShardIds = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_shards)]  # ascending

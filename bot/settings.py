@@ -19,6 +19,7 @@ from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.setting_values import (
+    DatabaseAddress,
     Decimal,
     FilePath,
     Host,
@@ -26,6 +27,7 @@ from bot.setting_values import (
     Ids,
     PlatformToken,
     Rates,
+    ShardIds,
     WebsocketAddress,
     Whole,
     allowed,
@@ -75,6 +77,9 @@ class Settings(BaseSettings):
     discord_bot_token: PlatformToken | None = None
     discord_api_url: HttpAddress = "https://discord.com/api/v10"
     discord_gateway_url: WebsocketAddress = "wss://gateway.discord.gg"
+    # At most as many as have 25 million servers, at 2,500 for each; 0: as many as are recommended.
+    shard_count: Whole = Field(default=0, ge=0, le=10_000)
+    shard_ids: ShardIds = ()  # of this process; empty: all
 
     web_host: Host = "127.0.0.1"
     web_port: Whole = Field(default=8080, ge=0, le=65535)  # 0: any free port
@@ -96,6 +101,7 @@ class Settings(BaseSettings):
     beam: Whole = Field(default=Options.beam, ge=1, le=LARGEST_BEAM)
 
     data_dir: FilePath = Path("data")
+    database_url: DatabaseAddress | None = None  # then DATA_DIR is not used
     max_photo_mb: Decimal = Field(default=20, gt=0, le=100)  # 2**20 bytes; Telegram: 20
     max_megapixels: Decimal = Field(default=50, gt=0, le=MOST_MEGAPIXELS)
     max_photos: Whole = Field(default=10, ge=1, le=20)  # in one message or album
@@ -127,6 +133,22 @@ class Settings(BaseSettings):
         if value and theirs and not value.lower().startswith("https:"):
             raise ValueError("must be an https address, which Telegram requires")
         return value
+
+    @field_validator("shard_ids")
+    @classmethod
+    def _check_shards(cls, ids: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        count = info.data.get("shard_count")  # None if that is wrong itself
+        if ids and count == 0:
+            raise ValueError("must be empty, or SHARD_COUNT must say how many shards there are")
+        if ids and count and ids[-1] >= count:
+            raise ValueError(f"must be from 0 to {count - 1} as SHARD_COUNT is {count}")
+        return ids
+
+    @property
+    def secrets(self) -> list[str]:
+        """What no log may hold."""
+        tokens = (self.telegram_bot_token, self.discord_bot_token, self.web_token)
+        return [secret.get_secret_value() for secret in (*tokens, self.database_url) if secret]
 
     @property
     def max_bytes(self) -> int:
@@ -195,7 +217,7 @@ def _exposed(values: Mapping[str, str | None]) -> Iterator[str]:
     held = [
         key
         for key, value in values.items()
-        if key.upper().endswith("_TOKEN") and value and value.strip()
+        if key.upper().endswith(("_TOKEN", "DATABASE_URL")) and value and value.strip()
     ]
     # Windows has no such modes, and reports every file as readable by everyone.
     if held and os.name == "posix" and ENV_FILE.stat().st_mode & 0o077:
@@ -210,5 +232,6 @@ def _problem(details: Mapping[str, Any]) -> SettingProblem:
     # Errors of pydantic's own have other types.
     said = details["ctx"]["error"].args if details["type"] == "value_error" else ()
     message, value = (*said, value)[:2] if said else (allowed(Settings.model_fields[name]), value)
-    shown = "" if name.endswith("token") else f", not {str(value)!r}"
+    secret = name.endswith(("token", "database_url"))
+    shown = "" if secret else f", not {str(value)!r}"
     return SettingProblem(name.upper(), message + shown)

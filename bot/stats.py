@@ -21,7 +21,7 @@ class Stats:
     async def text(self) -> str:
         """Return the statistics in a few lines."""
         hours = (time.monotonic() - self.started) / 3600
-        states = await self.inbox.counts()
+        states = await self.inbox.rows.counts()
         lines = [f"I have been running for {hours:.1f} hours."]
         lines += [
             f"{sample.labels['platform']}, {sample.labels['outcome']}: {sample.value:.0f} photos"

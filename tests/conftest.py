@@ -57,6 +57,7 @@ LONGEST = (
     "tests/train/sweep/test_command.py",
     "tests/captioner/runtime/test_onnx.py",
     "tests/bot/test_kill.py",
+    "tests/bot/test_kill_several.py",
     "tests/bot/test_main.py",
     "tests/captioner/test_main.py",
     "tests/captioner/decoding/test_generate.py",

@@ -14,11 +14,13 @@ from discord.http import Route
 
 from bot import metrics
 from bot.discord.commands import Commands
-from bot.discord.errors import DISCORD_ERRORS, platform_errors, reason
+from bot.discord.errors import DISCORD_ERRORS, check_sessions, platform_errors, reason
 from bot.discord.identity import PLATFORM
 from bot.discord.intake import PhotoClient, ShardedPhotoClient
 from bot.discord.language import Menus
 from bot.discord.photos import Photos
+from bot.discord.shards import Shards
+from bot.discord.turns import Lane, Turns, unshared
 from bot.services import Services
 from bot.settings import Settings
 from bot.supervision import until_stopped
@@ -33,6 +35,7 @@ class _Profile:
     name: str
     message_content: bool  # whether the intent is granted
     shards: int  # recommended by the gateway
+    sessions: discord.SessionStartLimits
 
 
 @dataclass
@@ -40,6 +43,7 @@ class Discord:
     """Answers photos on Discord."""
 
     services: Services
+    lane: Lane = unshared  # in which shards of several processes take turns to connect
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then finish the work in progress.
@@ -49,14 +53,17 @@ class Discord:
         """
         _set_up_library(self.services.settings)
         profile = await self._profile()
-        kind = ShardedPhotoClient if profile.shards > 1 else PhotoClient
+        shards = Shards.of(self.services.settings, profile.shards)
+        check_sessions(profile.sessions, len(shards.ids))
+        kind = ShardedPhotoClient if shards.count > 1 else PhotoClient
         timeout = aiohttp.ClientTimeout(total=self.services.settings.photo_seconds)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             client = kind(
                 Photos(self.services, session),
                 self.services,
                 message_content=profile.message_content,
-                shards=profile.shards,
+                shards=shards,
+                turns=Turns(profile.sessions.max_concurrency, self.lane),
             )
             await self._serve(client, stop)
 
@@ -67,7 +74,9 @@ class Discord:
             PlatformError: Discord cannot be reached, or refuses the bot.
         """
         _set_up_library(self.services.settings)
-        return f"Discord: {(await self._profile()).name}"
+        profile = await self._profile()
+        shards = Shards.of(self.services.settings, profile.shards)
+        return f"Discord: {profile.name}{f'; {shards}' if shards.count > 1 else ''}"
 
     async def _profile(self) -> _Profile:
         # Both must be known first: a connection that asks for an intent not granted is refused.
@@ -75,12 +84,12 @@ class Discord:
         with platform_errors():
             async with asyncio.timeout(START_SECONDS), client:
                 await client.login(self._token)
-                shards, _, _ = await client.http.get_bot_gateway()
+                shards, _, limits = await client.http.get_bot_gateway()
         assert client.user is not None
         assert client.application is not None
         flags = client.application.flags
         granted = flags.gateway_message_content or flags.gateway_message_content_limited
-        return _Profile(client.user.name, granted, shards)
+        return _Profile(client.user.name, granted, shards, discord.SessionStartLimits(**limits))
 
     async def _serve(self, client: PhotoClient, stop: asyncio.Event) -> None:
         serving = asyncio.create_task(self._connect(client))
@@ -96,6 +105,7 @@ class Discord:
             await client.disconnect()
             serving.cancel()
             await asyncio.wait({first, *tasks})
+            await client.turns.close()
             metrics.PLATFORM_UP.labels(PLATFORM).set(0)
         failures = [task.exception() for task in (serving, catching_up) if not task.cancelled()]
         error = next((failure for failure in failures if failure is not None), None)
@@ -104,12 +114,15 @@ class Discord:
                 raise error
 
     async def _connect(self, client: PhotoClient) -> None:
-        async with asyncio.timeout(START_SECONDS) as start:
-            client.connected = partial(self._up, start)
+        async with asyncio.timeout(START_SECONDS):
             await client.login(self._token)
             commands = Commands(client)
             await commands.set_translator(Menus())
-            await commands.sync()
+            if client.own_shards.lead:  # the commands are those of all servers
+                await commands.sync()
+        await client.turns.take(client.own_shards.ids[0])  # while others connect, it may take long
+        async with asyncio.timeout(START_SECONDS) as start:
+            client.connected = partial(self._up, start)
             try:
                 await client.connect()
             except AttributeError as error:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import repeat
@@ -15,6 +15,7 @@ from bot.discord.errors import DISCORD_ERRORS, REFUSED, reason
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.incoming import Incoming
 from bot.discord.photos import pictures_of
+from bot.discord.shards import Shards
 from bot.store.inbox import Inbox
 
 log = structlog.stdlib.get_logger(__name__)
@@ -32,11 +33,15 @@ class Backfill:
     After a short break the gateway repeats what was missed; after a longer one it repeats nothing.
     Until a channel is backfilled, its last read message advances only in memory, not in the inbox:
     after a crash the gap must still be known.
+
+    Of a bot with several shards, each process backfills only the channels of its own. So the inbox
+    names their channels with the server, whose id tells the shard.
     """
 
     def __init__(
         self,
         client: discord.Client,
+        shards: Shards,
         inbox: Inbox,
         hours: float,
         captions_all: CaptionsAll,
@@ -46,46 +51,56 @@ class Backfill:
 
         Args:
             client: reads the channels.
+            shards: those whose channels are read.
             inbox: keeps the last read message of each channel.
             hours: the age up to which a message is read.
             captions_all: returns whether every photo of a place is captioned.
             record: records a missed message in the inbox; returns False if it needs no answer or
                 was recorded before.
         """
-        self.client, self.inbox, self.hours = client, inbox, hours
+        self.client, self.shards, self.inbox, self.hours = client, shards, inbox, hours
         self.captions_all, self.record = captions_all, record
-        self._watched: set[int] = set()
+        self._watched: dict[int, int | None] = {}  # and their servers; None if private or unknown
         self._pending: dict[int, int] = {}  # last read message of channels not backfilled yet
         self._requested = asyncio.Event()
 
     async def load(self) -> None:
         """Load the channels that were watched before."""
-        self._watched = {int(chat) for chat in await self.inbox.last_read(PLATFORM)}
+        # A bot with one shard, as this one may have been, names no servers: shard 0 reads those.
+        names = [_parsed(chat) for chat in await self.inbox.rows.last_read(PLATFORM)]
+        servers = {channel: guild for channel, guild in names if guild is not None}
+        for channel, _ in names:
+            guild = servers.get(channel)
+            if self.shards.of_guild(guild) in self.shards.ids:
+                self._watched[channel] = guild
 
     def watches(self, channel: int) -> bool:
         """Return whether a channel is watched."""
         return channel in self._watched
 
-    async def mark_read(self, channel: int, message: int) -> None:
+    async def mark_read(self, channel: int, message: int, guild: int | None) -> None:
         """Note that every message up to this one is recorded or needs no answer.
 
-        The channel is watched from then on.
+        The channel, of a server or in private, is watched from then on.
         """
-        self._watched.add(channel)
+        self._watched[channel] = guild
         if channel in self._pending:
             self._pending[channel] = max(self._pending[channel], message)
         else:
-            await self.inbox.mark_read(PLATFORM, channel, message)
+            await self._store(channel, message)
 
     async def unwatch(self, channel: int) -> None:
         """Stop watching a channel."""
-        self._watched.discard(channel)
+        guild = self._watched.pop(channel, None)
         self._pending.pop(channel, None)
-        await self.inbox.forget_chat(PLATFORM, channel)
+        for chat in {str(channel), _named(channel, guild)}:
+            await self.inbox.rows.forget_chat(PLATFORM, chat)
 
-    def request(self) -> None:
-        """Request a backfill of all channels, because a new gateway session repeats nothing."""
-        self._pending = dict.fromkeys(self._watched, 0)
+    def request(self, shard: int | None = None) -> None:
+        """Request a backfill of a shard's channels, or of all: a new session repeats nothing."""
+        for channel, guild in self._watched.items():
+            if shard is None or self.shards.of_guild(guild) == shard:
+                self._pending[channel] = 0
         self._requested.set()
 
     async def run(self) -> None:
@@ -93,20 +108,20 @@ class Backfill:
         while True:
             await self._requested.wait()
             self._requested.clear()
-            last_read = await self.inbox.last_read(PLATFORM)
-            await self._backfill(sorted(self._pending), last_read)
+            rows = await self.inbox.rows.last_read(PLATFORM)
+            await self._backfill(sorted(self._pending), _by_channel(rows))
             if self._pending:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._requested.wait(), RETRY_SECONDS)
                 self._requested.set()
 
-    async def _backfill(self, channels: Iterable[int], last_read: dict[str, int]) -> None:
+    async def _backfill(self, channels: Iterable[int], last_read: Mapping[int, int]) -> None:
         oldest = datetime.fromtimestamp(time.time() - self.hours * 3600, UTC)
         since = discord.utils.time_snowflake(oldest)
         for channel in channels:
             with logs.about(PLATFORM, channel):
                 try:
-                    last = await self._read(channel, max(last_read.get(str(channel), 0), since))
+                    last = await self._read(channel, max(last_read.get(channel, 0), since))
                 except REFUSED as error:
                     log.info("channel no longer watched", reason=reason(error))
                     await self.unwatch(channel)
@@ -117,7 +132,7 @@ class Backfill:
                         return  # more messages may have been missed since it was read
                     newest = max(last, self._pending.pop(channel, 0))
                     if newest:
-                        await self.inbox.mark_read(PLATFORM, channel, newest)
+                        await self._store(channel, newest)
 
     async def _read(self, channel: int, since: int) -> int:
         """Record what was missed in a channel; return the last message read, or 0."""
@@ -140,3 +155,26 @@ class Backfill:
         if len(messages) == MAX_MESSAGES:
             log.warning("channel history cut short", messages=MAX_MESSAGES)
         return messages[-1].id
+
+    async def _store(self, channel: int, message: int) -> None:
+        guild = self._watched.get(channel) if self.shards.count > 1 else None
+        await self.inbox.rows.mark_read(PLATFORM, _named(channel, guild), message)
+
+
+def _named(channel: int, guild: int | None) -> str:
+    """Return the name of a channel in the inbox."""
+    return str(channel) if guild is None else f"{guild}/{channel}"
+
+
+def _parsed(chat: str) -> tuple[int, int | None]:
+    """Return the channel and the server of a name in the inbox."""
+    guild, _, channel = chat.rpartition("/")
+    return int(channel), int(guild) if guild else None
+
+
+def _by_channel(rows: Mapping[str, int]) -> dict[int, int]:
+    last: dict[int, int] = {}
+    for chat, message in rows.items():
+        channel, _ = _parsed(chat)
+        last[channel] = max(last.get(channel, 0), message)
+    return last

@@ -16,7 +16,7 @@ Interaction = discord.Interaction[Any]
 class RequestHandler(Protocol):
     """Answers what a button asks for; see `interactions.Interactions`."""
 
-    def speak(self, interaction: Interaction) -> None:
+    async def speak(self, interaction: Interaction) -> None:
         """Speak the language for a pressed button from now on."""
 
     async def check_access(self, interaction: Interaction) -> bool:
@@ -87,7 +87,7 @@ class CaptionButton(
     async def interaction_check(self, interaction: Interaction) -> bool:
         """Serve only buttons under the bot's own messages, and none while it is stopping."""
         client, message = _client(interaction), interaction.message
-        client.interactions.speak(interaction)
+        await client.interactions.speak(interaction)
         own = client.user and message and message.author.id == client.user.id
         return bool(own) and not client.stopping
 

@@ -49,7 +49,7 @@ class Commands(app_commands.CommandTree[PhotoClient]):
     async def interaction_check(self, interaction: Interaction) -> bool:
         """Serve people who are allowed, and nobody once the bot is stopping."""
         allowed = False
-        self.client.interactions.speak(interaction)
+        await self.client.interactions.speak(interaction)
         if not self.client.stopping:
             with self.client.at_work():
                 allowed = await self.client.interactions.check_access(interaction)
@@ -101,7 +101,7 @@ async def auto(interaction: Interaction, captions: Literal["on", "off"]) -> None
             await interaction.response.defer()
             await client.services.chat_settings.set_auto(PLATFORM, place.channel, captions == "on")
             if captions == "on":
-                await client.messages.backfill.mark_read(place.channel, interaction.id)
+                await client.messages.backfill.mark_read(place.channel, interaction.id, place.guild)
             else:
                 await client.messages.backfill.unwatch(place.channel)
             text = replies.AUTO_ON if captions == "on" else replies.AUTO_OFF
@@ -119,7 +119,7 @@ async def settings(interaction: Interaction) -> None:
             private=interaction.context.dm_channel,
             max_mb=client.services.settings.max_photo_mb,
             max_photos=client.services.settings.max_photos,
-            chosen=client.services.chat_settings.language(PLATFORM, place.channel),
+            chosen=await client.services.chat_settings.language(PLATFORM, place.channel),
         )
         await interaction.edit_original_response(content=text)
 

@@ -1,5 +1,6 @@
 """What goes wrong between the bot and Discord, and what the bot does about it."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,10 +25,11 @@ REFUSED = (discord.Forbidden, discord.NotFound)
 ARCHIVED, BLOCKED, BLOCKED_TITLE = 50083, 200000, 200001
 REFUSAL_CODES = {ARCHIVED, BLOCKED, BLOCKED_TITLE}
 
-BAD_TOKEN_CODE = 4004  # with which the gateway closes the connection
+BAD_TOKEN_CODE, FEW_SHARDS_CODE = 4004, 4011  # with which the gateway closes the connection
 WRONG_TOKEN = (
     "Discord refuses the token; set DISCORD_BOT_TOKEN to the one from the developer portal"
 )
+FEW_SHARDS = "Discord requires more shards; set SHARD_COUNT to a higher number, or to none"
 NO_INTENT = (
     "Discord refuses the message content intent; switch it on in the developer portal, under Bot"
 )
@@ -81,11 +83,29 @@ def platform_errors() -> Iterator[None]:
     except discord.ConnectionClosed as error:
         if error.code == BAD_TOKEN_CODE:
             raise PlatformError(WRONG_TOKEN) from error
+        if error.code == FEW_SHARDS_CODE:
+            raise PlatformError(FEW_SHARDS) from error
         raise PlatformError(f"Discord closed the connection with code {error.code}") from error
     except discord.DiscordException as error:
         raise PlatformError(f"Discord answers unexpectedly: {reason(error)}") from error
     except DISCORD_ERRORS as error:
         raise PlatformError(UNREACHABLE) from error
+
+
+def check_sessions(limits: discord.SessionStartLimits, shards: int) -> None:
+    """Verify that the shards of a process may begin a session each.
+
+    Discord revokes the token of a bot that begins more than it may.
+
+    Raises:
+        PlatformError: too few are left.
+    """
+    if limits.remaining < shards:
+        minutes = math.ceil(limits.reset_after / 60_000)
+        raise PlatformError(
+            f"Discord allows {limits.remaining} more sessions, too few for {shards} shards; "
+            f"it allows more in {minutes} minutes"
+        )
 
 
 def _for_inbox(error: BaseException) -> Hopeless | NotYet:

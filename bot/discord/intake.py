@@ -7,6 +7,7 @@ from functools import partial
 
 import discord
 import structlog
+import yarl
 
 from bot import metrics
 from bot.discord.buttons import serve_buttons
@@ -16,6 +17,8 @@ from bot.discord.incoming import Incoming
 from bot.discord.interactions import Interactions
 from bot.discord.messages import Messages
 from bot.discord.photos import Photos
+from bot.discord.shards import Shards
+from bot.discord.turns import Turns
 from bot.services import Services
 from bot.store.errors import DatabaseError
 from bot.store.inbox_rows import InboxRow, Key
@@ -30,7 +33,13 @@ class PhotoClient(discord.Client):
     """A connection to Discord that answers what arrives."""
 
     def __init__(
-        self, photos: Photos, services: Services, *, message_content: bool, shards: int = 1
+        self,
+        photos: Photos,
+        services: Services,
+        *,
+        message_content: bool,
+        shards: Shards,
+        turns: Turns,
     ) -> None:
         """Prepare a connection.
 
@@ -39,23 +48,24 @@ class PhotoClient(discord.Client):
             services: what the adapter was given.
             message_content: whether Discord grants the bot the message content intent.
             shards: the connections to the gateway.
+            turns: when each of them begins.
         """
         intents = discord.Intents.none()
         intents.guilds = intents.guild_messages = intents.dm_messages = True
         intents.message_content = message_content
         super().__init__(
             intents=intents,
-            shard_count=shards if shards > 1 else None,
+            shard_count=shards.count if shards.count > 1 else None,
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
             max_ratelimit_timeout=MAX_RATE_LIMIT,
         )
-        self.services = services
-        self.messages = Messages(self, photos, services)
+        self.services, self.own_shards, self.turns = services, shards, turns
+        self.messages = Messages(self, photos, services, shards)
         self.interactions = Interactions(self, photos, services)
         self.stopping = False
         self.connected: Callable[[], None] = lambda: None
-        self._ready = asyncio.Event()
+        self._begun = asyncio.Event()
         self._slots = asyncio.Semaphore(MESSAGES_AT_ONCE)
         self._work: set[asyncio.Task[None]] = set()
         serve_buttons(self)
@@ -83,7 +93,7 @@ class PhotoClient(discord.Client):
 
     async def catch_up(self) -> None:
         """Once connected, answer what was missed or left unanswered, until cancelled."""
-        await self._ready.wait()
+        await self._begun.wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.messages.backfill.run())
             group.create_task(self.services.inbox.resume(PLATFORM, self._resume))
@@ -106,12 +116,16 @@ class PhotoClient(discord.Client):
         """Load the watched channels before there is a connection."""
         await self.messages.backfill.load()
 
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait for the turn of a session that replaces a lost one; the first have had theirs."""
+        await super().before_identify_hook(shard_id, initial=initial)
+        if not initial:
+            await self.turns.take(shard_id or 0)
+
     async def on_connect(self) -> None:
         """Start: the gateway has accepted the bot, and repeats nothing from before."""
         self.messages.backfill.request()
-        self._ready.set()
-        self.connected()
-        metrics.PLATFORM_UP.labels(PLATFORM).set(1)
+        self._begin()
 
     async def on_resumed(self) -> None:
         """Note that a broken connection is restored; Discord repeats what it missed."""
@@ -126,6 +140,11 @@ class PhotoClient(discord.Client):
         if not self.stopping:
             with self.at_work():
                 await self.messages.receive(Incoming.of(message), self._slots)
+
+    def _begin(self) -> None:
+        self._begun.set()
+        self.connected()
+        metrics.PLATFORM_UP.labels(PLATFORM).set(1)
 
     async def _resume(self, row: InboxRow) -> None:
         """Answer what is due in the inbox, as soon as a slot is free."""
@@ -149,3 +168,38 @@ class PhotoClient(discord.Client):
 
 class ShardedPhotoClient(PhotoClient, discord.AutoShardedClient):
     """The same client over several connections, for a bot in thousands of servers."""
+
+    def __init__(
+        self,
+        photos: Photos,
+        services: Services,
+        *,
+        message_content: bool,
+        shards: Shards,
+        turns: Turns,
+    ) -> None:
+        """Prepare the connections; see `PhotoClient`."""
+        super().__init__(
+            photos, services, message_content=message_content, shards=shards, turns=turns
+        )
+        self.shard_ids = list(shards.ids)
+
+    async def launch_shard(
+        self, gateway: yarl.URL, shard_id: int, *, initial: bool = False
+    ) -> None:
+        """Connect a shard in its turn.
+
+        Only then is it connected: a connection on which nobody reads while it waits would end. The
+        first one's turn was taken before.
+        """
+        if not initial:
+            await self.turns.take(shard_id)
+        await super().launch_shard(gateway, shard_id, initial=True)
+
+    async def on_connect(self) -> None:
+        """Start: the gateway has accepted a shard; `on_shard_connect` looks for what it missed."""
+        self._begin()
+
+    async def on_shard_connect(self, shard_id: int) -> None:
+        """Look for what the shard missed: a new session repeats nothing from before."""
+        self.messages.backfill.request(shard_id)

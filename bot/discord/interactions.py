@@ -34,14 +34,14 @@ class Interactions:
     photos: Photos
     services: Services
 
-    def speak(self, interaction: discord.Interaction[Any]) -> None:
+    async def speak(self, interaction: discord.Interaction[Any]) -> None:
         """Speak the language for an interaction, in its task from now on."""
-        languages.speak(language_of_interaction(interaction, self.services.chat_settings))
+        languages.speak(await language_of_interaction(interaction, self.services.chat_settings))
 
     async def check_access(self, interaction: discord.Interaction[Any], photos: int = 0) -> bool:
         """Return whether someone may have n photos captioned; whisper the reason if not."""
         visitor = place_of_interaction(interaction).visitor(interaction.user.id)
-        refusal = self.services.access.refuse(visitor, photos)
+        refusal = await self.services.access.refuse(visitor, photos)
         if refusal is None:
             return True
         metrics.refused(PLATFORM, refusal.kind)

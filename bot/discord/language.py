@@ -24,7 +24,7 @@ TRANSLATED = (
 )
 
 
-def language_of_interaction(
+async def language_of_interaction(
     interaction: discord.Interaction[Any], chat_settings: ChatSettings
 ) -> str:
     """Return the language of all that is said about a command or a pressed button.
@@ -32,11 +32,11 @@ def language_of_interaction(
     It is what was chosen for the channel, or else the person's, or else the server's.
     """
     place = place_of_interaction(interaction)
-    chosen = chat_settings.language(PLATFORM, place.channel)
+    chosen = await chat_settings.language(PLATFORM, place.channel)
     return languages.nearest(chosen, *_own(interaction))
 
 
-def language_of_place(
+async def language_of_place(
     client: discord.Client, place: Place, chat_settings: ChatSettings, kept: str | None = None
 ) -> str:
     """Return the language of all that is said about a message.
@@ -50,7 +50,7 @@ def language_of_place(
         chat_settings: keep what was chosen.
         kept: the language when the message arrived, if that was recorded.
     """
-    chosen = chat_settings.language(PLATFORM, place.channel)
+    chosen = await chat_settings.language(PLATFORM, place.channel)
     guild = client.get_guild(place.guild or 0)
     return languages.nearest(chosen, kept, str(guild.preferred_locale) if guild else None)
 

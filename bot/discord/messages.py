@@ -17,6 +17,7 @@ from bot.discord.incoming import Incoming
 from bot.discord.language import language_of_place
 from bot.discord.photos import Photos, Picture, Reply
 from bot.discord.sending import apologize, is_answered, reply, say_failed, typing
+from bot.discord.shards import Shards
 from bot.replies import replies
 from bot.services import Services
 from bot.store.inbox import Hopeless
@@ -26,16 +27,20 @@ from bot.store.inbox_rows import Key
 class Messages:
     """Answers the messages that ask for it; edits of them are ignored."""
 
-    def __init__(self, client: discord.Client, photos: Photos, services: Services) -> None:
-        """Answer for a client."""
+    def __init__(
+        self, client: discord.Client, photos: Photos, services: Services, shards: Shards
+    ) -> None:
+        """Answer for a client, which has some of the bot's shards."""
         self.client, self.photos, self.services = client, photos, services
         hours = services.settings.missed_hours
-        self.backfill = Backfill(client, services.inbox, hours, self.captions_all, self._record)
+        self.backfill = Backfill(
+            client, shards, services.inbox, hours, self.captions_all, self._record
+        )
         self._in_order = asyncio.Lock()
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
         """Answer a message if it asks for it; while no slot is free, leave it to the inbox."""
-        languages.speak(self._language(incoming.place))
+        languages.speak(await self._language(incoming.place))
         try:
             new = await self._accept(incoming)
         except Exception:
@@ -59,7 +64,7 @@ class Messages:
         # Threads, which share the language of their channel, are known once there is a connection.
         guild, known = reference["guild"], self.client.get_channel(int(key.chat))
         place = place_of(known) if known else Place(int(key.chat), guild)
-        languages.speak(self._language(place, reference.get("language")))
+        languages.speak(await self._language(place, reference.get("language")))
 
         async def answer() -> None:
             with inbox_errors():
@@ -77,8 +82,8 @@ class Messages:
             return True
         return await self.services.chat_settings.auto(PLATFORM, place.channel)
 
-    def _language(self, place: Place, kept: str | None = None) -> str:
-        return language_of_place(self.client, place, self.services.chat_settings, kept)
+    async def _language(self, place: Place, kept: str | None = None) -> str:
+        return await language_of_place(self.client, place, self.services.chat_settings, kept)
 
     async def _handle(self, key: Key, answer: Callable[[], Awaitable[None]]) -> None:
         await self.services.inbox.handle(key, answer, partial(self._apologize, key))
@@ -95,12 +100,13 @@ class Messages:
         async with self._in_order:
             if await self._wanted(incoming):
                 photos = min(len(self._pictures(incoming)), self.services.settings.max_photos)
-                refusal = self.services.access.refuse(incoming.visitor, photos)
+                refusal = await self.services.access.refuse(incoming.visitor, photos)
                 new = refusal is None and await inbox.accept(incoming.key, incoming.reference)
             try:
                 if await self._watched(incoming, new):
                     message = incoming.message
-                    await self.backfill.mark_read(message.channel.id, message.id)
+                    guild = incoming.place.guild
+                    await self.backfill.mark_read(message.channel.id, message.id, guild)
             except BaseException:
                 if new:
                     inbox.release(incoming.key)
@@ -116,7 +122,7 @@ class Messages:
         allowed = self.services.access.admits(incoming.visitor)
         if not (incoming.by_person and self._pictures(incoming) and allowed):
             return False
-        with languages.speaking(self._language(incoming.place)):
+        with languages.speaking(await self._language(incoming.place)):
             reference = incoming.reference
         new = await self.services.inbox.accept(incoming.key, reference)
         if new:

@@ -1,96 +1,28 @@
-"""The settings of each chat, kept across restarts in an SQLite file."""
+"""The settings of each chat, which outlive the process."""
 
-import sqlite3
-from pathlib import Path
-
-from bot.store.database import Database
-
-# A chat without a row has chosen no language. Versions before there was the second table open the
-# file all the same, and leave that table as it is.
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS chats (
-    platform TEXT NOT NULL,
-    chat TEXT NOT NULL,
-    auto INTEGER NOT NULL,
-    PRIMARY KEY (platform, chat)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS languages (
-    platform TEXT NOT NULL,
-    chat TEXT NOT NULL,
-    language TEXT NOT NULL,
-    PRIMARY KEY (platform, chat)
-) WITHOUT ROWID;
-"""
-APPLICATION = int.from_bytes(b"PCst")  # any number that no other program has
-KEY = "platform = ? AND chat = ?"
-# How the row of a chat gets the chat's new id, unless that has a row already.
-MOVES = (
-    f"INSERT OR IGNORE INTO chats SELECT platform, ?, auto FROM chats WHERE {KEY}",
-    f"INSERT OR IGNORE INTO languages SELECT platform, ?, language FROM languages WHERE {KEY}",
-)
+from typing import Protocol
 
 
-class ChatSettings(Database):
-    """The settings of all chats."""
+class ChatSettings(Protocol):
+    """The settings of all chats: in a file of this bot's, or in a database of several bots.
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Name the file, and say whether it is only read."""
-        super().__init__(path, SCHEMA, APPLICATION, read_only=read_only)
-        # By platform and chat. Each message needs one; nobody else writes the file meanwhile.
-        self._languages: dict[tuple[str, str], str] = {}
+    Each method but `language` raises `DatabaseError` if the store cannot be used.
+    """
 
     async def auto(self, platform: str, chat: str | int) -> bool:
         """Return whether every photo of a chat is captioned."""
-        query = f"SELECT auto FROM chats WHERE {KEY}"
-        rows = await self.run(lambda db: db.execute(query, (platform, str(chat))).fetchall())
-        return bool(rows and rows[0][0])
 
     async def set_auto(self, platform: str, chat: str | int, on: bool) -> None:
         """Set whether every photo of a chat is captioned, or only on request."""
-        change = "INSERT OR REPLACE INTO chats VALUES (?, ?, ?)"
-        await self.run(lambda db: db.execute(change, (platform, str(chat), int(on))))
 
-    def language(self, platform: str, chat: str | int) -> str | None:
-        """Return the code of the language that was chosen for a chat; None if none was."""
-        return self._languages.get((platform, str(chat)))
+    async def language(self, platform: str, chat: str | int) -> str | None:
+        """Return the code of the language that was chosen for a chat.
+
+        It is None if none was chosen, or if that cannot be known now.
+        """
 
     async def set_language(self, platform: str, chat: str | int, code: str | None) -> None:
         """Set the language of a chat; None forgets the choice."""
-        key = (platform, str(chat))
-        if code is None:
-            await self.run(lambda db: db.execute(f"DELETE FROM languages WHERE {KEY}", key))
-            self._languages.pop(key, None)
-        else:
-            change = "INSERT OR REPLACE INTO languages VALUES (?, ?, ?)"
-            await self.run(lambda db: db.execute(change, (*key, code)))
-            self._languages[key] = code
 
     async def move(self, platform: str, old: str | int, new: str | int) -> None:
         """Move a chat's settings to its new id, unless that has settings already."""
-        before, after = (platform, str(old)), (platform, str(new))
-
-        def move(db: sqlite3.Connection) -> None:
-            for copy in MOVES:
-                db.execute(copy, (str(new), *before))
-            for table in ("chats", "languages"):
-                db.execute(f"DELETE FROM {table} WHERE {KEY}", before)
-
-        await self.run(move)
-        if code := self._languages.pop(before, None):
-            self._languages.setdefault(after, code)
-
-    def _open(self) -> None:
-        super()._open()
-        try:
-            self._languages = _languages(self._connection)
-        except BaseException:
-            self._connection.close()
-            raise
-
-
-def _languages(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    # A file of an earlier version that is only read lacks the table.
-    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'languages'").fetchall():
-        return {}
-    rows = db.execute("SELECT platform, chat, language FROM languages")
-    return {(platform, chat): language for platform, chat, language in rows}

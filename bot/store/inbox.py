@@ -8,14 +8,14 @@ the key of an answered message is kept, to recognize the message if it comes aga
 import asyncio
 import itertools
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import structlog
 
 from bot import logs, metrics
+from bot.store.errors import DatabaseError
 from bot.store.inbox_rows import STATES, InboxRow, InboxRows, Key, State
 
 log = structlog.stdlib.get_logger(__name__)
@@ -29,6 +29,9 @@ MAX_UNCONFIRMED = 2  # answers to one message that may have arrived: one is repe
 POLL_SECONDS = 2.0  # between two queries for messages that are due again
 COUNT_SECONDS = 10.0  # between two counts for the metrics
 COUNTS_PER_SWEEP = 360  # about an hour
+# Leases are extended this often in the time of one. An attempt is cancelled when as much of the
+# time is left, so that it has ended when another bot may have the message.
+EXTENSIONS = 6
 
 
 class Hopeless(Exception):
@@ -53,27 +56,39 @@ class Unconfirmed(Exception):
     """The answer may have arrived; the error's message is for the operator's log."""
 
 
-class Inbox(InboxRows):
-    """The messages of all platforms."""
+class Inbox:
+    """The messages of all platforms, and what becomes of them; several bots may share the rows."""
 
-    def __init__(
-        self, path: Path, max_attempts: int = 5, keep_days: float = 7, *, read_only: bool = False
-    ) -> None:
-        """Name the file.
+    def __init__(self, rows: InboxRows, max_attempts: int = 5, keep_days: float = 7) -> None:
+        """Handle the messages of some rows.
 
         Args:
-            path: of the file.
+            rows: where the messages are kept.
             max_attempts: attempts before a message is given up.
             keep_days: days after which answered and given-up messages are forgotten.
-            read_only: change nothing.
         """
-        super().__init__(path, read_only=read_only)
+        self.rows = rows
         self.max_attempts = max_attempts
         self.keep_seconds = keep_days * 86_400
         self._in_flight: set[Key] = set()
+        self._attempts: dict[Key, asyncio.Timeout] = {}  # those that end with the lease
         self._unrecorded: dict[Key, tuple[State, str | None]] = {}  # final states
 
-    async def accept(self, key: Key, reference: Any) -> bool:
+    async def __aenter__(self) -> Self:
+        """Open the rows; raises `DatabaseError` if they cannot be used."""
+        await self.rows.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the rows."""
+        await self.rows.__aexit__(kind, error, trace)
+
+    async def accept(self, key: Key, reference: Any, group: str | None = None) -> bool:
         """Record a message; when this returns, it is on the disk and in flight.
 
         In flight means that this process is about to handle it, and `due` does not return it.
@@ -81,16 +96,18 @@ class Inbox(InboxRows):
         Args:
             key: identifies the message.
             reference: what the adapter needs to find it again; it must be JSON.
+            group: what messages of a chat that are answered together have in common.
 
         Returns:
-            False if it was recorded before: then another task answers it, now or later.
+            False if it was recorded before, or if another bot has some of its group: then another
+            task, here or there, answers it, now or later.
         """
         if key in self._in_flight:
             return False
         self._in_flight.add(key)  # before it is recorded, so that `due` never returns it
         new = False
         try:
-            new = await self.add(key, reference)
+            new = await self.rows.add(key, reference, group)
         finally:
             if not new:
                 self._in_flight.discard(key)
@@ -103,13 +120,12 @@ class Inbox(InboxRows):
             DatabaseError: the file cannot be read, or a final state cannot be recorded.
         """
         for key, (state, reason) in list(self._unrecorded.items()):
-            await super().settle(key, state, reason)
-            del self._unrecorded[key]
-        # A message that is answered while the rows are read may still be among them as open.
-        before = set(self._in_flight)
-        found = await self.open_and_due(platform)
-        in_flight = before | self._in_flight
-        rows = [row for row in found if row.key not in in_flight]
+            await self.rows.settle(key, state, reason)
+            self._unrecorded.pop(key, None)
+        # A message that is answered while the rows are read may still be among them as open: it is
+        # busy. One that is accepted meanwhile may be among them too.
+        found = await self.rows.claim(platform, frozenset(self._in_flight))
+        rows = [row for row in found if row.key not in self._in_flight]
         self._in_flight.update(row.key for row in rows)
         return rows
 
@@ -119,15 +135,19 @@ class Inbox(InboxRows):
         The first ones are those that an earlier process left open.
         """
         while True:
-            rows = await self.due(platform)
-            try:
-                while rows:
-                    await retry(rows[0])
-                    del rows[0]
-            finally:
-                for row in rows:
-                    self.release(row.key)
+            await self.hand_out(platform, retry)
             await asyncio.sleep(POLL_SECONDS)
+
+    async def hand_out(self, platform: str, retry: Callable[[InboxRow], Awaitable[None]]) -> None:
+        """Pass each message that is due now to an adapter."""
+        rows = await self.due(platform)
+        try:
+            while rows:
+                await retry(rows[0])
+                del rows[0]
+        finally:
+            for row in rows:
+                self.release(row.key)
 
     async def handle(
         self,
@@ -144,11 +164,15 @@ class Inbox(InboxRows):
         """
         with logs.about(key.platform, key.chat):
             try:
-                await self._handle(key, answer, apologize)
-            except sqlite3.Error as error:  # the message stays open and due
+                async with asyncio.timeout(None) as lease:
+                    await self._handle(key, lease, answer, apologize)
+            except DatabaseError as error:  # the message stays open and due
                 log.error("inbox cannot be written", reason=str(error))
+            except TimeoutError:  # another bot has it now, or soon
+                log.warning("attempt cancelled: the message's lease could not be extended")
             finally:
                 self._in_flight.discard(key)
+                self._attempts.pop(key, None)
 
     async def settle(self, key: Key, state: State, reason: str | None = None) -> None:
         """Record a message's final state; if that fails, `due` does it, before it returns any.
@@ -158,37 +182,61 @@ class Inbox(InboxRows):
         Raises:
             DatabaseError: it cannot be recorded now.
         """
-        try:
-            await super().settle(key, state, reason)
-        except sqlite3.Error:
-            self._unrecorded[key] = state, reason
-            raise
+        self._unrecorded[key] = state, reason  # also if this is cancelled, as at the lease's end
+        await self.rows.settle(key, state, reason)
+        self._unrecorded.pop(key, None)
 
     def release(self, key: Key) -> None:
         """Take a message out of flight unanswered; it is due again."""
         self._in_flight.discard(key)
 
     async def tend(self) -> None:
-        """Count the messages for the metrics, and sweep old ones, until cancelled."""
+        """Extend the leases, count the messages and sweep old ones, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._count())
+            if self.rows.lease is not None:
+                group.create_task(self._keep_leases(self.rows.lease))
+
+    async def _count(self) -> None:
         for turn in itertools.count():
             try:
                 if turn % COUNTS_PER_SWEEP == 0:
-                    await self.sweep(self.keep_seconds)
-                counts = await self.counts()
+                    await self.rows.sweep(self.keep_seconds)
+                counts = await self.rows.counts()
                 for state in STATES:
                     metrics.INBOX_MESSAGES.labels(state).set(counts.get(state, 0))
-            except sqlite3.Error as error:
+            except DatabaseError as error:
                 log.warning("inbox cannot be read", reason=str(error))
             await asyncio.sleep(COUNT_SECONDS)
+
+    async def _keep_leases(self, seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds / EXTENSIONS)
+            keys = self._in_flight | self._unrecorded.keys()
+            until = _deadline(seconds)
+            try:
+                held = await self.rows.extend(keys) if keys else set()
+            except DatabaseError:
+                continue  # each attempt ends with its lease
+            for key in keys & self._attempts.keys():
+                if not self._attempts[key].expired():
+                    self._attempts[key].reschedule(until if key in held else 0.0)
 
     async def _handle(
         self,
         key: Key,
+        lease: asyncio.Timeout,
         answer: Callable[[], Awaitable[None]],
         apologize: Callable[[], Awaitable[None]],
     ) -> None:
         # The attempt is counted first, so that a photo that kills the process is given up too.
-        attempt = await self.begin(key)
+        until = _deadline(self.rows.lease)
+        attempt = await self.rows.begin(key)
+        if attempt is None:
+            log.info("message is answered, or another bot has it")
+            return
+        lease.reschedule(until)
+        self._attempts[key] = lease
         if attempt > self.max_attempts:
             await self._give_up(key, "the process ended at each attempt", apologize)
             return
@@ -212,15 +260,15 @@ class Inbox(InboxRows):
         wanted = error.seconds if isinstance(error, NotYet) else 0.0
         pause = max(FIRST_PAUSE * GROWTH ** (attempt - 1), wanted)
         log.warning("attempt failed", attempt=attempt, reason=_reason(error), pause=pause)
-        await self.postpone(key, pause, _reason(error))
+        await self.rows.postpone(key, pause, _reason(error))
 
     async def _not_confirmed(self, key: Key, reason: str, attempt: int) -> None:
-        answers = await self.count_unconfirmed(key)
+        answers = await self.rows.count_unconfirmed(key)
         if answers >= MAX_UNCONFIRMED or attempt >= self.max_attempts:
             await self._give_up(key, f"the answer may have arrived: {reason}")
             return
         log.warning("answer may have arrived", reason=reason, pause=UNCONFIRMED_PAUSE)
-        await self.postpone(key, UNCONFIRMED_PAUSE, reason)
+        await self.rows.postpone(key, UNCONFIRMED_PAUSE, reason)
 
     async def _give_up(
         self, key: Key, reason: str, apologize: Callable[[], Awaitable[None]] | None = None
@@ -229,7 +277,7 @@ class Inbox(InboxRows):
         level = logging.INFO if apologize is None else logging.WARNING
         log.log(level, "message given up", reason=reason)
         # An apology under an answer that did arrive would be wrong.
-        if apologize is not None and not await self.unconfirmed(key):
+        if apologize is not None and not await self.rows.unconfirmed(key):
             try:
                 await apologize()
             except Exception as error:
@@ -241,3 +289,10 @@ def _reason(error: Exception) -> str:
     if isinstance(error, Hopeless | NotYet):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _deadline(lease: float | None) -> float | None:
+    """Return when an attempt must end if its lease begins now, on the loop's clock."""
+    if lease is None:
+        return None
+    return asyncio.get_running_loop().time() + lease * (1 - 1 / EXTENSIONS)

@@ -1,29 +1,31 @@
-"""`python -m bot inbox`: list, retry or forget the messages that the bot gave up."""
+"""`python -m bot inbox`: list, retry or forget the messages that the bot gave up, or move all."""
 
 import argparse
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
-from bot.store.errors import DatabaseError
-from bot.store.inbox import Inbox
-from bot.store.inbox_rows import InboxRow, Key
+from bot.store.inbox_rows import InboxRow, InboxRows, Key
 from captioner.output import complain, say
 
 HELP = """Shows the messages that the bot gave up or has not answered yet. A bot that is running
 retries a message within seconds; otherwise the next start does. Name messages as the list shows
 them; "all" means every message that was given up."""
-ABSENT = "there is no inbox; the bot creates it when it starts. Set DATA_DIR to the bot's folder"
 DONE = {"retry": "to be retried", "forget": "forgotten"}
 
 
-def main(arguments: Sequence[str], find: Callable[[], Path]) -> int:
-    """List, retry or forget messages, also while the bot runs.
+Open = Callable[[bool], AbstractAsyncContextManager[InboxRows]]  # whether it is only read
+Move = Callable[[], Awaitable[tuple[int, int]]]  # returns the numbers of messages and of chats
+
+
+def main(arguments: Sequence[str], opened: Open, move: Move) -> int:
+    """List, retry or forget messages, also while the bot runs; move them while it does not.
 
     Args:
         arguments: those after `inbox`.
-        find: returns the path of the inbox.
+        opened: opens the inbox.
+        move: moves the inbox and the chats' settings from DATA_DIR into DATABASE_URL.
 
     Returns:
         0, or 1 if a named message was not given up.
@@ -37,21 +39,28 @@ def main(arguments: Sequence[str], find: Callable[[], Path]) -> int:
     for name, help_ in (("retry", "try again"), ("forget", "delete from the list")):
         action = actions.add_parser(name, help=help_)
         action.add_argument("messages", nargs="+", metavar="MESSAGE")
+    actions.add_parser("move", help="move everything in DATA_DIR into the database DATABASE_URL")
     args = parser.parse_args(arguments)
-    path = find()
-    if not path.exists():
-        raise DatabaseError(path.parent, ABSENT)
-    return asyncio.run(_run(args, Inbox(path, read_only=args.action in (None, "list"))))
+    if args.action == "move":
+        messages, chats = asyncio.run(_awaited(move))
+        say(f"moved {messages} messages, and the settings of {chats} chats")
+        return 0
+    return asyncio.run(_run(args, opened))
 
 
-async def _run(args: argparse.Namespace, inbox: Inbox) -> int:
-    async with inbox:
-        if args.action in (None, "list"):
-            rows = await inbox.rows("open", "given up")
+async def _awaited(move: Move) -> tuple[int, int]:
+    return await move()
+
+
+async def _run(args: argparse.Namespace, opened: Open) -> int:
+    reading = args.action in (None, "list")
+    async with opened(reading) as inbox:
+        if reading:
+            rows = await inbox.having("open", "given up")
             say("\n".join(map(_line, rows)) or "No message is open or given up.")
             return 0
         if args.messages == ["all"]:
-            names = [_name(row) for row in await inbox.rows("given up")]
+            names = [_name(row) for row in await inbox.having("given up")]
         else:
             names = args.messages
         change = inbox.retry if args.action == "retry" else inbox.forget

@@ -1,8 +1,6 @@
 """The adapter for Telegram: its connection, from the token to the last reply."""
 
 import asyncio
-import hmac
-import secrets
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +25,7 @@ from bot.telegram.language import language_of
 from bot.telegram.menu import show_menu
 from bot.telegram.messages import Apologies
 from bot.telegram.sending import Limiter
+from bot.telegram.webhook import from_telegram, set_webhook
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -35,7 +34,6 @@ UPDATES_AT_ONCE = 256  # photos have a tighter bound; an album's messages wait f
 REPLY_SECONDS = 20.0  # how long a server may take to answer a call
 POLL_SECONDS = 30  # how long a poll stays open
 POLL_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between polls that fail
-SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 
 
 @dataclass
@@ -44,7 +42,6 @@ class Telegram:
 
     services: Services
     _app: App | None = field(default=None, init=False)  # while it accepts webhook calls
-    _secret: str = field(default="", init=False)
     _offset: int = field(default=0, init=False)  # id of the first update not yet fetched
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -56,6 +53,8 @@ class Telegram:
         logs.hush()
         shared = Shared.of(self.services)
         queue = UpdateQueue(self.services.inbox, UPDATES_AT_ONCE)
+        if self.services.inbox.rows.lease is not None:  # other bots may get messages of an album
+            shared.albums.fetch = queue.fetch_album
         speaks = partial(language_of, chat_settings=self.services.chat_settings)
         apologize = Apologies(shared.sender).send
         processor = InboxProcessor(queue, apologize, speaks, UPDATES_AT_ONCE)
@@ -91,9 +90,7 @@ class Telegram:
         app = self._app
         if app is None:
             return web.Response(status=503)
-        if not hmac.compare_digest(
-            request.headers.get(SECRET_HEADER, "").encode(), self._secret.encode()
-        ):
+        if not from_telegram(request, self._token):
             return web.Response(status=403)
         try:
             async with asyncio.timeout(REPLY_SECONDS):
@@ -184,13 +181,10 @@ class Telegram:
                 self._offset = update.update_id + 1
 
     async def _listen(self, app: App) -> None:
-        self._app, self._secret = app, secrets.token_urlsafe(32)
+        self._app = app
         try:
-            await app.bot.set_webhook(
-                f"{self.services.settings.telegram_webhook_url}/telegram",
-                allowed_updates=UPDATES,
-                secret_token=self._secret,
-            )
+            url = f"{self.services.settings.telegram_webhook_url}/telegram"
+            await set_webhook(app.bot, url, UPDATES)
             self._up(app)
             await asyncio.Event().wait()
         finally:

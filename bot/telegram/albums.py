@@ -1,7 +1,11 @@
-"""Albums: Telegram sends their photos one by one, with no end mark."""
+"""Albums: Telegram sends their photos one by one, with no end mark.
+
+With a webhook they may reach several bots. The store leaves the later ones to the bot that has the
+first, which fetches them before it takes the album for complete.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -10,6 +14,13 @@ from telegram import Message
 from bot.store.inbox import NotYet
 
 ALBUM_SECONDS = 1.0  # an album is complete when this long no photo has joined it
+
+Fetch = Callable[[Message], Awaitable[bool]]
+
+
+async def nothing_elsewhere(message: Message) -> bool:
+    """Return False: no other bot receives messages of an album."""
+    return False
 
 
 @dataclass
@@ -23,8 +34,14 @@ class _Album:
 class Albums:
     """Albums that are still arriving, or that are being answered."""
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, fetch: Fetch = nothing_elsewhere) -> None:
+        """Start with none.
+
+        Args:
+            fetch: has the messages of an album processed that other bots received; returns whether
+                there were any.
+        """
+        self.fetch = fetch
         self._open: dict[tuple[int, str], _Album] = {}
 
     @asynccontextmanager
@@ -53,6 +70,8 @@ class Albums:
             try:
                 while (pause := album.last + ALBUM_SECONDS - loop.time()) > 0:
                     await asyncio.sleep(pause)
+                    if loop.time() >= album.last + ALBUM_SECONDS and await self.fetch(message):
+                        album.last = loop.time()
             finally:
                 del self._open[key]
             yield sorted(album.messages, key=lambda message: message.message_id)

@@ -88,7 +88,7 @@ async def _pressed(query: CallbackQuery, shared: Shared) -> str | None:
     quoted = asked and (asked if carries_file(asked) else quoted_by(asked))
     if quoted is None:
         return replies.GONE
-    if refusal := shared.services.access.refuse(visitor_of(query), photos=1):
+    if refusal := await shared.services.access.refuse(visitor_of(query), photos=1):
         return replies.too_many(refusal.retry_after or 0)
     try:
         async with typing(shown), shared.photos.of(quoted) as photo:

@@ -44,7 +44,7 @@ async def settings(update: Update, context: Context) -> None:
         private=is_private(message),
         max_mb=services.settings.max_photo_mb,
         max_photos=services.settings.max_photos,
-        chosen=services.chat_settings.language(PLATFORM, message.chat.id),
+        chosen=await services.chat_settings.language(PLATFORM, message.chat.id),
     )
     await _reply(update, context, text)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from bot import languages
 from bot.store.inbox import Hopeless, Inbox, NotYet
 from bot.store.inbox_rows import InboxRow, Key
 from bot.telegram import buttons, commands, language, messages
+from bot.telegram.albums import ALBUM_SECONDS
 from bot.telegram.errors import inbox_errors
 from bot.telegram.identity import PLATFORM, is_private, message_of
 from bot.telegram.photos import carries_file
@@ -99,6 +101,12 @@ def key_of(update: object) -> Key | None:
     return Key(PLATFORM, str(message.chat.id), str(message.message_id)) if asks else None
 
 
+def album_of(update: object) -> str | None:
+    """Return the album that an update's message is a part of, if it is."""
+    message = message_of(update) if isinstance(update, Update) else None
+    return message.media_group_id if message else None
+
+
 class UpdateQueue(asyncio.Queue[object]):
     """The queue that the library reads updates from; each is in the inbox before it is here."""
 
@@ -112,7 +120,7 @@ class UpdateQueue(asyncio.Queue[object]):
         """Record and queue an update, unless it was recorded before; wait while there is no room.
 
         Raises:
-            sqlite3.Error: it cannot be recorded.
+            DatabaseError: it cannot be recorded.
         """
         if not isinstance(item, Update):  # the library's signal to stop
             await super().put(item)
@@ -120,7 +128,7 @@ class UpdateQueue(asyncio.Queue[object]):
         await self.room.acquire()
         try:
             key = key_of(item)
-            new = key is None or await self.inbox.accept(key, item.to_dict())
+            new = key is None or await self.inbox.accept(key, item.to_dict(), album_of(item))
         except BaseException:
             self.room.release()
             raise
@@ -133,6 +141,23 @@ class UpdateQueue(asyncio.Queue[object]):
         """Queue an update that is due again."""
         await self.room.acquire()
         self.put_nowait(Update.de_json(row.reference, bot))
+
+    async def fetch_album(self, message: Message) -> bool:
+        """Queue what other bots left to this one; return whether some is of a message's album."""
+        found = False
+
+        async def again(row: InboxRow) -> None:
+            nonlocal found
+            await self.put_again(row, message.get_bot())
+            same_chat = row.key.chat == str(message.chat.id)
+            update = Update.de_json(row.reference, message.get_bot())
+            found = found or (same_chat and album_of(update) == message.media_group_id)
+
+        # There may be no room before this album is answered.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ALBUM_SECONDS):
+                await self.inbox.hand_out(PLATFORM, again)
+        return found
 
     def clear(self) -> None:
         """Return the updates that are still queued to the inbox."""
@@ -148,7 +173,7 @@ class InboxProcessor(SimpleUpdateProcessor):
         self,
         queue: UpdateQueue,
         apologize: Callable[[Update], Awaitable[None]],
-        language_of: Callable[[Update], str],
+        language_of: Callable[[Update], Awaitable[str]],
         max_updates: int,
     ) -> None:
         """Process the updates of a queue.
@@ -172,10 +197,12 @@ class InboxProcessor(SimpleUpdateProcessor):
         assert task is not None
         self._tasks.add(task)
         try:
-            with languages.speaking(self.language_of(update)):
+            with languages.speaking(await self.language_of(update)):
                 await self._process(update, coroutine)
         finally:
             coroutine.close()
+            if key := key_of(update):  # it may have been cancelled before it began
+                self.queue.inbox.release(key)
             self._tasks.discard(task)
             self.queue.room.release()
 

@@ -19,7 +19,7 @@ PRESSED = re.compile(r"language:(\w{2,3})")
 ROW = 2  # buttons in a row of the keyboard
 
 
-def language_of(update: Update, chat_settings: ChatSettings) -> str:
+async def language_of(update: Update, chat_settings: ChatSettings) -> str:
     """Return the language of all that is said about an update.
 
     It is what was chosen for the chat, or else what Telegram says of the person who wrote or
@@ -28,7 +28,7 @@ def language_of(update: Update, chat_settings: ChatSettings) -> str:
     asked = update.callback_query or message_of(update)
     if asked is None:
         return languages.nearest()
-    chosen = chat_settings.language(PLATFORM, visitor_of(asked).chat)
+    chosen = await chat_settings.language(PLATFORM, visitor_of(asked).chat)
     return languages.nearest(chosen, _own(asked))
 
 

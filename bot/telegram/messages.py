@@ -38,7 +38,7 @@ async def guard(update: Update, context: Context) -> None:
     if asked is None or shared.services.access.admits(visitor := visitor_of(asked)):
         return
     if query or (message and _asks_bot(message)):
-        refusal = shared.services.access.refuse(visitor)
+        refusal = await shared.services.access.refuse(visitor)
         assert refusal is not None
         if query:
             await query.answer(refusal.text)
@@ -85,7 +85,7 @@ async def caption(
     chosen = pictures[: services.settings.max_photos]
     # Photos that waited while the bot was down do not count towards anybody's rate.
     fresh = datetime.now(UTC) - asked.date < BACKLOG
-    refusal = services.access.refuse(visitor_of(asked), len(chosen) if fresh else 0)
+    refusal = await services.access.refuse(visitor_of(asked), len(chosen) if fresh else 0)
     if refusal:
         if refusal.text and not quiet:
             await shared.sender.reply(asked, refusal.text)

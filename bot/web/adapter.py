@@ -73,6 +73,7 @@ class WebChat:
     waiting: Callable[[], int]  # how many photos wait for their batch
     access: Access = field(default_factory=Access)
     routes: Sequence[web.AbstractRouteDef] = ()
+    lost: Callable[[], str | None] = lambda: None  # why the database cannot be used, if so
     url: str = field(default="", init=False)  # its address, once it listens
     others_url: str = field(default="", init=False)  # from other machines, if that is another
 
@@ -121,7 +122,7 @@ class WebChat:
         app.add_routes(page.routes(self.about))
         app.router.add_post(f"{API}caption", api.caption)
         app.router.add_get("/healthz", _health)
-        app.router.add_get("/readyz", partial(_ready, stop))
+        app.router.add_get("/readyz", partial(_ready, stop, self.lost))
         app.router.add_get(METRICS, partial(_metrics, self.waiting))
         app.add_routes(self.routes)
         return app
@@ -196,9 +197,13 @@ async def _health(request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
 
 
-async def _ready(stop: asyncio.Event, request: web.Request) -> web.Response:
+async def _ready(
+    stop: asyncio.Event, lost: Callable[[], str | None], request: web.Request
+) -> web.Response:
     if stop.is_set():
         return web.json_response({"status": "stopping"}, status=503)
+    if lost():  # the reason is for the log: anyone may ask here
+        return web.json_response({"status": "no database"}, status=503)
     return web.json_response({"status": "ready"})
 
 

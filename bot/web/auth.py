@@ -42,8 +42,9 @@ class Gate:
         if not api and request.path != METRICS:
             return await handler(request)
         asks = api and request.method == "POST"
-        refusal = self._misdirected(request) or self._foreign(request) or self._unknown(request)
-        if refusal := refusal or (self._refused(request, photos=1) if asks else None):
+        refusal = self._misdirected(request) or self._foreign(request)
+        refusal = refusal or await self._unknown(request)
+        if refusal := refusal or (await self._refused(request, photos=1) if asks else None):
             return refusal
         if not api:
             return await handler(request)
@@ -82,7 +83,7 @@ class Gate:
             foreign = origin is not None and _host_of(origin) != request.host.lower()
         return failure(HTTPStatus.FORBIDDEN, replies.FOREIGN) if foreign else None
 
-    def _unknown(self, request: web.Request) -> web.Response | None:
+    async def _unknown(self, request: web.Request) -> web.Response | None:
         if self.settings.web_token is None:
             return None
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -94,14 +95,14 @@ class Gate:
         if hmac.compare_digest(_bytes(given.strip()), _bytes(token)):
             return None
         # A wrong token counts as a photo, so that nobody can try many.
-        if refused := self._refused(request, photos=1):
+        if refused := await self._refused(request, photos=1):
             return refused
         refusal = failure(HTTPStatus.UNAUTHORIZED, replies.WRONG_TOKEN)
         refusal.headers["WWW-Authenticate"] = f'{REALM}, error="invalid_token"'
         return refusal
 
-    def _refused(self, request: web.Request, photos: int) -> web.Response | None:
-        refusal = self.access.refuse(self._visitor(request), photos)
+    async def _refused(self, request: web.Request, photos: int) -> web.Response | None:
+        refusal = await self.access.refuse(self._visitor(request), photos)
         if refusal is None:
             return None
         if refusal.retry_after is None:

@@ -7,6 +7,7 @@ import pytest
 import trustme
 
 from bot import languages
+from tests.bot.postgres import PostgresServer, serving
 from tests.bot.speaking import MARKED
 
 
@@ -30,3 +31,17 @@ def one_authority(authority: Path) -> Iterator[None]:
 def translated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Translate every sentence of the bot."""
     monkeypatch.setattr(languages, "CATALOGUES", MARKED)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Return a PostgreSQL server, one for each process of the tests."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> Iterator[str]:
+    """Return the address of an empty database."""
+    with postgres.database() as url:
+        yield url

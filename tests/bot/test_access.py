@@ -10,12 +10,12 @@ GROUP = Visitor("telegram", 9, -100)
 SERVER = Visitor("discord", 9, 5, server=3)
 
 
-def test_everyone_is_allowed_by_default() -> None:
-    assert Access().refuse(ANN) is None
+async def test_everyone_is_allowed_by_default() -> None:
+    assert await Access().refuse(ANN) is None
 
 
 @pytest.mark.parametrize("allowed", ["discord:9", "discord:5", "discord:3"])
-def test_people_chats_and_servers_can_be_allowed(allowed: str) -> None:
+async def test_people_chats_and_servers_can_be_allowed(allowed: str) -> None:
     access = Access(allowed={allowed})
 
     assert access.admits(SERVER)
@@ -23,74 +23,74 @@ def test_people_chats_and_servers_can_be_allowed(allowed: str) -> None:
 
 
 @pytest.mark.parametrize("blocked", ["discord:9", "discord:5", "discord:3"])
-def test_a_blocked_visitor_gets_no_reply(blocked: str) -> None:
+async def test_a_blocked_visitor_gets_no_reply(blocked: str) -> None:
     access = Access(blocked={blocked}, allowed={"discord:9"})
 
-    refusal = access.refuse(SERVER)
+    refusal = await access.refuse(SERVER)
     assert refusal is not None
     assert (refusal.kind, refusal.text) == ("blocked", None)
     assert not access.admits(SERVER)
 
 
-def test_a_visitor_who_is_not_allowed_is_told_once() -> None:
+async def test_a_visitor_who_is_not_allowed_is_told_once() -> None:
     access = Access(allowed={"telegram:8"})
 
-    first, second = access.refuse(ANN), access.refuse(ANN)
+    first, second = await access.refuse(ANN), await access.refuse(ANN)
 
     assert first is not None
     assert second is not None
     assert (first.kind, first.text) == ("not allowed", replies.NOT_ALLOWED)
     assert second.text is None
-    assert access.refuse(BEN) is None
+    assert await access.refuse(BEN) is None
 
 
-def test_a_person_above_the_rate_is_told_once_when_to_try_again() -> None:
+async def test_a_person_above_the_rate_is_told_once_when_to_try_again() -> None:
     access = Access("2/minute", "100/minute")
 
-    assert [access.refuse(ANN, 1) for _ in range(2)] == [None, None]
-    first, second = access.refuse(ANN, 1), access.refuse(ANN, 1)
+    assert [await access.refuse(ANN, 1) for _ in range(2)] == [None, None]
+    first, second = await access.refuse(ANN, 1), await access.refuse(ANN, 1)
 
     assert first is not None
     assert second is not None
     assert (first.kind, second.text) == ("too many", None)
     assert 0 < (first.retry_after or 0) <= 120
     assert first.text == replies.too_many(first.retry_after or 0)
-    assert access.refuse(BEN, 1) is None
-    assert access.refuse(ANN) is None  # words cost nothing
+    assert await access.refuse(BEN, 1) is None
+    assert await access.refuse(ANN) is None  # words cost nothing
 
 
-def test_a_chat_has_a_rate_of_its_own() -> None:
+async def test_a_chat_has_a_rate_of_its_own() -> None:
     access = Access("100/minute", "2/minute")
     people = [Visitor("telegram", person, -100) for person in range(3)]
 
-    refusals = [access.refuse(person, 1) for person in people]
+    refusals = [await access.refuse(person, 1) for person in people]
 
     assert refusals[:2] == [None, None]
     assert refusals[2] is not None
 
 
-def test_a_refused_photo_does_not_count_for_the_chat() -> None:
+async def test_a_refused_photo_does_not_count_for_the_chat() -> None:
     access = Access("1/minute", "2/minute")
     ann, ben = Visitor("telegram", 7, -100), Visitor("telegram", 8, -100)
 
-    assert access.refuse(ann, 1) is None
-    assert access.refuse(ann, 1) is not None
-    assert access.refuse(ben, 1) is None
+    assert await access.refuse(ann, 1) is None
+    assert await access.refuse(ann, 1) is not None
+    assert await access.refuse(ben, 1) is None
 
 
-def test_an_album_counts_each_picture_and_a_huge_album_still_passes() -> None:
+async def test_an_album_counts_each_picture_and_a_huge_album_still_passes() -> None:
     access = Access("5/minute", "50/minute")
 
-    assert access.refuse(ANN, 10) is None
-    assert access.refuse(ANN, 1) is not None
-    assert access.refuse(BEN, 3) is None
-    assert access.refuse(BEN, 3) is not None
+    assert await access.refuse(ANN, 10) is None
+    assert await access.refuse(ANN, 1) is not None
+    assert await access.refuse(BEN, 3) is None
+    assert await access.refuse(BEN, 3) is not None
 
 
-def test_operators_are_recognized_and_have_no_rate() -> None:
+async def test_operators_are_recognized_and_have_no_rate() -> None:
     access = Access("1/minute", "1/minute", operators={"telegram:7"}, allowed={"telegram:8"})
 
     assert access.is_operator(ANN)
     assert not access.is_operator(BEN)
     assert not access.is_operator(Visitor("discord", 7, 7))
-    assert [access.refuse(ANN, 1) for _ in range(3)] == [None, None, None]
+    assert [await access.refuse(ANN, 1) for _ in range(3)] == [None, None, None]

@@ -12,7 +12,7 @@ import random
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,14 +36,16 @@ OPEN = "SELECT platform, message FROM entries WHERE state = 'open'"
 
 
 @asynccontextmanager
-async def life(folder: Path, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def life(
+    folder: Path, command: Sequence[str] = ("-m", "bot"), **environment: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the bot, and kill it when the context is left."""
     clean = {
         key: value for key, value in os.environ.items() if key.lower() not in Settings.model_fields
     }
     with (folder / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot"),
+            *(sys.executable, *command),
             cwd=folder,
             env=clean | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment,
             stderr=log,

@@ -26,6 +26,7 @@ from bot.__main__ import main
 from bot.settings import Settings
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Key
+from bot.store.sqlite.inbox_rows import SqliteRows
 from captioner import Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.photo.sandbox import Sandbox
@@ -490,7 +491,7 @@ def test_what_the_output_cannot_encode_is_escaped(finished: Finished, tmp_path: 
 
 
 async def give_up(path: Path, reason: str) -> None:
-    async with Inbox(path) as inbox:
+    async with Inbox(SqliteRows(path)) as inbox:
         key = Key("telegram", "7", "100")
         await inbox.accept(key, None)
         await inbox.settle(key, "given up", reason)

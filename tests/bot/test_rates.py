@@ -5,7 +5,7 @@ import time
 import pytest
 
 from bot.access import Access, Visitor
-from bot.rates import Rate, rates
+from bot.rates import Rate, alone
 
 ANN = Visitor("telegram", 7, 7)
 
@@ -24,30 +24,30 @@ def clock() -> Clock:
     return Clock()
 
 
-def passed(access: Access, photos: int) -> int:
+async def passed(access: Access, photos: int) -> int:
     """Send photos one by one; return how many were accepted."""
-    return [access.refuse(ANN, 1) for _ in range(photos)].count(None)
+    return [await access.refuse(ANN, 1) for _ in range(photos)].count(None)
 
 
 @pytest.mark.parametrize("text", ["5/minute;20/hour", "20 per hour, 5 per minute"])
-def test_of_several_rates_each_holds(text: str, clock: Clock) -> None:
-    access = Access(text, "1000/minute", clock=clock)
+async def test_of_several_rates_each_holds(text: str, clock: Clock) -> None:
+    access = Access(text, "1000/minute", spend=alone(clock))
     accepted = []
 
     for _ in range(60):
-        accepted.append(passed(access, 10))
+        accepted.append(await passed(access, 10))
         clock.now += 60
 
     assert accepted == [5, 5, 5, 5, *[0] * 56]
-    assert passed(access, 10) == 5
+    assert await passed(access, 10) == 5
 
 
-def test_no_window_has_more_than_the_rate(clock: Clock) -> None:
-    access = Access("20/minute", "1000/minute", clock=clock)
+async def test_no_window_has_more_than_the_rate(clock: Clock) -> None:
+    access = Access("20/minute", "1000/minute", spend=alone(clock))
     accepted = []
 
     for _ in range(300):
-        accepted.append(passed(access, 2))
+        accepted.append(await passed(access, 2))
         clock.now += 1
 
     assert max(sum(accepted[start : start + 60]) for start in range(240)) == 20
@@ -69,21 +69,21 @@ def test_after_the_wait_there_is_room(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("step", [-86_400, -60, 60, 86_400, 10**9])
-def test_setting_the_machines_clock_frees_nobody_and_locks_nobody_out(
+async def test_setting_the_machines_clock_frees_nobody_and_locks_nobody_out(
     step: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     access, real = Access("2/hour", "2/hour"), time.time
-    assert passed(access, 2) == 2
+    assert await passed(access, 2) == 2
 
     monkeypatch.setattr(time, "time", lambda: real() + step)
-    refusal = access.refuse(ANN, 1)
+    refusal = await access.refuse(ANN, 1)
 
     assert refusal is not None
     assert 3590 < (refusal.retry_after or 0) <= 3600
 
 
 def test_who_does_not_come_back_is_forgotten(clock: Clock) -> None:
-    (rate,) = rates("5/minute", clock)
+    rate = Rate(5, 60, clock)
     for person in range(1000):
         rate.count(f"person {person}", 1)
         clock.now += 1

@@ -78,6 +78,7 @@ WHOLE_PORT = "must be a whole number from 0 to 65535"
 PEOPLE = "must be people, chats or servers by platform and id, with commas, such as telegram:7,"
 RATE = "must be one or more photos per unit of time, such as 5/second, 20/minute, 300/hour,"
 ADDRESS = "must be an address such as https://bot.example"
+SHARDS = "must be numbers of shards, such as 0-3 or 0,2"
 LISTENS = "must be an address of this machine, without http:// and port, such as 127.0.0.1"
 
 
@@ -103,6 +104,13 @@ LISTENS = "must be an address of this machine, without http:// and port, such as
         ("TELEGRAM_API_URL", "https://api.telegram.org/?token=1", ADDRESS),
         ("TELEGRAM_WEBHOOK_URL", "http://bot.example", "must be an https address, which Telegram"),
         ("DISCORD_GATEWAY_URL", "https://gateway.discord.gg", "must be an address such as wss://"),
+        ("SHARD_COUNT", "-1", "must be a whole number from 0 to 10000"),
+        ("SHARD_IDS", "a-b", SHARDS),
+        ("SHARD_IDS", "3-0", SHARDS),
+        ("SHARD_IDS", "0..3", SHARDS),
+        ("SHARD_IDS", "0-99999", SHARDS),
+        ("SHARD_IDS", ",", SHARDS),
+        ("SHARD_IDS", "0-3", "must be empty, or SHARD_COUNT must say how many shards there are"),
         ("WEB_HOST", "http://0.0.0.0", LISTENS),
         ("WEB_HOST", "0.0.0.0:80", LISTENS),
         ("WEB_HOST", "[::1]", LISTENS),
@@ -222,6 +230,47 @@ def test_people_are_recognized_however_they_are_written(
     assert settings.load().allowed == meant
 
 
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("0-3", (0, 1, 2, 3)),
+        ("0,2", (0, 2)),
+        ("2, 0-1;2", (0, 1, 2)),
+        ("07", (7,)),
+        ("", ()),
+    ],
+)
+def test_shards_are_numbers_and_ranges(
+    value: str, meant: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHARD_COUNT", "8")
+    monkeypatch.setenv("SHARD_IDS", value)
+
+    assert settings.load().shard_ids == meant
+
+
+def test_a_shard_is_below_their_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHARD_COUNT", "4")
+    monkeypatch.setenv("SHARD_IDS", "2-4")
+
+    with pytest.raises(SettingsError) as error:
+        settings.load()
+    assert error.value.problems == (
+        ("SHARD_IDS", "must be from 0 to 3 as SHARD_COUNT is 4, not '2-4'"),
+    )
+
+
+def test_a_wrong_count_of_shards_is_the_only_error_about_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SHARD_COUNT", "four")
+    monkeypatch.setenv("SHARD_IDS", "0-3")
+
+    with pytest.raises(SettingsError) as error:
+        settings.load()
+    assert [problem.key for problem in error.value.problems] == ["SHARD_COUNT"]
+
+
 def test_a_server_of_ones_own_may_have_a_webhook_without_https(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -328,10 +377,12 @@ def test_the_example_file_shows_every_key_with_its_default() -> None:
         "telegram_bot_token",
         "telegram_webhook_url",
         "discord_bot_token",
+        "shard_ids",
         "web_token",
         "web_tls_certificate",
         "web_tls_key",
         "allowed",
         "blocked",
         "operators",
+        "database_url",
     }

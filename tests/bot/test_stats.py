@@ -6,10 +6,11 @@ from bot import metrics
 from bot.stats import Stats
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Key
+from bot.store.sqlite.inbox_rows import SqliteRows
 
 
 async def test_statistics_count_answers_and_what_is_waiting(tmp_path: Path) -> None:
-    async with Inbox(tmp_path / "inbox.sqlite") as inbox:
+    async with Inbox(SqliteRows(tmp_path / "inbox.sqlite")) as inbox:
         await inbox.accept(Key("telegram", "7", "1"), None)
         metrics.PHOTOS.labels("telegram", "captioned").inc()
 

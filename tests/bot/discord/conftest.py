@@ -7,6 +7,7 @@ from typing import Any
 import discord
 import pytest
 
+from bot.discord import turns
 from bot.store import inbox
 from tests.bot.discord.world import World, a_world, quiet_log
 
@@ -33,9 +34,10 @@ def quick_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick_identify(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip the library's pause of 5 seconds before it begins another session."""
+    """Skip the pauses of 5 seconds before another session begins, the library's and ours."""
 
     async def skip(*args: Any, **kwargs: Any) -> None:
         return None
 
     monkeypatch.setattr(discord.Client, "before_identify_hook", skip)
+    monkeypatch.setattr(turns, "SECONDS", 0.0)

@@ -151,7 +151,8 @@ class FakeApi(FakeGateway):
         return _json(application(self.flags))
 
     def _where(self, call: Call) -> web.Response:
-        limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
+        limit = {"total": 1000, "remaining": self.sessions_left, "reset_after": 5_400_000}
+        limit["max_concurrency"] = self.max_concurrency
         return _json({"url": self.gateway, "shards": self.shards, "session_start_limit": limit})
 
     def _sync(self, call: Call) -> web.Response:

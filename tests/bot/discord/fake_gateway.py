@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,10 +46,14 @@ class FakeGateway:
         self.ids = itertools.count(snowflake())
         self.me = user(ME, "captions", bot=True)
         self.flags = 0
-        self.shards = 1
+        self.shards = 1  # that are recommended
+        self.max_concurrency = 1
+        self.identify_seconds = 0.0  # within which only one shard of a lane may identify itself
+        self.sessions_left = 1000
         self.locale = "en-US"  # of the server
         self.heartbeat_interval = 41.25  # seconds
         self.identified: list[Json] = []
+        self.hasty: list[Json] = []  # those that were refused because they came too early
         self.heartbeats = 0
         self.queries: list[dict[str, str]] = []
         self.sessions: dict[str, Session] = {}
@@ -57,13 +62,20 @@ class FakeGateway:
         self.away = False  # the gateway answers with an error
         self.deaf = False  # the gateway stops reading after a session began
         self.changed = asyncio.Condition()
+        self._last_identify: dict[int, float] = {}  # of each lane, on the loop's clock
 
     @property
     def gateway(self) -> str:
         return f"ws://127.0.0.1:{self.port}/gateway"
 
-    async def dispatch(self, event: str, data: Json, shard: int = 0) -> None:
-        """Send an event to the newest session of a shard, at once or when it resumes."""
+    async def dispatch(self, event: str, data: Json, shard: int | None = None) -> None:
+        """Send an event to the newest session of a shard, at once or when it resumes.
+
+        Without a shard, it is the one that Discord would choose.
+        """
+        newest = list(self.sessions.values())[-1]
+        if shard is None:
+            shard = self.shard_of(data.get("guild_id"), newest.shard[1])
         session = [one for one in self.sessions.values() if one.shard[0] == shard][-1]
         if event == "MESSAGE_CREATE":
             data = self._visible(data, session.intents)
@@ -72,6 +84,11 @@ class FakeGateway:
         if session.socket is not None and not session.socket.closed:
             await _send(session.socket, session.pack(frame))
 
+    @staticmethod
+    def shard_of(guild: str | None, count: int) -> int:
+        """Return the shard that gets a server's messages, or with None direct messages."""
+        return 0 if guild is None else (int(guild) >> 22) % count
+
     async def drop(self) -> None:
         """Break the connections of all sessions, which may resume."""
         for session in self.sessions.values():
@@ -79,10 +96,13 @@ class FakeGateway:
                 await session.socket.close(code=4000)
                 session.socket = None
 
-    async def order(self, op: int, data: Any = None) -> None:
-        """Send all connected sessions an opcode other than an event, and end their connections."""
+    async def order(self, op: int, data: Any = None, shard: int | None = None) -> None:
+        """Send connected sessions an opcode other than an event, and end their connections.
+
+        Without a shard, all of them.
+        """
         for session in list(self.sessions.values()):
-            if session.socket is not None:
+            if session.socket is not None and shard in (None, session.shard[0]):
                 socket, session.socket = session.socket, None
                 await _send(socket, session.pack({"op": op, "d": data}))
 
@@ -143,22 +163,35 @@ class FakeGateway:
             await socket.close(code=code)
             return None
         shard = tuple(payload.get("shard", (0, 1)))
+        if self._too_early(shard[0]):
+            self.hasty.append(payload)
+            await _send(socket, pack({"op": 9, "d": False}))
+            return None
         session = Session(f"session-{next(self.ids)}", shard, payload["intents"], socket, pack)
         self.sessions[session.id] = session
+        has_server = shard[0] == self.shard_of(GUILD, shard[1])
         ready = {
             "v": 10,
             "user": self.me,
-            "guilds": [{"id": GUILD, "unavailable": True}],
+            "guilds": [{"id": GUILD, "unavailable": True}] if has_server else [],
             "session_id": session.id,
             "resume_gateway_url": self.gateway,
             "shard": list(shard),
             "application": {"id": self.me["id"], "flags": self.flags},
         }
         await self.dispatch("READY", ready, shard[0])
-        server = {**guild(), "preferred_locale": self.locale}
-        await self.dispatch("GUILD_CREATE", server, shard[0])
+        if has_server:
+            server = {**guild(), "preferred_locale": self.locale}
+            await self.dispatch("GUILD_CREATE", server, shard[0])
         self.identified.append(payload)
         return session
+
+    def _too_early(self, shard: int) -> bool:
+        now, lane = asyncio.get_running_loop().time(), shard % self.max_concurrency
+        if now - self._last_identify.get(lane, -math.inf) < self.identify_seconds:
+            return True
+        self._last_identify[lane] = now
+        return False
 
     async def _resume(
         self, socket: web.WebSocketResponse, pack: Callable[[Json], Any], payload: Json

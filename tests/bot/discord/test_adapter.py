@@ -30,7 +30,12 @@ async def test_a_wrong_token_names_its_setting(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(4004, "DISCORD_BOT_TOKEN"), (4014, "message content intent"), (4012, "4012")],
+    [
+        (4004, "DISCORD_BOT_TOKEN"),
+        (4014, "message content intent"),
+        (4011, "SHARD_COUNT"),
+        (4012, "4012"),
+    ],
 )
 async def test_a_refusal_of_the_gateway_says_what_to_change(
     world: World, code: int, words: str

@@ -60,8 +60,8 @@ async def test_photos_sent_in_private_while_the_bot_was_away_are_answered(
 async def test_messages_in_the_inbox_are_not_answered_again(world: World) -> None:
     async with world.running():
         known = await world.captioned(0)
-    await world.inbox.forget_chat("discord", PRIVATE)
-    await world.inbox.mark_read("discord", PRIVATE, snowflake(HOURS))
+    await world.inbox.rows.forget_chat("discord", PRIVATE)
+    await world.inbox.rows.mark_read("discord", PRIVATE, snowflake(HOURS))
     fresh = missed(world, 1)
     async with world.running():
         await world.settled(fresh)
@@ -70,7 +70,7 @@ async def test_messages_in_the_inbox_are_not_answered_again(world: World) -> Non
 
 
 async def test_photos_older_than_the_limit_get_no_answer(world: World) -> None:
-    await world.inbox.mark_read("discord", PRIVATE, 1)
+    await world.inbox.rows.mark_read("discord", PRIVATE, 1)
     missed(world, 0, id=str(snowflake(3 * HOURS)))
     young = missed(world, 1, id=str(snowflake(1 * HOURS)))
     async with world.running(missed_hours=2):
@@ -83,7 +83,7 @@ async def test_a_bounded_number_of_messages_is_read(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backfill, "MAX_MESSAGES", 102)  # more than Discord returns at once
-    await world.inbox.mark_read("discord", PRIVATE, snowflake(HOURS))
+    await world.inbox.rows.mark_read("discord", PRIVATE, snowflake(HOURS))
     for _ in range(101):
         world.fake.message("words", channel_id=PRIVATE)
     photos = [missed(world, number) for number in (0, 1)]
@@ -110,7 +110,7 @@ async def test_channels_and_threads_with_automatic_captions_are_backfilled(
         await world.settled(first)
         words = await fake.say("words", channel_id=THREAD)
         async with asyncio.timeout(SECONDS):
-            while (await world.inbox.last_read("discord"))[THREAD] < int(words["id"]):
+            while (await world.inbox.rows.last_read("discord"))[THREAD] < int(words["id"]):
                 await asyncio.sleep(0.01)
     photos = [missed(world, 1, CHANNEL), missed(world, 2, THREAD)]
     async with world.running():
@@ -130,7 +130,7 @@ async def test_channels_and_threads_with_automatic_captions_are_backfilled(
     ]
     assert sorted(answered[:3]) == [one["id"] for one in (first, *photos)]
     assert len(answered) == 4
-    assert set(await world.inbox.last_read("discord")) == {PRIVATE}
+    assert set(await world.inbox.rows.last_read("discord")) == {PRIVATE}
 
 
 async def test_other_channels_of_a_server_are_not_backfilled(world: World) -> None:
@@ -139,7 +139,7 @@ async def test_other_channels_of_a_server_are_not_backfilled(world: World) -> No
         await world.fake.say("words")
         await world.fake.sent(channel=CHANNEL)
 
-    assert not await world.inbox.last_read("discord")
+    assert not await world.inbox.rows.last_read("discord")
 
 
 @pytest.mark.parametrize("how", ["gone", "closed"])
@@ -154,7 +154,7 @@ async def test_a_channel_that_became_unreadable_is_no_longer_watched(
         world.fake.fail("GET", f"/channels/{PRIVATE}/messages", 403, MISSING)
     async with world.running():
         async with asyncio.timeout(SECONDS):
-            while await world.inbox.last_read("discord"):
+            while await world.inbox.rows.last_read("discord"):
                 await asyncio.sleep(0.01)
     async with world.running():
         await world.fake.mention("hello")

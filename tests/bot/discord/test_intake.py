@@ -86,7 +86,7 @@ async def test_the_inbox_holds_neither_text_nor_addresses_of_a_message(world: Wo
             "our secret", channel_id=PRIVATE, attachments=[world.fake.attachment(PHOTOS[0])]
         )
         await world.model.reached()
-        row = (await world.inbox.rows("open"))[0]
+        row = (await world.inbox.rows.having("open"))[0]
 
     assert row.reference == {"guild": None, "language": "en"}
     assert not [one for one in (b"secret", b"cdn", b"lovelace") if one in raw(world)]
@@ -199,7 +199,7 @@ async def test_the_inbox_waits_out_a_long_rate_limit(
     async with world.running():
         photo = await world.photo()
         async with asyncio.timeout(SECONDS):
-            while not [one for one in await world.inbox.rows("open") if one.reason]:
+            while not [one for one in await world.inbox.rows.having("open") if one.reason]:
                 await asyncio.sleep(0.01)
 
     assert (await world.states())[photo["id"]] == "open"
@@ -231,7 +231,7 @@ async def test_the_asker_learns_that_a_request_could_not_be_recorded(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def accept(key: Key, reference: Any) -> bool:
-        raise DatabaseError(world.inbox.path, "the disk is full")
+        raise DatabaseError(world.rows.path, "the disk is full")
 
     async with world.running():
         monkeypatch.setattr(world.inbox, "accept", accept)
@@ -242,7 +242,7 @@ async def test_the_asker_learns_that_a_request_could_not_be_recorded(
     assert reply["content"] == replies.FAILED
     assert whispered["data"]["content"] == replies.FAILED
     assert whispered["data"]["flags"] & EPHEMERAL
-    assert await world.inbox.last_read("discord") == {}
+    assert await world.inbox.rows.last_read("discord") == {}
     assert len(reasons(caplog, "DATA_DIR: ")) == 2
 
 
@@ -253,12 +253,12 @@ async def test_a_photo_that_could_not_be_recorded_is_found_again(
     kept = asyncio.create_task(keep_running(PLATFORM, run, stop, SECONDS, pause=0.1))
     await world.fake.connected()
     await world.captioned(0)
-    await world.inbox.run(lambda db: db.execute("PRAGMA query_only = ON"))
+    await world.rows.run(lambda db: db.execute("PRAGMA query_only = ON"))
     photo = await world.photo(1)
     async with asyncio.timeout(SECONDS):
         while "a platform is down" not in caplog.text:
             await asyncio.sleep(0.01)
-    await world.inbox.run(lambda db: db.execute("PRAGMA query_only = OFF"))
+    await world.rows.run(lambda db: db.execute("PRAGMA query_only = OFF"))
     await world.settled(photo)
     stop.set()
     await asyncio.wait_for(kept, SECONDS)
@@ -270,5 +270,5 @@ async def test_a_photo_that_could_not_be_recorded_is_found_again(
 
 def raw(world: World) -> bytes:
     """Return the content of the inbox's files."""
-    folder = world.inbox.path.parent
+    folder = world.rows.path.parent
     return b"".join(file.read_bytes() for file in folder.glob("inbox.sqlite3*"))

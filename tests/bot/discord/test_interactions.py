@@ -40,7 +40,7 @@ async def test_an_interaction_in_progress_at_a_crash_is_answered_once_after_it(
     assert [call.body["content"] for call in done] == [text]
     assert bool(done[0].files) == (ask is look)
     assert len(fake.requests("POST", "/interactions/.*")) == 1
-    assert [row.reference for row in await world.inbox.rows("answered")] == [None]
+    assert [row.reference for row in await world.inbox.rows.having("answered")] == [None]
 
 
 async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World) -> None:
@@ -48,7 +48,7 @@ async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World)
     async with world.killed():
         command, button = await slash(world), await look(world)
         await world.model.reached(2)
-        kept = [row.reference for row in await world.inbox.rows("open")]
+        kept = [row.reference for row in await world.inbox.rows.having("open")]
     photo = command["data"]["resolved"]["attachments"].popitem()[1]
     reply = button["message"]["message_reference"]
 

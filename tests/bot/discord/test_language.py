@@ -130,7 +130,7 @@ async def test_a_request_in_progress_at_a_crash_is_answered_in_its_language_afte
     async with world.killed():
         asked = await ask(world)
         await world.model.reached()
-        rows = await world.inbox.rows("open")
+        rows = await world.inbox.rows.having("open")
     world.model.open.set()
     async with world.running():
         await world.settled(asked)
@@ -157,11 +157,11 @@ async def test_a_message_in_progress_at_a_crash_is_answered_in_its_language_afte
     async with world.killed():
         asked = await fake.mention(attachments=[fake.attachment(PHOTOS[0])])
         await world.model.reached()
-        (row,) = await world.inbox.rows("open")
+        (row,) = await world.inbox.rows.having("open")
     assert row.reference["language"] == "fr"
     if not kept:  # a row of an earlier version
         change = "UPDATE entries SET reference = json_remove(reference, '$.language')"
-        await world.inbox.run(lambda db: db.execute(change))
+        await world.rows.run(lambda db: db.execute(change))
     await world.chats.set_language("discord", CHANNEL, chosen)
     fake.locale = "en-US"
     world.model.open.set()
@@ -226,7 +226,7 @@ async def test_a_language_is_chosen_for_a_channel_and_kept_over_a_restart(
     assert helped["type"] == 4
     assert own["content"] == said("fr", lambda: replies.language_set(None, private=private))
     assert hinted["data"]["content"] == said("fr", lambda: replies.PRIVACY)
-    assert world.chats.language("discord", channel) is None
+    assert await world.chats.language("discord", channel) is None
 
 
 async def test_only_people_who_manage_a_channel_choose_its_language(world: World) -> None:
@@ -236,7 +236,7 @@ async def test_only_people_who_manage_a_channel_choose_its_language(world: World
 
     assert refused["data"]["content"] == said("de", lambda: replies.LANGUAGE_ADMINS)
     assert refused["data"]["flags"] & EPHEMERAL
-    assert world.chats.language("discord", CHANNEL) is None
+    assert await world.chats.language("discord", CHANNEL) is None
 
 
 async def test_refusals_are_in_the_persons_language(world: World) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bot.discord.adapter import Discord
 from bot.replies import DISCORD_MENU, replies
-from bot.store.chat_settings import ChatSettings
+from bot.store.sqlite.chat_settings import SqliteChatSettings
 from tests.bot.discord.fake_payloads import (
     CHANNEL,
     GRANTED,
@@ -156,7 +156,7 @@ async def test_a_missing_permission_is_one_line_in_the_log(
 
 
 async def test_a_bug_fails_one_answer_alone(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    class Torn(ChatSettings):
+    class Torn(SqliteChatSettings):
         async def auto(self, platform: str, chat: str | int) -> bool:
             raise ZeroDivisionError
 

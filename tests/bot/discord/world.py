@@ -20,8 +20,9 @@ from bot.discord.identity import PLATFORM
 from bot.replies import replies
 from bot.services import Services
 from bot.settings import Settings
-from bot.store.chat_settings import ChatSettings
 from bot.store.inbox import Inbox
+from bot.store.sqlite.chat_settings import SqliteChatSettings
+from bot.store.sqlite.inbox_rows import SqliteRows
 from captioner import BadImage, Caption, Options
 from captioner.result import Word
 from tests.bot.discord.fake_discord import SECONDS, FakeDiscord
@@ -87,7 +88,7 @@ class World:
 
     fake: FakeDiscord
     model: Model
-    chats: ChatSettings
+    chats: SqliteChatSettings
     inbox: Inbox
     opened: AsyncExitStack
     settings: Settings
@@ -100,13 +101,21 @@ class World:
             settings, answers, self.chats, self.inbox, self.access, lambda: ABOUT, stats
         )
 
+    @property
+    def rows(self) -> SqliteRows:
+        """The file of the inbox."""
+        assert isinstance(self.inbox.rows, SqliteRows)
+        return self.inbox.rows
+
     def bot(self, **changes: Any) -> Discord:
         return Discord(self.services(**changes))
 
     @asynccontextmanager
     async def running(self, bot: Discord | None = None, **changes: Any) -> AsyncIterator[Discord]:
         bot, stop = bot or self.bot(**changes), asyncio.Event()
-        connections = len(self.fake.identified) + self.fake.shards
+        settings = bot.services.settings
+        shards = len(settings.shard_ids) or settings.shard_count or self.fake.shards
+        connections = len(self.fake.identified) + shards
         task = asyncio.create_task(bot.run(stop))
         ready = asyncio.create_task(self.fake.connected(connections))
         await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
@@ -131,11 +140,11 @@ class World:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.wait_for(task, SECONDS)
-        self.inbox = await self.opened.enter_async_context(_inbox(self.inbox.path.parent))
+        self.inbox = await self.opened.enter_async_context(_inbox(self.rows.path.parent))
 
     async def states(self) -> dict[str, str]:
         """Return the state of each message in the inbox."""
-        rows = await self.inbox.rows("open", "answered", "given up")
+        rows = await self.inbox.rows.having("open", "answered", "given up")
         return {row.key.message: row.state for row in rows}
 
     async def settled(self, *messages: Json, state: str = "answered") -> None:
@@ -167,7 +176,7 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
     """Start a small Discord, and open the data of a bot in a folder."""
     async with (
         FakeDiscord() as fake,
-        ChatSettings(folder / "chats.sqlite3") as chats,
+        SqliteChatSettings(folder / "chats.sqlite3") as chats,
         AsyncExitStack() as opened,
     ):
         inbox = await opened.enter_async_context(_inbox(folder))
@@ -205,7 +214,7 @@ def reasons(caplog: pytest.LogCaptureFixture, text: str) -> list[str]:
 
 
 def _inbox(folder: Path) -> Inbox:
-    return Inbox(folder / "inbox.sqlite3", max_attempts=3)
+    return Inbox(SqliteRows(folder / "inbox.sqlite3"), max_attempts=3)
 
 
 def quoted(world: World) -> list[str]:

@@ -2,16 +2,14 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
 from bot.store import inbox as inbox_module
-from bot.store.errors import DatabaseError
 from bot.store.inbox import Hopeless, Inbox, NotYet, Unconfirmed
 from bot.store.inbox_rows import InboxRow, Key
+from tests.bot.store.conftest import NewRows
 
 FIRST, SECOND, OTHER = (
     Key("telegram", "7", "100"),
@@ -21,10 +19,10 @@ FIRST, SECOND, OTHER = (
 
 
 @pytest.fixture
-async def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Inbox]:
+async def inbox(new_rows: NewRows, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Inbox]:
     monkeypatch.setattr(inbox_module, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(inbox_module, "POLL_SECONDS", 0.01)
-    async with Inbox(tmp_path / "inbox.sqlite", max_attempts=3) as inbox:
+    async with Inbox(new_rows(), max_attempts=3) as inbox:
         yield inbox
 
 
@@ -49,7 +47,7 @@ def failing(error: Exception) -> Callable[[], Awaitable[None]]:
 
 
 async def state_of(inbox: Inbox, key: Key) -> InboxRow:
-    rows = await inbox.rows("open", "answered", "given up")
+    rows = await inbox.rows.having("open", "answered", "given up")
     return next(row for row in rows if row.key == key)
 
 
@@ -57,13 +55,12 @@ async def due(inbox: Inbox, platform: str = "telegram") -> list[Key]:
     return [row.key for row in await inbox.due(platform)]
 
 
-async def test_open_messages_are_due_after_a_restart_oldest_first(
-    inbox: Inbox, tmp_path: Path
-) -> None:
-    for key in (SECOND, FIRST, OTHER):
-        await inbox.accept(key, {"n": key.message})
+async def test_open_messages_are_due_after_a_restart_oldest_first(new_rows: NewRows) -> None:
+    async with Inbox(new_rows()) as inbox:
+        for key in (SECOND, FIRST, OTHER):
+            await inbox.accept(key, {"n": key.message})
 
-    async with Inbox(tmp_path / "inbox.sqlite") as restarted:
+    async with Inbox(new_rows()) as restarted:
         due = await restarted.due("telegram")
 
     assert [(row.key, row.reference) for row in due] == [
@@ -91,7 +88,7 @@ async def test_the_same_message_is_accepted_once(inbox: Inbox) -> None:
     assert await inbox.accept(OTHER, None)
 
 
-async def test_only_the_key_of_an_answered_message_is_kept(inbox: Inbox, tmp_path: Path) -> None:
+async def test_only_the_key_of_an_answered_message_is_kept(inbox: Inbox) -> None:
     person = Person()
     await inbox.accept(FIRST, {"token": "a-secret-of-discord"})
 
@@ -100,8 +97,6 @@ async def test_only_the_key_of_an_answered_message_is_kept(inbox: Inbox, tmp_pat
     row = await state_of(inbox, FIRST)
     assert (row.state, row.reference, row.attempts) == ("answered", None, 1)
     assert (person.answers, person.apologies) == (1, 0)
-    await inbox.__aexit__(None, None, None)  # the write-ahead log goes into the file
-    assert b"a-secret-of-discord" not in (tmp_path / "inbox.sqlite").read_bytes()
 
 
 async def test_a_failed_message_is_retried_until_the_last_attempt(
@@ -208,45 +203,35 @@ async def test_given_up_messages_are_retried_or_forgotten_on_demand(inbox: Inbox
         await inbox.accept(key, None)
         await inbox.handle(key, failing(Hopeless("kicked")), person.apologize)
 
-    assert await inbox.retry(FIRST)
-    assert await inbox.forget(SECOND)
-    assert not await inbox.retry(SECOND)
-    assert not await inbox.forget(FIRST)
+    assert await inbox.rows.retry(FIRST)
+    assert await inbox.rows.forget(SECOND)
+    assert not await inbox.rows.retry(SECOND)
+    assert not await inbox.rows.forget(FIRST)
 
     assert await due(inbox) == [FIRST]
     assert (await state_of(inbox, FIRST)).attempts == 0
-    assert await inbox.counts() == {"open": 1}
+    assert await inbox.rows.counts() == {"open": 1}
 
 
-async def test_old_messages_are_swept_unless_they_are_open(tmp_path: Path) -> None:
+async def test_old_messages_are_swept_unless_they_are_open(inbox: Inbox) -> None:
     person = Person()
-    async with Inbox(tmp_path / "inbox.sqlite") as inbox:
-        for key in (FIRST, SECOND, OTHER):
-            await inbox.accept(key, None)
-        await inbox.handle(FIRST, person.answer, person.apologize)
-        await inbox.handle(SECOND, failing(Hopeless("kicked")), person.apologize)
+    for key in (FIRST, SECOND, OTHER):
+        await inbox.accept(key, None)
+    await inbox.handle(FIRST, person.answer, person.apologize)
+    await inbox.handle(SECOND, failing(Hopeless("kicked")), person.apologize)
 
-        assert await inbox.sweep(0) == 2
-        assert await inbox.counts() == {"open": 1}
+    assert await inbox.rows.sweep(0) == 2
+    assert await inbox.rows.counts() == {"open": 1}
 
 
 async def test_the_last_read_message_of_each_chat_is_kept(inbox: Inbox) -> None:
     for chat, message in ((1, 50), (1, 40), (2, 9)):
-        await inbox.mark_read("discord", chat, message)
-    assert await inbox.last_read("discord") == {"1": 50, "2": 9}
+        await inbox.rows.mark_read("discord", chat, message)
+    assert await inbox.rows.last_read("discord") == {"1": 50, "2": 9}
 
-    await inbox.forget_chat("discord", 1)
-    assert await inbox.last_read("discord") == {"2": 9}
-    assert await inbox.last_read("telegram") == {}
-
-
-async def test_a_file_that_is_not_a_database_is_one_clear_error(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.sqlite"
-    path.write_text("This is not a database, but it is long enough to be taken for one.")
-
-    with pytest.raises(DatabaseError, match=str(path)):
-        async with Inbox(path):
-            pass
+    await inbox.rows.forget_chat("discord", 1)
+    assert await inbox.rows.last_read("discord") == {"2": 9}
+    assert await inbox.rows.last_read("telegram") == {}
 
 
 async def test_a_refusal_is_logged_as_info_and_a_bug_as_a_warning(
@@ -259,62 +244,6 @@ async def test_a_refusal_is_logged_as_info_and_a_bug_as_a_warning(
         await inbox.handle(key, failing(error), person.apologize)
 
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
-
-
-async def test_a_message_postponed_by_a_clock_that_was_ahead_is_due(
-    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = time.time
-    monkeypatch.setattr(time, "time", lambda: real() + 86_400)
-    await inbox.accept(FIRST, None)
-    await inbox.handle(FIRST, failing(NotYet("down", 100)), Person().apologize)
-    assert await due(inbox) == []
-
-    monkeypatch.setattr(time, "time", real)
-    assert await due(inbox) == [FIRST]
-
-
-async def test_on_a_full_disk_a_message_is_not_accepted_and_may_come_again(inbox: Inbox) -> None:
-    long = "x" * 10_000
-    await fill_up(inbox)
-
-    with pytest.raises(DatabaseError, match=r"^DATA_DIR: .*/inbox\.sqlite: the disk is full; free"):
-        await inbox.accept(FIRST, long)
-
-    await free(inbox)
-    assert await inbox.accept(FIRST, long)
-
-
-async def test_a_message_whose_answer_cannot_be_recorded_is_not_answered_again(
-    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    person = Person()
-    await inbox.accept(FIRST, None)
-
-    async def answer() -> None:
-        await person.answer()
-        await inbox.run(lambda db: db.execute("PRAGMA query_only = ON"))
-
-    await inbox.handle(FIRST, answer, person.apologize)
-
-    (logged,) = (vars(record) for record in caplog.records)
-    assert (logged["levelname"], logged["message"]) == ("ERROR", "inbox cannot be written")
-    assert logged["reason"].startswith("DATA_DIR: ")
-    with pytest.raises(DatabaseError):
-        await inbox.due("telegram")
-    await inbox.run(lambda db: db.execute("PRAGMA query_only = OFF"))
-    assert await due(inbox) == []
-    assert (await state_of(inbox, FIRST)).state == "answered"
-    assert (person.answers, person.apologies) == (1, 0)
-
-
-async def fill_up(inbox: Inbox) -> None:
-    """Let the file grow no more, as on a full disk."""
-    await inbox.run(lambda db: db.execute("PRAGMA max_page_count = 1"))
-
-
-async def free(inbox: Inbox) -> None:
-    await inbox.run(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
 
 
 async def test_an_answer_that_may_have_arrived_is_sent_once_more_and_an_operator_can_ask_again(
@@ -330,7 +259,7 @@ async def test_an_answer_that_may_have_arrived_is_sent_once_more_and_an_operator
     row = await state_of(inbox, FIRST)
     assert (row.state, row.reason) == ("given up", "the answer may have arrived: cut off")
     assert person.apologies == 0
-    assert await inbox.retry(FIRST)
+    assert await inbox.rows.retry(FIRST)
     assert await due(inbox) == [FIRST]
     await inbox.handle(FIRST, lost, person.apologize)
     assert (await state_of(inbox, FIRST)).state == "open"
@@ -348,17 +277,3 @@ async def test_there_is_no_apology_after_an_answer_that_may_have_arrived(
 
     assert (await state_of(inbox, FIRST)).state == "given up"
     assert person.apologies == 0
-
-
-async def test_the_file_of_an_earlier_version_is_used_further(tmp_path: Path) -> None:
-    path, person = tmp_path / "inbox.sqlite", Person()
-    async with Inbox(path) as inbox:
-        await inbox.accept(FIRST, {"photo": 1})
-        await inbox.run(lambda db: db.execute("ALTER TABLE entries DROP COLUMN unconfirmed"))
-
-    async with Inbox(path) as inbox:
-        assert [row.reference for row in await inbox.due("telegram")] == [{"photo": 1}]
-        await inbox.handle(FIRST, failing(Unconfirmed("cut off")), person.apologize)
-        assert await inbox.unconfirmed(FIRST) == 1
-    async with Inbox(path) as inbox:
-        assert await inbox.unconfirmed(FIRST) == 1

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -16,6 +16,8 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.store.chat_settings import ChatSettings
 from bot.store.inbox import Inbox
+from bot.store.sqlite.chat_settings import SqliteChatSettings
+from bot.store.sqlite.inbox_rows import SqliteRows
 from bot.telegram import adapter, albums, menu, sending
 from bot.telegram.adapter import Telegram
 from bot.telegram.identity import PLATFORM
@@ -40,10 +42,22 @@ def isolate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(menu, "TRANSLATED", ())  # each language is four calls at each start
 
 
-class Store(ChatSettings):
+class AnyStore(ChatSettings, Protocol):
+    """The chat settings and the inbox, in a file or a database."""
+
+    inbox: Inbox
+
+
+class Store(SqliteChatSettings):
     """The chat settings and the inbox."""
 
     inbox: Inbox
+
+    @property
+    def rows(self) -> SqliteRows:
+        """The file of the inbox."""
+        assert isinstance(self.inbox.rows, SqliteRows)
+        return self.inbox.rows
 
 
 @asynccontextmanager
@@ -51,7 +65,7 @@ async def open_store(folder: Path, **fields: Any) -> AsyncIterator[Store]:
     """Open the store in a folder; the fields are those of `Inbox`."""
     async with (
         Store(folder / "chats.sqlite") as store,
-        Inbox(folder / "inbox.sqlite", **fields) as store.inbox,
+        Inbox(SqliteRows(folder / "inbox.sqlite"), **fields) as store.inbox,
     ):
         yield store
 
@@ -59,7 +73,7 @@ async def open_store(folder: Path, **fields: Any) -> AsyncIterator[Store]:
 async def settled(store: Store, **counts: int) -> None:
     """Wait until the inbox holds as many messages in each state."""
     async with asyncio.timeout(TIMEOUT):
-        while await store.inbox.counts() != counts:
+        while await store.inbox.rows.counts() != counts:
             await asyncio.sleep(0.01)
 
 
@@ -75,7 +89,7 @@ async def stats() -> str:
 
 
 def telegram(
-    fake: FakeTelegram, store: Store, caption: CaptionPhoto = caption_photo, **keys: Any
+    fake: FakeTelegram, store: AnyStore, caption: CaptionPhoto = caption_photo, **keys: Any
 ) -> Telegram:
     settings = Settings(**{"telegram_bot_token": TOKEN, "telegram_api_url": fake.url, **keys})
     access = Access(

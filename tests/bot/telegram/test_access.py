@@ -34,7 +34,7 @@ async def test_only_allowed_people_are_answered_and_others_get_one_refusal(
     assert (refusal["chat_id"], refusal["text"]) == (8, replies.NOT_ALLOWED)
     assert (answer["chat_id"], answer["text"]) == (7, "Photo 1.")
     assert len(fake.of("sendMessage")) == 2
-    assert await store.inbox.counts() == {"answered": 3}
+    assert await store.inbox.rows.counts() == {"answered": 3}
 
 
 async def test_a_blocked_person_gets_no_answer_not_even_to_a_button(
@@ -79,7 +79,7 @@ async def test_a_refused_command_is_not_run_even_if_the_refusal_cannot_be_sent(
         await fake.nth("sendMessage")
 
     assert [sent["text"] for sent in fake.of("sendMessage")] == [replies.NOT_ALLOWED]
-    assert await store.inbox.counts() == {"open": 1}
+    assert await store.inbox.rows.counts() == {"open": 1}
 
 
 async def test_too_many_photos_get_one_refusal_with_the_time_to_wait(

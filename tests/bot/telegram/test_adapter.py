@@ -1,14 +1,8 @@
-"""The connection to Telegram: token, polling, webhook, and a clean stop."""
+"""The connection to Telegram: token, polling, and a clean stop."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.typedefs import Handler
 from prometheus_client import REGISTRY
 
 from bot.supervision import PlatformError
@@ -189,124 +183,6 @@ async def test_check_returns_the_name_of_the_bot(fake: FakeTelegram, store: Stor
 
     with pytest.raises(PlatformError, match="TELEGRAM_BOT_TOKEN"):
         await telegram(fake, store, telegram_bot_token="1:wrong").check()
-
-
-@asynccontextmanager
-async def posting(
-    bot: Telegram, arrived: asyncio.Event | None = None
-) -> AsyncIterator[aiohttp.ClientSession]:
-    """Serve the bot's webhook; yield a session that posts to it."""
-
-    @web.middleware
-    async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if arrived:
-            arrived.set()
-        return await handler(request)
-
-    app = web.Application(middlewares=[tell])
-    app.router.add_post("/telegram", bot.webhook)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0]
-    try:
-        async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
-            yield session
-    finally:
-        await runner.cleanup()
-
-
-async def post(session: aiohttp.ClientSession, secret: str, **fields: Any) -> int:
-    headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
-    async with session.post("/telegram", headers=headers, **fields) as response:
-        return response.status
-
-
-async def test_a_webhook_accepts_updates_only_with_its_secret(
-    fake: FakeTelegram, store: Store
-) -> None:
-    bot = telegram(fake, store, telegram_webhook_url="https://bot.example/")
-    update = {"update_id": 1, "message": fake.message(photo=[fake.photo(DOG)])}
-
-    async with posting(bot) as session:
-        assert await post(session, "", json=update) == 503
-        async with running(bot):
-            hook = await fake.nth("setWebhook")
-            secret = hook["secret_token"]
-            assert await post(session, "wrong", json=update) == 403
-            assert await post(session, "", json=update) == 403
-            assert await post(session, "schlüssel", json=update) == 403
-            assert await post(session, secret, data=b"{") == 400
-            assert await post(session, secret, json=[update]) == 400
-            assert not fake.of("sendMessage")
-            assert await post(session, secret, json=update) == 200
-            await fake.nth("sendMessage")
-        assert await post(session, secret, json=update) == 503
-
-    assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0."]
-    assert hook["url"] == "https://bot.example/telegram"
-    assert hook["allowed_updates"] == ["message", "channel_post", "callback_query"]
-    assert not fake.of("getUpdates")
-
-
-async def test_an_update_that_cannot_be_recorded_is_refused_so_that_telegram_sends_it_again(
-    fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
-    bot = telegram(fake, store, telegram_webhook_url="https://bot.example/")
-    update = {"update_id": 1, "message": fake.message(photo=[fake.photo(DOG)])}
-
-    async with posting(bot) as session, running(bot):
-        secret = (await fake.nth("setWebhook"))["secret_token"]
-        await store.inbox.run(lambda db: db.execute("PRAGMA query_only = ON"))
-        assert await post(session, secret, json=update) == 503
-        await store.inbox.run(lambda db: db.execute("PRAGMA query_only = OFF"))
-        assert await post(session, secret, json=update) == 200
-        await fake.nth("sendMessage")
-
-    assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0."]
-    (refused,) = (vars(one) for one in caplog.records if one.message == "update not accepted")
-    assert refused["reason"].startswith("DATA_DIR: ")
-    assert "Traceback" not in caplog.text
-
-
-async def test_an_update_that_arrives_during_a_stop_is_refused(
-    fake: FakeTelegram, store: Store
-) -> None:
-    bot = telegram(fake, store, telegram_webhook_url="https://bot.example")
-    arrived, stopped = asyncio.Event(), asyncio.Event()
-
-    async def slowly() -> AsyncIterator[bytes]:
-        yield b'{"update_id":'
-        await stopped.wait()
-        yield b" 1}"
-
-    async with posting(bot, arrived) as session:
-        async with running(bot):
-            secret = (await fake.nth("setWebhook"))["secret_token"]
-            status = asyncio.create_task(post(session, secret, data=slowly()))
-            await asyncio.wait_for(arrived.wait(), TIMEOUT)
-        stopped.set()
-        assert await asyncio.wait_for(status, TIMEOUT) == 503
-
-
-async def test_each_start_has_a_secret_of_its_own(fake: FakeTelegram, store: Store) -> None:
-    bot = telegram(fake, store, telegram_webhook_url="https://bot.example")
-    for number in (1, 2):
-        async with running(bot):
-            await fake.nth("setWebhook", number)
-
-    first, second = [hook["secret_token"] for hook in fake.of("setWebhook")]
-    assert first != second
-    assert len(first) >= 32
-
-
-async def test_the_error_for_a_refused_webhook_names_its_setting(
-    fake: FakeTelegram, store: Store
-) -> None:
-    fake.failures["setWebhook"] = [failure(400, "Bad Request: bad webhook: HTTPS url needed")]
-    bot = telegram(fake, store, telegram_webhook_url="http://bot.example")
-
-    assert "Telegram refuses TELEGRAM_WEBHOOK_URL" in await failing(bot)
 
 
 async def test_polling_removes_a_webhook_that_was_set_before(

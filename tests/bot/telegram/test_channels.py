@@ -146,4 +146,4 @@ async def test_a_post_fetched_before_a_crash_is_answered_after_it(
     async with running(telegram(fake, store)):
         assert (await fake.nth("sendMessage"))["text"] == "Photo 0."
 
-    assert await store.inbox.counts() == {"answered": 1}
+    assert await store.inbox.rows.counts() == {"answered": 1}

@@ -97,8 +97,8 @@ async def test_an_answer_that_arrived_without_the_bots_knowledge_is_not_repeated
         await asyncio.sleep(MOMENT)
 
     assert len(fake.of("sendMessage")) == 1
-    assert await store.inbox.counts() == {"open": 1}
-    (row,) = await store.inbox.rows("open")
+    assert await store.inbox.rows.counts() == {"open": 1}
+    (row,) = await store.inbox.rows.having("open")
     assert row.attempts == 1
 
 
@@ -115,7 +115,7 @@ async def test_an_answer_that_may_have_arrived_is_sent_once_more_and_never_again
 
     # No apology either: it would stand under the answer.
     assert [sent["text"] for sent in fake.of("sendMessage")] == ["Photo 0."] * 2
-    (row,) = await store.inbox.rows("given up")
+    (row,) = await store.inbox.rows.having("given up")
     assert row.reason is not None
     assert row.reason.startswith("the answer may have arrived")
 
@@ -147,7 +147,7 @@ async def test_a_restart_does_not_forget_that_an_answer_may_have_arrived(
             await asyncio.sleep(MOMENT)
 
     assert len(fake.of("sendMessage")) == 2
-    assert await store.inbox.counts() == {"given up": 1}
+    assert await store.inbox.rows.counts() == {"given up": 1}
 
 
 async def test_an_answer_that_surely_did_not_arrive_is_sent_when_telegram_is_back(
@@ -168,7 +168,7 @@ async def test_an_answer_that_surely_did_not_arrive_is_sent_when_telegram_is_bac
             async with asyncio.timeout(10):
                 while "attempt failed" not in caplog.text:
                     await asyncio.sleep(0.01)
-            (row,) = await store.inbox.rows("open")
+            (row,) = await store.inbox.rows.having("open")
         await settled(store, answered=1)
 
     assert row.reason is not None

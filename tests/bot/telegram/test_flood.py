@@ -57,7 +57,7 @@ async def test_each_photo_of_a_flood_on_telegram_gets_one_answer(
                 for person in range(1, PEOPLE + 1)
             ]
             async with asyncio.timeout(120):
-                while (await store.inbox.counts()).get("answered", 0) < len(asked):
+                while (await store.inbox.rows.counts()).get("answered", 0) < len(asked):
                     await asyncio.sleep(0.1)
 
     shown = [message for message in server.messages.values() if "reply_to_message" in message]

@@ -80,7 +80,7 @@ async def killed_while_captioning(fake: FakeTelegram, store: Store) -> None:
 
 async def state_of(store: Store, message: Json) -> str | None:
     wanted = Key("telegram", str(message["chat"]["id"]), str(message["message_id"]))
-    rows = await store.inbox.rows("open", "answered", "given up")
+    rows = await store.inbox.rows.having("open", "answered", "given up")
     return next((row.state for row in rows if row.key == wanted), None)
 
 
@@ -99,7 +99,7 @@ async def test_messages_fetched_before_a_crash_are_answered_after_it(
         "Photo 1.",
         "Photo 2.",
     ]
-    assert await store.inbox.counts() == {"answered": 3}
+    assert await store.inbox.rows.counts() == {"answered": 3}
 
 
 async def test_an_album_that_a_crash_interrupted_still_gets_one_reply(
@@ -113,13 +113,13 @@ async def test_an_album_that_a_crash_interrupted_still_gets_one_reply(
 
     assert sent["text"] == "1. Photo 0.\n2. Photo 1."
     assert len(fake.of("sendMessage")) == 1
-    assert await store.inbox.counts() == {"answered": 2}
+    assert await store.inbox.rows.counts() == {"answered": 2}
 
 
 async def test_telegram_keeps_updates_that_could_not_be_recorded(
     fake: FakeTelegram, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await store.inbox.run(lambda db: db.execute("PRAGMA query_only = ON"))
+    await store.rows.run(lambda db: db.execute("PRAGMA query_only = ON"))
     await fake.send(photo=[fake.photo(DOG)])
     stop = asyncio.Event()
     bot = telegram(fake, store)
@@ -131,7 +131,7 @@ async def test_telegram_keeps_updates_that_could_not_be_recorded(
     assert fake.confirmed == 0
     assert fake.of("sendMessage") == []
 
-    await store.inbox.run(lambda db: db.execute("PRAGMA query_only = OFF"))
+    await store.rows.run(lambda db: db.execute("PRAGMA query_only = OFF"))
     assert (await fake.nth("sendMessage"))["text"] == "Photo 0."
     stop.set()
     await asyncio.wait_for(kept, TIMEOUT)
@@ -181,8 +181,8 @@ async def test_after_the_last_attempt_there_is_one_apology_and_the_operator_can_
         await fake.send(photo=[fake.photo(CAT)])
         other = await fake.nth("sendMessage", 2)
         assert await state_of(store, asked) == "given up"
-        (row,) = await store.inbox.rows("given up")
-        assert await store.inbox.retry(row.key)
+        (row,) = await store.inbox.rows.having("given up")
+        assert await store.inbox.rows.retry(row.key)
         late = await fake.nth("sendMessage", 3)
 
     assert [apology["text"], other["text"], late["text"]] == [
@@ -190,7 +190,7 @@ async def test_after_the_last_attempt_there_is_one_apology_and_the_operator_can_
         "Photo 1.",
         "Photo 0.",
     ]
-    assert await store.inbox.counts() == {"answered": 2}
+    assert await store.inbox.rows.counts() == {"answered": 2}
 
 
 async def test_a_photo_that_kills_the_process_each_time_is_given_up(
@@ -204,7 +204,7 @@ async def test_a_photo_that_kills_the_process_each_time_is_given_up(
         sent = await fake.nth("sendMessage")
 
     assert sent["text"] == replies.GIVEN_UP
-    assert await store.inbox.counts() == {"given up": 1}
+    assert await store.inbox.rows.counts() == {"given up": 1}
 
 
 async def test_an_album_that_is_given_up_gets_one_apology(fake: FakeTelegram, store: Store) -> None:
@@ -216,7 +216,7 @@ async def test_an_album_that_is_given_up_gets_one_apology(fake: FakeTelegram, st
         await fake.nth("sendMessage")
 
     assert [sent["text"] for sent in fake.of("sendMessage")] == [replies.GIVEN_UP]
-    assert await store.inbox.counts() == {"given up": 2}
+    assert await store.inbox.rows.counts() == {"given up": 2}
 
 
 async def test_a_chat_that_is_closed_to_the_bot_is_not_tried_again(
@@ -251,7 +251,7 @@ async def test_a_button_that_a_crash_interrupted_works_after_it(
         edited = await fake.nth("editMessageText")
 
     assert edited["text"] == "Turn 1."
-    assert await store.inbox.counts() == {"answered": 2}
+    assert await store.inbox.rows.counts() == {"answered": 2}
 
 
 async def test_what_people_say_to_each_other_is_not_recorded(
@@ -266,7 +266,7 @@ async def test_what_people_say_to_each_other_is_not_recorded(
 
     assert await state_of(store, chatter) is None
     assert await state_of(store, asked) == "answered"
-    rows = await store.inbox.rows("answered")
+    rows = await store.inbox.rows.having("answered")
     assert [row.reference for row in rows] == [None]
 
 
@@ -284,7 +284,7 @@ async def test_updates_beyond_the_limit_stay_with_telegram(
         for _ in range(5):
             await fake.send(photo=[fake.photo(DOG)])
         await fake.until(lambda: len(fake.fetched) == 2)
-        open_now = (await store.inbox.counts())["open"]
+        open_now = (await store.inbox.rows.counts())["open"]
         release.set()
         await fake.nth("sendMessage", 5)
 

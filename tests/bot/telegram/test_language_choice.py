@@ -94,7 +94,7 @@ async def test_a_person_can_go_back_to_the_language_of_their_app(
             answer = await fake.nth("sendMessage")
 
     assert answer["text"] == said("de", lambda: replies.LANGUAGE_APP_SET)
-    assert store.language("telegram", PRIVATE["id"]) is None
+    assert await store.language("telegram", PRIVATE["id"]) is None
 
 
 async def test_a_group_set_to_arabic_reads_arabic_whoever_asks(
@@ -159,7 +159,7 @@ async def test_only_administrators_choose_the_language_of_a_group(
         True,
     )
     assert not fake.of("editMessageText")
-    assert store.language("telegram", GROUP["id"]) is None
+    assert await store.language("telegram", GROUP["id"]) is None
 
 
 async def test_a_button_pressed_before_a_crash_chooses_after_it(
@@ -177,7 +177,7 @@ async def test_a_button_pressed_before_a_crash_chooses_after_it(
         await settled(store, answered=1)
 
     assert answer["text"] == said("de", lambda: replies.language_set("de", private=True))
-    assert store.language("telegram", PRIVATE["id"]) == "de"
+    assert await store.language("telegram", PRIVATE["id"]) == "de"
 
 
 async def test_a_channel_reads_the_language_that_was_posted_there(
@@ -203,7 +203,7 @@ async def test_a_language_that_the_bot_does_not_speak_is_answered_with_a_list(
 
     assert sent["text"] == said("de", replies.language_unknown)
     assert all(name in sent["text"] for name in languages.NAMES.values())
-    assert store.language("telegram", PRIVATE["id"]) is None
+    assert await store.language("telegram", PRIVATE["id"]) is None
 
 
 @pytest.mark.parametrize("data", ["language:xx", "language:", "language:de!", "language:english"])
@@ -215,7 +215,7 @@ async def test_buttons_that_the_bot_never_made_choose_nothing(
         alert = await fake.nth("answerCallbackQuery")
 
     assert alert["text"] == said("de", lambda: replies.GONE)
-    assert store.language("telegram", PRIVATE["id"]) is None
+    assert await store.language("telegram", PRIVATE["id"]) is None
 
 
 async def test_a_button_pressed_twice_chooses_once(fake: FakeTelegram, store: Store) -> None:
@@ -225,4 +225,4 @@ async def test_a_button_pressed_twice_chooses_once(fake: FakeTelegram, store: St
         alert = await fake.nth("answerCallbackQuery")
 
     assert "text" not in alert
-    assert store.language("telegram", PRIVATE["id"]) == "fr"
+    assert await store.language("telegram", PRIVATE["id"]) == "fr"

@@ -52,6 +52,7 @@ def web_chat(
     access: Access = OPEN,
     captions_in: Collection[str] = (),
     routes: tuple[web.AbstractRouteDef, ...] = (),
+    lost: Callable[[], str | None] = lambda: None,
     **fields: Any,
 ) -> WebChat:
     settings = Settings.model_construct(**{"web_port": 0, "max_photo_mb": LIMIT_MB, **fields})
@@ -63,7 +64,7 @@ def web_chat(
         check_room=check_room,
         languages=captions_in,
     )
-    return WebChat(settings, answers, _about, lambda: 3, access, routes)
+    return WebChat(settings, answers, _about, lambda: 3, access, routes, lost)
 
 
 def _about() -> str:

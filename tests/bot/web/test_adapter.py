@@ -63,6 +63,24 @@ async def test_health_readiness_metrics_and_openapi_are_served(
         assert await documented(answer, "/openapi.json") == OPENAPI
 
 
+async def test_a_bot_that_has_lost_its_database_is_not_ready_and_captions_all_the_same() -> None:
+    lost: list[str] = []
+    async with (
+        serving(web_chat(lost=lambda: lost[0] if lost else None)) as url,
+        ClientSession() as client,
+    ):
+        for status, said in ((200, "ready"), (503, "no database"), (200, "ready")):
+            async with client.get(f"{url}/readyz") as answer:
+                assert answer.status == status
+                assert await documented(answer, "/readyz") == {"status": said}
+            async with client.post(f"{url}/api/caption", data=PHOTO) as answer:
+                assert answer.status == 200
+            if lost:
+                lost.clear()
+            else:
+                lost.append("DATABASE_URL: postgresql://bot@db/bot: it cannot be reached")
+
+
 DOWN, ACROSS = ("upper", "middle", "lower"), ("left", "middle", "right")
 
 

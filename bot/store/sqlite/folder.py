@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from bot.store.errors import READ_ONLY, DatabaseError, database_error
+from bot.store.errors import DatabaseError
+from bot.store.sqlite.errors import READ_ONLY, database_error
 
 try:
     import fcntl

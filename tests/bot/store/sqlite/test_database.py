@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from bot.store.chat_settings import ChatSettings
 from bot.store.errors import DatabaseError
-from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Key
+from bot.store.sqlite.chat_settings import SqliteChatSettings
+from bot.store.sqlite.inbox_rows import SqliteRows
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 KEY = Key("telegram", "7", "100")
 # Fills the inbox until something fails, and prints that.
 FILL = """
 import asyncio, sys
 from pathlib import Path
 from bot.store.errors import DatabaseError
-from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Key
+from bot.store.sqlite.inbox_rows import SqliteRows
 async def main():
-    async with Inbox(Path(sys.argv[1])) as inbox:
+    async with SqliteRows(Path(sys.argv[1])) as inbox:
         for number in range(1000):
-            await inbox.accept(Key("telegram", "7", str(number)), "x" * 50_000)
+            await inbox.add(Key("telegram", "7", str(number)), "x" * 50_000)
 try:
     asyncio.run(main())
 except DatabaseError as error:
@@ -48,19 +48,25 @@ def make(path: Path, *statements: str) -> None:
 
 async def refusal(path: Path, *, read_only: bool = False) -> str:
     with pytest.raises(DatabaseError) as error:
-        await Inbox(path, read_only=read_only).__aenter__()
+        await SqliteRows(path, read_only=read_only).__aenter__()
     prefix = f"DATA_DIR: {path}: "
     assert str(error.value).startswith(prefix)
     return str(error.value).removeprefix(prefix)
 
 
 async def test_a_file_of_an_earlier_version_is_taken_over(path: Path) -> None:
-    async with Inbox(path) as inbox:
-        await inbox.accept(KEY, None)
-    make(path, "PRAGMA application_id = 0", "PRAGMA user_version = 0", "DROP TABLE seen")
+    async with SqliteRows(path) as inbox:
+        await inbox.add(KEY, None)
+    make(
+        path,
+        "PRAGMA application_id = 0",
+        "PRAGMA user_version = 0",
+        "DROP TABLE seen",
+        "DROP TABLE migrations",
+    )
 
     for _ in range(2):
-        async with Inbox(path) as inbox:
+        async with SqliteRows(path) as inbox:
             assert await inbox.counts() == {"open": 1}
             assert await inbox.last_read("discord") == {}
     with closing(sqlite3.connect(path)) as connection:
@@ -91,7 +97,7 @@ async def test_a_file_of_another_program_is_refused_and_unchanged(
 
 
 async def test_the_bots_files_are_not_taken_for_each_other(path: Path) -> None:
-    async with ChatSettings(path):
+    async with SqliteChatSettings(path):
         pass
 
     assert "belongs to another program" in await refusal(path)
@@ -99,7 +105,7 @@ async def test_the_bots_files_are_not_taken_for_each_other(path: Path) -> None:
 
 @pytest.mark.parametrize("read_only", [False, True])
 async def test_a_file_of_a_newer_version_is_refused(read_only: bool, path: Path) -> None:
-    async with Inbox(path):
+    async with SqliteRows(path):
         pass
     make(path, "PRAGMA user_version = 99")
 
@@ -107,31 +113,31 @@ async def test_a_file_of_a_newer_version_is_refused(read_only: bool, path: Path)
 
 
 async def test_reading_creates_no_file(path: Path) -> None:
-    async with Inbox(path, read_only=True) as inbox:
+    async with SqliteRows(path, read_only=True) as inbox:
         assert await inbox.counts() == {}
     assert not path.exists()
 
 
 async def test_reading_needs_no_right_to_write_a_row(path: Path) -> None:
-    async with Inbox(path) as running:
-        await running.accept(KEY, None)
-        async with Inbox(path, read_only=True) as inbox:
+    async with SqliteRows(path) as running:
+        await running.add(KEY, None)
+        async with SqliteRows(path, read_only=True) as inbox:
             assert await inbox.counts() == {"open": 1}
             with pytest.raises(DatabaseError, match="cannot be written"):
                 await inbox.forget_chat("telegram", 7)
 
 
 async def test_a_damaged_file_is_named(path: Path) -> None:
-    async with Inbox(path) as inbox:
+    async with SqliteRows(path) as inbox:
         for number in range(200):
-            await inbox.accept(Key("telegram", "7", str(number)), "x" * 100)
+            await inbox.add(Key("telegram", "7", str(number)), "x" * 100)
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
 
-    async with Inbox(path) as inbox:
-        with pytest.raises(DatabaseError, match="it is damaged, or not a file of the bot"):
-            await inbox.rows("open")
+    with pytest.raises(DatabaseError, match="it is damaged, or not a file of the bot"):
+        async with SqliteRows(path) as inbox:
+            await inbox.having("open")
 
 
 async def test_a_file_that_is_no_database_is_named(path: Path) -> None:
@@ -141,13 +147,13 @@ async def test_a_file_that_is_no_database_is_named(path: Path) -> None:
 
 
 async def test_a_locked_file_is_named(path: Path) -> None:
-    async with Inbox(path) as inbox:
+    async with SqliteRows(path) as inbox:
         await inbox.run(lambda db: db.execute("PRAGMA busy_timeout = 10"))
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             with pytest.raises(DatabaseError, match="another program has locked it"):
-                await inbox.accept(KEY, None)
-        assert await inbox.accept(KEY, None)
+                await inbox.add(KEY, None)
+        assert await inbox.add(KEY, None)
 
 
 @pytest.mark.parametrize("there", ["folder", "file", "denied"])

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.store import folder
 from bot.store.errors import DatabaseError
-from bot.store.folder import InUse, held, holder
+from bot.store.sqlite import folder
+from bot.store.sqlite.folder import InUse, held, holder
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from bot.store.folder import held
+from bot.store.sqlite.folder import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -3,17 +3,23 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from bot.store.errors import DatabaseError, database_error
+from bot.store.errors import DatabaseError
+from bot.store.sqlite.errors import database_error
 
 T = TypeVar("T")
+Migration = Callable[[sqlite3.Connection], object]
 
-VERSION = 1  # of the files; the first releases wrote none, and nothing else has changed since
+# Of the files; the first releases wrote none. Migrations only add tables and columns, so an earlier
+# version can use the file too: this number changes when that is no longer so.
+VERSION = 1
+# How many migrations a file has had. Files of version 0.2 and earlier lack the table.
+MIGRATED = "CREATE TABLE IF NOT EXISTS migrations (number INTEGER NOT NULL)"
 FOREIGN = "it belongs to another program; move it away, or set another DATA_DIR"
 NEWER = "a newer version of the bot wrote it; install that version, or set another DATA_DIR"
 
@@ -22,18 +28,24 @@ class Database:
     """One connection, used by one thread at a time."""
 
     def __init__(
-        self, path: Path, schema: str, application: int, *, read_only: bool = False
+        self,
+        path: Path,
+        migrations: Sequence[Migration],
+        application: int,
+        *,
+        read_only: bool = False,
     ) -> None:
         """Describe the file.
 
         Args:
             path: of the file, which is created when first opened.
-            schema: its tables.
+            migrations: make its tables, each once, in this order. Files of versions that counted
+                none may have had some, so the first ones make only what is missing.
             application: the number by which the file is recognized.
             read_only: change nothing, and take a file that does not exist for an empty one.
         """
         self.path = path
-        self.schema = schema
+        self.migrations = migrations
         self.application = application
         self.read_only = read_only
         self._lock = threading.Lock()
@@ -113,18 +125,29 @@ class Database:
 
     def _has_our_tables_only(self, connection: sqlite3.Connection) -> bool:
         with closing(sqlite3.connect(":memory:")) as ours:
-            ours.executescript(self.schema)
+            self._migrate(ours)
             known = _columns(ours)
         return _columns(connection) <= known
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
+        self._migrate(connection)
         with connection:
-            connection.executescript(self.schema)
             if connection.execute("PRAGMA application_id").fetchone() != (self.application,):
                 connection.execute(f"PRAGMA application_id = {self.application}")
                 connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")  # of two that open the file, one waits
+            connection.execute(MIGRATED)
+            (done,) = connection.execute(
+                "SELECT coalesce(max(number), 0) FROM migrations"
+            ).fetchone()
+            for number, migrate in enumerate(self.migrations[done:], done + 1):
+                migrate(connection)
+                connection.execute("INSERT INTO migrations VALUES (?)", (number,))
 
 
 def _columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:

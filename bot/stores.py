@@ -1,0 +1,145 @@
+"""The store that the settings name: a folder of one bot, or a database of several."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
+from dataclasses import dataclass
+
+from bot.rates import Spend, alone
+from bot.settings import SettingProblem, Settings, SettingsError
+from bot.store.chat_settings import ChatSettings
+from bot.store.errors import DatabaseError
+from bot.store.inbox import Inbox
+from bot.store.inbox_rows import InboxRows
+from bot.store.sqlite import folder
+from bot.store.sqlite.chat_settings import SqliteChatSettings
+from bot.store.sqlite.inbox_rows import SqliteRows
+
+NOT_SET = "is not set; it says where to move what is in DATA_DIR"
+NO_DRIVER = "needs psycopg: pip install -e '.[bot,postgres]'"
+ABSENT = "there is no inbox; the bot creates it when it starts. Set DATA_DIR to the bot's folder"
+
+Lane = Callable[[int], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What outlives the process."""
+
+    chat_settings: ChatSettings
+    inbox: Inbox
+    spend: Spend  # counts photos towards the rates
+    lane: Lane  # in which several bots take turns
+    lost: Callable[[], str | None]  # why the store cannot be used now, if that is known
+    where: str  # for the operator
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterator[Stores]:
+    """Open the store, and close it when the context ends.
+
+    Raises:
+        DatabaseError: it cannot be used, or is not the bot's.
+        SettingsError: the driver of the database is missing.
+    """
+    if settings.database_url is None:
+        files = SqliteChatSettings(settings.chats_file, read_only=read_only)
+        rows = SqliteRows(settings.inbox_file, read_only=read_only)
+        async with files as chat_settings, _inbox(settings, rows) as inbox:
+            where = str(settings.data_dir.resolve())
+            yield Stores(chat_settings, inbox, alone(), _free, lambda: None, where)
+        return
+    with _driver():
+        from bot.store.postgres.chat_settings import PostgresChatSettings
+        from bot.store.postgres.database import Database
+        from bot.store.postgres.inbox_rows import PostgresRows
+        from bot.store.postgres.lanes import lanes
+        from bot.store.postgres.rates import shared
+    url = settings.database_url.get_secret_value()
+    async with (
+        Database(url, read_only=read_only) as database,
+        _inbox(settings, PostgresRows(database)) as inbox,
+    ):
+        yield Stores(
+            PostgresChatSettings(database),
+            inbox,
+            shared(database, alone()),
+            lanes(database),
+            lambda: database.lost,
+            database.place,
+        )
+
+
+def held(settings: Settings) -> AbstractContextManager[None]:
+    """Use the data folder alone; several bots may use a database.
+
+    Raises:
+        DatabaseError: another bot uses the folder, or it cannot be created, written or locked.
+    """
+    return folder.held(settings.data_dir) if settings.database_url is None else nullcontext()
+
+
+@asynccontextmanager
+async def listed(settings: Settings, *, read_only: bool) -> AsyncIterator[InboxRows]:
+    """Open the inbox for `python -m bot inbox`, which creates none.
+
+    Raises:
+        DatabaseError: there is no inbox, or it cannot be used.
+        SettingsError: the driver of the database is missing.
+    """
+    if settings.database_url is None and not settings.inbox_file.exists():
+        raise DatabaseError(settings.data_dir, ABSENT)
+    async with opened(settings, read_only=read_only) as stores:
+        yield stores.inbox.rows
+
+
+async def move(settings: Settings) -> tuple[int, int]:
+    """Move what is in the data folder into the database; the files get other names.
+
+    Returns:
+        how many messages, and the settings of how many chats, the database did not have.
+
+    Raises:
+        DatabaseError: there is no inbox, a bot uses the folder, or the database cannot be used.
+        SettingsError: no database is set, or its driver is missing.
+    """
+    if settings.database_url is None:
+        raise SettingsError(SettingProblem("DATABASE_URL", NOT_SET))
+    with _driver():
+        from bot.store.postgres.database import Database
+        from bot.store.postgres.moving import copy
+    files = (settings.inbox_file, settings.chats_file)
+    if not settings.inbox_file.exists():
+        raise DatabaseError(settings.data_dir, ABSENT)
+    with folder.held(settings.data_dir):
+        async with (
+            SqliteRows(settings.inbox_file) as inbox,
+            SqliteChatSettings(settings.chats_file) as chats,
+            Database(settings.database_url.get_secret_value()) as database,
+        ):
+            moved = await copy(inbox, chats, database)
+        for file in files:  # or a bot without the database would answer the messages again
+            file.rename(f"{file}.moved")
+    return moved
+
+
+@contextmanager
+def _driver() -> Iterator[None]:
+    """Import what needs the database's driver; raises `SettingsError` if that is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SettingsError(SettingProblem("DATABASE_URL", NO_DRIVER)) from error
+
+
+def _inbox(settings: Settings, rows: InboxRows) -> Inbox:
+    return Inbox(rows, settings.max_attempts, settings.keep_days)
+
+
+def _free(lane: int) -> AbstractAsyncContextManager[None]:
+    return nullcontext()

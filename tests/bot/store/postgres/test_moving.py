@@ -1,0 +1,83 @@
+"""A bot that outgrew its folder takes everything along."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot import stores
+from bot.settings import Settings, SettingsError
+from bot.store.errors import DatabaseError
+from bot.store.inbox_rows import Key
+
+OPEN, ANSWERED, GIVEN_UP = (Key("telegram", "7", str(number)) for number in range(3))
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    """Return a folder that a bot has used."""
+    async with stores.opened(Settings(data_dir=tmp_path)) as store:
+        for key in (OPEN, ANSWERED, GIVEN_UP):
+            await store.inbox.accept(key, {"photo": key.message})
+        await store.inbox.settle(ANSWERED, "answered")
+        await store.inbox.settle(GIVEN_UP, "given up", "kicked")
+        await store.inbox.rows.mark_read("discord", 5, 2**62)
+        await store.chat_settings.set_auto("telegram", 1, True)
+        await store.chat_settings.set_language("telegram", 2, "de")
+        await store.chat_settings.set_auto("telegram", 3, False)
+        await store.chat_settings.set_language("telegram", 3, "fr")
+    return tmp_path
+
+
+async def test_everything_in_a_folder_moves_into_a_database_once(
+    folder: Path, database_url: str
+) -> None:
+    settings = Settings(data_dir=folder, database_url=SecretStr(database_url))
+
+    assert await stores.move(settings) == (3, 3)
+    with pytest.raises(DatabaseError, match=r"^DATA_DIR: .* there is no inbox"):
+        await stores.move(settings)
+
+    async with stores.opened(settings) as store:
+        (row,) = await store.inbox.due("telegram")
+        assert (row.key, row.reference) == (OPEN, {"photo": "0"})
+        assert not await store.inbox.accept(ANSWERED, {})
+        (row,) = await store.inbox.rows.having("given up")
+        assert (row.key, row.reason, row.reference) == (GIVEN_UP, "kicked", {"photo": "2"})
+        assert await store.inbox.rows.last_read("discord") == {"5": 2**62}
+        chats = store.chat_settings
+        assert [await chats.auto("telegram", chat) for chat in (1, 2, 3)] == [True, False, False]
+        said = [await chats.language("telegram", chat) for chat in (1, 2, 3)]
+        assert said == [None, "de", "fr"]
+    assert {file.name for file in folder.iterdir()} == {
+        "bot.lock",
+        "chats.sqlite3.moved",
+        "inbox.sqlite3.moved",
+    }
+
+
+async def test_what_the_database_has_already_stays(folder: Path, database_url: str) -> None:
+    settings = Settings(data_dir=folder, database_url=SecretStr(database_url))
+    async with stores.opened(settings) as store:
+        await store.inbox.accept(OPEN, {})
+        await store.inbox.settle(OPEN, "answered")
+        await store.chat_settings.set_language("telegram", 2, "cs")
+
+    assert await stores.move(settings) == (2, 2)
+
+    async with stores.opened(settings) as store:
+        assert await store.inbox.due("telegram") == []
+        assert await store.chat_settings.language("telegram", 2) == "cs"
+
+
+async def test_a_folder_that_a_bot_uses_does_not_move(folder: Path, database_url: str) -> None:
+    with (
+        stores.held(Settings(data_dir=folder)),
+        pytest.raises(DatabaseError, match="another bot uses this folder"),
+    ):
+        await stores.move(Settings(data_dir=folder, database_url=SecretStr(database_url)))
+
+
+async def test_moving_needs_a_database(folder: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: "):
+        await stores.move(Settings(data_dir=folder))
