@@ -73,6 +73,7 @@ class WebChat:
     waiting: Callable[[], int]  # how many photos wait for their batch
     access: Access = field(default_factory=Access)
     routes: Sequence[web.AbstractRouteDef] = ()
+    problem: Callable[[], str | None] = lambda: None  # why no photo would be captioned now
     url: str = field(default="", init=False)  # its address, once it listens
     others_url: str = field(default="", init=False)  # from other machines, if that is another
 
@@ -121,10 +122,17 @@ class WebChat:
         app.add_routes(page.routes(self.about))
         app.router.add_post(f"{API}caption", api.caption)
         app.router.add_get("/healthz", _health)
-        app.router.add_get("/readyz", partial(_ready, stop))
+        app.router.add_get("/readyz", partial(self._ready, stop))
         app.router.add_get(METRICS, partial(_metrics, self.waiting))
         app.add_routes(self.routes)
         return app
+
+    async def _ready(self, stop: asyncio.Event, request: web.Request) -> web.Response:
+        if stop.is_set():
+            return web.json_response({"status": "stopping"}, status=503)
+        if self.problem():  # which may name machines, so only the log has it
+            return web.json_response({"status": "captioner unreachable"}, status=503)
+        return web.json_response({"status": "ready"})
 
     @asynccontextmanager
     async def _listening(
@@ -194,12 +202,6 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 async def _health(request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
-
-
-async def _ready(stop: asyncio.Event, request: web.Request) -> web.Response:
-    if stop.is_set():
-        return web.json_response({"status": "stopping"}, status=503)
-    return web.json_response({"status": "ready"})
 
 
 async def _metrics(waiting: Callable[[], int], request: web.Request) -> web.Response:

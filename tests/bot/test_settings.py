@@ -103,6 +103,8 @@ LISTENS = "must be an address of this machine, without http:// and port, such as
         ("TELEGRAM_API_URL", "https://api.telegram.org/?token=1", ADDRESS),
         ("TELEGRAM_WEBHOOK_URL", "http://bot.example", "must be an https address, which Telegram"),
         ("DISCORD_GATEWAY_URL", "https://gateway.discord.gg", "must be an address such as wss://"),
+        ("CAPTIONER_URL", "captioner:8000", "must be an address such as http://captioner.example"),
+        ("CAPTIONER_URL", "ray://head:10001", "must be the http address of the deployment, such"),
         ("WEB_HOST", "http://0.0.0.0", LISTENS),
         ("WEB_HOST", "0.0.0.0:80", LISTENS),
         ("WEB_HOST", "[::1]", LISTENS),

@@ -63,6 +63,14 @@ async def test_health_readiness_metrics_and_openapi_are_served(
         assert await documented(answer, "/openapi.json") == OPENAPI
 
 
+async def test_a_captioner_elsewhere_that_is_down_makes_it_unready(client: ClientSession) -> None:
+    chat = web_chat()
+    chat.problem = lambda: "nothing answers at 10.0.0.1"
+    async with serving(chat) as url, client.get(f"{url}/readyz") as answer:
+        assert answer.status == 503
+        assert await documented(answer, "/readyz") == {"status": "captioner unreachable"}
+
+
 DOWN, ACROSS = ("upper", "middle", "lower"), ("left", "middle", "right")
 
 
