@@ -1,6 +1,6 @@
 """The captioner of a bot: the one in its own process, or the one at `CAPTIONER_URL`.
 
-A bot with `CAPTIONER_URL` loads no network and no runtime, and starts no process that decodes photos.
+A bot with `CAPTIONER_URL` loads no network and no runtime, and starts no process that decodes.
 """
 
 import asyncio

@@ -98,7 +98,6 @@ class RemoteCaptioner:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
         )
         try:
             await self._learn()

@@ -1,8 +1,8 @@
 """Captions, options and errors as bytes and back, for a captioner on another machine.
 
-A document is JSON with the fields of a dataclass, each of them and no other, and the version of this
-form: whoever reads another version gets one error instead of half a caption. Floats survive exactly:
-JSON has all their digits, and attention maps are the bytes of their float32.
+A document is JSON with the fields of a dataclass, each of them and no other, and the version of
+this form: whoever reads another version gets one error instead of half a caption. Floats survive
+exactly: JSON has all their digits, and attention maps are the bytes of their float32.
 """
 
 import base64
@@ -79,6 +79,7 @@ def unpack(kind: type[Kind], data: bytes | str) -> Kind:
 
 def pack_problem(problem: Problem) -> bytes:
     """Return an error as a document."""
+    said: dict[str, object]
     match problem:
         case BadImage():
             said = {"error": "image", "kind": problem.kind, "numbers": dict(problem.numbers)}

@@ -4,10 +4,10 @@ serve run deploy.ray.app:application                    # Ray and the captioner 
 serve run deploy.ray.app:application checkpoint=small   # with one of `Arguments`
 serve deploy deploy/ray/config.yaml                     # on the cluster that runs
 
-A bot with `CAPTIONER_URL` sends its photos there (`captioner/remote.py`). Every answer of a replica,
-an error too, has the header `wire.HEADER`; one without it is Serve's own. Photos share batches as
-they do in one process, so Serve's batching is not used, and its queue stays empty: a full replica
-refuses by itself.
+A bot with `CAPTIONER_URL` sends its photos there (`captioner/remote.py`). Every answer of a
+replica, an error too, has the header `wire.HEADER`; one without it is Serve's own. Photos share
+batches as they do in one process, so Serve's batching is not used, and its queue stays empty: a
+full replica refuses by itself.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ from captioner.wire import (
     unpack,
 )
 
-# Read when `serve run` starts Ray, which would report its use to its makers; `ray.env` has the same.
+# Read when `serve run` starts Ray, which would report its use to its makers; see `ray.env`.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 LARGEST_SIDE = 4096  # of pixels to draw on
@@ -86,7 +86,7 @@ class Arguments(BaseModel):
 class Replica:
     """Answers requests for captions from one `Captioner`."""
 
-    async def __init__(self, arguments: Arguments) -> None:
+    async def __init__(self, arguments: Arguments) -> None:  # type: ignore[misc]  # Serve awaits it
         """Load the captioner, and caption a photo, so that the first one is not slow.
 
         Raises:

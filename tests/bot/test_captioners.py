@@ -25,7 +25,7 @@ PHOTO = photo_bytes(1)
 
 @asynccontextmanager
 async def front(folder: Path, url: str, *arguments: str, **settings: str) -> AsyncIterator[Bot]:
-    """Run `python -m bot` with a captioner elsewhere, where nothing that captions can be imported."""
+    """Run `python -m bot` with a captioner elsewhere, and nothing that captions itself."""
     # Python reads this file at its start.
     (folder / "sitecustomize.py").write_text(
         f"import sys\nsys.modules |= dict.fromkeys({BLOCKED})\n"
@@ -113,9 +113,7 @@ async def test_a_captioner_that_is_down_stops_no_bot_and_is_found_later(tmp_path
 
 
 async def test_the_check_names_a_captioner_that_is_down(tmp_path: Path) -> None:
-    status, _, errors = await finished(
-        tmp_path, f"http://127.0.0.1:{closed_port()}", "--check"
-    )
+    status, _, errors = await finished(tmp_path, f"http://127.0.0.1:{closed_port()}", "--check")
 
     assert status == 1
     assert "error: CAPTIONER_URL: nothing answers there (" in errors

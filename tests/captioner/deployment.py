@@ -1,4 +1,4 @@
-"""A small HTTP server that answers as `deploy/ray/app.py` does behind Ray Serve, and fails as it does."""
+"""A small HTTP server that answers and fails as `deploy/ray/app.py` does behind Ray Serve."""
 
 import asyncio
 from collections import deque
@@ -54,7 +54,7 @@ class Deployment:
         app.router.add_get("/about", self._about)
         app.router.add_post("/caption", self._caption)
         app.router.add_post("/pixels", self._pixels)
-        self._runner = web.AppRunner(app, shutdown_timeout=0)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()

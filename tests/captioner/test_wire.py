@@ -1,4 +1,4 @@
-"""Captions, options, errors and pixels survive the way to another machine, and nothing else does."""
+"""Captions, options, errors and pixels survive the way to another machine; nothing else does."""
 
 import json
 from dataclasses import fields, replace
@@ -101,8 +101,8 @@ def assert_same(one: Caption, other: Caption) -> None:
         if word.attention is not None and again.attention is not None:
             assert again.attention.dtype == np.float32
             np.testing.assert_array_equal(word.attention, again.attention)
-    for alternative, again in zip(one.alternatives, other.alternatives, strict=True):
-        assert_same(alternative, again)
+    for alternative, same in zip(one.alternatives, other.alternatives, strict=True):
+        assert_same(alternative, same)
 
 
 @given(captions)
@@ -210,7 +210,7 @@ def test_another_version_says_what_to_do() -> None:
 
 def test_options_that_make_no_sense_are_named() -> None:
     document = json.loads(pack(Options())) | {"beam": 0}
-    with pytest.raises(OptionError, match="^beam is 0; it must be at least 1$"):
+    with pytest.raises(OptionError, match=r"^beam is 0; it must be at least 1$"):
         unpack(Options, json.dumps(document))
 
 

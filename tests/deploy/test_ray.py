@@ -1,6 +1,7 @@
 """The captioner on a real Ray, as a bot uses it: replicas die and go away, and no photo is lost."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -12,14 +13,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import psutil
 import pytest
 import yaml
 
 from captioner import BadImage, Busy, Captioner, Options, remote
 from captioner.options import OptionError
+from captioner.photo.decode import Limits
 from captioner.remote import RemoteCaptioner
+from captioner.wire import HEADER, OPTIONS, VERSION, unpack_problem
 from tests.bot.test_main import clean, closed_port
 from tests.conftest import photo_bytes
 
@@ -47,7 +52,10 @@ class Cluster:
         assert self.process.stdout
         self.process.stdin.write(f"{replicas}\n")
         self.process.stdin.flush()
-        assert self.process.stdout.readline() == "ready\n"
+        for line in self.process.stdout:  # Ray writes there too
+            if line == "ready\n":
+                return
+        raise AssertionError("it ended")
 
     def replicas(self) -> list[psutil.Process]:
         """Return the processes of the replicas, the oldest first."""
@@ -63,7 +71,7 @@ def environment(temporary: str) -> dict[str, str]:
 
 
 @contextmanager
-def ended(process: "subprocess.Popen[str]") -> Iterator[None]:
+def ended(process: "subprocess.Popen[Any]") -> Iterator[None]:
     """End a process, and those that it started."""
     try:
         yield
@@ -97,6 +105,8 @@ def cluster(served_file: Path) -> Iterator[Cluster]:
             assert process.stdin
             process.stdin.close()
             process.wait(30)
+            assert process.stdout
+            process.stdout.close()
 
 
 async def under_load(
@@ -145,8 +155,34 @@ async def test_a_replica_captions_as_the_captioner_in_the_process_does(
         with pytest.raises(BadImage) as damaged:
             await there.caption(PHOTOS[0][:100])
         assert damaged.value.kind == "damaged"
-        with pytest.raises(OptionError, match="^language is 'xx'; it must be one of en$"):
+        with pytest.raises(OptionError, match=r"^language is 'xx'; it must be one of en$"):
             await there.caption(PHOTOS[0], Options(language="xx"))
+
+
+async def test_every_answer_of_a_replica_says_that_it_is_one(cluster: Cluster) -> None:
+    await asyncio.to_thread(cluster.scale, 1)
+    large = io.BytesIO(bytes(Limits().max_bytes + 1))
+    requests: list[tuple[str, str, Any, int]] = [
+        ("GET", "about", None, 200),
+        ("POST", "caption", PHOTOS[0], 200),
+        ("POST", "caption", b"", 422),
+        ("POST", "caption", large, 422),
+        ("POST", "pixels?max_side=9999", PHOTOS[0], 400),
+        ("POST", "nothing", PHOTOS[0], 400),
+        ("DELETE", "about", None, 400),
+    ]
+    async with aiohttp.ClientSession() as session:
+        for method, path, body, status in requests:
+            async with session.request(method, f"{cluster.url}/{path}", data=body) as answer:
+                assert (answer.status, answer.headers[HEADER]) == (status, str(VERSION))
+                await answer.read()
+        headers = {OPTIONS: '{"wire": 1, "beam": 3}'}
+        async with session.post(
+            f"{cluster.url}/caption", data=PHOTOS[0], headers=headers
+        ) as answer:
+            assert answer.status == 400
+            problem = unpack_problem(await answer.read())
+            assert str(problem).startswith("Options: alternatives, attention, ")
 
 
 async def test_a_full_replica_refuses_by_itself(cluster: Cluster) -> None:
@@ -230,6 +266,7 @@ async def test_the_file_of_the_deployment_is_served_by_one_command(
     config["http_options"] |= {"host": "127.0.0.1", "port": port}
     (application,) = config["applications"]
     application["args"] |= {"checkpoint": str(served_file)}
+    application["deployments"][0]["ray_actor_options"] = {"num_cpus": 0.5}  # whatever there is
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as temporary:
         process = subprocess.Popen(
