@@ -12,11 +12,11 @@ import io
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from captioner.interrupt import ending_at_once, run
 
@@ -36,30 +36,29 @@ with importing():
     from aiohttp import web
     from PIL import Image
 
-    from bot import logs, metrics, settings, stores
+    from bot import captioners, logs, settings, stores
     from bot.access import Access
     from bot.answers import Answers
     from bot.platforms import DISCORD, TELEGRAM, TITLES, WEB, Platform
     from bot.replies import replies
     from bot.services import Services
-    from bot.settings import SettingProblem, Settings, SettingsError
+    from bot.settings import Settings, SettingsError
     from bot.stats import Stats
     from bot.store import inbox_command
     from bot.store.errors import DatabaseError
     from bot.store.sqlite import folder
     from bot.stores import Stores
     from bot.supervision import PlatformError, keep_running
-    from bot.web.adapter import AddressInUse, WebChat
-    from captioner import Captioner, Options
-    from captioner.checkpoint import CheckpointError
+    from bot.web.adapter import AddressInUse, Unready, WebChat
+    from captioner import Busy, Options
+    from captioner.config import ModelConfig
     from captioner.explain import PHOTO_SIDE
     from captioner.output import OutputError, complain, flush, prepare, say
-    from captioner.photo.decode import Limits
-    from captioner.photo.sandbox import Sandbox
-    from captioner.runtime.errors import UnusableError
     from captioner.runtime.select import unused_gpu
-    from captioner.serving import ServingConfig
-    from captioner.shipped import name_of
+
+if TYPE_CHECKING:
+    from captioner import Captioner
+    from captioner.remote import RemoteCaptioner
 
 log = structlog.stdlib.get_logger("bot")
 
@@ -120,35 +119,10 @@ def _command(given: Sequence[str]) -> int:
             return asyncio.run(_serve(config))
 
 
-@asynccontextmanager
-async def _captioner(config: Settings) -> AsyncIterator[Captioner]:
-    """Load the captioner and start it; the processes that decode photos start meanwhile."""
-    pixels = int(config.max_megapixels * 1e6)
-    limits = Limits(config.max_bytes, pixels, seconds=config.decode_seconds)
-    async with Sandbox(limits) as sandbox:
-        try:
-            captioner = await asyncio.to_thread(
-                Captioner.load,
-                config.captioner_checkpoint,
-                config.captioner_device,
-                runtime=config.captioner_runtime,
-                serving=ServingConfig(limits, max_queue=config.max_queue),
-                observe=metrics.observe,
-                sandbox=sandbox,
-            )
-        except CheckpointError as error:
-            raise SettingsError(SettingProblem("CAPTIONER_CHECKPOINT", str(error))) from error
-        except UnusableError as error:
-            key = f"CAPTIONER_{error.setting.upper()}"
-            raise SettingsError(SettingProblem(key, str(error))) from error
-        async with captioner:
-            yield captioner
-
-
 async def _serve(config: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with _captioner(config) as captioner, stores.opened(config) as store:
+    async with captioners.started(config) as captioner, stores.opened(config) as store:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, _stop, stop)
         if config.database_url is not None:
@@ -176,13 +150,14 @@ async def _check(config: Settings) -> int:
     if config.database_url is None:
         folder.check(config.data_dir)
         user = folder.holder(config.data_dir)
-    async with _captioner(config) as captioner, stores.opened(config, read_only=True) as store:
-        network = f"{_network(captioner)}, {captioner.device}"
-        network = f"{network}, {captioner.config.vocabulary_size} words"
-        started = time.monotonic()
-        await captioner.caption(_test_photo())
-        say(f"Captioner: {network}; a test photo took {time.monotonic() - started:.1f} s")
-        if line := unused_gpu(config.captioner_device, config.captioner_runtime):
+    async with (
+        captioners.started(config) as captioner,
+        stores.opened(config, read_only=True) as store,
+    ):
+        say(await _captioner_line(captioner, config))
+        if not config.captioner_url and (
+            line := unused_gpu(config.captioner_device, config.captioner_runtime)
+        ):
             say(line)
         states = await store.inbox.rows.counts()
         rows = f"{states.get('open', 0)} messages open, {states.get('given up', 0)} given up"
@@ -203,6 +178,19 @@ async def _check(config: Settings) -> int:
     for platform, key in _off(config):
         say(f"{TITLES[platform]}: off; {key} is not set")
     return int(failed)
+
+
+async def _captioner_line(captioner: "Captioner | RemoteCaptioner", config: Settings) -> str:
+    if problem := captioners.problem(captioner):
+        raise captioners.unusable(problem)
+    about = captioners.about(captioner, config)
+    network = f"{_network(about.config)}, {about.device}, {about.config.vocabulary_size} words"
+    started = time.monotonic()
+    try:
+        await captioner.caption(_test_photo())
+    except Busy as error:
+        raise captioners.unusable(str(error)) from error
+    return f"Captioner: {network}; a test photo took {time.monotonic() - started:.1f} s"
 
 
 def _off(config: Settings) -> Iterator[tuple[Platform, str]]:
@@ -236,8 +224,18 @@ def _test_photo() -> bytes:
     return file.getvalue()
 
 
-def _adapters(config: Settings, captioner: Captioner, store: Stores) -> dict[Platform, Adapter]:
-    stats = Stats(store.inbox, lambda: captioner.waiting).text
+def _adapters(
+    config: Settings, captioner: "Captioner | RemoteCaptioner", store: Stores
+) -> dict[Platform, Adapter]:
+    def waiting() -> int:
+        return captioner.waiting
+
+    def unready() -> Unready | None:
+        if store.lost():
+            return "no database"
+        return "captioner unreachable" if captioners.problem(captioner) else None
+
+    stats = Stats(store.inbox, waiting).text
     access_for = partial(
         Access,
         allowed=config.allowed,
@@ -256,10 +254,13 @@ def _adapters(config: Settings, captioner: Captioner, store: Stores) -> dict[Pla
         check_room=captioner.check_room,
         languages=captioner.languages,
     )
-    shipped = name_of(config.captioner_checkpoint)
 
     def about() -> str:
-        return replies.about(_network(captioner), captioner.metadata.scores, shipped=shipped)
+        try:
+            model = captioners.about(captioner, config)
+        except Busy as error:
+            return replies.busy(error)
+        return replies.about(_network(model.config), model.scores, shipped=model.shipped)
 
     def services(platform: Platform) -> Services:
         chats, inbox = store.chat_settings, store.inbox
@@ -279,14 +280,11 @@ def _adapters(config: Settings, captioner: Captioner, store: Stores) -> dict[Pla
         with importing():
             from bot.discord.adapter import Discord
         adapters[DISCORD] = Discord(services(DISCORD), store.lane)
-    chat = WebChat(
-        config, answers(WEB), about, lambda: captioner.waiting, web_access, routes, store.lost
-    )
+    chat = WebChat(config, answers(WEB), about, waiting, web_access, routes, unready)
     return {WEB: chat, **adapters}
 
 
-def _network(captioner: Captioner) -> str:
-    model = captioner.config
+def _network(model: ModelConfig) -> str:
     depth = model.encoder.removeprefix("resnet")
     return f"ResNet-{depth} with {'an attention' if model.attention else 'an'} {model.cell.upper()}"
 

@@ -99,6 +99,15 @@ def _address(kind: type[HttpUrl] | type[WebsocketUrl], example: str) -> AfterVal
     return AfterValidator(check)
 
 
+def _not_ray(value: object) -> object:
+    if isinstance(value, str) and value.lower().startswith("ray:"):
+        raise ValueError(
+            "must be the http address of the deployment, such as http://captioner.example:8000: "
+            "the bot does not need Ray"
+        )
+    return value
+
+
 def _host(value: str) -> str:
     try:
         ip_address(value)
@@ -220,6 +229,9 @@ def _span(word: str) -> range:
 PlatformToken = Annotated[SecretStr, BeforeValidator(_platform_token)]
 DatabaseAddress = Annotated[SecretStr, BeforeValidator(_database)]
 HttpAddress = Annotated[str, _address(HttpUrl, "https://bot.example")]
+CaptionerAddress = Annotated[
+    str, BeforeValidator(_not_ray), _address(HttpUrl, "http://captioner.example:8000")
+]
 WebsocketAddress = Annotated[str, _address(WebsocketUrl, "wss://gateway.discord.gg")]
 Host = Annotated[str, AfterValidator(_host)]
 FilePath = Annotated[Path, BeforeValidator(_path)]

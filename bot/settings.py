@@ -19,6 +19,7 @@ from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.setting_values import (
+    CaptionerAddress,
     DatabaseAddress,
     Decimal,
     FilePath,
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
     photos_per_chat: Rates = "60/minute"
     photos_per_address: Rates = "6000/minute"
 
+    captioner_url: CaptionerAddress | None = None  # instead of the three below
     captioner_checkpoint: Annotated[FilePath, BeforeValidator(find)] = DEFAULT_CHECKPOINT
     captioner_device: str = "auto"
     captioner_runtime: Runtime = "auto"

@@ -25,7 +25,12 @@ DOCUMENTS = [
 MOST_WORDS = 1000  # of the README
 ROOMS = ("benchmarks", "bot", "captioner", "deploy", "docs", "examples", "tests", "train")
 # Keys of the environment that others read.
-NO_SETTINGS = {"ORT_DISABLE_TELEMETRY", "GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"}
+NO_SETTINGS = {
+    "GLOO_SOCKET_IFNAME",
+    "NCCL_SOCKET_IFNAME",
+    "ORT_DISABLE_TELEMETRY",
+    "RAY_USAGE_STATS_ENABLED",
+}
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")

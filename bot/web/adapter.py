@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 import structlog
 from aiohttp import web
@@ -53,6 +54,8 @@ HSTS = "max-age=31536000"  # a year in which browsers use only https
 OPEN = "WEB_TOKEN is not set, so everyone who can reach this machine can use the web chat"
 CLOSE = "set WEB_TOKEN, or WEB_HOST=127.0.0.1"
 
+Unready = Literal["no database", "captioner unreachable"]  # as /readyz says it
+
 
 class AddressInUse(PlatformError):
     """Another program listens on the address."""
@@ -73,7 +76,7 @@ class WebChat:
     waiting: Callable[[], int]  # how many photos wait for their batch
     access: Access = field(default_factory=Access)
     routes: Sequence[web.AbstractRouteDef] = ()
-    lost: Callable[[], str | None] = lambda: None  # why the database cannot be used, if so
+    unready: Callable[[], Unready | None] = lambda: None  # why it is not, if so
     url: str = field(default="", init=False)  # its address, once it listens
     others_url: str = field(default="", init=False)  # from other machines, if that is another
 
@@ -122,7 +125,7 @@ class WebChat:
         app.add_routes(page.routes(self.about))
         app.router.add_post(f"{API}caption", api.caption)
         app.router.add_get("/healthz", _health)
-        app.router.add_get("/readyz", partial(_ready, stop, self.lost))
+        app.router.add_get("/readyz", partial(_ready, stop, self.unready))
         app.router.add_get(METRICS, partial(_metrics, self.waiting))
         app.add_routes(self.routes)
         return app
@@ -198,12 +201,11 @@ async def _health(request: web.Request) -> web.Response:
 
 
 async def _ready(
-    stop: asyncio.Event, lost: Callable[[], str | None], request: web.Request
+    stop: asyncio.Event, unready: Callable[[], Unready | None], request: web.Request
 ) -> web.Response:
-    if stop.is_set():
-        return web.json_response({"status": "stopping"}, status=503)
-    if lost():  # the reason is for the log: anyone may ask here
-        return web.json_response({"status": "no database"}, status=503)
+    # A state and no reason, which may name machines: anyone may ask here.
+    if state := "stopping" if stop.is_set() else unready():
+        return web.json_response({"status": state}, status=503)
     return web.json_response({"status": "ready"})
 
 

@@ -111,6 +111,8 @@ LISTENS = "must be an address of this machine, without http:// and port, such as
         ("SHARD_IDS", "0-99999", SHARDS),
         ("SHARD_IDS", ",", SHARDS),
         ("SHARD_IDS", "0-3", "must be empty, or SHARD_COUNT must say how many shards there are"),
+        ("CAPTIONER_URL", "captioner:8000", "must be an address such as http://captioner.example"),
+        ("CAPTIONER_URL", "ray://head:10001", "must be the http address of the deployment, such"),
         ("WEB_HOST", "http://0.0.0.0", LISTENS),
         ("WEB_HOST", "0.0.0.0:80", LISTENS),
         ("WEB_HOST", "[::1]", LISTENS),

@@ -15,7 +15,7 @@ from bot.access import Access
 from bot.answers import Answers, CaptionPhoto, CheckRoom
 from bot.replies import replies
 from bot.settings import Settings
-from bot.web.adapter import WebChat
+from bot.web.adapter import Unready, WebChat
 from bot.web.page import STATIC
 from captioner import Caption, Options
 from captioner.photo.decode import Limits, decode
@@ -52,7 +52,7 @@ def web_chat(
     access: Access = OPEN,
     captions_in: Collection[str] = (),
     routes: tuple[web.AbstractRouteDef, ...] = (),
-    lost: Callable[[], str | None] = lambda: None,
+    unready: Callable[[], Unready | None] = lambda: None,
     **fields: Any,
 ) -> WebChat:
     settings = Settings.model_construct(**{"web_port": 0, "max_photo_mb": LIMIT_MB, **fields})
@@ -64,7 +64,7 @@ def web_chat(
         check_room=check_room,
         languages=captions_in,
     )
-    return WebChat(settings, answers, _about, lambda: 3, access, routes, lost)
+    return WebChat(settings, answers, _about, lambda: 3, access, routes, unready)
 
 
 def _about() -> str:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from bot.replies import replies
 from bot.supervision import PlatformError
+from bot.web.adapter import Unready
 from bot.web.address import elsewhere, here
 from bot.web.page import STATIC
 from bot.web.sentences import SENTENCES
@@ -63,22 +64,23 @@ async def test_health_readiness_metrics_and_openapi_are_served(
         assert await documented(answer, "/openapi.json") == OPENAPI
 
 
-async def test_a_bot_that_has_lost_its_database_is_not_ready_and_captions_all_the_same() -> None:
-    lost: list[str] = []
+@pytest.mark.parametrize("reason", ["no database", "captioner unreachable"])
+async def test_a_bot_that_lacks_something_says_so_and_answers_what_it_can(reason: Unready) -> None:
+    lacking: list[Unready] = []
     async with (
-        serving(web_chat(lost=lambda: lost[0] if lost else None)) as url,
+        serving(web_chat(unready=lambda: lacking[0] if lacking else None)) as url,
         ClientSession() as client,
     ):
-        for status, said in ((200, "ready"), (503, "no database"), (200, "ready")):
+        for status, said in ((200, "ready"), (503, reason), (200, "ready")):
             async with client.get(f"{url}/readyz") as answer:
                 assert answer.status == status
                 assert await documented(answer, "/readyz") == {"status": said}
             async with client.post(f"{url}/api/caption", data=PHOTO) as answer:
                 assert answer.status == 200
-            if lost:
-                lost.clear()
+            if lacking:
+                lacking.clear()
             else:
-                lost.append("DATABASE_URL: postgresql://bot@db/bot: it cannot be reached")
+                lacking.append(reason)
 
 
 DOWN, ACROSS = ("upper", "middle", "lower"), ("left", "middle", "right")
