@@ -53,14 +53,16 @@ def fields(name: str, result: Caption | str) -> dict[str, Any]:
     return {**_name(name), **as_json(result), "logprob": round(result.logprob, 4)}
 
 
-def name_of(written: Mapping[str, Any]) -> str:
+def name_of(written: object) -> str:
     """Return the name that stands in the `fields` of a photo.
 
     Raises:
         KeyError: there is none.
-        TypeError: it is not text.
+        TypeError: it is not text, or these are not `fields`.
         ValueError: its bytes are not in base64.
     """
+    if not isinstance(written, Mapping):
+        raise TypeError("a photo's fields must be an object")
     if (data := written.get("file_bytes")) is not None:
         return os.fsdecode(b64decode(data, validate=True))
     name = written["file"]

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from threading import Thread
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from tqdm import tqdm
 
@@ -22,7 +22,7 @@ class Progress:
                 a while; None shows no bar.
         """
         self._count = count
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
 
     def __enter__(self) -> Self:
         """Show the bar, where someone can see it."""

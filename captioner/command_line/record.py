@@ -135,7 +135,8 @@ def _lines(path: Path) -> Iterator[tuple[bytes, str, bool]]:
                 return
             try:
                 fields = json.loads(line)
-                name, failed = name_of(fields), "error" in fields
+                name = name_of(fields)
+                failed = "error" in fields
             except (KeyError, TypeError, ValueError) as error:
                 reason = f"line {number} is not one that this program writes; name another file"
                 raise RecordError(path, reason) from error

@@ -194,7 +194,12 @@ def done_in(output: str) -> tuple[Names, int, int]:
 
 
 def caption(
-    photos: Sequence[PhotoFile], output: str, loading: Loading, actors: int, cpus: float, gpus: float
+    photos: Sequence[PhotoFile],
+    output: str,
+    loading: Loading,
+    actors: int,
+    cpus: float,
+    gpus: float,
 ) -> None:
     """Caption photos on a cluster that was started, and write a file for each `ROWS` of them."""
     rows = min(ROWS, math.ceil(len(photos) / (SHARES * actors)))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +19,9 @@ from captioner.interrupt import run
 from captioner.options import Options
 from captioner.result import Caption
 from tests.conftest import LONG, photo_bytes
+
+if sys.platform != "win32":
+    import resource
 
 Captured = pytest.CaptureFixture[str]
 LATIN = os.fsdecode(b"caf\xe9.jpg") if sys.platform == "linux" else "cafe.jpg"
@@ -117,7 +119,8 @@ def test_a_part_is_printed_without_a_file_too(
     tiny_file: Path, folder: Path, capsys: Captured
 ) -> None:
     for part in (1, 2):
-        assert main(["--checkpoint", str(tiny_file), "--shard", f"{part}/2", str(folder)]) == 0
+        given = ["--checkpoint", str(tiny_file), "--shard", f"{part}/2", "--json", str(folder)]
+        assert main(given) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(NAMES)
 
 
