@@ -24,7 +24,10 @@ DOCUMENTS = [
 ]
 MOST_WORDS = 1000  # of the README
 ROOMS = ("benchmarks", "bot", "captioner", "deploy", "docs", "examples", "tests", "train")
-NO_SETTINGS = {"ORT_DISABLE_TELEMETRY"}  # keys of the environment that others read
+NO_SETTINGS = {
+    "ORT_DISABLE_TELEMETRY",
+    "RAY_USAGE_STATS_ENABLED",
+}  # keys of the environment that others read
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")

@@ -9,11 +9,13 @@ go on: what is in the output already is passed over.
 
 import argparse
 import asyncio
+import atexit
 import json
 import math
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,8 @@ from captioner.serving import ServingConfig
 
 MADE = "_made.json"  # in the output, says what made it; readers of Parquet pass over such names
 ROWS = 1000  # of a file: what a kill of the cluster costs each actor, some ten seconds on a core
+WRITTEN_BY_ONE = 16  # actors: a file takes far less time to write than to caption
+STOP_SECONDS = 5.0  # of an actor, which has nothing in progress then
 SHARES = 4  # of a small folder, for each actor, so that all of them end at about the same time
 
 _ONE = pa.list_(pa.struct([("name", pa.string()), ("confidence", pa.float64())]))
@@ -96,6 +100,7 @@ class Captions:
         self._read = reader(loading.source)
         self._room = asyncio.Semaphore(in_flight())
         self._started: asyncio.Task[Captioner] | None = None
+        atexit.register(self._stop)
 
     async def __call__(self, photos: pa.Table) -> pa.Table:
         """Return a row of `SCHEMA` for each row of `table_of`."""
@@ -104,6 +109,14 @@ class Captions:
         await self._started
         rows = await asyncio.gather(*(self._row(photo) for photo in photos_of(photos)))
         return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+    def _stop(self) -> None:
+        """End the processes that decode, and what runs in the loop, which Ray leaves running."""
+        if self._started is not None:
+            ending = self._captioner.__aexit__(None, None, None)
+            with suppress(TimeoutError):
+                loop = self._started.get_loop()
+                asyncio.run_coroutine_threadsafe(ending, loop).result(STOP_SECONDS)
 
     async def _row(self, photo: PhotoFile) -> dict[str, Any]:
         async with self._room:
@@ -217,8 +230,14 @@ def caption(
             size=actors, max_tasks_in_flight_per_actor=4, max_concurrent_calls_per_actor=2
         ),
     )
-    # Writing takes no core of its own: all of them may belong to the actors.
-    captions.write_parquet(folder, filesystem=filesystem, ray_remote_args={"num_cpus": 0})
+    # Writing takes no core of its own, for all of them may belong to the actors, and few processes,
+    # for each of them takes seconds to start.
+    captions.write_parquet(
+        folder,
+        filesystem=filesystem,
+        ray_remote_args={"num_cpus": 0},
+        concurrency=math.ceil(actors / WRITTEN_BY_ONE),
+    )
 
 
 def most_actors(cpus: float, gpus: float) -> int:

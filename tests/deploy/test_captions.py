@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from captioner.command_line.lines import name_of
 from captioner.command_line.names import Shard
 from tests.conftest import LONG, long, photo_bytes
 
-pytest.importorskip("ray")
+pytest.importorskip("ray", reason="Ray is not installed; pip install -e '.[cluster]'")
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "ray" / "captions.py"
 COUNT = 2000 if LONG else 60
 LATIN = os.fsdecode(b"caf\xe9.jpg")
@@ -36,15 +37,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def captions(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if key != "RAY_USAGE_STATS_ENABLED"}
+def environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     paths = os.pathsep.join([str(ROOT), *sys.path])
-    return subprocess.run(
-        [sys.executable, SCRIPT, *map(str, arguments)],
-        env=kept | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-    )
+    return kept | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+
+
+def captions(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return python(str(SCRIPT), *map(str, arguments))
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # Ray writes to this folder, whose path must be short: a socket's may have 107 characters.
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env=environment() | {"RAY_TMPDIR": temporary},
+            capture_output=True,
+            text=True,
+        )
 
 
 def rows_of(output: Path) -> list[dict[str, Any]]:
@@ -71,7 +82,7 @@ def test_two_actors_caption_each_photo_once_as_the_command_does_and_go_on(
     rows = rows_of(output)
     assert sorted(map(name_of, rows)) == photos
     command = (sys.executable, "-m", "captioner", "--checkpoint", served_file, "--json", folder)
-    subprocess.run([*command, "--resume", plain], cwd=ROOT, capture_output=True)
+    subprocess.run([*command, "--resume", plain], env=environment(), capture_output=True)
     expected = {name_of(line): line for line in map(json.loads, plain.read_bytes().splitlines())}
     assert {name_of(row): without_none(row) for row in rows} == expected
 
@@ -132,11 +143,5 @@ def test_ray_does_not_report_its_use() -> None:
         "captions.start(None)\n"
         "print(usage_lib.usage_stats_enabled())\n"
     )
-    kept = {key: value for key, value in os.environ.items() if key != "RAY_USAGE_STATS_ENABLED"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=kept | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-        capture_output=True,
-        text=True,
-    )
+    done = python("-c", code)
     assert done.stdout.split()[-2:] == ["True", "False"], done.stderr

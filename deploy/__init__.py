@@ -1,0 +1,1 @@
+"""Files for operators; those in Python are imported by what they are for."""

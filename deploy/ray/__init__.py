@@ -1,0 +1,1 @@
+"""The captioner on a cluster of Ray."""
