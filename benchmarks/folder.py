@@ -13,11 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import NamedTuple
 
+import psutil
 from machine import machine
 from photos import read_photos
 from quiet import Watch, remark
@@ -28,15 +30,24 @@ from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 ROOT = Path(__file__).parents[1]
 SHARE = 10  # the run on a few photos has this part of all
-# Of a billion photos on one core, and of a million.
+INTERVAL = 0.2  # seconds between two looks at the processes
 MILLION, HOUR = 1_000_000, 3600
 
 
-class Run(NamedTuple):
+class Took(NamedTuple):
     """What the photos of a folder took."""
+
+    photos: int
+    seconds: float
+    core_seconds: float  # of all processes
+
+
+class Run(NamedTuple):
+    """What a command does for each photo once it has started."""
 
     start: float  # seconds before the first photo, and after the last one
     rate: float  # photos per second
+    core_rate: float  # photos for a second of one core, which other processes disturb less
 
 
 def main() -> int:
@@ -72,18 +83,26 @@ def _print(plain: Sequence[Run], ray: Sequence[Run]) -> None:
         [
             name,
             spread([run.rate for run in runs], 1),
-            spread([run.rate / cores() for run in runs], 1),
+            spread([run.core_rate for run in runs], 1),
             spread([run.start for run in runs], 1),
             spread([MILLION / run.rate / HOUR for run in runs], 1),
         ]
         for name, runs in (("python -m captioner", plain), ("Ray Data", ray))
         if runs
     ]
-    head = ["command", "photos/s", "for each core", "seconds besides", "hours for a million"]
+    head = [
+        "command",
+        "photos/s",
+        "photos per core-second",
+        "seconds besides",
+        "hours for a million",
+    ]
     print(markdown(head, rows))
     if ray:
-        ratios = [one.rate / other.rate for one, other in zip(ray, plain, strict=True)]
-        print(f"Ray Data / plain: {spread(ratios, 2)}")
+        pairs = list(zip(ray, plain, strict=True))
+        whole = [one.rate / other.rate for one, other in pairs]
+        core = [one.core_rate / other.core_rate for one, other in pairs]
+        print(f"Ray Data / plain: {spread(whole, 2)}; of a core: {spread(core, 2)}")
 
 
 def _filled(folder: Path, files: Sequence[bytes], count: int) -> Path:
@@ -105,21 +124,39 @@ def _on_ray(args: argparse.Namespace) -> list[str]:
 
 
 def _run(command: Sequence[str], few: Path, many: Path) -> Run:
-    (least, start), (most, end) = (_timed(command, folder) for folder in (few, many))
-    rate = (most - least) / (end - start)
-    return Run(start - least / rate, rate)
+    one, other = (_timed(command, folder) for folder in (few, many))
+    photos = other.photos - one.photos
+    rate = photos / (other.seconds - one.seconds)
+    core_rate = photos / (other.core_seconds - one.core_seconds)
+    return Run(one.seconds - one.photos / rate, rate, core_rate)
 
 
-def _timed(command: Sequence[str], folder: Path) -> tuple[int, float]:
-    """Return the number of photos in a folder, and the seconds that they take."""
-    with TemporaryDirectory() as place:
+def _timed(command: Sequence[str], folder: Path) -> Took:
+    with TemporaryDirectory() as place, TemporaryFile("w+") as errors:
         given = [part.format(photos=folder, output=f"{place}/out") for part in command]
         started = time.perf_counter()
-        done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, env=_environment())
+        process = subprocess.Popen(
+            given, cwd=ROOT, stdout=errors, stderr=errors, env=_environment(), text=True
+        )
+        used = dict[int, float]()
+        while process.poll() is None:
+            used |= _used(process.pid)
+            time.sleep(INTERVAL)
         seconds = time.perf_counter() - started
-    if done.returncode:
-        raise SystemExit(f"{' '.join(given)}:\n{done.stderr}")
-    return len(list(folder.iterdir())), seconds
+        if process.returncode:
+            errors.seek(0)
+            raise SystemExit(f"{' '.join(given)}:\n{errors.read()}")
+    return Took(len(list(folder.iterdir())), seconds, sum(used.values()))
+
+
+def _used(root: int) -> dict[int, float]:
+    """Return the seconds of a core that a process and each of those below it have used so far."""
+    used = dict[int, float]()
+    with suppress(psutil.NoSuchProcess):
+        for process in (this := psutil.Process(root), *this.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                used[process.pid] = sum(process.cpu_times()[:2])
+    return used
 
 
 def _environment() -> dict[str, str]:

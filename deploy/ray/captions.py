@@ -17,7 +17,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -40,6 +39,7 @@ from captioner.output import complain
 from captioner.photo.decode import Limits
 from captioner.runtime.errors import UnusableError
 from captioner.serving import ServingConfig
+from captioner.shipped import name_of as name_of_checkpoint
 
 MADE = "_made.json"  # in the output, says what made it; readers of Parquet pass over such names
 ROWS = 1000  # of a file: what a kill of the cluster costs each actor, some ten seconds on a core
@@ -76,8 +76,8 @@ class OutputError(Exception):
 class Loading:
     """What each actor loads."""
 
-    source: str  # a folder, or an address that pyarrow knows
-    checkpoint: Path
+    source: str  # a folder, or an address; see `photos_at`
+    checkpoint: str  # the name of one that ships, or a path, which is the same on each machine
     device: str
     runtime: Any
     limits: Limits
@@ -144,8 +144,7 @@ def photos_of(table: pa.Table) -> list[PhotoFile]:
 
 
 def start(address: str | None) -> None:
-    """Connect to a cluster, or start one on this machine."""
-    # Ray reports its use to its makers otherwise.
+    """Connect to a cluster, or start one on this machine, which does not report its use."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if address or "RAY_ADDRESS" in os.environ:
         ray.init(address=address)
@@ -258,7 +257,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shard = Shard.parse(args.shard)
         options = common.options(args)
         loading = Loading(
-            args.input, args.checkpoint, args.device, args.runtime, common.limits(args), options
+            source=args.input,
+            checkpoint=name_of_checkpoint(args.checkpoint) or os.path.abspath(args.checkpoint),
+            device=args.device,
+            runtime=args.runtime,
+            limits=common.limits(args),
+            options=options,
         )
         # Here too, so that what cannot be used is known before there are actors.
         Captioner.load(args.checkpoint, "cpu").check_language(args.language)

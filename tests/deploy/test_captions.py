@@ -21,7 +21,7 @@ pytest.importorskip("ray", reason="Ray is not installed; pip install -e '.[clust
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "ray" / "captions.py"
 COUNT = 2000 if LONG else 60
-LATIN = os.fsdecode(b"caf\xe9.jpg")
+LATIN = os.fsdecode(b"photo\xe9.jpg")
 ODD = ("line\nbreak.jpg", 'a "quote".jpg', LATIN, "名.jpg")
 
 

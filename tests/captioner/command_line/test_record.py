@@ -18,7 +18,7 @@ from captioner.command_line.settings import differences
 
 CAPTION = Caption("A dog runs.", -1.0, 0.9, ())
 SETTINGS = {"checkpoint": "a" * 64, "beam": 5, "language": None}
-LATIN = os.fsdecode(b"caf\xe9.jpg")
+LATIN = os.fsdecode(b"photo\xe9.jpg")
 ODD = ["a\nb.jpg", 'a "b".jpg', "naïve 名.jpg", LATIN, "\U0001f600.jpg", "\x00\x1b.jpg", "\\n"]
 
 

@@ -24,7 +24,7 @@ if sys.platform != "win32":
     import resource
 
 Captured = pytest.CaptureFixture[str]
-LATIN = os.fsdecode(b"caf\xe9.jpg") if sys.platform == "linux" else "cafe.jpg"
+LATIN = os.fsdecode(b"photo\xe9.jpg") if sys.platform == "linux" else "photo.jpg"
 NAMES = ("in/a.jpg", "in/a 'b' \"c\".jpg", "in/line\nbreak.jpg", f"in/{LATIN}", "名.jpg")
 
 
