@@ -61,7 +61,7 @@ def main() -> int:
     args = parser.parse_args()
     files = read_photos(args.folder, args.megapixels)
     size = sum(map(len, files)) / len(files) / 2**10
-    print(f"{machine()}; {args.photos:,} photos of {size:,.0f} KB, {cores()} cores used")
+    print(f"{machine()}; {args.photos:,} photos of {size:,.0f} KB, {cores()} of the cores used")
     watch = Watch()
     with TemporaryDirectory() as folder:
         few, many = (

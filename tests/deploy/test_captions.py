@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from captioner.command_line.files import PhotoFile
@@ -37,10 +39,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def environment() -> dict[str, str]:
+def environment(temporary: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     paths = os.pathsep.join([str(ROOT), *sys.path])
-    return kept | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    return kept | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "RAY_TMPDIR": temporary}
+
+
+def ray_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that Ray writes to; its path is short, for a socket's has 107 characters."""
+    return tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)
 
 
 def captions(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -48,11 +55,10 @@ def captions(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    # Ray writes to this folder, whose path must be short: a socket's may have 107 characters.
-    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:
+    with ray_folder() as temporary:
         return subprocess.run(
             [sys.executable, *arguments],
-            env=environment() | {"RAY_TMPDIR": temporary},
+            env=environment(temporary),
             capture_output=True,
             text=True,
         )
@@ -82,7 +88,7 @@ def test_two_actors_caption_each_photo_once_as_the_command_does_and_go_on(
     rows = rows_of(output)
     assert sorted(map(name_of, rows)) == photos
     command = (sys.executable, "-m", "captioner", "--checkpoint", served_file, "--json", folder)
-    subprocess.run([*command, "--resume", plain], env=environment(), capture_output=True)
+    subprocess.run([*command, "--resume", plain], env=environment(""), capture_output=True)
     expected = {name_of(line): line for line in map(json.loads, plain.read_bytes().splitlines())}
     assert {name_of(row): without_none(row) for row in rows} == expected
 
@@ -99,6 +105,34 @@ def test_two_actors_caption_each_photo_once_as_the_command_does_and_go_on(
     refused = captions(folder, output, *options, "--beam", 2)
     assert refused.returncode == 2
     assert "other settings made it: beam was 5 and is 2" in refused.stderr
+
+
+@long
+def test_an_actor_that_is_killed_is_replaced_and_each_photo_is_captioned_once(
+    served_file: Path, folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "captions"
+    with ray_folder() as temporary:
+        command = [sys.executable, SCRIPT, folder, output, "--checkpoint", served_file]
+        process = subprocess.Popen(
+            [*map(str, command), "--actors", "2"],
+            env=environment(temporary),
+            stderr=subprocess.PIPE,
+        )
+        end = time.monotonic() + 120
+        while not list(output.glob("*.parquet")):  # then both are at work
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        first, *_ = [
+            child
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if child.name().startswith("ray::MapWorker")
+        ]
+        first.kill()
+        _, errors = process.communicate()
+    assert process.returncode == 1, errors
+    names = sorted(map(name_of, rows_of(output)))
+    assert names == sorted(map(str, [*folder.glob("in/*"), folder / "broken.jpg"]))
 
 
 @long
