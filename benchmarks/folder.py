@@ -85,7 +85,7 @@ def _print(plain: Sequence[Run], ray: Sequence[Run]) -> None:
             spread([run.rate for run in runs], 1),
             spread([run.core_rate for run in runs], 1),
             spread([run.start for run in runs], 1),
-            spread([MILLION / run.rate / HOUR for run in runs], 1),
+            spread([MILLION / run.core_rate / HOUR for run in runs], 1),
         ]
         for name, runs in (("python -m captioner", plain), ("Ray Data", ray))
         if runs
@@ -95,7 +95,7 @@ def _print(plain: Sequence[Run], ray: Sequence[Run]) -> None:
         "photos/s",
         "photos per core-second",
         "seconds besides",
-        "hours for a million",
+        "core hours for a million",
     ]
     print(markdown(head, rows))
     if ray:

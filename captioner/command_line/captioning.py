@@ -71,7 +71,7 @@ async def run(
             with progress:
                 async for photo in one_by_one(photos):
                     ahead.append(asyncio.create_task(attempt(captioner, photo, options)))
-                    if len(ahead) >= in_flight():
+                    if len(ahead) >= in_flight(captioner.device):
                         await print_next()
                 while ahead:
                     await print_next()

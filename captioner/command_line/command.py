@@ -10,7 +10,7 @@ from captioner.captioner import Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.command_line import arguments as common
 from captioner.command_line import captioning, recording
-from captioner.command_line.attempt import in_flight
+from captioner.command_line.attempt import serving
 from captioner.command_line.captioning import Printing
 from captioner.command_line.files import STDIN, PhotoFile, find, read_streams
 from captioner.command_line.names import ALL, Shard, ShardError
@@ -24,7 +24,6 @@ from captioner.interrupt import ending_at_once
 from captioner.options import OptionError, Options
 from captioner.output import complain, flush
 from captioner.runtime.errors import UnusableError
-from captioner.serving import ServingConfig
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,14 +41,10 @@ def main(arguments: Sequence[str]) -> int:
     flush()  # whether there is an output at all
     try:
         options = common.options(args, attention=args.explain is not None)
-        serving = ServingConfig(
-            limits=common.limits(args),
-            max_queue=max(ServingConfig.max_queue, in_flight()),
-            decoders=min(len(first), cores()),
-        )
+        serve = serving(common.limits(args), decoders=min(len(first), cores()))
         with ending_at_once():  # it imports more
             captioner = Captioner.load(
-                args.checkpoint, args.device, runtime=args.runtime, serving=serving
+                args.checkpoint, args.device, runtime=args.runtime, serving=serve
             )
         captioner.check_language(args.language)
     except OptionError as error:
@@ -60,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"--checkpoint: {error}")
     if args.explain and not captioner.config.attention:
         parser.error(f"--explain: {args.checkpoint} has no attention to draw")
-    streams = read_streams(args.photos, serving.limits.max_bytes)
+    streams = read_streams(args.photos, serve.limits.max_bytes)
     photos = (streams.get(photo.name, photo) for photo in shard.of(chain(first, found)))
 
     def count() -> int:

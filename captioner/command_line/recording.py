@@ -44,7 +44,7 @@ async def run(
                         progress.skip()
                         continue
                     running.add(asyncio.create_task(attempt(captioner, photo, options)))
-                    if len(running) >= in_flight():
+                    if len(running) >= in_flight(captioner.device):
                         await next_done()
                 while running:
                     await next_done()

@@ -28,7 +28,7 @@ from captioner import Captioner, Options
 from captioner.checkpoint import CheckpointError
 from captioner.command_line import arguments as common
 from captioner.command_line.addresses import is_address, opened, photos_at, reader
-from captioner.command_line.attempt import attempt, in_flight
+from captioner.command_line.attempt import attempt, in_flight, serving
 from captioner.command_line.files import PhotoFile
 from captioner.command_line.lines import fields, name_of
 from captioner.command_line.names import ALL, Names, Shard, ShardError
@@ -38,7 +38,6 @@ from captioner.options import OptionError
 from captioner.output import complain
 from captioner.photo.decode import Limits
 from captioner.runtime.errors import UnusableError
-from captioner.serving import ServingConfig
 from captioner.shipped import name_of as name_of_checkpoint
 
 MADE = "_made.json"  # in the output, says what made it; readers of Parquet pass over such names
@@ -85,9 +84,8 @@ class Loading:
 
     def captioner(self) -> Captioner:
         """Load the captioner; raises as `Captioner.load` does."""
-        queue = max(ServingConfig.max_queue, in_flight())
-        serving = ServingConfig(self.limits, max_queue=queue, decoders=cores())
-        return Captioner.load(self.checkpoint, self.device, runtime=self.runtime, serving=serving)
+        serve = serving(self.limits, decoders=cores())
+        return Captioner.load(self.checkpoint, self.device, runtime=self.runtime, serving=serve)
 
 
 class Captions:
@@ -98,7 +96,7 @@ class Captions:
         self._captioner = loading.captioner()
         self._options = loading.options
         self._read = reader(loading.source)
-        self._room = asyncio.Semaphore(in_flight())
+        self._room = asyncio.Semaphore(in_flight(self._captioner.device))
         self._started: asyncio.Task[Captioner] | None = None
         atexit.register(self._stop)
 

@@ -68,6 +68,10 @@ class Held(Captioner):
     def __init__(self) -> None:
         self.serving = ServingConfig()
 
+    @property
+    def device(self) -> str:
+        return "cpu"
+
     async def __aenter__(self) -> "Held":
         return self
 
@@ -164,4 +168,4 @@ def test_a_full_output_ends_the_work_at_once(
         monkeypatch.setattr(sys, "stdout", full)
         with pytest.raises(OutputError):
             caption_all(tiny, photos(80))
-    assert len(asked) <= in_flight()
+    assert len(asked) <= in_flight("cpu")
