@@ -163,6 +163,22 @@ def test_this_captioner_is_timed_as_a_network_and_as_deployed(
     assert all(float(megabytes) > 0 for megabytes in sizes[2:])
 
 
+@long
+def test_a_folder_is_captioned_by_the_command_and_where_ray_is_installed_on_it(
+    served_file: Path, tmp_path: Path
+) -> None:
+    done = run(
+        *("folder.py", photos(tmp_path), "--photos", 200, "--repeats", 1, "--actors", 1),
+        *("--checkpoint", served_file),
+    )
+    assert done.returncode == 0, done.stderr
+    head, _, *commands = rows(done.stdout)
+    assert head[0] == "command"
+    assert commands[0][0] == "python -m captioner"
+    assert all(float(command[1].split()[0].replace(",", "")) > 0 for command in commands)
+    assert ("Ray Data / plain" in done.stdout) == (len(commands) == 2)
+
+
 def test_what_the_comparison_misses_is_named_with_how_to_install_it(tmp_path: Path) -> None:
     # Python reads this file at its start.
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['transformers'] = None")

@@ -4,35 +4,25 @@ import argparse
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from captioner.captioner import Captioner
 from captioner.command_line import lines
-from captioner.command_line.files import PhotoFile, read
+from captioner.command_line.attempt import Attempt, attempt, in_flight, sentence
+from captioner.command_line.files import PhotoFile, one_by_one
 from captioner.command_line.profile import profile
-from captioner.errors import SEE, UNEXPECTED, BadImage, Busy
+from captioner.command_line.progress import HIDDEN, Progress
 from captioner.explain import PHOTO_SIDE, draw_attention
 from captioner.files import replacing
 from captioner.options import Options
 from captioner.output import complain, is_utf_8, say
 from captioner.photo.preprocessing import Pixels
 from captioner.result import Caption
-
-IN_FLIGHT = 32  # photos in progress at once: two batches
-FEW = 10  # a progress bar for fewer photos would be gone before anyone reads it
-
-
-@dataclass(frozen=True)
-class _Done:
-    photo: PhotoFile
-    data: bytes
-    result: Caption | str  # or what is wrong
 
 
 @dataclass(frozen=True)
@@ -45,13 +35,17 @@ class Printing:
     profile: bool  # how long each stage took
 
     @classmethod
-    def of(cls, args: argparse.Namespace, photos: int) -> "Printing":
-        """Return what the arguments ask for."""
-        return cls(args.json, photos > 1, args.explain, args.profile)
+    def of(cls, args: argparse.Namespace, *, several: bool) -> "Printing":
+        """Return what the arguments ask for; `several` is whether there is more than one photo."""
+        return cls(args.json, several, args.explain, args.profile)
 
 
 async def run(
-    captioner: Captioner, photos: Sequence[PhotoFile], options: Options, printing: Printing
+    captioner: Captioner,
+    photos: Iterable[PhotoFile],
+    options: Options,
+    printing: Printing,
+    progress: Progress = HIDDEN,
 ) -> int:
     """Caption photos and print them in their order; return 1 if any of them failed, else 0.
 
@@ -61,20 +55,26 @@ async def run(
         OutputError: standard output cannot be written to.
     """
     failed = False
-    ahead: deque[asyncio.Task[_Done]] = deque()  # the photos in progress, in their order
-    hidden = len(photos) < FEW or not sys.stderr.isatty()
+    ahead: deque[asyncio.Task[Attempt]] = deque()  # the photos in progress, in their order
+
+    async def print_next() -> None:
+        nonlocal failed
+        await asyncio.wait([ahead[0]])
+        progress.clear()
+        done = ahead.popleft().result()
+        failed |= not _print(done, printing)
+        failed |= not await _add(captioner, done, options, printing)
+        progress.add()
+
     async with captioner:
         try:
-            with tqdm(total=len(photos), unit="photo", disable=hidden) as progress:
-                for index in range(len(photos)):
-                    for photo in photos[index + len(ahead) : index + IN_FLIGHT]:
-                        ahead.append(asyncio.create_task(_caption(captioner, photo, options)))
-                    await asyncio.wait([ahead[0]])
-                    progress.clear()
-                    done = ahead.popleft().result()
-                    failed |= not _print(done, printing)
-                    failed |= not await _add(captioner, done, options, printing)
-                    progress.update()
+            with progress:
+                async for photo in one_by_one(photos):
+                    ahead.append(asyncio.create_task(attempt(captioner, photo, options)))
+                    if len(ahead) >= in_flight(captioner.device):
+                        await print_next()
+                while ahead:
+                    await print_next()
         except asyncio.CancelledError:
             for task in ahead:
                 if task.done() and not task.cancelled():
@@ -86,44 +86,7 @@ async def run(
     return int(failed)
 
 
-async def _caption(captioner: Captioner, photo: PhotoFile, options: Options) -> _Done:
-    data = b""
-    try:
-        if photo.problem:
-            return _Done(photo, data, photo.problem)
-        data = await asyncio.to_thread(read, photo, captioner.serving.limits.max_bytes)
-        return _Done(photo, data, await captioner.caption(data, options))
-    # The others are captioned whatever happens to this one.
-    except Exception as error:
-        return _Done(photo, data, _sentence(error))
-
-
-def _sentence(error: Exception) -> str:
-    """Say what is wrong with a photo, and which option sets the limit that it exceeds."""
-    if isinstance(error, BadImage) and (option := _option(error)):
-        return SEE.format(sentence=error, option=option)
-    if isinstance(error, BadImage | Busy):
-        return str(error)
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
-    return UNEXPECTED.format(error=reason)
-
-
-def _option(error: BadImage) -> str | None:
-    numbers = error.numbers
-    if error.kind == "too many bytes":
-        return "--max-mb"
-    if error.kind == "too slow":
-        return "--decode-seconds"
-    if error.kind != "too many pixels":
-        return None
-    # No option sets the longest side.
-    fits = numbers["width"] * numbers["height"] <= numbers["max_pixels"]
-    return None if fits else "--max-megapixels"
-
-
-def _print(done: _Done, printing: Printing) -> bool:
+def _print(done: Attempt, printing: Printing) -> bool:
     """Print a photo's lines; return whether it was captioned."""
     name, result = done.photo.name, done.result
     if isinstance(result, str):
@@ -136,7 +99,7 @@ def _print(done: _Done, printing: Printing) -> bool:
     return isinstance(result, Caption)
 
 
-async def _add(captioner: Captioner, done: _Done, options: Options, printing: Printing) -> bool:
+async def _add(captioner: Captioner, done: Attempt, options: Options, printing: Printing) -> bool:
     """Draw and time a photo that was captioned, if asked to; return False if that failed."""
     if not isinstance(done.result, Caption):
         return True
@@ -149,7 +112,7 @@ async def _add(captioner: Captioner, done: _Done, options: Options, printing: Pr
         if printing.profile:
             complain(await profile(captioner, done.data, options, first=done.result))
     except Exception as error:
-        complain(lines.problem(done.photo.name, _sentence(error)))
+        complain(lines.problem(done.photo.name, sentence(error)))
         return False
     return True
 

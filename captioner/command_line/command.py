@@ -2,68 +2,49 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple, get_args
 
 from captioner.captioner import Captioner
 from captioner.checkpoint import CheckpointError
-from captioner.command_line.captioning import Printing, run
-from captioner.command_line.files import find, read_streams
+from captioner.command_line import arguments as common
+from captioner.command_line import captioning, recording
+from captioner.command_line.attempt import serving
+from captioner.command_line.captioning import Printing
+from captioner.command_line.files import STDIN, PhotoFile, find, read_streams
+from captioner.command_line.names import ALL, Shard, ShardError
+from captioner.command_line.progress import FEW, Progress
+from captioner.command_line.record import RecordError, opened
+from captioner.command_line.settings import settings
 from captioner.cores import cores
 from captioner.explain import file_problem
+from captioner.files import unwritable
 from captioner.interrupt import ending_at_once
-from captioner.options import LARGEST_BEAM, OptionError, Options
-from captioner.output import flush
-from captioner.photo.decode import MOST_MEGAPIXELS, Limits
+from captioner.options import OptionError, Options
+from captioner.output import complain, flush
 from captioner.runtime.errors import UnusableError
-from captioner.runtime.select import Runtime
-from captioner.serving import ServingConfig
-from captioner.shipped import DEFAULT_CHECKPOINT, NAMES
-from captioner.shipped import find as find_checkpoint
-
-# The search keeps a sentence for each; tens of thousands would take minutes and gigabytes.
-MOST_ALTERNATIVES = 100
-
-
-class _Limit(NamedTuple):
-    """An option that sets a limit; it is above 0."""
-
-    default: float
-    most: float
-    help: str
-
-
-LIMITS = {
-    "max_mb": _Limit(Limits.max_bytes / 2**20, 1000, "largest file, in units of 2^20 bytes"),
-    "max_megapixels": _Limit(Limits.max_pixels / 1e6, MOST_MEGAPIXELS, "largest picture"),
-    "decode_seconds": _Limit(Limits.seconds, 600, "longest time to decode a photo"),
-}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Caption the photos of the command line; return 1 if any of them failed, else 0."""
     parser = _parser()
     args = parser.parse_args(arguments)
-    photos = find(args.photos)
-    if problem := _problem(args, len(photos)):
+    try:
+        shard = Shard.parse(args.shard)
+    except ShardError as error:
+        parser.error(f"--shard {error}")
+    found = find(args.photos)
+    first = list(islice(found, max(FEW, cores())))  # there may be millions
+    if problem := _problem(args, several=len(first) > 1):
         parser.error(problem)
     flush()  # whether there is an output at all
-    limits = _limits(args)
     try:
-        options = Options(
-            beam=args.beam,
-            sample=args.sample,
-            seed=args.seed or 0,
-            alternatives=args.alternatives,
-            attention=args.explain is not None,
-            language=args.language,
-        )
-        serving = ServingConfig(limits, decoders=min(len(photos), cores()))
+        options = common.options(args, attention=args.explain is not None)
+        serve = serving(common.limits(args), decoders=min(len(first), cores()))
         with ending_at_once():  # it imports more
             captioner = Captioner.load(
-                args.checkpoint, args.device, runtime=args.runtime, serving=serving
+                args.checkpoint, args.device, runtime=args.runtime, serving=serve
             )
         captioner.check_language(args.language)
     except OptionError as error:
@@ -74,45 +55,65 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"--checkpoint: {error}")
     if args.explain and not captioner.config.attention:
         parser.error(f"--explain: {args.checkpoint} has no attention to draw")
-    photos = read_streams(photos, limits.max_bytes)
-    return asyncio.run(run(captioner, photos, options, Printing.of(args, len(photos))))
+    streams = read_streams(args.photos, serve.limits.max_bytes)
+    photos = (streams.get(photo.name, photo) for photo in shard.of(chain(first, found)))
+
+    def count() -> int:
+        return sum(1 for _ in shard.of(find(args.photos)))
+
+    progress = Progress(count if len(first) >= FEW else None)
+    if args.resume:
+        return _resume(args, captioner, shard, photos, options, progress)
+    printing = Printing.of(args, several=len(first) > 1)
+    return asyncio.run(captioning.run(captioner, photos, options, printing, progress))
 
 
-def _problem(args: argparse.Namespace, photos: int) -> str | None:
+def _resume(
+    args: argparse.Namespace,
+    captioner: Captioner,
+    shard: Shard,
+    photos: Iterator[PhotoFile],
+    options: Options,
+    progress: Progress,
+) -> int:
+    """Caption the photos that are not in the file of `--resume`."""
+    limits = captioner.serving.limits
+    made = settings(args.checkpoint, captioner.runtime, options, limits, shard)
+    try:
+        with opened(args.resume, made, retry_failed=args.retry_failed) as record:
+            status = asyncio.run(recording.run(captioner, photos, options, record, progress))
+            if record.failed:
+                complain(f"{args.resume}: {_failures(record.failed)}")
+            return status
+    except RecordError as error:
+        complain(f"error: --resume: {error}")
+        return 1
+
+
+def _failures(count: int) -> str:
+    if count == 1:
+        return "1 photo failed; --retry-failed tries it again"
+    return f"{count:,} photos failed; --retry-failed tries them again"
+
+
+def _problem(args: argparse.Namespace, *, several: bool) -> str | None:
     """Return what is wrong with the arguments, as far as that is known before any work."""
-    if args.explain and photos != 1:
-        return f"--explain draws one photo, not {photos}"
+    for option, given in (("--explain", args.explain), ("--profile", args.profile)):
+        if given and several:
+            return f"{option} is for one photo, not for several"
+        if given and args.resume:
+            return f"{option} is not for --resume"
     if args.explain and (problem := file_problem(args.explain)):
         return f"--explain: {args.explain} {problem}"
-    if args.profile and photos != 1:
-        return f"--profile times one photo, not {photos}"
-    if args.seed is not None and not args.sample:
-        return "--seed is for --sample, which is not given"
-    for option, value, least, most in (
-        ("--beam", args.beam, 1, LARGEST_BEAM),
-        ("--alternatives", args.alternatives, 0, MOST_ALTERNATIVES),
-    ):
-        if not least <= value <= most:
-            return f"{option} is {value}; it must be at least {least} and at most {most}"
-    for name, limit in LIMITS.items():
-        value = getattr(args, name)
-        if not 0 < value <= limit.most:
-            option = _flag(name)
-            return f"{option} is {value:g}; it must be above 0 and at most {limit.most:g}"
-    return None
-
-
-def _limits(args: argparse.Namespace) -> Limits:
-    return replace(
-        Limits(),
-        max_bytes=int(args.max_mb * 2**20),
-        max_pixels=int(args.max_megapixels * 1e6),
-        seconds=args.decode_seconds,
-    )
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    if args.resume and not args.json:
+        return "--resume writes JSON, so it needs --json"
+    if args.resume and (problem := unwritable(args.resume)):
+        return f"--resume cannot be {args.resume}: {problem}"
+    if args.retry_failed and not args.resume:
+        return "--retry-failed is for --resume, which is not given"
+    if STDIN in args.photos and (args.resume or args.shard != str(ALL)):
+        return "--resume and --shard are for files and folders, not for standard input"
+    return common.problem(args)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -128,49 +129,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument(
-        "--beam",
-        type=int,
-        default=Options.beam,
-        metavar="N",
-        help=f"beam width, 1 (greedy) to {LARGEST_BEAM}; by default {Options.beam}",
+        "--resume",
+        type=Path,
+        metavar="OUT.jsonl",
+        help="write to this file, and pass over the photos that are in it already",
     )
     parser.add_argument(
-        "--alternatives",
-        type=int,
-        default=0,
-        metavar="N",
-        help=f"more captions, up to {MOST_ALTERNATIVES}",
+        "--retry-failed", action="store_true", help="try again those in it that failed"
     )
     parser.add_argument(
-        "--language", metavar="CODE", help="of the captions, such as de; by default the model's own"
+        "--shard",
+        default=str(ALL),
+        metavar="PART/PARTS",
+        help="only this part of the photos, such as 3/16; by their names in their folders",
     )
-    parser.add_argument("--sample", action="store_true", help="sample words")
-    parser.add_argument("--seed", type=int, metavar="N", help="of --sample; by default 0")
+    common.add_search(parser)
     parser.add_argument(
         "--explain", type=Path, metavar="OUT.png", help="draw the attention map of each word"
     )
     parser.add_argument("--profile", action="store_true", help="print how long each stage took")
-    parser.add_argument(
-        "--checkpoint",
-        type=find_checkpoint,
-        default=DEFAULT_CHECKPOINT,
-        help=f"file, or {' or '.join(NAMES)}",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument(
-        "--runtime",
-        default="auto",
-        choices=get_args(Runtime),
-        help="PyTorch, or ONNX Runtime with an exported network; auto takes what is faster here",
-    )
-    for name, limit in LIMITS.items():
-        parser.add_argument(
-            _flag(name),
-            type=float,
-            default=limit.default,
-            metavar="N",
-            help=f"{limit.help}; by default {limit.default:g}",
-        )
+    common.add_network(parser)
     return parser
 
 

@@ -1,58 +1,73 @@
 """The photos of a command line: files, folders, pipes, and standard input."""
 
+import asyncio
 import os
 import stat
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from captioner.errors import CLOSED_INPUT, NO_FILE, NO_PICTURES, BadImage, more_than
-from captioner.photo.folders import photos_in
+from captioner.photo.folders import walk
 
 STDIN = "-"
+# Names that are looked up together in another thread: a fraction of a millisecond for most of them,
+# so that the first photos do not wait for the others, nor the event loop for a slow disk.
+TOGETHER = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PhotoFile:
     """A photo of the command line."""
 
     name: str  # as it was given, or its path in a folder that was given
     data: bytes | None = None  # of standard input or a pipe, once it was read
     problem: str = ""  # why there is nothing to read
+    # What decides on its `Shard`: the name, or the path within a folder that was given, which may
+    # be in different places on different machines.
+    key: str = field(default="", compare=False)
 
 
-def find(names: Iterable[str]) -> list[PhotoFile]:
-    """Replace each folder by the photos in it; one without photos, or unreadable, is a problem."""
-    found: list[PhotoFile] = []
+def find(names: Iterable[str]) -> Iterator[PhotoFile]:
+    """Find the photos, those of a folder in its place; an empty or unreadable one is a problem."""
     for name in names:
         if name != STDIN and os.path.isdir(name):
-            found += _inside(name)
+            yield from _inside(name)
         else:
-            found.append(PhotoFile(name))
-    return found
+            yield PhotoFile(name, key=name)
 
 
-def _inside(folder: str) -> list[PhotoFile]:
-    listing = photos_in(folder)
-    found = [PhotoFile(name) for name in listing.photos]
-    found += [PhotoFile(name, problem=reason) for name, reason in listing.unreadable.items()]
-    found.sort(key=lambda one: Path(one.name).parts)
-    return found or [PhotoFile(folder, problem=NO_PICTURES)]
+def _inside(folder: str) -> Iterator[PhotoFile]:
+    empty = True
+    for found in walk(folder):
+        empty = False
+        yield PhotoFile(found.path, problem=found.problem, key=found.within or folder)
+    if empty:
+        yield PhotoFile(folder, problem=NO_PICTURES, key=folder)
 
 
-def read_streams(photos: Sequence[PhotoFile], limit: int) -> list[PhotoFile]:
+async def one_by_one(photos: Iterable[PhotoFile]) -> AsyncIterator[PhotoFile]:
+    """Yield photos that are still being found, without a wait of the event loop for the disk."""
+    finding = iter(photos)
+    while found := await asyncio.to_thread(lambda: list(islice(finding, TOGETHER))):
+        for photo in found:
+            yield photo
+
+
+def read_streams(names: Sequence[str], limit: int) -> dict[str, PhotoFile]:
     """Read standard input and pipes now, in their order: one that waits can be interrupted here.
 
     Args:
-        photos: of the command line.
+        names: of the command line.
         limit: bytes; a stream with more is a problem.
     """
-    streams: dict[str, PhotoFile] = {}  # each can be read once, however often it is named
-    for photo in photos:
-        if photo.name not in streams and _is_stream(photo.name):
-            streams[photo.name] = _read_stream(photo, limit)
-    return [streams.get(photo.name, photo) for photo in photos]
+    # Each can be read once, however often it is named.
+    return {
+        name: _read_stream(PhotoFile(name), limit)
+        for name in dict.fromkeys(names)
+        if _is_stream(name)
+    }
 
 
 def _is_stream(name: str) -> bool:

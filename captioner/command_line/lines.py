@@ -3,7 +3,9 @@
 import json
 import os
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from typing import Any
 
 from captioner.as_json import as_json
 from captioner.result import Caption
@@ -27,21 +29,46 @@ def plain(name: str, caption: Caption, *, named: bool) -> list[str]:
 
 
 def json_line(name: str, result: Caption | str, *, escaped: bool) -> str:
-    """Return one JSON object.
-
-    A name that is not text in UTF-8 has "file_bytes" besides: its bytes in base64.
+    """Return the `fields` of a photo as one line of JSON.
 
     Args:
         name: of the photo.
         result: its caption, or a sentence on what is wrong.
         escaped: write only ASCII, for an output in another encoding than UTF-8.
     """
-    fields: dict[str, object] = _name(name)
+    return json.dumps(fields(name, result), ensure_ascii=escaped)
+
+
+def fields(name: str, result: Caption | str) -> dict[str, Any]:
+    """Return what is written about a photo; `docs/serving.md` explains it.
+
+    A name that is not text in UTF-8 has "file_bytes" besides: its bytes in base64.
+
+    Args:
+        name: of the photo.
+        result: its caption, or a sentence on what is wrong.
+    """
     if isinstance(result, str):
-        fields["error"] = result
-    else:
-        fields |= {**as_json(result), "logprob": round(result.logprob, 4)}
-    return json.dumps(fields, ensure_ascii=escaped)
+        return {**_name(name), "error": result}
+    return {**_name(name), **as_json(result), "logprob": round(result.logprob, 4)}
+
+
+def name_of(written: object) -> str:
+    """Return the name that stands in the `fields` of a photo.
+
+    Raises:
+        KeyError: there is none.
+        TypeError: it is not text, or these are not `fields`.
+        ValueError: its bytes are not in base64.
+    """
+    if not isinstance(written, Mapping):
+        raise TypeError("a photo's fields must be an object")
+    if (data := written.get("file_bytes")) is not None:
+        return os.fsdecode(b64decode(data, validate=True))
+    name = written["file"]
+    if not isinstance(name, str):
+        raise TypeError("the name of a file must be text")
+    return name
 
 
 def problem(name: str, sentence: str) -> str:
@@ -54,7 +81,7 @@ def shown(name: str) -> str:
     return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", name)
 
 
-def _name(name: str) -> dict[str, object]:
+def _name(name: str) -> dict[str, str]:
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -386,5 +386,6 @@ def test_the_example_file_shows_every_key_with_its_default() -> None:
         "allowed",
         "blocked",
         "operators",
+        "captioner_url",
         "database_url",
     }

@@ -14,6 +14,7 @@ import pytest
 
 from captioner import Caption, Captioner, Options
 from captioner.command_line import captioning
+from captioner.command_line.attempt import in_flight
 from captioner.command_line.captioning import Printing
 from captioner.command_line.files import PhotoFile
 from captioner.interrupt import run
@@ -66,6 +67,10 @@ class Held(Captioner):
 
     def __init__(self) -> None:
         self.serving = ServingConfig()
+
+    @property
+    def device(self) -> str:
+        return "cpu"
 
     async def __aenter__(self) -> "Held":
         return self
@@ -163,4 +168,4 @@ def test_a_full_output_ends_the_work_at_once(
         monkeypatch.setattr(sys, "stdout", full)
         with pytest.raises(OutputError):
             caption_all(tiny, photos(80))
-    assert len(asked) <= captioning.IN_FLIGHT
+    assert len(asked) <= in_flight("cpu")

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from captioner.command_line.files import PhotoFile, find, read, read_streams
+from captioner.command_line.files import (
+    TOGETHER,
+    PhotoFile,
+    find,
+    one_by_one,
+    read,
+    read_streams,
+)
 from captioner.errors import CLOSED_INPUT, NO_FILE, NO_PICTURES, BadImage
 
 LIMIT = 100
@@ -33,9 +40,42 @@ def test_files_and_folders_stay_in_the_order_in_which_they_are_named(tmp_path: P
     ]
 
 
+def test_a_photo_has_the_same_key_wherever_its_folder_is(tmp_path: Path) -> None:
+    for place in ("here", "there"):
+        (tmp_path / place / "in").mkdir(parents=True)
+        (tmp_path / place / "in" / "a.jpg").touch()
+    keys = {photo.key for place in ("here", "there") for photo in find([str(tmp_path / place)])}
+    assert keys == {"in/a.jpg"}
+
+
+def test_the_first_photo_is_found_before_other_folders_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.jpg").touch()
+    listed, scan = list[str](), os.scandir
+
+    def noted(path: Path) -> object:
+        listed.append(path.name)
+        return scan(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", noted)
+        first = next(find([str(tmp_path)]))
+    assert first.name == str(tmp_path / "a" / "x.jpg")
+    assert listed == [tmp_path.name, "a"]
+
+
+async def test_photos_come_one_by_one_in_their_order() -> None:
+    photos = [PhotoFile(f"{number}.jpg") for number in range(3 * TOGETHER + 1)]
+    assert [photo async for photo in one_by_one(iter(photos))] == photos
+    assert [photo async for photo in one_by_one([])] == []
+
+
 def test_a_folder_without_photos_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    assert find([str(tmp_path)]) == [PhotoFile(str(tmp_path), problem=NO_PICTURES)]
+    assert list(find([str(tmp_path)])) == [PhotoFile(str(tmp_path), problem=NO_PICTURES)]
 
 
 def test_a_folder_that_cannot_be_read_stands_where_its_photos_would(
@@ -53,7 +93,7 @@ def test_a_folder_that_cannot_be_read_stands_where_its_photos_would(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", guarded)
-        found = find([str(tmp_path)])
+        found = list(find([str(tmp_path)]))
     assert found == [
         PhotoFile(str(tmp_path / "a" / "x.jpg")),
         PhotoFile(str(tmp_path / "b"), problem="Permission denied"),
@@ -71,23 +111,23 @@ def test_standard_input_is_read_once_however_often_it_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stdin(monkeypatch, b"photo")
-    photos = read_streams(find(["-", "a.jpg", "-"]), LIMIT)
-    assert [photo.data for photo in photos] == [b"photo", None, b"photo"]
-    assert read(photos[0], LIMIT) == b"photo"
+    streams = read_streams(["-", "a.jpg", "-"], LIMIT)
+    assert streams == {"-": PhotoFile("-", data=b"photo")}
+    assert read(streams["-"], LIMIT) == b"photo"
 
 
 def test_standard_input_above_the_limit_is_not_read_further(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stdin(monkeypatch, b"x" * 2**21)
-    (photo,) = read_streams(find(["-"]), 2**20)
+    (photo,) = read_streams(["-"], 2**20).values()
     assert photo.problem == "The file is too large: more than 1 MB, which is the limit."
     assert len(sys.stdin.buffer.read()) == 2**20 - 1
 
 
 def test_standard_input_that_is_closed_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    assert read_streams(find(["-"]), LIMIT) == [PhotoFile("-", problem=CLOSED_INPUT)]
+    assert read_streams(["-"], LIMIT) == {"-": PhotoFile("-", problem=CLOSED_INPUT)}
 
 
 def test_a_file_above_the_limit_is_not_read_and_has_its_own_size(tmp_path: Path) -> None:
@@ -102,7 +142,7 @@ def test_a_file_above_the_limit_is_not_read_and_has_its_own_size(tmp_path: Path)
 @pipes
 def test_a_pipe_that_nobody_writes_to_is_empty(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.jpg")
-    (photo,) = read_streams(find([str(tmp_path / "x.jpg")]), LIMIT)
+    (photo,) = read_streams([str(tmp_path / "x.jpg")], LIMIT).values()
     assert photo.data == b""
 
 
@@ -118,7 +158,7 @@ def test_a_photo_comes_through_a_pipe_however_slowly(tmp_path: Path) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    (photo,) = read_streams(find([f"/dev/fd/{reading}"]), LIMIT)
+    (photo,) = read_streams([f"/dev/fd/{reading}"], LIMIT).values()
     writer.join()
     os.close(reading)
     assert photo.data == b"photo"
@@ -131,6 +171,7 @@ def test_devices_and_sockets_are_not_read(tmp_path: Path, monkeypatch: pytest.Mo
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("y.jpg")
         for name in ("x.jpg", "y.jpg"):
-            (photo,) = read_streams(find([name]), LIMIT)
+            assert read_streams([name], LIMIT) == {}
+            (photo,) = find([name])
             with pytest.raises(OSError, match=NO_FILE):
                 read(photo, LIMIT)

@@ -3,11 +3,12 @@
 import json
 import os
 from base64 import b64decode
+from typing import Any
 
 import pytest
 
 from captioner import Caption
-from captioner.command_line.lines import json_line, plain, problem
+from captioner.command_line.lines import json_line, name_of, plain, problem
 from captioner.result import NamedObject
 
 OTHER = Caption("A cat sits.", -3.0, 0.25, ())
@@ -52,6 +53,7 @@ def test_a_name_that_is_not_text_is_valid_json_and_its_bytes_are_beside_it() -> 
         "error": "It is broken.",
     }
     assert os.fsdecode(b64decode(found["file_bytes"])) == name
+    assert name_of(found) == name
 
 
 @pytest.mark.parametrize("name", ["naïve.jpg", "名.jpg", "a\nb.jpg", "\U0001f600.jpg"])
@@ -59,10 +61,16 @@ def test_escaped_json_is_ascii_and_says_the_same(name: str) -> None:
     line = json_line(name, DOUBTFUL, escaped=True)
     assert line.isascii()
     assert "\n" not in line
-    assert json.loads(line)["file"] == name
+    assert name_of(json.loads(line)) == name
 
 
 def test_a_name_cannot_begin_another_line_or_command_a_terminal() -> None:
     name = "a\nb\x1b[2J\x7f\x9b.jpg"
     assert problem(name, "It is broken.") == r"a\x0ab\x1b[2J\x7f\x9b.jpg: It is broken."
     assert plain(name, OTHER, named=True) == [r"a\x0ab\x1b[2J\x7f\x9b.jpg: A cat sits. (Not sure.)"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"file": 1}, {"file": "a", "file_bytes": "?"}, [], 3])
+def test_what_has_no_name_is_no_line_of_this_program(fields: Any) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        name_of(fields)

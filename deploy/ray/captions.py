@@ -1,0 +1,324 @@
+"""Caption all photos of a folder on a Ray cluster: a row of Parquet for each.
+
+    python deploy/ray/captions.py s3://bucket/photos s3://bucket/captions --gpus 1 --cpus 8
+
+Each actor holds one captioner and reads the photos itself. The columns are the fields of
+`python -m captioner --json`. A photo that cannot be read is a row with its error. Run it again to
+go on: what is in the output already is passed over.
+"""
+
+import argparse
+import asyncio
+import atexit
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+from pyarrow.fs import FileSelector, FileType
+
+from captioner import Captioner, Options
+from captioner.checkpoint import CheckpointError
+from captioner.command_line import arguments as common
+from captioner.command_line.addresses import is_address, opened, photos_at, reader
+from captioner.command_line.attempt import attempt, in_flight, serving
+from captioner.command_line.files import PhotoFile
+from captioner.command_line.lines import fields, name_of
+from captioner.command_line.names import ALL, Names, Shard, ShardError
+from captioner.command_line.settings import Settings, differences, settings
+from captioner.cores import cores
+from captioner.options import OptionError
+from captioner.output import complain
+from captioner.photo.decode import Limits
+from captioner.runtime.errors import UnusableError
+from captioner.shipped import name_of as name_of_checkpoint
+
+MADE = "_made.json"  # in the output, says what made it; readers of Parquet pass over such names
+ROWS = 1000  # of a file: what a kill of the cluster costs each actor, some ten seconds on a core
+WRITTEN_BY_ONE = 16  # actors: a file takes far less time to write than to caption
+STOP_SECONDS = 5.0  # of an actor, which has nothing in progress then
+SHARES = 4  # of a small folder, for each actor, so that all of them end at about the same time
+
+_ONE = pa.list_(pa.struct([("name", pa.string()), ("confidence", pa.float64())]))
+_OTHER = pa.list_(pa.struct([("caption", pa.string()), ("confidence", pa.float64())]))
+SCHEMA = pa.schema(
+    {
+        "file": pa.string(),
+        "file_bytes": pa.string(),
+        "error": pa.string(),
+        "caption": pa.string(),
+        "language": pa.string(),
+        "text": pa.string(),
+        "doubt": pa.string(),
+        "alt_text": pa.string(),
+        "confidence": pa.float64(),
+        "unfamiliar": pa.bool_(),
+        "objects": _ONE,
+        "alternatives": _OTHER,
+        "logprob": pa.float64(),
+    }
+)
+
+
+class OutputError(Exception):
+    """An output that cannot be continued."""
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What each actor loads."""
+
+    source: str  # a folder, or an address; see `photos_at`
+    checkpoint: str  # the name of one that ships, or a path, which is the same on each machine
+    device: str
+    runtime: Any
+    limits: Limits
+    options: Options
+
+    def captioner(self) -> Captioner:
+        """Load the captioner; raises as `Captioner.load` does."""
+        serve = serving(self.limits, decoders=cores())
+        return Captioner.load(self.checkpoint, self.device, runtime=self.runtime, serving=serve)
+
+
+class Captions:
+    """An actor: turns tables of photos, several at once, into tables of captions."""
+
+    def __init__(self, loading: Loading) -> None:
+        """Load the captioner; it starts with the first table."""
+        self._captioner = loading.captioner()
+        self._options = loading.options
+        self._read = reader(loading.source)
+        self._room = asyncio.Semaphore(in_flight(self._captioner.device))
+        self._started: asyncio.Task[Captioner] | None = None
+        atexit.register(self._stop)
+
+    async def __call__(self, photos: pa.Table) -> pa.Table:
+        """Return a row of `SCHEMA` for each row of `table_of`."""
+        if self._started is None:
+            self._started = asyncio.create_task(self._captioner.__aenter__())
+        await self._started
+        rows = await asyncio.gather(*(self._row(photo) for photo in photos_of(photos)))
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+    def _stop(self) -> None:
+        """End the processes that decode, and what runs in the loop, which Ray leaves running."""
+        if self._started is not None:
+            ending = self._captioner.__aexit__(None, None, None)
+            with suppress(TimeoutError):
+                loop = self._started.get_loop()
+                asyncio.run_coroutine_threadsafe(ending, loop).result(STOP_SECONDS)
+
+    async def _row(self, photo: PhotoFile) -> dict[str, Any]:
+        async with self._room:
+            done = await attempt(self._captioner, photo, self._options, self._read)
+        return fields(photo.name, done.result)
+
+
+def table_of(photos: Sequence[PhotoFile]) -> pa.Table:
+    """Return photos as a table: names are bytes, for not every name is text."""
+    return pa.table(
+        {
+            "name": pa.array([os.fsencode(photo.name) for photo in photos], pa.binary()),
+            "key": pa.array([os.fsencode(photo.key) for photo in photos], pa.binary()),
+            "problem": pa.array([photo.problem for photo in photos], pa.string()),
+        }
+    )
+
+
+def photos_of(table: pa.Table) -> list[PhotoFile]:
+    """Return the photos of `table_of`."""
+    return [
+        PhotoFile(os.fsdecode(row["name"]), problem=row["problem"], key=os.fsdecode(row["key"]))
+        for row in table.to_pylist()
+    ]
+
+
+def start(address: str | None) -> None:
+    """Connect to a cluster, or start one on this machine, which does not report its use."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if address or "RAY_ADDRESS" in os.environ:
+        ray.init(address=address)
+    else:
+        ray.init(include_dashboard=False)
+
+
+def check(output: str, now: Settings) -> None:
+    """Compare the settings with those that made the output, or keep them in it.
+
+    Raises:
+        OutputError: other settings made it.
+        OSError: it cannot be read or written.
+        ValueError: there is no such kind of address.
+    """
+    filesystem, folder = opened(output)
+    made = f"{folder.rstrip('/')}/{MADE}"
+    if filesystem.get_file_info(made).type == FileType.File:
+        with filesystem.open_input_file(made) as file:
+            before = json.loads(file.read())
+        if changes := differences(before, now):
+            raise OutputError(
+                f"{output}: other settings made it: {changes}. Use the same ones, or name another "
+                "output"
+            )
+        return
+    filesystem.create_dir(folder)
+    if any(filesystem.get_file_info(FileSelector(folder))):
+        raise OutputError(f"{output}: it has files of another program; name another output")
+    with filesystem.open_output_stream(made) as file:
+        file.write(json.dumps(now, indent=1).encode())
+
+
+def done_in(output: str) -> tuple[Names, int, int]:
+    """Return the photos that an output holds, their number, and how many of them failed.
+
+    A file that was cut off when its writer was killed is removed.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    filesystem, folder = opened(output)
+    names, count, failed = Names(), 0, 0
+    for found in filesystem.get_file_info(FileSelector(folder)):
+        if not found.path.endswith(".parquet"):
+            continue
+        try:
+            with filesystem.open_input_file(found.path) as file:
+                table = pq.read_table(file, columns=["file", "file_bytes", "error"])
+        except pa.ArrowInvalid:
+            complain(f"{found.path} was cut off; its photos are captioned again")
+            filesystem.delete_file(found.path)
+            continue
+        for row in table.to_pylist():
+            names.add(name_of(row))
+        count += len(table)
+        failed += len(table) - table["error"].null_count
+    return names, count, failed
+
+
+def caption(
+    photos: Sequence[PhotoFile],
+    output: str,
+    loading: Loading,
+    actors: int,
+    cpus: float,
+    gpus: float,
+) -> None:
+    """Caption photos on a cluster that was started, and write a file for each `ROWS` of them."""
+    rows = min(ROWS, math.ceil(len(photos) / (SHARES * actors)))
+    tables = [table_of(photos[first : first + rows]) for first in range(0, len(photos), rows)]
+    filesystem, folder = opened(output)
+    captions = ray.data.from_arrow(tables).map_batches(
+        Captions,
+        fn_constructor_args=[loading],
+        batch_size=None,
+        batch_format="pyarrow",
+        num_cpus=cpus,
+        num_gpus=gpus,
+        # While the last photos of one table are decoded, those of the next one begin.
+        compute=ray.data.ActorPoolStrategy(
+            size=actors, max_tasks_in_flight_per_actor=4, max_concurrent_calls_per_actor=2
+        ),
+    )
+    # Writing takes no core of its own, for all of them may belong to the actors, and few processes,
+    # for each of them takes seconds to start.
+    captions.write_parquet(
+        folder,
+        filesystem=filesystem,
+        ray_remote_args={"num_cpus": 0},
+        concurrency=math.ceil(actors / WRITTEN_BY_ONE),
+    )
+
+
+def most_actors(cpus: float, gpus: float) -> int:
+    """Return how many actors the cluster has room for, and at least one."""
+    resources = ray.cluster_resources()
+    room = [resources.get("CPU", 0) / cpus] if cpus else []
+    room += [resources.get("GPU", 0) / gpus] if gpus else []
+    return max(1, int(min(room, default=1)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 1 if any photo has failed, else 0."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if problem := _problem(args):
+        parser.error(problem)
+    try:
+        shard = Shard.parse(args.shard)
+        options = common.options(args)
+        loading = Loading(
+            source=args.input,
+            checkpoint=name_of_checkpoint(args.checkpoint) or os.path.abspath(args.checkpoint),
+            device=args.device,
+            runtime=args.runtime,
+            limits=common.limits(args),
+            options=options,
+        )
+        # Here too, so that what cannot be used is known before there are actors.
+        Captioner.load(args.checkpoint, "cpu").check_language(args.language)
+        check(args.output, settings(args.checkpoint, args.runtime, options, loading.limits, shard))
+        names, before, _ = done_in(args.output)
+        photos = [photo for photo in shard.of(photos_at(args.input)) if names.add(photo.name)]
+    except OptionError as error:
+        parser.error(f"--{error.field} {error.reason}")
+    except ShardError as error:
+        parser.error(f"--shard {error}")
+    except UnusableError as error:
+        parser.error(f"--{error.setting} {error.reason}")
+    except CheckpointError as error:
+        parser.error(f"--checkpoint: {error}")
+    except (OutputError, OSError, ValueError) as error:
+        parser.error(str(error))
+    complain(f"{args.output}: {before:,} photos are done, {len(photos):,} are not")
+    if photos:
+        start(args.address)
+        actors = args.actors or most_actors(args.cpus, args.gpus)
+        caption(photos, args.output, loading, actors, args.cpus, args.gpus)
+    _, count, failed = done_in(args.output)
+    complain(f"{args.output}: {count:,} photos, {failed:,} of them failed")
+    return int(failed > 0)
+
+
+def _problem(args: argparse.Namespace) -> str | None:
+    if not is_address(args.input) and not os.path.isdir(args.input):
+        return f"the input {args.input} is not a folder"
+    for option, value, least in (
+        ("--actors", args.actors, 1),
+        ("--cpus", args.cpus, 0),
+        ("--gpus", args.gpus, 0),
+    ):
+        if value is not None and not least <= value < math.inf:
+            return f"{option} is {value:g}; it must be at least {least}"
+    return common.problem(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("input", help="folder, or an address such as s3://bucket/photos")
+    parser.add_argument("output", help="folder or address for the files of Parquet")
+    parser.add_argument("--address", help="of the cluster; by default RAY_ADDRESS, or this machine")
+    parser.add_argument(
+        "--actors", type=int, metavar="N", help="by default as many as the cluster has room for"
+    )
+    parser.add_argument("--cpus", type=float, default=1, metavar="N", help="cores of each actor")
+    parser.add_argument(
+        "--gpus", type=float, default=0, metavar="N", help="GPUs of each actor, such as 1 or 0.5"
+    )
+    parser.add_argument(
+        "--shard", default=str(ALL), metavar="PART/PARTS", help="only this part of the photos"
+    )
+    common.add_search(parser)
+    common.add_network(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""A folder captioned on a Ray cluster of this machine, as a person starts it."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from captioner.command_line.files import PhotoFile
+from captioner.command_line.lines import name_of
+from captioner.command_line.names import Shard
+from tests.conftest import LONG, long, photo_bytes
+
+pytest.importorskip("ray", reason="Ray is not installed; pip install -e '.[cluster]'")
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "deploy" / "ray" / "captions.py"
+COUNT = 2000 if LONG else 60
+LATIN = os.fsdecode(b"photo\xe9.jpg")
+ODD = ("line\nbreak.jpg", 'a "quote".jpg', LATIN, "名.jpg")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of `COUNT` photos, `ODD` names among them, and a broken one."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "in").mkdir()
+    names = [*ODD, *(f"{number:04}.jpg" for number in range(COUNT - len(ODD) - 1))]
+    for number, name in enumerate(names):
+        (folder / "in" / name).write_bytes(photo_bytes(number % 7))
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    return folder
+
+
+def environment(temporary: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    paths = os.pathsep.join([str(ROOT), *sys.path])
+    return kept | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "RAY_TMPDIR": temporary}
+
+
+def ray_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that Ray writes to; its path is short, for a socket's has 107 characters."""
+    return tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)
+
+
+def captions(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return python(str(SCRIPT), *map(str, arguments))
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    with ray_folder() as temporary:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env=environment(temporary),
+            capture_output=True,
+            text=True,
+        )
+
+
+def rows_of(output: Path) -> list[dict[str, Any]]:
+    import pyarrow.dataset
+
+    return pyarrow.dataset.dataset(output).to_table().to_pylist()
+
+
+def without_none(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if value is not None}
+
+
+def test_two_actors_caption_each_photo_once_as_the_command_does_and_go_on(
+    served_file: Path, folder: Path, tmp_path: Path
+) -> None:
+    output, plain = tmp_path / "captions", tmp_path / "plain.jsonl"
+    options = ("--actors", 2, "--checkpoint", served_file)
+    photos = sorted(map(str, [*folder.glob("in/*"), folder / "broken.jpg"]))
+
+    done = captions(folder, output, *options)
+
+    assert done.returncode == 1, done.stderr  # one photo is broken
+    assert f"{COUNT:,} photos, 1 of them failed" in done.stderr
+    rows = rows_of(output)
+    assert sorted(map(name_of, rows)) == photos
+    command = (sys.executable, "-m", "captioner", "--checkpoint", served_file, "--json", folder)
+    subprocess.run([*command, "--resume", plain], env=environment(""), capture_output=True)
+    expected = {name_of(line): line for line in map(json.loads, plain.read_bytes().splitlines())}
+    assert {name_of(row): without_none(row) for row in rows} == expected
+
+    # A part of the output is lost, and another one cut off, as by a kill.
+    lost, cut, *_ = sorted(output.glob("*.parquet"))
+    lost.unlink()
+    cut.write_bytes(cut.read_bytes()[:-10])
+    again = captions(folder, output, *options)
+    assert again.returncode == 1, again.stderr
+    assert f"{cut} was cut off; its photos are captioned again" in again.stderr
+    assert {name_of(row): without_none(row) for row in rows_of(output)} == expected
+    assert len(rows_of(output)) == COUNT
+
+    refused = captions(folder, output, *options, "--beam", 2)
+    assert refused.returncode == 2
+    assert "other settings made it: beam was 5 and is 2" in refused.stderr
+
+
+@long
+def test_an_actor_that_is_killed_is_replaced_and_each_photo_is_captioned_once(
+    served_file: Path, folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "captions"
+    with ray_folder() as temporary:
+        command = [sys.executable, SCRIPT, folder, output, "--checkpoint", served_file]
+        process = subprocess.Popen(
+            [*map(str, command), "--actors", "2"],
+            env=environment(temporary),
+            stderr=subprocess.PIPE,
+        )
+        end = time.monotonic() + 120
+        while not list(output.glob("*.parquet")):  # then both are at work
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        first, *_ = [
+            child
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if child.name().startswith("ray::MapWorker")
+        ]
+        first.kill()
+        _, errors = process.communicate()
+    assert process.returncode == 1, errors
+    names = sorted(map(name_of, rows_of(output)))
+    assert names == sorted(map(str, [*folder.glob("in/*"), folder / "broken.jpg"]))
+
+
+@long
+def test_addresses_are_read_and_written_and_a_part_is_a_part(
+    served_file: Path, folder: Path, tmp_path: Path
+) -> None:
+    source, output = folder.as_uri(), (tmp_path / "captions").as_uri()
+    done = captions(source, output, "--checkpoint", served_file, "--shard", "2/3")
+    assert done.returncode in (0, 1), done.stderr
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*.jpg")}
+    part = Shard(2, 3).of(PhotoFile(f"{source}/{name}", key=name) for name in files)
+    names = sorted(map(name_of, rows_of(tmp_path / "captions")))
+    assert names == sorted(photo.name for photo in part)
+    assert len(names) > COUNT / 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--shard", "4/3"], "--shard is 4/3; the first number must be at least 1 and at most 3"),
+        (["--actors", "0"], "--actors is 0; it must be at least 1"),
+        (["--beam", "99"], "--beam is 99; it must be at least 1 and at most 20"),
+        (["--language", "xx"], "--language"),
+        (["--checkpoint", "none.safetensors"], "--checkpoint: none.safetensors"),
+    ],
+)
+def test_a_wrong_argument_is_named_before_a_cluster_is_started(
+    served_file: Path, folder: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = captions(folder, tmp_path / "out", "--checkpoint", served_file, *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ray_does_not_report_its_use() -> None:
+    code = (
+        "from deploy.ray import captions\n"
+        "from ray._common.usage import usage_lib\n"
+        "print(usage_lib.usage_stats_enabled())\n"
+        "captions.start(None)\n"
+        "print(usage_lib.usage_stats_enabled())\n"
+    )
+    done = python("-c", code)
+    assert done.stdout.split()[-2:] == ["True", "False"], done.stderr
