@@ -136,13 +136,13 @@ def test_processes_compute_the_features_that_one_would(
 
 @pytest.fixture(scope="module")
 def killed(config: FitConfig) -> Path:
-    """Return the folder of a run of two processes, of which one was killed in the third epoch."""
+    """Return the folder of a run of two processes, of which one was killed in the second epoch."""
     run = config.run.with_name("killed")
     arguments, folder = command(dataclasses.replace(config, run=run)), logs(run)
     first, second = processes.rank_environments(2)
     ranks = [
         processes.fork(processes.run_rank, arguments, folder, first),
-        processes.fork(processes.run_rank_until, 3, arguments, folder, second),
+        processes.fork(processes.run_rank_until, 2, arguments, folder, second),
     ]
     processes.ended(ranks)
     assert [rank.exitcode for rank in ranks] == [1, -signal.SIGKILL], said(run, 0)
@@ -154,7 +154,7 @@ def test_a_process_that_loses_another_ends_with_one_line(killed: Path) -> None:
     assert lines[-1].startswith("error: another process of this run is gone")
     assert "--resume" in lines[-1]
     assert not [line for line in lines if "Traceback" in line]
-    assert run_folder.read_progress(killed).epoch == 2
+    assert run_folder.read_progress(killed).epoch == 1
 
 
 def test_a_run_that_lost_a_process_is_resumed_by_two_machines_without_a_shared_folder(
@@ -256,7 +256,7 @@ def test_processes_that_torchrun_starts_again_end_as_if_nothing_had_happened(
 ) -> None:
     run = config.run.with_name("started-again")
     # Without this, https://github.com/pytorch/pytorch/issues/135712: they find old addresses.
-    environment = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", processes.DYING: "3"}
+    environment = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", processes.DYING: "2"}
     launch = [*processes.ONE_MACHINE, "--max-restarts", "1"]
     arguments = command(dataclasses.replace(config, run=run))
     torchrun = processes.start_torchrun(launch, arguments, logs(run), environment)
