@@ -10,7 +10,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +22,7 @@ from torch import distributed, nn
 from torch.optim import Optimizer
 
 from train.errors import SettingError, TrainError
+from train.limits import flag
 
 Value = TypeVar("Value")
 
@@ -86,6 +87,17 @@ class Peers:
                     f"process {number}, on {host}, has other {what} than process 0, on "
                     f"{values[0][1]}; start all with the same"
                 )
+
+    def agree_on_arguments(self, arguments: Mapping[str, object]) -> None:
+        """Check that all were started with the same arguments.
+
+        Raises:
+            PeerError: a process was not; it names the flags.
+        """
+        first = self.from_first(lambda: arguments)
+        changed = [flag(name) for name, value in arguments.items() if value != first[name]]
+        found = sorted({name for names in self.gather(changed) for name in names})
+        self.agree(arguments, f"values of {', '.join(found)}")
 
     @contextmanager
     def first_of_machine(self) -> Iterator[None]:

@@ -119,7 +119,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     train_records, val_records = dataset.split("train"), dataset.split("val")
     accelerator, peers = join(cpu=False, precision=None)
     check_photos(config.photos, peers)
-    peers.agree(config.arguments(), "arguments")
+    peers.agree_on_arguments(config.arguments())
     peers.agree(captions_digest((*train_records, *val_records)), "captions")
     device = str(accelerator.device)
     arguments = config.arguments() | {"before": start.training}

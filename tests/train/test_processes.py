@@ -317,6 +317,18 @@ def test_processes_with_other_data_are_refused(
     assert not (here.run / "metrics.csv").exists()
 
 
+def test_processes_with_other_arguments_are_refused_by_their_names(
+    config: FitConfig, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    words = command(dataclasses.replace(config, run=run))
+    commands = [words, [*words, "--photos", "6", "--no-attention"]]
+    assert processes.ended(processes.start_ranks(commands, logs(run))) == {1}
+
+    (line,) = said(run, 0).splitlines()
+    assert "has other values of --attention, --photos than process 0" in line
+
+
 def test_batch_norm_is_estimated_once_for_all(config: FitConfig) -> None:
     one = dataclasses.replace(
         config,
