@@ -373,6 +373,7 @@ def test_self_critical_training_of_languages_is_refused_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
     arguments = ["--start-from", "default", "--languages", "texts"]
     assert main(["self-critical", str(tmp_path), str(tmp_path / "run"), *arguments]) == 1
     assert "--languages is texts; it must be left out" in capsys.readouterr().err
