@@ -379,6 +379,33 @@ def test_self_critical_training_of_languages_is_refused_too(
     assert "--languages is texts; it must be left out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("count", "local", "lost", "says", "waits"),
+    [
+        (1, "0", False, True, False),
+        (2, "0", False, True, False),  # what is wrong with it is wrong with the others, or news
+        (2, "1", False, True, True),  # unless it is ended before, because the first has said it
+        (2, "0", True, True, True),  # unless it is ended before, with the one that it lost
+        (2, "1", True, False, True),
+    ],
+)
+def test_one_process_of_a_machine_says_what_is_wrong(
+    count: int,
+    local: str,
+    lost: bool,
+    says: bool,
+    waits: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", str(count))
+    monkeypatch.setenv("LOCAL_RANK", local)
+    monkeypatch.setattr(train_processes, "ENDING", 0.05)
+    started = time.monotonic()
+
+    assert train_processes.says_what_is_wrong(lost=lost) is says
+    assert (time.monotonic() - started >= 0.05) is waits
+
+
 def wait_long(environment: dict[str, str]) -> None:
     """Wait for the first process for longer than a step may take."""
     processes.enter(environment)
