@@ -133,7 +133,7 @@ def fit(config: FitConfig) -> Path:
         check_alone("--batch-norm", True)
     accelerator, peers = join(cpu=config.device == "cpu", precision=_precision(config))
     check_photos(config.photos, peers)
-    peers.agree(config.arguments(), "arguments")
+    peers.agree_on_arguments(config.arguments())
     peers.agree(captions_digest((*train_records, *val_records)), "captions")
     start = load_start(config.start_from, _model_config(config, vocabulary), vocabulary)
     with peers.first_of_machine():  # it downloads the encoder's weights

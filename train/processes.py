@@ -10,7 +10,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +22,7 @@ from torch import distributed, nn
 from torch.optim import Optimizer
 
 from train.errors import SettingError, TrainError
+from train.limits import flag
 
 Value = TypeVar("Value")
 
@@ -87,6 +88,17 @@ class Peers:
                     f"{values[0][1]}; start all with the same"
                 )
 
+    def agree_on_arguments(self, arguments: Mapping[str, object]) -> None:
+        """Check that all were started with the same arguments.
+
+        Raises:
+            PeerError: a process was not; it names the flags.
+        """
+        first = self.from_first(lambda: arguments)
+        changed = [flag(name) for name, value in arguments.items() if value != first.get(name)]
+        found = sorted({name for names in self.gather(changed) for name in names})
+        self.agree(arguments, f"values of {', '.join(found)}")
+
     @contextmanager
     def first_of_machine(self) -> Iterator[None]:
         """Have the first process of each machine do something before its other processes do."""
@@ -140,14 +152,13 @@ def join(*, cpu: bool, precision: Literal["bf16", "no"] | None) -> tuple[Acceler
         cpu: whether to compute there even if there is a GPU.
         precision: of the network's products; None: they are as they come.
     """
-    several = started() > 1
     accelerator = Accelerator(
         # accelerate would have several processes without a GPU train a model each.
-        cpu=cpu or (several and not torch.cuda.is_available()),
+        cpu=cpu or (started() > 1 and not torch.cuda.is_available()),
         mixed_precision=precision,
         kwargs_handlers=[InitProcessGroupKwargs(timeout=STEP)],
     )
-    if not several:
+    if accelerator.num_processes == 1:
         return accelerator, ALONE
     group = distributed.new_group(backend="gloo", timeout=PATIENCE)
     peers = Peers(accelerator.process_index, accelerator.num_processes, group)
@@ -200,7 +211,7 @@ def check_photos(photos: int, peers: Peers) -> None:
         raise SettingError("--photos", photos, allowed)
 
 
-def check_alone(flag: str, value: object) -> None:
+def check_alone(option: str, value: object) -> None:
     """Refuse a setting that several processes cannot work with.
 
     Raises:
@@ -208,13 +219,14 @@ def check_alone(flag: str, value: object) -> None:
     """
     if started() > 1:
         raise SettingError(
-            flag, value, "left out with several processes; start it without torchrun"
+            option, value, "left out with several processes; start it without torchrun"
         )
 
 
 def started() -> int:
     """Return how many processes torchrun has started, on all machines; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", 1))
+    # Some clusters set the first variable for machines, and not for processes.
+    return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
 
 
 def restarted() -> bool:
@@ -224,6 +236,8 @@ def restarted() -> bool:
 
 def prints() -> bool:
     """Return whether this is the process that prints, before and after it joined the others."""
+    if started() == 1:
+        return True
     return os.environ.get("RANK", "0") == "0"
 
 

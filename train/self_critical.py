@@ -27,13 +27,12 @@ from torch.nn import functional
 
 from captioner import checkpoint
 from captioner.checkpoint import Metadata
-from captioner.decoding.word_rules import NEVER_GENERATED
 from captioner.language import SmallWords
 from captioner.model import Memory, Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.shipped import find
-from captioner.vocabulary import END, PAD, START, Vocabulary
+from captioner.vocabulary import END, PAD, Vocabulary
 from train import run_folder
 from train.captioning import half_is_fast
 from train.data.augmentation import Augmentation
@@ -48,6 +47,7 @@ from train.fitting.cider_d import CiderD
 from train.fitting.epochs import Epochs, resume, train_epochs
 from train.fitting.optimization import freeze, optimizer
 from train.fitting.repetition import repeats
+from train.fitting.sampling import sample
 from train.fitting.starting import begin
 from train.fitting.validation import Validator
 from train.limits import check
@@ -119,7 +119,7 @@ def self_critical(config: SelfCriticalConfig) -> Path:
     train_records, val_records = dataset.split("train"), dataset.split("val")
     accelerator, peers = join(cpu=False, precision=None)
     check_photos(config.photos, peers)
-    peers.agree(config.arguments(), "arguments")
+    peers.agree_on_arguments(config.arguments())
     peers.agree(captions_digest((*train_records, *val_records)), "captions")
     device = str(accelerator.device)
     arguments = config.arguments() | {"before": start.training}
@@ -341,62 +341,6 @@ def forced_loss(
         logits.float(), targets, label_smoothing=label_smoothing, reduction="sum"
     )
     return mean_of_all(total, len(targets))
-
-
-def sample(
-    model: Model,
-    memory: Memory,
-    samples: int,
-    max_length: int,
-    chance: torch.Tensor | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sample captions word by word; gradients flow to their log-probabilities.
-
-    Args:
-        model: in training mode, on the device of `memory`.
-        memory: the photos.
-        samples: captions for each photo.
-        max_length: words; longer captions are cut.
-        chance: `(photos * samples, max_length + 1)`, a random number below 1 for each word; None:
-            they are drawn here.
-
-    Returns:
-        word ids `(photos * samples, length)`, each caption followed by the end token and `PAD`,
-        and the log-probability of each word.
-    """
-    decoder = model.decoder
-    state = decoder.begin(memory, samples)
-    rows, device = len(memory.regions) * samples, memory.regions.device
-    words = torch.full((rows,), START, device=device)
-    going = torch.ones_like(words, dtype=torch.bool)
-    if chance is None:
-        chance = torch.rand(rows, max_length + 1, device=device)
-    tokens, logprobs = [], []
-    for number in chance.unbind(1):
-        embedded = decoder.dropout(decoder.embedding(words))
-        features, state, _ = decoder.advance(embedded, state, memory)
-        logits = decoder.predict(features).float()
-        logits[:, NEVER_GENERATED] = -torch.inf
-        predicted = logits.log_softmax(-1)
-        words = _chosen(predicted.detach().exp(), number)
-        tokens.append(words.masked_fill(~going, PAD))
-        logprobs.append(predicted.gather(1, words[:, None]).squeeze(1))
-        going = going & (words != END)
-        # A GPU would have to wait for the answer, and in a large batch some caption is long.
-        if going.device.type == "cpu" and not going.any():
-            break
-    return torch.stack(tokens, 1), torch.stack(logprobs, 1)
-
-
-def _chosen(probabilities: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
-    """Choose a word of each row: the first up to which the probabilities exceed a number below 1.
-
-    Unlike `torch.multinomial`, it takes the random numbers, which depend on the photo alone.
-    """
-    sums = probabilities.cumsum(-1)
-    wanted = chance[:, None] * sums[:, -1:]
-    words = torch.searchsorted(sums, wanted, right=True).squeeze(1)
-    return words.clamp(max=probabilities.shape[1] - 1)  # where a product was rounded up
 
 
 def _rewards(

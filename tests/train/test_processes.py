@@ -136,13 +136,13 @@ def test_processes_compute_the_features_that_one_would(
 
 @pytest.fixture(scope="module")
 def killed(config: FitConfig) -> Path:
-    """Return the folder of a run of two processes, of which one was killed in the third epoch."""
+    """Return the folder of a run of two processes, of which one was killed in the second epoch."""
     run = config.run.with_name("killed")
     arguments, folder = command(dataclasses.replace(config, run=run)), logs(run)
     first, second = processes.rank_environments(2)
     ranks = [
         processes.fork(processes.run_rank, arguments, folder, first),
-        processes.fork(processes.run_rank_until, 3, arguments, folder, second),
+        processes.fork(processes.run_rank_until, 2, arguments, folder, second),
     ]
     processes.ended(ranks)
     assert [rank.exitcode for rank in ranks] == [1, -signal.SIGKILL], said(run, 0)
@@ -154,7 +154,7 @@ def test_a_process_that_loses_another_ends_with_one_line(killed: Path) -> None:
     assert lines[-1].startswith("error: another process of this run is gone")
     assert "--resume" in lines[-1]
     assert not [line for line in lines if "Traceback" in line]
-    assert run_folder.read_progress(killed).epoch == 2
+    assert run_folder.read_progress(killed).epoch == 1
 
 
 def test_a_run_that_lost_a_process_is_resumed_by_two_machines_without_a_shared_folder(
@@ -256,7 +256,7 @@ def test_processes_that_torchrun_starts_again_end_as_if_nothing_had_happened(
 ) -> None:
     run = config.run.with_name("started-again")
     # Without this, https://github.com/pytorch/pytorch/issues/135712: they find old addresses.
-    environment = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", processes.DYING: "3"}
+    environment = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", processes.DYING: "2"}
     launch = [*processes.ONE_MACHINE, "--max-restarts", "1"]
     arguments = command(dataclasses.replace(config, run=run))
     torchrun = processes.start_torchrun(launch, arguments, logs(run), environment)
@@ -317,6 +317,18 @@ def test_processes_with_other_data_are_refused(
     assert not (here.run / "metrics.csv").exists()
 
 
+def test_processes_with_other_arguments_are_refused_by_their_names(
+    config: FitConfig, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    words = command(dataclasses.replace(config, run=run))
+    commands = [words, [*words, "--photos", "6", "--no-attention"]]
+    assert processes.ended(processes.start_ranks(commands, logs(run))) == {1}
+
+    (line,) = said(run, 0).splitlines()
+    assert "has other values of --attention, --photos than process 0" in line
+
+
 def test_batch_norm_is_estimated_once_for_all(config: FitConfig) -> None:
     one = dataclasses.replace(
         config,
@@ -361,9 +373,37 @@ def test_self_critical_training_of_languages_is_refused_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
     arguments = ["--start-from", "default", "--languages", "texts"]
     assert main(["self-critical", str(tmp_path), str(tmp_path / "run"), *arguments]) == 1
     assert "--languages is texts; it must be left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("count", "local", "lost", "says", "waits"),
+    [
+        (1, "0", False, True, False),
+        (2, "0", False, True, False),  # what is wrong with it is wrong with the others, or news
+        (2, "1", False, True, True),  # unless it is ended before, because the first has said it
+        (2, "0", True, True, True),  # unless it is ended before, with the one that it lost
+        (2, "1", True, False, True),
+    ],
+)
+def test_one_process_of_a_machine_says_what_is_wrong(
+    count: int,
+    local: str,
+    lost: bool,
+    says: bool,
+    waits: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", str(count))
+    monkeypatch.setenv("LOCAL_RANK", local)
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+
+    assert train_processes.says_what_is_wrong(lost=lost) is says
+    assert waited == [train_processes.ENDING] * waits
 
 
 def wait_long(environment: dict[str, str]) -> None:

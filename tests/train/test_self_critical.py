@@ -18,8 +18,9 @@ from train.__main__ import main
 from train.fit import FitConfig, fit
 from train.fitting.cider_d import CiderD
 from train.fitting.repetition import repeats
+from train.fitting.sampling import sample
 from train.run_folder import RunError
-from train.self_critical import SelfCriticalConfig, sample
+from train.self_critical import SelfCriticalConfig
 
 pytestmark = pytest.mark.usefixtures("without_java", "in_single_precision", "slim_resnet18")
 
@@ -82,21 +83,6 @@ def test_the_reward_rises(start: SelfCriticalConfig) -> None:
     assert len(rewards) == 12
     assert sum(rewards[-4:]) > 1.1 * sum(rewards[:4]) > 0
     assert {row["phase"] for row in metrics(config.run)} == {"self-critical"}
-
-
-def test_words_are_chosen_as_often_as_they_are_likely() -> None:
-    probabilities = torch.tensor([0.0, 0.5, 0.0, 0.2, 0.3, 0.0])
-    chance = (torch.arange(10000) + 0.5) / 10000
-    found = self_critical._chosen(probabilities.expand(10000, -1), chance)
-    counts = found.bincount(minlength=6) / 10000
-    torch.testing.assert_close(counts, probabilities, rtol=0, atol=2e-4)
-
-
-def test_a_word_that_is_never_generated_is_never_chosen() -> None:
-    probabilities = torch.tensor([[0.0, 0.25, 0.75, 0.0]])
-    ends = torch.tensor([[0.0], [1 - 2**-24]])
-    found = [int(self_critical._chosen(probabilities, end)) for end in ends]
-    assert found == [1, 2]
 
 
 def test_the_best_checkpoint_carries_the_arguments_it_was_trained_with(

@@ -6,7 +6,7 @@ import torch
 from captioner.decoding.word_rules import NEVER_GENERATED
 from captioner.vocabulary import END, PAD
 from tests.conftest import VOCABULARY, tiny_model
-from train.self_critical import sample
+from train.fitting.sampling import choose, sample
 
 
 def sampled(seed: int, length: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
@@ -40,3 +40,18 @@ def test_the_probability_of_a_sample_is_the_models_own() -> None:
     expected = logits.log_softmax(-1)[torch.arange(len(words)), words]
     assert torch.allclose(logprobs[tokens != PAD], expected, atol=1e-4)
     assert logprobs.requires_grad
+
+
+def test_words_are_chosen_as_often_as_they_are_likely() -> None:
+    probabilities = torch.tensor([0.0, 0.5, 0.0, 0.2, 0.3, 0.0])
+    chance = (torch.arange(10000) + 0.5) / 10000
+    found = choose(probabilities.expand(10000, -1), chance)
+    counts = found.bincount(minlength=6) / 10000
+    torch.testing.assert_close(counts, probabilities, rtol=0, atol=2e-4)
+
+
+def test_a_word_that_is_never_generated_is_never_chosen() -> None:
+    probabilities = torch.tensor([[0.0, 0.25, 0.75, 0.0]])
+    ends = torch.tensor([[0.0], [1 - 2**-24]])
+    found = [int(choose(probabilities, end)) for end in ends]
+    assert found == [1, 2]
