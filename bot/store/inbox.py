@@ -88,6 +88,11 @@ class Inbox:
         """Close the rows."""
         await self.rows.__aexit__(kind, error, trace)
 
+    @property
+    def shared(self) -> bool:
+        """Whether other bots have messages of the same rows."""
+        return self.rows.lease is not None
+
     async def accept(self, key: Key, reference: Any, group: str | None = None) -> bool:
         """Record a message; when this returns, it is on the disk and in flight.
 
@@ -133,9 +138,17 @@ class Inbox:
         """Pass each message to an adapter when it is due again, until cancelled.
 
         The first ones are those that an earlier process left open.
+
+        Raises:
+            DatabaseError: a store of this bot's own cannot be used. A shared one is waited for: it
+                is likely to come back by itself, and the connection to the platform is kept.
         """
         while True:
-            await self.hand_out(platform, retry)
+            try:
+                await self.hand_out(platform, retry)
+            except DatabaseError:
+                if not self.shared:
+                    raise
             await asyncio.sleep(POLL_SECONDS)
 
     async def hand_out(self, platform: str, retry: Callable[[InboxRow], Awaitable[None]]) -> None:
