@@ -30,12 +30,12 @@ async def test_a_photo_that_comes_while_the_database_is_lost_is_answered_once_it
         )
         async with world.running(Discord(services)):
             await world.captioned(0)  # the channel is watched from now on
-            postgres.stop()
+            await asyncio.to_thread(postgres.stop)
             await world.photo(1)
             async with asyncio.timeout(20):
                 while not database.lost:
                     await asyncio.sleep(0.02)
-            postgres.start()
+            await asyncio.to_thread(postgres.start)
 
             async with asyncio.timeout(30):
                 while world.bot_messages()[-1]["content"] != "Two children play.":

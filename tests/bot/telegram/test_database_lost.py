@@ -36,10 +36,10 @@ async def test_polling_goes_on_where_it_was(
     async with running(telegram(fake, SharedStore(database))):
         await fake.send(photo=[fake.photo(DOG)])
         await fake.nth("sendMessage")
-        postgres.stop()
+        await asyncio.to_thread(postgres.stop)
         await fake.send(photo=[fake.photo(CAT)])
         await lost(database)
-        postgres.start()
+        await asyncio.to_thread(postgres.start)
         await fake.nth("sendMessage", 2)
         await fake.all_fetched()
 
@@ -55,9 +55,9 @@ async def test_a_webhook_is_refused_until_it_is_back(
 
     async with posting(bot) as session, running(bot):
         await fake.nth("setWebhook")
-        postgres.stop()
+        await asyncio.to_thread(postgres.stop)
         assert await post(session, secret_of(TOKEN), json=update) == 503
-        postgres.start()
+        await asyncio.to_thread(postgres.start)
         async with asyncio.timeout(TIMEOUT):
             while await post(session, secret_of(TOKEN), json=update) != 200:
                 await asyncio.sleep(0.1)
