@@ -16,12 +16,14 @@ from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.incoming import Incoming
 from bot.discord.photos import pictures_of
 from bot.discord.shards import Shards
+from bot.store.errors import DatabaseError
 from bot.store.inbox import Inbox
 
 log = structlog.stdlib.get_logger(__name__)
 
 MAX_MESSAGES = 500  # read of one channel's history; Discord returns up to 100 per request
 RETRY_SECONDS = 60.0  # before a channel that could not be read is tried again
+LOST_SECONDS = 5.0  # before a shared database that is lost is tried again
 
 CaptionsAll = Callable[[Place], Awaitable[bool]]
 Record = Callable[[Incoming], Awaitable[bool]]
@@ -108,8 +110,16 @@ class Backfill:
         while True:
             await self._requested.wait()
             self._requested.clear()
-            rows = await self.inbox.rows.last_read(PLATFORM)
-            await self._backfill(sorted(self._pending), _by_channel(rows))
+            try:
+                rows = await self.inbox.rows.last_read(PLATFORM)
+                await self._backfill(sorted(self._pending), _by_channel(rows))
+            except DatabaseError as error:
+                if not self.inbox.shared:
+                    raise
+                log.warning("missed photos are looked for later", reason=str(error))
+                await asyncio.sleep(LOST_SECONDS)
+                self._requested.set()
+                continue
             if self._pending:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._requested.wait(), RETRY_SECONDS)

@@ -17,6 +17,7 @@ import structlog
 from bot import logs, metrics
 from bot.store.errors import DatabaseError
 from bot.store.inbox_rows import STATES, InboxRow, InboxRows, Key, State
+from bot.store.leases import Leases
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -29,9 +30,6 @@ MAX_UNCONFIRMED = 2  # answers to one message that may have arrived: one is repe
 POLL_SECONDS = 2.0  # between two queries for messages that are due again
 COUNT_SECONDS = 10.0  # between two counts for the metrics
 COUNTS_PER_SWEEP = 360  # about an hour
-# Leases are extended this often in the time of one. An attempt is cancelled when as much of the
-# time is left, so that it has ended when another bot may have the message.
-EXTENSIONS = 6
 
 
 class Hopeless(Exception):
@@ -71,7 +69,7 @@ class Inbox:
         self.max_attempts = max_attempts
         self.keep_seconds = keep_days * 86_400
         self._in_flight: set[Key] = set()
-        self._attempts: dict[Key, asyncio.Timeout] = {}  # those that end with the lease
+        self._leases = Leases(rows)
         self._unrecorded: dict[Key, tuple[State, str | None]] = {}  # final states
 
     async def __aenter__(self) -> Self:
@@ -87,6 +85,11 @@ class Inbox:
     ) -> None:
         """Close the rows."""
         await self.rows.__aexit__(kind, error, trace)
+
+    @property
+    def shared(self) -> bool:
+        """Whether other bots have messages of the same rows."""
+        return self.rows.lease is not None
 
     async def accept(self, key: Key, reference: Any, group: str | None = None) -> bool:
         """Record a message; when this returns, it is on the disk and in flight.
@@ -133,9 +136,17 @@ class Inbox:
         """Pass each message to an adapter when it is due again, until cancelled.
 
         The first ones are those that an earlier process left open.
+
+        Raises:
+            DatabaseError: a store of this bot's own cannot be used. A shared one is waited for: it
+                is likely to come back by itself, and the connection to the platform is kept.
         """
         while True:
-            await self.hand_out(platform, retry)
+            try:
+                await self.hand_out(platform, retry)
+            except DatabaseError:
+                if not self.shared:
+                    raise
             await asyncio.sleep(POLL_SECONDS)
 
     async def hand_out(self, platform: str, retry: Callable[[InboxRow], Awaitable[None]]) -> None:
@@ -164,15 +175,15 @@ class Inbox:
         """
         with logs.about(key.platform, key.chat):
             try:
-                async with asyncio.timeout(None) as lease:
-                    await self._handle(key, lease, answer, apologize)
+                async with asyncio.timeout(None) as running:
+                    await self._handle(key, running, answer, apologize)
             except DatabaseError as error:  # the message stays open and due
                 log.error("inbox cannot be written", reason=str(error))
             except TimeoutError:  # another bot has it now, or soon
                 log.warning("attempt cancelled: the message's lease could not be extended")
             finally:
                 self._in_flight.discard(key)
-                self._attempts.pop(key, None)
+                self._leases.end(key)
 
     async def settle(self, key: Key, state: State, reason: str | None = None) -> None:
         """Record a message's final state; if that fails, `due` does it, before it returns any.
@@ -194,8 +205,7 @@ class Inbox:
         """Extend the leases, count the messages and sweep old ones, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._count())
-            if self.rows.lease is not None:
-                group.create_task(self._keep_leases(self.rows.lease))
+            group.create_task(self._leases.keep(lambda: self._in_flight | self._unrecorded.keys()))
 
     async def _count(self) -> None:
         for turn in itertools.count():
@@ -209,34 +219,18 @@ class Inbox:
                 log.warning("inbox cannot be read", reason=str(error))
             await asyncio.sleep(COUNT_SECONDS)
 
-    async def _keep_leases(self, seconds: float) -> None:
-        while True:
-            await asyncio.sleep(seconds / EXTENSIONS)
-            keys = self._in_flight | self._unrecorded.keys()
-            until = _deadline(seconds)
-            try:
-                held = await self.rows.extend(keys) if keys else set()
-            except DatabaseError:
-                continue  # each attempt ends with its lease
-            for key in keys & self._attempts.keys():
-                if not self._attempts[key].expired():
-                    self._attempts[key].reschedule(until if key in held else 0.0)
-
     async def _handle(
         self,
         key: Key,
-        lease: asyncio.Timeout,
+        running: asyncio.Timeout,
         answer: Callable[[], Awaitable[None]],
         apologize: Callable[[], Awaitable[None]],
     ) -> None:
         # The attempt is counted first, so that a photo that kills the process is given up too.
-        until = _deadline(self.rows.lease)
-        attempt = await self.rows.begin(key)
+        attempt = await self._leases.begin(key, running)
         if attempt is None:
             log.info("message is answered, or another bot has it")
             return
-        lease.reschedule(until)
-        self._attempts[key] = lease
         if attempt > self.max_attempts:
             await self._give_up(key, "the process ended at each attempt", apologize)
             return
@@ -289,10 +283,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, Hopeless | NotYet):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _deadline(lease: float | None) -> float | None:
-    """Return when an attempt must end if its lease begins now, on the loop's clock."""
-    if lease is None:
-        return None
-    return asyncio.get_running_loop().time() + lease * (1 - 1 / EXTENSIONS)

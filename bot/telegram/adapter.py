@@ -34,6 +34,7 @@ UPDATES_AT_ONCE = 256  # photos have a tighter bound; an album's messages wait f
 REPLY_SECONDS = 20.0  # how long a server may take to answer a call
 POLL_SECONDS = 30  # how long a poll stays open
 POLL_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between polls that fail
+LOST_PAUSE = 5.0  # seconds before a shared database that is lost is tried again
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Telegram:
         logs.hush()
         shared = Shared.of(self.services)
         queue = UpdateQueue(self.services.inbox, UPDATES_AT_ONCE)
-        if self.services.inbox.rows.lease is not None:  # other bots may get messages of an album
+        if self.services.inbox.shared:  # other bots may get messages of an album
             shared.albums.fetch = queue.fetch_album
         speaks = partial(language_of, chat_settings=self.services.chat_settings)
         apologize = Apologies(shared.sender).send
@@ -177,8 +178,21 @@ class Telegram:
             )
             metrics.PLATFORM_UP.labels(PLATFORM).set(1)
             for update in updates:
-                await app.update_queue.put(update)
+                await self._accept(app, update)
                 self._offset = update.update_id + 1
+
+    async def _accept(self, app: App, update: Update) -> None:
+        while True:
+            try:
+                await app.update_queue.put(update)
+            except DatabaseError as error:
+                if not self.services.inbox.shared:
+                    raise
+                # It is likely to come back by itself; Telegram keeps what is not confirmed.
+                log.error("update not accepted", platform=PLATFORM, reason=str(error))
+                await asyncio.sleep(LOST_PAUSE)
+            else:
+                return
 
     async def _listen(self, app: App) -> None:
         self._app = app

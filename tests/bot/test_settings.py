@@ -346,12 +346,18 @@ def test_a_mistyped_key_is_named_with_the_likely_one(clean: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs the modes of files")
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o606, 0o620])
-def test_tokens_that_others_can_read_or_change_cause_a_warning(clean: Path, mode: int) -> None:
-    (clean / ".env").write_text("TELEGRAM_BOT_TOKEN=12345:secret\nDISCORD_BOT_TOKEN=\n")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("TELEGRAM_BOT_TOKEN", "12345:secret"), ("DATABASE_URL", "postgresql://bot:secret@db/bot")],
+)
+def test_secrets_that_others_can_read_or_change_cause_a_warning(
+    clean: Path, key: str, value: str, mode: int
+) -> None:
+    (clean / ".env").write_text(f"{key}={value}\nDISCORD_BOT_TOKEN=\n")
     (clean / ".env").chmod(mode)
 
     (warning,) = settings.warnings()
-    assert warning.startswith(".env holds TELEGRAM_BOT_TOKEN, and other users")
+    assert warning.startswith(f".env holds {key}, and other users")
     assert warning.endswith("chmod 600 .env")
     assert "secret" not in warning
 

@@ -125,10 +125,12 @@ class Database:
                 asyncio.timeout(STATEMENT_SECONDS),
                 self._pool.connection(wait) as connection,
             ):
-                if len(statements) == 1:
+                if len(statements) == 1 and not self.read_only:
                     rows = await _rows(connection, *statements[0])
                 else:
                     async with connection.transaction():
+                        if self.read_only:
+                            await connection.execute("SET TRANSACTION READ ONLY")
                         for statement in statements:
                             rows = await _rows(connection, *statement)
         except (psycopg.Error, TimeoutError, OSError) as error:
@@ -151,14 +153,12 @@ class Database:
     def _settings(self) -> dict[str, Any]:
         given = conninfo_to_dict(self._url)
         defaults = {**SILENCE, "connect_timeout": CONNECT_SECONDS, "application_name": PROGRAM}
-        settings: dict[str, Any] = {
+        return {
             **{key: value for key, value in defaults.items() if key not in given},
             "autocommit": True,
-            "prepare_threshold": None,  # a pooler between would have to know of such statements
+            # Nothing depends on a session, so that a pooler can stand between.
+            "prepare_threshold": None,
         }
-        if self.read_only:
-            settings["options"] = f"{given.get('options', '')} -c default_transaction_read_only=on"
-        return settings
 
 
 async def _rows(

@@ -128,13 +128,13 @@ async def test_a_lost_database_is_named_and_used_again_once_it_is_back(
     async with Database(database_url) as database:
         inbox = Inbox(PostgresRows(database))
         assert await inbox.accept(KEY, {"photo": 1})
-        postgres.stop()
+        await asyncio.to_thread(postgres.stop)
 
         for number in range(3):
             with pytest.raises(DatabaseError, match=r"^DATABASE_URL: "):
                 await inbox.accept(Key("telegram", "7", str(number)), {})
             assert database.lost
-        postgres.start()
+        await asyncio.to_thread(postgres.start)
 
         async with asyncio.timeout(30):
             while database.lost:

@@ -39,7 +39,7 @@ async def test_a_bot_that_no_longer_waits_takes_no_lane(database: Database) -> N
 
 async def test_lanes_need_the_database(database: Database, postgres: PostgresServer) -> None:
     lane = lanes(database)
-    postgres.stop()
+    await asyncio.to_thread(postgres.stop)
     with pytest.raises(DatabaseError, match=r"^DATABASE_URL: "):
         async with lane(1):
             pass

