@@ -76,15 +76,20 @@ def ended(process: "subprocess.Popen[Any]") -> Iterator[None]:
     try:
         yield
     finally:
-        started = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for one in psutil.wait_procs(started, timeout=10)[1]:
-            one.kill()
+        if process.poll() is None:  # else it has ended its own before itself
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[Any]") -> None:
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for one in psutil.wait_procs(started, timeout=10)[1]:
+        one.kill()
 
 
 @pytest.fixture(scope="module")
