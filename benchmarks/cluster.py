@@ -92,7 +92,8 @@ async def _serving(
             *(sys.executable, "-m", "ray.serve.scripts", "run", "--address", "local", config),
             cwd=ROOT,
             env={key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-            | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder, "RAY_USAGE_STATS_ENABLED": "0"},
+            | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder, "HOME": folder}
+            | {"RAY_USAGE_STATS_ENABLED": "0"},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )

@@ -67,7 +67,8 @@ class Cluster:
 def environment(temporary: str) -> dict[str, str]:
     """Return the environment of the tests, in which Ray writes to a folder that they can delete."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return clean() | {"PYTHONPATH": path, "RAY_TMPDIR": temporary, "RAY_USAGE_STATS_ENABLED": "0"}
+    ours = {"PYTHONPATH": path, "RAY_TMPDIR": temporary, "HOME": temporary}
+    return clean() | ours | {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @contextmanager
