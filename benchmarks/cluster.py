@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -56,14 +56,11 @@ def main() -> int:
 
 async def _run(files: Sequence[bytes], args: argparse.Namespace) -> int:
     print(machine())
-    watch = Watch()
-    async with Captioner.load(args.checkpoint, "cpu") as captioner:
-        here = await _alone(captioner.caption, files, args.alone)
-    rows = []
-    lost = 0
+    watch, rows, lost = Watch(), [], 0
     for replicas in (1, 2):
         async with _serving(replicas, args) as (process, remote):
-            there = await _alone(remote.caption, files, args.alone)
+            async with Captioner.load(args.checkpoint, "cpu") as captioner:
+                here, there = await _alone((captioner.caption, remote.caption), files, args.alone)
             rate, outcomes = await _load(remote, process, files, args, kill=False)
             with_kill, after = await _load(remote, process, files, args, kill=True)
         lost += 2 * args.photos - outcomes["captioned"] - after["captioned"]
@@ -95,7 +92,8 @@ async def _serving(
             *(sys.executable, "-m", "ray.serve.scripts", "run", "--address", "local", config),
             cwd=ROOT,
             env={key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-            | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder, "RAY_USAGE_STATS_ENABLED": "0"},
+            | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder, "HOME": folder}
+            | {"RAY_USAGE_STATS_ENABLED": "0"},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
@@ -126,14 +124,17 @@ def _replicas(pid: int) -> list[psutil.Process]:
     return [child for child in children if child.name().startswith(REPLICA)]
 
 
-async def _alone(caption: CaptionPhoto, files: Sequence[bytes], count: int) -> float:
-    """Return the median of the seconds of photos, one after another."""
-    seconds = []
+async def _alone(
+    ways: Sequence[CaptionPhoto], files: Sequence[bytes], count: int
+) -> Iterator[float]:
+    """Return the median of the seconds of photos, one at a time, each by each way in turn."""
+    seconds: list[list[float]] = [[] for _ in ways]
     for number in range(WARM + count):
-        started = time.perf_counter()
-        await caption(files[number % len(files)])
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[WARM:])
+        for caption, took in zip(ways, seconds, strict=True):
+            started = time.perf_counter()
+            await caption(files[number % len(files)])
+            took.append(time.perf_counter() - started)
+    return (statistics.median(took[WARM:]) for took in seconds)
 
 
 async def _load(

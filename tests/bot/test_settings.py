@@ -390,6 +390,7 @@ def test_the_example_file_shows_every_key_with_its_default() -> None:
         "web_tls_certificate",
         "web_tls_key",
         "allowed",
+        "captioner_url",
         "blocked",
         "operators",
         "captioner_url",

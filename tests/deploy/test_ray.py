@@ -67,7 +67,8 @@ class Cluster:
 def environment(temporary: str) -> dict[str, str]:
     """Return the environment of the tests, in which Ray writes to a folder that they can delete."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return clean() | {"PYTHONPATH": path, "RAY_TMPDIR": temporary, "RAY_USAGE_STATS_ENABLED": "0"}
+    ours = {"PYTHONPATH": path, "RAY_TMPDIR": temporary, "HOME": temporary}
+    return clean() | ours | {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @contextmanager
@@ -76,15 +77,20 @@ def ended(process: "subprocess.Popen[Any]") -> Iterator[None]:
     try:
         yield
     finally:
-        started = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for one in psutil.wait_procs(started, timeout=10)[1]:
-            one.kill()
+        if process.poll() is None:  # else it has ended its own before itself
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[Any]") -> None:
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for one in psutil.wait_procs(started, timeout=10)[1]:
+        one.kill()
 
 
 @pytest.fixture(scope="module")
