@@ -240,7 +240,8 @@ def caption(
 
 def most_actors(cpus: float, gpus: float) -> int:
     """Return how many actors the cluster has room for, and at least one."""
-    resources = ray.cluster_resources()
+    # Ray has types, but not of this; where it is not installed, nothing is to be ignored.
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call,unused-ignore]
     room = [resources.get("CPU", 0) / cpus] if cpus else []
     room += [resources.get("GPU", 0) / gpus] if gpus else []
     return max(1, int(min(room, default=1)))
