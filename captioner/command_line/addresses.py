@@ -1,6 +1,6 @@
 """Photos in a folder, or at an address such as s3://bucket/photos.
 
-Addresses need pyarrow, which Ray Data brings.
+Addresses are those of pyarrow, which Ray Data brings, or those of fsspec, after "fsspec+".
 """
 
 import os
@@ -43,7 +43,7 @@ def photos_at(source: str) -> Iterator[PhotoFile]:
     filesystem, root = opened(source)
     start = source.partition("?")[0].rstrip("/")
     for found in filesystem.get_file_info(FileSelector(root, recursive=True)):
-        within = found.path[len(root) :].lstrip("/")
+        within = found.path.strip("/").removeprefix(root.strip("/")).lstrip("/")
         hidden = any(part.startswith(".") for part in within.split("/"))
         if found.type == FileType.File and is_photo_name(within) and not hidden:
             yield PhotoFile(f"{start}/{within}", key=within)

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 from pyarrow.fs import FileSelector, FileType
+from ray.exceptions import RayError
 
 from captioner import Captioner, Options
 from captioner.checkpoint import CheckpointError
@@ -239,7 +240,8 @@ def caption(
 
 def most_actors(cpus: float, gpus: float) -> int:
     """Return how many actors the cluster has room for, and at least one."""
-    resources = ray.cluster_resources()
+    # Ray has types, but not of this; where it is not installed, nothing is to be ignored.
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call,unused-ignore]
     room = [resources.get("CPU", 0) / cpus] if cpus else []
     room += [resources.get("GPU", 0) / gpus] if gpus else []
     return max(1, int(min(room, default=1)))
@@ -279,12 +281,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     complain(f"{args.output}: {before:,} photos are done, {len(photos):,} are not")
     if photos:
-        start(args.address)
-        actors = args.actors or most_actors(args.cpus, args.gpus)
-        caption(photos, args.output, loading, actors, args.cpus, args.gpus)
+        try:
+            start(args.address)
+            actors = args.actors or most_actors(args.cpus, args.gpus)
+            caption(photos, args.output, loading, actors, args.cpus, args.gpus)
+        except (RayError, OSError) as error:
+            complain(f"error: {_first_line(error)} Run this again to go on.")
+            return 1
     _, count, failed = done_in(args.output)
     complain(f"{args.output}: {count:,} photos, {failed:,} of them failed")
     return int(failed > 0)
+
+
+def _first_line(error: Exception) -> str:
+    """Return what happened, without the state of the cluster and the traces that Ray adds."""
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return f"{line.strip().rstrip('.')}."
 
 
 def _problem(args: argparse.Namespace) -> str | None:

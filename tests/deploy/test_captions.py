@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from captioner import BadImage
 from captioner.command_line.files import PhotoFile
 from captioner.command_line.lines import name_of
 from captioner.command_line.names import Shard
@@ -135,18 +136,43 @@ def test_an_actor_that_is_killed_is_replaced_and_each_photo_is_captioned_once(
     assert names == sorted(map(str, [*folder.glob("in/*"), folder / "broken.jpg"]))
 
 
-@long
-def test_addresses_are_read_and_written_and_a_part_is_a_part(
-    served_file: Path, folder: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "scheme", [pytest.param("file://", marks=long), pytest.param("fsspec+file://", marks=long)]
+)
+def test_photos_at_an_address_are_captioned_a_part_of_them_too(
+    served_file: Path, tmp_path: Path, scheme: str
 ) -> None:
-    source, output = folder.as_uri(), (tmp_path / "captions").as_uri()
+    names = [f"in/{number}.jpg" for number in range(9)]
+    (tmp_path / "photos" / "in").mkdir(parents=True)
+    for seed, name in enumerate(names):
+        (tmp_path / "photos" / name).write_bytes(photo_bytes(seed))
+    source, output = (f"{scheme}{tmp_path}/{name}" for name in ("photos", "captions"))
+
     done = captions(source, output, "--checkpoint", served_file, "--shard", "2/3")
-    assert done.returncode in (0, 1), done.stderr
-    files = {str(path.relative_to(folder)) for path in folder.rglob("*.jpg")}
-    part = Shard(2, 3).of(PhotoFile(f"{source}/{name}", key=name) for name in files)
-    names = sorted(map(name_of, rows_of(tmp_path / "captions")))
-    assert names == sorted(photo.name for photo in part)
-    assert len(names) > COUNT / 4
+
+    assert done.returncode == 0, done.stderr
+    part = Shard(2, 3).of(PhotoFile(f"{source}/{name}", key=name) for name in names)
+    rows = rows_of(tmp_path / "captions")
+    assert sorted(map(name_of, rows)) == sorted(photo.name for photo in part)
+    assert all(row["caption"] for row in rows)
+    assert 0 < len(rows) < len(names)
+
+
+def test_an_address_is_listed_without_hidden_and_other_files(tmp_path: Path) -> None:
+    from captioner.command_line.addresses import photos_at, reader
+
+    for name in ("in/a.jpg", "b.PNG", "notes.txt", ".hidden/c.jpg", "in/.d.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"a photo")
+    for scheme in ("file://", "fsspec+file://"):
+        source = f"{scheme}{tmp_path}"
+        found = sorted(photos_at(source), key=lambda photo: photo.key)
+        assert [photo.key for photo in found] == ["b.PNG", "in/a.jpg"]
+        assert [photo.name for photo in found] == [f"{source}/b.PNG", f"{source}/in/a.jpg"]
+        assert reader(source)(found[1], 7) == b"a photo"
+        with pytest.raises(BadImage) as refused:
+            reader(source)(found[1], 6)
+        assert refused.value.numbers == {"size": 7, "limit": 6}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Many photos into one file: what a kill, Ctrl-C, a full disk and a second run leave in it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,11 +14,15 @@ import pytest
 
 from captioner import Captioner
 from captioner.__main__ import main
+from captioner.command_line import recording
+from captioner.command_line.attempt import in_flight
+from captioner.command_line.files import PhotoFile
 from captioner.command_line.lines import name_of
-from captioner.command_line.record import BESIDE
+from captioner.command_line.record import BESIDE, opened
 from captioner.interrupt import run
 from captioner.options import Options
 from captioner.result import Caption
+from tests.captioner.command_line.test_captioning import Held
 from tests.conftest import LONG, photo_bytes
 
 if sys.platform != "win32":
@@ -187,6 +192,21 @@ def test_ctrl_c_leaves_whole_lines_and_the_next_run_does_the_rest(
     assert 2 <= len(names_in(out)) < 80
     assert resume(tiny_file, out, folder) == 0
     assert names_in(out) == sorted(map(str, folder.iterdir()))
+
+
+async def test_a_slow_photo_holds_up_no_other_and_an_interrupt_waits_for_none(out: Path) -> None:
+    photos = [PhotoFile(f"{number}.jpg", data=b"photo") for number in range(2 * in_flight("cpu"))]
+    with opened(out, {}) as record:
+        held = PhotoFile("held.jpg", data=b"held")
+        task = asyncio.create_task(recording.run(Held(), [held, *photos], Options(), record))
+        for _ in tries(10):
+            await asyncio.sleep(0)
+            if out.read_bytes().count(b"\n") == len(photos):
+                break
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert names_in(out) == sorted(photo.name for photo in photos)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
