@@ -38,8 +38,8 @@ from captioner.wire import (
 )
 
 # Seconds before a photo is sent again; each up to half as long again, so that the photos of a
-# replica that died do not all come at once. The first is for such a replica, which Serve passes over
-# from then on; together they are for a server that restarts.
+# replica that died do not all come at once. The first is for such a replica, which Serve passes
+# over from then on; together they are for a server that restarts.
 PAUSES = (0.1, 0.5, 2.0)
 CONNECT_SECONDS = 3.0
 PROBE_SECONDS = 5.0  # for an answer that needs no photo

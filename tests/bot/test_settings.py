@@ -393,6 +393,5 @@ def test_the_example_file_shows_every_key_with_its_default() -> None:
         "captioner_url",
         "blocked",
         "operators",
-        "captioner_url",
         "database_url",
     }
