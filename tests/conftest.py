@@ -52,6 +52,7 @@ long = pytest.mark.skipif(not LONG, reason="`make test-all` runs it")
 
 # The files that take longest come first, so that no process is left alone with one at the end.
 LONGEST = (
+    "tests/deploy/test_captions.py",
     "tests/bot/web/test_page.py",
     "tests/train/test_fit.py",
     "tests/train/sweep/test_command.py",
