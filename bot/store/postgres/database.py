@@ -13,7 +13,13 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool
 
 from bot.store.errors import DatabaseError
-from bot.store.postgres.errors import NO_ADDRESS, database_error, refusal, without_password
+from bot.store.postgres.errors import (
+    NO_ADDRESS,
+    NO_MACHINE,
+    database_error,
+    refusal,
+    without_password,
+)
 from bot.store.postgres.migrations import Connection, applied, migrate
 
 log = structlog.stdlib.get_logger(__name__)
@@ -71,6 +77,8 @@ class Database:
                     self.empty = await applied(connection, self.place) is None
                 else:
                     await migrate(connection, self.place)
+        except UnicodeError:  # a part of the machine's name is empty, or longer than names can be
+            raise refusal(self.place, NO_MACHINE) from None
         except (psycopg.Error, OSError) as error:
             raise database_error(self.place, error) from None
         self._pool = AsyncConnectionPool[Connection](

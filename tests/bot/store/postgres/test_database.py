@@ -103,6 +103,9 @@ async def test_what_is_wrong_with_an_address_is_named(postgres: PostgresServer) 
     assert (await refusal("postgresql://bot:wrong@nowhere.invalid/bot")).startswith(
         "there is no such machine"
     )
+    for name in ("a..b", "a" * 64):
+        said = await refusal(f"postgresql://bot:wrong@{name}/bot")
+        assert said == "there is no such machine; correct DATABASE_URL"
     assert "does not understand" in await refusal(f"postgresql://bot:{IN_ADDRESS}@h/b?nothing=1")
 
 
