@@ -111,7 +111,11 @@ LISTENS = "must be an address of this machine, without http:// and port, such as
         ("SHARD_IDS", "0-99999", SHARDS),
         ("SHARD_IDS", ",", SHARDS),
         ("SHARD_IDS", "0-3", "must be empty, or SHARD_COUNT must say how many shards there are"),
-        ("CAPTIONER_URL", "http://a..b:8000", "must be an address such as http://captioner.example"),
+        (
+            "CAPTIONER_URL",
+            "http://a..b:8000",
+            "must be an address such as http://captioner.example",
+        ),
         ("CAPTIONER_URL", f"http://{'a' * 64}", "must be an address such as http://captioner."),
         ("CAPTIONER_URL", "captioner:8000", "must be an address such as http://captioner.example"),
         ("CAPTIONER_URL", "ray://head:10001", "must be the http address of the deployment, such"),
