@@ -26,6 +26,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 PROGRAM = "photo-captioner"  # as pg_stat_activity shows it
 MOST_CONNECTIONS = 8  # of one bot; a server takes 100 unless told otherwise
+START_SECONDS = 60.0  # to bring the tables up to date, or to wait for a bot that does
 CONNECT_SECONDS = 5  # that one attempt to connect may take
 # For a connection from the pool. A command on Discord must be acknowledged within three seconds, so
 # that a database that is known to be lost may cost no more than a moment.
@@ -72,7 +73,7 @@ class Database:
         except psycopg.ProgrammingError:  # it holds the password
             raise refusal(self.place, NO_ADDRESS) from None
         try:
-            async with await self.connect() as connection:
+            async with asyncio.timeout(START_SECONDS), await self.connect() as connection:
                 if self.read_only:
                     self.empty = await applied(connection, self.place) is None
                 else:
