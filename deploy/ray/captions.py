@@ -13,6 +13,8 @@ import atexit
 import json
 import math
 import os
+import re
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -46,6 +48,7 @@ MADE = "_made.json"  # in the output, says what made it; readers of Parquet pass
 ROWS = 1000  # of a file: what a kill of the cluster costs each actor, some ten seconds on a core
 WRITTEN_BY_ONE = 16  # actors: a file takes far less time to write than to caption
 STOP_SECONDS = 5.0  # of an actor, which has nothing in progress then
+REACH_SECONDS = 10.0  # that a cluster's machine may take to accept a connection
 SHARES = 4  # of a small folder, for each actor, so that all of them end at about the same time
 
 _ONE = pa.list_(pa.struct([("name", pa.string()), ("confidence", pa.float64())]))
@@ -160,6 +163,7 @@ def start(address: str | None) -> bool:
     named = address or os.environ.get("RAY_ADDRESS")
     try:
         if named:
+            _check_reachable(named)
             ray.init(address=address)
         else:
             ray.init(include_dashboard=False)
@@ -167,6 +171,17 @@ def start(address: str | None) -> bool:
         where = f"a Ray cluster cannot be reached at {named}" if named else "Ray cannot be started"
         raise NoClusterError(f"{where}: {_first_line(error)}") from error
     return not named
+
+
+def _check_reachable(address: str) -> None:
+    """Check that something listens at an address with a port: Ray would try that for minutes.
+
+    Raises:
+        OSError: nothing does.
+        UnicodeError: there is no such machine.
+    """
+    if found := re.fullmatch(r"(?:ray://)?\[?([^]/]+?)\]?:([0-9]+)", address):
+        socket.create_connection((found[1], int(found[2])), REACH_SECONDS).close()
 
 
 def check(output: str, now: Settings) -> None:

@@ -1,5 +1,6 @@
 """A folder captioned on a Ray cluster of this machine, as a person starts it."""
 
+import errno
 import json
 import os
 import subprocess
@@ -183,14 +184,23 @@ def test_an_actor_that_this_machine_has_no_room_for_is_one_line(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:8265"])
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("nonsense", "Invalid"),
+        ("http://127.0.0.1:8265", "Invalid"),
+        ("127.0.0.1:1", f"[Errno {errno.ECONNREFUSED}] "),
+        ("ray://127.0.0.1:1", f"[Errno {errno.ECONNREFUSED}] "),
+        ("a..b:6379", "encoding with 'idna' codec failed"),
+    ],
+)
 def test_an_address_that_is_no_cluster_is_one_line(
-    served_file: Path, folder: Path, tmp_path: Path, address: str
+    served_file: Path, folder: Path, tmp_path: Path, address: str, reason: str
 ) -> None:
     done = captions(folder, tmp_path / "out", "--checkpoint", served_file, "--address", address)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(f"error: a Ray cluster cannot be reached at {address}: Invalid ")
+    assert last.startswith(f"error: a Ray cluster cannot be reached at {address}: {reason}")
     assert "Traceback" not in done.stderr
 
 
