@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from captioner import BadImage, Busy, Captioner, Options
-from captioner.options import OptionError
+from captioner.options import LARGEST_BEAM, OptionError
 from captioner.photo.decode import MOST_MEGAPIXELS, Limits
 from captioner.runtime.select import Runtime
 from captioner.serving import ServingConfig
@@ -50,6 +50,8 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 LARGEST_SIDE = 4096  # of pixels to draw on
 # The most photos that a network computes at once, three batches of 256 on a GPU.
 MOST_RUNNING = 3 * 256
+# One request for more would keep a replica from all others for minutes, or take all its memory.
+MOST = {"beam": LARGEST_BEAM, "alternatives": 100, "max_length": 240}
 CHECK_SECONDS = 10.0  # between two checks of a replica's health
 
 log = logging.getLogger(__name__)
@@ -140,6 +142,7 @@ class Replica:
             case "POST", "caption":
                 self._captioner.check_room()  # before the photo is read
                 options = unpack(Options, request.headers.get(OPTIONS) or pack(Options()))
+                _check(options)
                 return await self._caption(await self._photo(request), options)
             case "POST", "pixels":
                 self._captioner.check_room()
@@ -196,6 +199,12 @@ def _refusal(problem: Problem) -> Response:
             return _response(body, 500)
         case _:
             return _response(body, 400)
+
+
+def _check(options: Options) -> None:
+    for field, most in MOST.items():
+        if (value := getattr(options, field)) > most:
+            raise OptionError(field, f"is {value}; it must be at most {most}")
 
 
 def _side(text: str) -> int:

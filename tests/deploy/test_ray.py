@@ -163,6 +163,9 @@ async def test_a_replica_captions_as_the_captioner_in_the_process_does(
         assert damaged.value.kind == "damaged"
         with pytest.raises(OptionError, match=r"^language is 'xx'; it must be one of en$"):
             await there.caption(PHOTOS[0], Options(language="xx"))
+        for options in (Options(beam=21), Options(alternatives=101), Options(max_length=241)):
+            with pytest.raises(OptionError, match=r"; it must be at most "):
+                await there.caption(PHOTOS[0], options)
 
 
 async def test_every_answer_of_a_replica_says_that_it_is_one(cluster: Cluster) -> None:
