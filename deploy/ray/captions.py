@@ -72,6 +72,9 @@ SCHEMA = pa.schema(
 )
 
 
+WHICH = ["file", "file_bytes", "error"]  # what says which photo a row is of, and how it ended
+
+
 class OutputError(Exception):
     """An output that cannot be continued."""
 
@@ -220,6 +223,7 @@ def done_in(output: str) -> tuple[Names, int, int]:
     A file that was cut off when its writer was killed is removed.
 
     Raises:
+        OutputError: it has a file of another program.
         OSError: it cannot be read or written.
     """
     filesystem, folder = opened(output)
@@ -229,7 +233,10 @@ def done_in(output: str) -> tuple[Names, int, int]:
             continue
         try:
             with filesystem.open_input_file(found.path) as file:
-                table = pq.read_table(file, columns=["file", "file_bytes", "error"])
+                parquet = pq.ParquetFile(file)
+                if not {*WHICH} <= {*parquet.schema_arrow.names}:
+                    raise OutputError(f"{found.path} is another program's; name another output")
+                table = parquet.read(columns=WHICH)
         except pa.ArrowInvalid:
             complain(f"{found.path} was cut off; its photos are captioned again")
             filesystem.delete_file(found.path)

@@ -215,6 +215,19 @@ def test_a_damaged_description_of_the_output_is_named(
     assert "Traceback" not in done.stderr
 
 
+def test_a_file_of_another_program_in_the_output_is_named_and_left_alone(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    from deploy.ray.captions import OutputError, done_in
+
+    other = tmp_path / "other.parquet"
+    parquet.write_table(pyarrow.table({"file": ["a.jpg"]}), other)
+    with pytest.raises(OutputError, match=f"^{other} is another program's"):
+        done_in(str(tmp_path))
+    assert other.exists()
+
+
 def test_an_address_is_listed_without_hidden_and_other_files(tmp_path: Path) -> None:
     from captioner.command_line.addresses import photos_at, reader
 
