@@ -24,7 +24,7 @@ import psutil
 import yaml
 from machine import machine
 from photos import read_photos
-from quiet import Watch, remark
+from quiet import beforehand
 from table import markdown
 
 from captioner import Busy, Caption, Captioner
@@ -56,7 +56,7 @@ def main() -> int:
 
 async def _run(files: Sequence[bytes], args: argparse.Namespace) -> int:
     print(machine())
-    watch, rows, lost = Watch(), [], 0
+    before, rows, lost = beforehand(), [], 0
     for replicas in (1, 2):
         async with _serving(replicas, args) as (process, remote):
             async with Captioner.load(args.checkpoint, "cpu") as captioner:
@@ -76,7 +76,7 @@ async def _run(files: Sequence[bytes], args: argparse.Namespace) -> int:
         *("replicas", "in this process, median ms", "over HTTP, median ms", "added ms"),
         *("photos/s", "photos/s with one killed", "answered with one killed"),
     )
-    print(f"\n{markdown(head, rows)}\n\n{remark(watch.others())}")
+    print(f"\n{markdown(head, rows)}\n\n{before}")
     return int(lost != 0)
 
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import psutil
 from machine import machine
 from photos import read_photos
-from quiet import Watch, remark
+from quiet import beforehand
 from table import markdown, spread
 
 from captioner.cores import cores
@@ -62,7 +62,7 @@ def main() -> int:
     files = read_photos(args.folder, args.megapixels)
     size = sum(map(len, files)) / len(files) / 2**10
     print(f"{machine()}; {args.photos:,} photos of {size:,.0f} KB, {cores()} of the cores used")
-    watch = Watch()
+    before = beforehand()
     with TemporaryDirectory() as folder:
         few, many = (
             _filled(Path(folder) / name, files, count)
@@ -74,7 +74,7 @@ def main() -> int:
             if find_spec("ray"):
                 ray.append(_run(_on_ray(args), few, many))
     _print(plain, ray)
-    print(remark(watch.others()))
+    print(before)
     return 0
 
 
