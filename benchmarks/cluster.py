@@ -93,7 +93,8 @@ async def _serving(
             cwd=ROOT,
             env={key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
             | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder, "HOME": folder}
-            | {"RAY_USAGE_STATS_ENABLED": "0"},
+            # As in `ray.env`; its token is for clusters of several machines.
+            | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_ENABLE_HA_PROXY": "1"},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
