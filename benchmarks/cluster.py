@@ -2,9 +2,9 @@
 
     python benchmarks/cluster.py examples
 
-It prints what Serve and the way over HTTP add to a photo sent alone, and the photos per second from
-many callers, with one replica and with two, of one core each: undisturbed, and while one replica is
-killed. The exit status is 1 if a photo was lost.
+It prints how much time Serve and HTTP add to a photo that is sent alone, and the photos per second
+from many callers, with one replica and with two, of one core each: undisturbed, and while one
+replica is killed. The exit status is 1 if a photo was lost.
 """
 
 import argparse

@@ -1,10 +1,11 @@
-"""Photos per second of a whole folder: the plain command, and the same on a Ray cluster.
+"""Measure how fast a folder is captioned, by the command and on a Ray cluster.
 
     python benchmarks/folder.py examples --photos 2000 --megapixels 0.3
 
 Both caption the same files on this machine, in turns, into a file that can be continued. A start
-takes seconds whatever follows, so each is run on a few photos and on all of them, and the rate is
-that of the photos in between. Without Ray (`pip install -e '.[cluster]'`) only the first is run.
+takes seconds, however many photos follow. So each is run on a few photos and on all of them, and
+the rate is that of the difference. Without Ray (`pip install -e '.[cluster]'`) only the command is
+run.
 """
 
 import argparse
