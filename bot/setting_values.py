@@ -24,7 +24,11 @@ HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 VARIABLE = re.compile(r"(^|/)\$[A-Za-z_{]")
 # A sign that ends a part of an address must be encoded in the password: the driver would take what
 # follows for a machine or a parameter, and name it in its error.
-DATABASE = re.compile(r"postgres(ql)?://([^@/?#]*@)?[^@?#]*(\?[a-z_]+=[^@#]*)?")
+# What follows the colon of a machine is a number: in name:password, without a machine, it is not.
+MACHINE = r"(\[[^]@/?#]*\]|[^]\[@:,/?#]*)(:[0-9]*)?"
+DATABASE = re.compile(
+    rf"postgres(ql)?://([^@/?#]*@)?{MACHINE}(,{MACHINE})*(/[^@?#]*)?(\?[a-z_]+=[^@#]*)?"
+)
 WHOLE = re.compile(r"[+-]?[0-9]+")
 SHARDS = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")  # one, or from one to another
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
@@ -90,6 +94,7 @@ def _address(kind: type[HttpUrl] | type[WebsocketUrl], example: str) -> AfterVal
         try:
             TypeAdapter(kind).validate_python(value)
             parts = urlsplit(value)
+            (parts.hostname or "").encode("idna")  # as whoever looks the name up does
         except ValueError as error:  # pydantic's errors too
             raise ValueError(wrong) from error
         if parts.query or parts.fragment or re.search(r"\s", value):

@@ -234,6 +234,9 @@ def _problem(details: Mapping[str, Any]) -> SettingProblem:
     # Errors of pydantic's own have other types.
     said = details["ctx"]["error"].args if details["type"] == "value_error" else ()
     message, value = (*said, value)[:2] if said else (allowed(Settings.model_fields[name]), value)
-    secret = name.endswith(("token", "database_url"))
+    # An address may hold a password, which stands before an @.
+    secret = name.endswith(("token", "database_url")) or (
+        name.endswith("_url") and "@" in str(value)
+    )
     shown = "" if secret else f", not {str(value)!r}"
     return SettingProblem(name.upper(), message + shown)

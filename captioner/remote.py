@@ -48,6 +48,7 @@ WATCH_SECONDS = 30.0  # between two probes while all is well: the model may be r
 KEEP_SECONDS = 60.0
 # Statuses of a proxy that got no answer from a replica, besides those from 500 on.
 UNANSWERED = frozenset({408, 429, 499})
+TOO_LARGE = 413  # by a proxy, and not by a captioner, which says so in its own words
 NO_APPLICATION = b"/-/routes"  # of the sentence that Ray Serve says with its status 404
 
 Result = TypeVar("Result")
@@ -163,7 +164,8 @@ class RemoteCaptioner:
         Raises:
             BadImage: the photo cannot be read.
             Busy: too many photos are waiting, or the captioner cannot be reached.
-            Failed: the captioner failed at this photo, in every attempt.
+            Failed: the captioner failed at this photo, in every attempt, or a server on the way
+                refuses so large a one.
             OptionError: captions cannot be in this language.
         """
 
@@ -233,11 +235,14 @@ class RemoteCaptioner:
     async def _learn(self) -> None:
         try:
             body = await self._exchange("GET", "about", seconds=PROBE_SECONDS)
-            self._about = unpack(About, body)
         except (BadImage, OptionError, WireError) as error:
             raise RemoteError(str(error)) from error
         except (Busy, Failed) as error:
             raise _LostError(str(error)) from error
+        try:
+            self._about = unpack(About, body)
+        except WireError as error:
+            raise RemoteError(f"what the captioner there says cannot be read ({error})") from error
         self.languages[:] = self._about.languages
 
     async def _exchange(
@@ -260,13 +265,15 @@ class RemoteCaptioner:
                 await _check_origin(answer)
                 status, body = answer.status, await answer.read()
         except (aiohttp.InvalidURL, aiohttp.ClientSSLError) as error:
-            raise RemoteError(f"no connection is possible ({error})") from error
+            raise RemoteError(f"no connection is possible ({_one_line(error)})") from error
+        except aiohttp.ClientResponseError as error:  # its message is the parser's
+            raise RemoteError("another program is there; its answer is not HTTP") from error
         except aiohttp.ClientConnectorError as error:
             raise _LostError(f"nothing answers there ({error.os_error})") from error
         except TimeoutError as error:
             raise _LostError(f"no answer came within {seconds:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise _LostError(f"the connection was lost ({error})") from error
+            raise _LostError(f"the connection was lost ({_one_line(error)})") from error
         if status == 200:
             return body
         problem = unpack_problem(body)
@@ -287,8 +294,19 @@ async def _check_origin(answer: aiohttp.ClientResponse) -> None:
             f"the captioner there has version {version} of the wire format, and this program has "
             f"version {VERSION}; run the same version of photo-captioner on both sides"
         )
+    if answer.status == TOO_LARGE:
+        raise Failed(
+            f"a server on the way to the captioner refuses photos of this size, with status "
+            f"{TOO_LARGE}; raise its limit to MAX_PHOTO_MB"
+        )
     if answer.status >= 500 or answer.status in UNANSWERED:
         raise _LostError(f"no captioner answers there, only a server with status {answer.status}")
     if answer.status == 404 and NO_APPLICATION in await answer.content.read(2**10):
         raise _LostError("Ray Serve is there, and has no application at this path")
-    raise RemoteError(f"another program is there; it answered with status {answer.status}")
+    elsewhere = answer.headers.get("Location")
+    refers = f" and refers to {elsewhere!r}" if elsewhere else ""
+    raise RemoteError(f"another program is there; it answered with status {answer.status}{refers}")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -117,7 +117,7 @@ def unpack_problem(data: bytes) -> Problem:
                 return WireError(reason)
             case {"error": "failed"}:
                 return Failed("the captioner failed; its log says why")
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise WireError(str(error)) from error
     raise WireError("an error without a known name")
 

@@ -77,6 +77,8 @@ def _name(row: InboxRow) -> str:
 
 
 def _key(name: str) -> Key:
+    # A store takes only text; an argument that is not is no message's name.
+    name = name.encode(errors="replace").decode()
     platform, _, rest = name.partition(":")
     chat, _, number = rest.partition(":")
     return Key(platform, chat, number)

@@ -136,8 +136,9 @@ def _lines(path: Path) -> Iterator[tuple[bytes, str, bool]]:
             try:
                 fields = json.loads(line)
                 name = name_of(fields)
+                os.fsencode(name)
                 failed = "error" in fields
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, RecursionError) as error:
                 reason = f"line {number} is not one that this program writes; name another file"
                 raise RecordError(path, reason) from error
             yield line, name, failed
@@ -158,6 +159,9 @@ def _check_origin(path: Path) -> None:
     """Refuse a file of another program before anything is written."""
     if path.exists() and not path.is_file():
         raise RecordError(path, "it is not a file")
+    if _beside(path).is_dir():
+        reason = f"{_beside(path).name}, where it says what made it, is a folder"
+        raise RecordError(path, f"{reason}; name another file")
     if not _is_empty(path) and _is_empty(_beside(path)):
         reason = f"{_beside(path).name}, which says what made it, is not beside it"
         raise RecordError(path, f"{reason}; name another file")

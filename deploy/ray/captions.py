@@ -13,6 +13,8 @@ import atexit
 import json
 import math
 import os
+import re
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -35,6 +37,7 @@ from captioner.command_line.lines import fields, name_of
 from captioner.command_line.names import ALL, Names, Shard, ShardError
 from captioner.command_line.settings import Settings, differences, settings
 from captioner.cores import cores
+from captioner.interrupt import run
 from captioner.options import OptionError
 from captioner.output import complain
 from captioner.photo.decode import Limits
@@ -45,6 +48,7 @@ MADE = "_made.json"  # in the output, says what made it; readers of Parquet pass
 ROWS = 1000  # of a file, 20 to 40 seconds of a core; a kill costs each actor about two of them
 WRITTEN_BY_ONE = 16  # actors: a file takes far less time to write than to caption
 STOP_SECONDS = 5.0  # of an actor, which has nothing in progress then
+REACH_SECONDS = 10.0  # that a cluster's machine may take to accept a connection
 SHARES = 4  # files for each actor if the folder is small, so that all end at about the same time
 
 _ONE = pa.list_(pa.struct([("name", pa.string()), ("confidence", pa.float64())]))
@@ -70,6 +74,10 @@ SCHEMA = pa.schema(
 
 class OutputError(Exception):
     """An output that cannot be continued."""
+
+
+class NoClusterError(Exception):
+    """A cluster that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -142,13 +150,38 @@ def photos_of(table: pa.Table) -> list[PhotoFile]:
     ]
 
 
-def start(address: str | None) -> None:
-    """Connect to a cluster, or start one on this machine, which does not report its use."""
+def start(address: str | None) -> bool:
+    """Connect to a cluster, or start one on this machine, which does not report its use.
+
+    Returns:
+        whether it is only this machine.
+
+    Raises:
+        NoClusterError: there is no cluster at the address, or none can be started.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if address or "RAY_ADDRESS" in os.environ:
-        ray.init(address=address)
-    else:
-        ray.init(include_dashboard=False)
+    named = address or os.environ.get("RAY_ADDRESS")
+    try:
+        if named:
+            _check_reachable(named)
+            ray.init(address=address)
+        else:
+            ray.init(include_dashboard=False)
+    except (RayError, OSError, RuntimeError, ValueError) as error:
+        where = f"a Ray cluster cannot be reached at {named}" if named else "Ray cannot be started"
+        raise NoClusterError(f"{where}: {_first_line(error)}") from error
+    return not named
+
+
+def _check_reachable(address: str) -> None:
+    """Check that something listens at an address with a port: Ray would try that for minutes.
+
+    Raises:
+        OSError: nothing does.
+        UnicodeError: there is no such machine.
+    """
+    if found := re.fullmatch(r"(?:ray://)?\[?([^]/]+?)\]?:([0-9]+)", address):
+        socket.create_connection((found[1], int(found[2])), REACH_SECONDS).close()
 
 
 def check(output: str, now: Settings) -> None:
@@ -162,8 +195,12 @@ def check(output: str, now: Settings) -> None:
     filesystem, folder = opened(output)
     made = f"{folder.rstrip('/')}/{MADE}"
     if filesystem.get_file_info(made).type == FileType.File:
-        with filesystem.open_input_file(made) as file:
-            before = json.loads(file.read())
+        try:
+            with filesystem.open_input_file(made) as file:
+                before = dict(json.loads(file.read()))
+        except (TypeError, ValueError) as error:
+            reason = f"{MADE}, which says what made it, is damaged; name another output"
+            raise OutputError(f"{output}: {reason}") from error
         if changes := differences(before, now):
             raise OutputError(
                 f"{output}: other settings made it: {changes}. Use the same ones, or name another "
@@ -219,7 +256,7 @@ def caption(
     captions = ray.data.from_arrow(tables).map_batches(
         Captions,
         fn_constructor_args=[loading],
-        batch_size=None,
+        batch_size=rows,  # each table as it is; for GPUs, Ray wants a number
         batch_format="pyarrow",
         num_cpus=cpus,
         num_gpus=gpus,
@@ -282,15 +319,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     complain(f"{args.output}: {before:,} photos are done, {len(photos):,} are not")
     if photos:
         try:
-            start(args.address)
+            if problem := _missing(args, start(args.address)):
+                complain(f"error: {problem}")
+                return 1
             actors = args.actors or most_actors(args.cpus, args.gpus)
             caption(photos, args.output, loading, actors, args.cpus, args.gpus)
+        except NoClusterError as error:
+            complain(f"error: {error}")
+            return 1
         except (RayError, OSError) as error:
             complain(f"error: {_first_line(error)} Run this again to go on.")
             return 1
     _, count, failed = done_in(args.output)
     complain(f"{args.output}: {count:,} photos, {failed:,} of them failed")
     return int(failed > 0)
+
+
+def _missing(args: argparse.Namespace, alone: bool) -> str | None:
+    """Return why no actor can ever run; that a cluster may still grow is only said."""
+    # Ray has types, but not of this.
+    machines = [one["Resources"] for one in ray.nodes() if one["Alive"]]  # type: ignore[no-untyped-call,unused-ignore]
+    if any(one.get("CPU", 0) >= args.cpus and one.get("GPU", 0) >= args.gpus for one in machines):
+        return None
+    problem = f"no machine has what --cpus {args.cpus:g} --gpus {args.gpus:g} ask for each actor"
+    if alone:
+        return problem
+    complain(f"{problem}; this waits until one joins the cluster")
+    return None
 
 
 def _first_line(error: Exception) -> str:
@@ -333,4 +388,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -111,6 +111,12 @@ LISTENS = "must be an address of this machine, without http:// and port, such as
         ("SHARD_IDS", "0-99999", SHARDS),
         ("SHARD_IDS", ",", SHARDS),
         ("SHARD_IDS", "0-3", "must be empty, or SHARD_COUNT must say how many shards there are"),
+        (
+            "CAPTIONER_URL",
+            "http://a..b:8000",
+            "must be an address such as http://captioner.example",
+        ),
+        ("CAPTIONER_URL", f"http://{'a' * 64}", "must be an address such as http://captioner."),
         ("CAPTIONER_URL", "captioner:8000", "must be an address such as http://captioner.example"),
         ("CAPTIONER_URL", "ray://head:10001", "must be the http address of the deployment, such"),
         ("WEB_HOST", "http://0.0.0.0", LISTENS),
@@ -325,6 +331,49 @@ def test_a_token_is_never_shown() -> None:
     assert "secret" not in repr(config)
     assert config.telegram_bot_token is not None
     assert config.telegram_bot_token.get_secret_value() == "12345:secret"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("CAPTIONER_URL", "http://bot:secret@captioner.example/?a=1"),
+        ("CAPTIONER_URL", "captioner://bot:secret@captioner.example"),
+        ("TELEGRAM_API_URL", "http://bot:secret@a..b"),
+        ("DATABASE_URL", "postgresql://bot:secret"),  # the machine is missing
+        ("DATABASE_URL", "postgresql://bot:secret/database"),
+        ("DATABASE_URL", "postgresql://bot:sec@ret@database/bot"),
+    ],
+)
+def test_a_wrong_address_is_refused_without_showing_its_password(
+    key: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(key, value)
+
+    with pytest.raises(SettingsError) as error:
+        settings.load()
+    (problem,) = error.value.problems
+    assert problem.key == key
+    assert problem.message.startswith("must be an address such as ")
+    assert "sec" not in problem.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///bot",
+        "postgresql://database",
+        "postgres://bot@database:5432/bot",
+        "postgresql://bot:se:cret@[::1]:5432/bot",
+        "postgresql://bot:secret@one:5432,two:5433/bot?target_session_attrs=read-write",
+        "postgresql:///bot?host=/var/run/postgresql&port=5433",
+        "postgresql://bot@%2Fvar%2Frun/bot",
+    ],
+)
+def test_what_the_driver_understands_is_an_address(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert url in settings.load().secrets
 
 
 def test_addresses_lose_their_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,6 +159,42 @@ async def test_a_failure_at_a_photo_is_repeated_and_leaves_the_circuit_closed(
         assert captioner.problem is None
 
 
+async def test_a_proxy_that_refuses_large_photos_is_named_and_stops_no_other_photo(
+    deployment: Deployment,
+) -> None:
+    async with RemoteCaptioner(deployment.url) as captioner:
+        for _ in range(circuit.FAILURES):
+            deployment.next.extend([says(413, "<html>")] * ATTEMPTS)
+            with pytest.raises(Failed, match=r"refuses photos of this size, with status 413"):
+                await captioner.caption(PHOTO)
+        assert captioner.problem is None
+        assert await captioner.caption(PHOTO) == captioned(PHOTO)
+
+
+async def test_a_server_that_does_not_speak_http_is_one_clear_error() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(RemoteError, match=r"^another program is there; .* not HTTP$"):
+            await RemoteCaptioner(f"http://127.0.0.1:{port}").__aenter__()
+
+
+async def test_a_garbled_answer_is_one_line() -> None:
+    async def garble(request: web.Request) -> web.Response:
+        garbled = web.Response(body=b"{}", headers={HEADER: str(VERSION)})
+        garbled.headers["Content-Encoding"] = "gzip"
+        return garbled
+
+    async with Deployment(about=garble) as deployment, RemoteCaptioner(deployment.url) as captioner:
+        assert captioner.problem is not None
+        assert captioner.problem.startswith("the connection was lost (")
+        assert "\n" not in captioner.problem
+
+
 async def test_photos_beyond_those_that_may_wait_are_refused(deployment: Deployment) -> None:
     deployment.next.extend([hangs] * 2)
     async with RemoteCaptioner(deployment.url, max_waiting=2) as captioner:
@@ -335,13 +371,20 @@ async def test_a_new_model_is_noticed(
     [
         (says(200, "<html>"), "another program is there; it answered with status 200"),
         (says(404, "no such page"), "another program is there; it answered with status 404"),
-        (says(301, "", Location="/"), "another program is there; it answered with status 301"),
+        (
+            says(301, "", Location="https://a.example/"),
+            "another program is there; it answered with status 301 and refers to "
+            "'https://a.example/'",
+        ),
         (
             says(200, "{}", **{HEADER: str(VERSION + 1)}),
             f"the captioner there has version {VERSION + 1} of the wire format, and this program "
             f"has version {VERSION}; run the same version of photo-captioner on both sides",
         ),
-        (says(200, "{}", **TYPED), "not a document of a captioner"),
+        (
+            says(200, "{}", **TYPED),
+            "what the captioner there says cannot be read (not a document of a captioner)",
+        ),
         (refuses(WireError("GET /about is not answered here"), 400), "GET /about is not answered"),
     ],
 )

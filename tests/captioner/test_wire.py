@@ -220,6 +220,7 @@ def test_numbers_that_an_error_does_not_have_are_refused() -> None:
         {"error": "image", "kind": "too many bytes", "numbers": {"size": 1, "limit": "x"}},
         {"error": "image", "kind": "unheard of", "numbers": {}},
         {"error": "busy", "kind": "full", "retry_after": float("inf")},
+        {"error": "busy", "kind": "full", "retry_after": 10**400},
         {"error": "busy", "kind": "tired", "retry_after": 1},
     ):
         with pytest.raises(WireError):

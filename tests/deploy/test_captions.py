@@ -1,5 +1,6 @@
 """A folder captioned on a Ray cluster of this machine, as a person starts it."""
 
+import errno
 import json
 import os
 import subprocess
@@ -51,15 +52,15 @@ def ray_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)
 
 
-def captions(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return python(str(SCRIPT), *map(str, arguments))
+def captions(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    return python(str(SCRIPT), *map(str, arguments), **variables)
 
 
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+def python(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     with ray_folder() as temporary:
         return subprocess.run(
             [sys.executable, *arguments],
-            env=environment(temporary),
+            env=environment(temporary) | variables,
             capture_output=True,
             text=True,
         )
@@ -156,6 +157,62 @@ def test_photos_at_an_address_are_captioned_a_part_of_them_too(
     assert sorted(map(name_of, rows)) == sorted(photo.name for photo in part)
     assert all(row["caption"] for row in rows)
     assert 0 < len(rows) < len(names)
+
+
+def test_an_actor_with_a_gpu_captions_too(served_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for seed in range(3):
+        (tmp_path / "photos" / f"{seed}.jpg").write_bytes(photo_bytes(seed))
+    arguments = (tmp_path / "photos", tmp_path / "captions", "--checkpoint", served_file)
+
+    # Ray takes this machine's word for its GPUs, and `--device cpu` uses none.
+    done = captions(
+        *arguments, "--gpus", 0.5, "--device", "cpu", RAY_OVERRIDE_RESOURCES='{"GPU": 1}'
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert len(rows_of(tmp_path / "captions")) == 3
+
+
+def test_an_actor_that_this_machine_has_no_room_for_is_one_line(
+    served_file: Path, folder: Path, tmp_path: Path
+) -> None:
+    done = captions(folder, tmp_path / "out", "--checkpoint", served_file, "--gpus", 99)
+    assert done.returncode == 1
+    said = "error: no machine has what --cpus 1 --gpus 99 ask for each actor"
+    assert done.stderr.splitlines()[-1] == said
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("nonsense", "Invalid"),
+        ("http://127.0.0.1:8265", "Invalid"),
+        ("127.0.0.1:1", f"[Errno {errno.ECONNREFUSED}] "),
+        ("ray://127.0.0.1:1", f"[Errno {errno.ECONNREFUSED}] "),
+        ("a..b:6379", "encoding with 'idna' codec failed"),
+    ],
+)
+def test_an_address_that_is_no_cluster_is_one_line(
+    served_file: Path, folder: Path, tmp_path: Path, address: str, reason: str
+) -> None:
+    done = captions(folder, tmp_path / "out", "--checkpoint", served_file, "--address", address)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: a Ray cluster cannot be reached at {address}: {reason}")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("content", ["{", "[1]"])
+def test_a_damaged_description_of_the_output_is_named(
+    served_file: Path, folder: Path, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "_made.json").write_text(content)
+    done = captions(folder, tmp_path, "--checkpoint", served_file)
+    assert done.returncode == 2
+    assert f"{tmp_path}: _made.json, which says what made it, is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_address_is_listed_without_hidden_and_other_files(tmp_path: Path) -> None:

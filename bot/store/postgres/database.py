@@ -13,13 +13,20 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool
 
 from bot.store.errors import DatabaseError
-from bot.store.postgres.errors import NO_ADDRESS, database_error, refusal, without_password
+from bot.store.postgres.errors import (
+    NO_ADDRESS,
+    NO_MACHINE,
+    database_error,
+    refusal,
+    without_password,
+)
 from bot.store.postgres.migrations import Connection, applied, migrate
 
 log = structlog.stdlib.get_logger(__name__)
 
 PROGRAM = "photo-captioner"  # as pg_stat_activity shows it
 MOST_CONNECTIONS = 8  # of one bot; a server takes 100 unless told otherwise
+START_SECONDS = 60.0  # to bring the tables up to date, or to wait for a bot that does
 CONNECT_SECONDS = 5  # that one attempt to connect may take
 # To wait for a connection from the pool. A command on Discord must be acknowledged within three
 # seconds, so a database that is known to be lost may cost no more than a moment.
@@ -66,11 +73,13 @@ class Database:
         except psycopg.ProgrammingError:  # it holds the password
             raise refusal(self.place, NO_ADDRESS) from None
         try:
-            async with await self.connect() as connection:
+            async with asyncio.timeout(START_SECONDS), await self.connect() as connection:
                 if self.read_only:
                     self.empty = await applied(connection, self.place) is None
                 else:
                     await migrate(connection, self.place)
+        except UnicodeError:  # a part of the machine's name is empty, or longer than names can be
+            raise refusal(self.place, NO_MACHINE) from None
         except (psycopg.Error, OSError) as error:
             raise database_error(self.place, error) from None
         self._pool = AsyncConnectionPool[Connection](

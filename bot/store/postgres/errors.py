@@ -8,6 +8,7 @@ from psycopg import errors
 from bot.store.errors import DatabaseError
 
 NO_ADDRESS = "the driver does not understand this address; correct DATABASE_URL"
+NO_MACHINE = "there is no such machine; correct DATABASE_URL"
 UNREACHABLE = "it cannot be reached"
 SLOW = "it did not answer in time; see what keeps it busy"
 # What PostgreSQL says before there is a connection, which has no code then.
@@ -20,8 +21,8 @@ CONNECTING = {
     'database "': "there is no such database; create it, or correct DATABASE_URL",
     "too many clients": "it has no free connection; raise its max_connections, or run fewer bots",
     "connection slots": "it has no free connection; raise its max_connections, or run fewer bots",
-    "resolve host": "there is no such machine; correct DATABASE_URL",
-    "translate host name": "there is no such machine; correct DATABASE_URL",
+    "resolve host": NO_MACHINE,
+    "translate host name": NO_MACHINE,
 }
 CODES: dict[type[psycopg.Error], str] = {
     errors.InsufficientPrivilege: "the user may not do that; grant it the rights to the schema",

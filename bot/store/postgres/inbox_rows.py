@@ -153,7 +153,7 @@ class PostgresRows:
             "UPDATE captioner_inbox SET due = now() + %(pause)s, changed = now(), "
             f"reason = %(reason)s, held_until = NULL WHERE {KEY} AND {MINE}"
         )
-        values = {"pause": timedelta(seconds=pause), "reason": _text(reason)}
+        values = {"pause": timedelta(seconds=pause), "reason": as_text(reason)}
         await self.database.run(change, {**key._asdict(), **self._mine, **values})
 
     async def settle(self, key: Key, state: State, reason: str | None = None) -> None:
@@ -165,7 +165,7 @@ class PostgresRows:
             "reference = CASE WHEN %(state)s = 'given up' THEN reference END "
             f"WHERE {KEY} AND (state = 'open' OR %(state)s = 'answered')"
         )
-        values = {"state": state, "reason": None if reason is None else _text(reason)}
+        values = {"state": state, "reason": None if reason is None else as_text(reason)}
         await self.database.run(change, {**key._asdict(), **values})
 
     async def mark_read(self, platform: str, chat: str | int, message: int) -> None:
@@ -250,6 +250,6 @@ def _row(columns: tuple[Any, ...]) -> InboxRow:
     return InboxRow(Key(platform, chat, message), json.loads(reference or "null"), *rest)
 
 
-def _text(said: str) -> str:
+def as_text(said: str) -> str:
     """Return text as PostgreSQL takes it: in UTF-8, without the character of number 0."""
     return said.encode("utf-8", "replace").decode().replace("\0", "")

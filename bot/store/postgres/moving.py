@@ -3,6 +3,7 @@
 from typing import Any, LiteralString
 
 from bot.store.postgres.database import Database
+from bot.store.postgres.inbox_rows import as_text
 from bot.store.sqlite.chat_settings import SqliteChatSettings
 from bot.store.sqlite.inbox_rows import SqliteRows
 
@@ -54,6 +55,7 @@ async def copy(inbox: SqliteRows, chats: SqliteChatSettings, database: Database)
         DatabaseError: a file or the database cannot be used.
     """
     messages = await inbox.run(lambda db: db.execute(MESSAGES).fetchall())
+    messages = [(*row[:-1], row[-1] and as_text(row[-1])) for row in messages]  # the reason
     added = await _add(database, ADD_MESSAGES, messages)
     await _add(database, ADD_READ, await inbox.run(lambda db: db.execute(READ).fetchall()))
     settings = await chats.run(lambda db: db.execute(CHATS).fetchall())

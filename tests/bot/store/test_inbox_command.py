@@ -76,12 +76,13 @@ def test_a_message_that_was_given_up_can_be_retried_or_forgotten(
 def test_naming_a_message_that_was_not_given_up_is_an_error(
     inbox: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(inbox, "forget", "discord:7:press 3", "7") == 1
+    assert run(inbox, "forget", "discord:7:press 3", "7", "telegram:7:\udcff") == 1
 
     said = capsys.readouterr()
     assert said.err.splitlines() == [
         "error: no message 'discord:7:press 3' was given up; `list` names them",
         "error: no message '7' was given up; `list` names them",
+        "error: no message 'telegram:7:\\udcff' was given up; `list` names them",
     ]
     assert said.out == "0 messages forgotten\n"
 

@@ -134,10 +134,11 @@ def test_a_file_of_another_program_is_refused_and_left_alone(out: Path, content:
     assert out.read_bytes() == content
 
 
-def test_a_strange_line_is_named_by_its_number(out: Path) -> None:
+@pytest.mark.parametrize("line", ["not json", "[" * 100_000, r'{"file": "\ud800"}', "", "5"])
+def test_a_strange_line_is_named_by_its_number(out: Path, line: str) -> None:
     write(out, "a.jpg")
     with out.open("a") as file:
-        file.write("not json\n")
+        file.write(f"{line}\n")
     assert refusal(out).startswith("line 2 is not one that this program writes")
 
 
@@ -147,8 +148,10 @@ def test_damaged_settings_are_one_error(out: Path) -> None:
     assert "is damaged" in refusal(out)
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_no_file(tmp_path: Path, out: Path) -> None:
     assert refusal(tmp_path) == "it is not a file"
+    out.with_name(out.name + BESIDE).mkdir()
+    assert refusal(out).startswith("out.jsonl.made, where it says what made it, is a folder")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such locks")

@@ -87,6 +87,19 @@ async def test_reading_makes_no_table_and_changes_no_row(database_url: str) -> N
             await PostgresRows(database).add(KEY, {})
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_start_that_waits_for_a_lock_ends(
+    database_url: str, read_only: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Database(database_url):
+        pass
+    monkeypatch.setattr(database_module, "START_SECONDS", 0.3)
+    with psycopg.connect(database_url) as other:
+        other.execute("LOCK TABLE captioner_migrations")
+        said = await refusal(database_url, read_only=read_only)
+    assert said.startswith("it did not answer in time")
+
+
 async def test_what_is_wrong_with_an_address_is_named(postgres: PostgresServer) -> None:
     with postgres.database() as url:
         assert (await refusal(url.replace(IN_ADDRESS, "wrong"))).startswith(
@@ -105,6 +118,9 @@ async def test_what_is_wrong_with_an_address_is_named(postgres: PostgresServer) 
     assert (await refusal("postgresql://bot:wrong@nowhere.invalid/bot")).startswith(
         "there is no such machine"
     )
+    for name in ("a..b", "a" * 64):
+        said = await refusal(f"postgresql://bot:wrong@{name}/bot")
+        assert said == "there is no such machine; correct DATABASE_URL"
     assert "does not understand" in await refusal(f"postgresql://bot:{IN_ADDRESS}@h/b?nothing=1")
 
 

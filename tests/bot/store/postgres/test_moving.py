@@ -56,6 +56,22 @@ async def test_everything_in_a_folder_moves_into_a_database_once(
     }
 
 
+async def test_a_reason_with_a_character_that_a_database_refuses_moves_without_it(
+    folder: Path, database_url: str
+) -> None:
+    key = Key("telegram", "7", "9")
+    async with stores.opened(Settings(data_dir=folder)) as store:
+        await store.inbox.accept(key, {})
+        await store.inbox.settle(key, "given up", "an answer\0 of zeros")
+    settings = Settings(data_dir=folder, database_url=SecretStr(database_url))
+
+    assert await stores.move(settings) == (4, 3)
+
+    async with stores.opened(settings) as store:
+        rows = {row.key: row.reason for row in await store.inbox.rows.having("given up")}
+    assert rows == {GIVEN_UP: "kicked", key: "an answer of zeros"}
+
+
 async def test_what_the_database_has_already_stays(folder: Path, database_url: str) -> None:
     settings = Settings(data_dir=folder, database_url=SecretStr(database_url))
     async with stores.opened(settings) as store:
