@@ -2,9 +2,9 @@
 
     python benchmarks/cluster.py examples
 
-It prints what Serve and the way over HTTP add to a photo sent alone, and the photos per second from
-many callers, with one replica and with two, of one core each: undisturbed, and while one replica is
-killed. The exit status is 1 if a photo was lost.
+It prints how much time Serve and HTTP add to a photo that is sent alone, and the photos per second
+from many callers, with one replica and with two, of one core each: undisturbed, and while one
+replica is killed. The exit status is 1 if a photo was lost.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import psutil
 import yaml
 from machine import machine
 from photos import read_photos
-from quiet import Watch, remark
+from quiet import beforehand
 from table import markdown
 
 from captioner import Busy, Caption, Captioner
@@ -56,7 +56,7 @@ def main() -> int:
 
 async def _run(files: Sequence[bytes], args: argparse.Namespace) -> int:
     print(machine())
-    watch, rows, lost = Watch(), [], 0
+    before, rows, lost = beforehand(), [], 0
     for replicas in (1, 2):
         async with _serving(replicas, args) as (process, remote):
             async with Captioner.load(args.checkpoint, "cpu") as captioner:
@@ -76,7 +76,7 @@ async def _run(files: Sequence[bytes], args: argparse.Namespace) -> int:
         *("replicas", "in this process, median ms", "over HTTP, median ms", "added ms"),
         *("photos/s", "photos/s with one killed", "answered with one killed"),
     )
-    print(f"\n{markdown(head, rows)}\n\n{remark(watch.others())}")
+    print(f"\n{markdown(head, rows)}\n\n{before}")
     return int(lost != 0)
 
 
@@ -93,7 +93,8 @@ async def _serving(
             cwd=ROOT,
             env={key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
             | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder, "HOME": folder}
-            | {"RAY_USAGE_STATS_ENABLED": "0"},
+            # As in `ray.env`; its token is for clusters of several machines.
+            | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_ENABLE_HA_PROXY": "1"},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )

@@ -1,10 +1,11 @@
-"""Photos per second of a whole folder: the plain command, and the same on a Ray cluster.
+"""Measure how fast a folder is captioned, by the command and on a Ray cluster.
 
     python benchmarks/folder.py examples --photos 2000 --megapixels 0.3
 
 Both caption the same files on this machine, in turns, into a file that can be continued. A start
-takes seconds whatever follows, so each is run on a few photos and on all of them, and the rate is
-that of the photos in between. Without Ray (`pip install -e '.[cluster]'`) only the first is run.
+takes seconds, however many photos follow. So each is run on a few photos and on all of them, and
+the rate is that of the difference. Without Ray (`pip install -e '.[cluster]'`) only the command is
+run.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from typing import NamedTuple
 import psutil
 from machine import machine
 from photos import read_photos
-from quiet import Watch, remark
+from quiet import beforehand
 from table import markdown, spread
 
 from captioner.cores import cores
@@ -62,7 +63,7 @@ def main() -> int:
     files = read_photos(args.folder, args.megapixels)
     size = sum(map(len, files)) / len(files) / 2**10
     print(f"{machine()}; {args.photos:,} photos of {size:,.0f} KB, {cores()} of the cores used")
-    watch = Watch()
+    before = beforehand()
     with TemporaryDirectory() as folder:
         few, many = (
             _filled(Path(folder) / name, files, count)
@@ -74,7 +75,7 @@ def main() -> int:
             if find_spec("ray"):
                 ray.append(_run(_on_ray(args), few, many))
     _print(plain, ray)
-    print(remark(watch.others()))
+    print(before)
     return 0
 
 

@@ -3,8 +3,8 @@
     python benchmarks/nodes.py
 
 It draws photos, starts `python -m train fit` alone and under torchrun, and prints the photos per
-second that are trained end to end, and which share of twice the speed of one process two reach.
-Runs of one and of two processes take turns. The first epoch of each is to warm up.
+second that are trained end to end, and how near two processes come to twice the speed of one.
+Runs of one and of two processes take turns. The first epoch of each is a warm-up.
 """
 
 import argparse

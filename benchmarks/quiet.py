@@ -65,6 +65,19 @@ def remark(others: float) -> str:
     return f"{said} IT WAS BUSY: THE FIGURES MEAN LITTLE." if others > OTHERS else said
 
 
+def beforehand() -> str:
+    """Say how much of the machine others use now.
+
+    For benchmarks of Ray: it leaves processes behind that end without their parent, and `Watch`
+    would take their time for that of others.
+    """
+    watch = Watch()
+    time.sleep(BLOCK)
+    others = watch.others()
+    said = f"Before it began, other processes used {others:.0%} of the machine."
+    return f"{said} IT WAS BUSY: THE FIGURES MEAN LITTLE." if others > OTHERS else said
+
+
 def resident() -> float:
     """Return the resident megabytes of this process and its children."""
     return sum(process.memory_info().rss for process in _family()) / 2**20

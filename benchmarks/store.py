@@ -1,13 +1,14 @@
-"""Measure how many messages a second the inbox records and settles, on sqlite and on PostgreSQL.
+"""Measure how many messages a second the inbox records and settles, in SQLite and in PostgreSQL.
 
     python benchmarks/store.py
     python benchmarks/store.py --database-url postgresql://bot:password@db.example/bot
 
-Each message is what a photo costs the store: it is accepted, an attempt at it is counted, and it is
-settled as answered, each of which is on the disk before the next. `--at-once` messages are in work
-at a time in each bot, and each bot is a process. Two bots on sqlite have a folder each, as one bot
-at a time may use one; on PostgreSQL they share the database. Without `--database-url` a server is
-started here, with its own defaults, in a temporary folder; what the disk is matters most.
+Each message costs the store what a photo does: it is accepted, an attempt at it is counted, and it
+is settled as answered. Each of these is on the disk before the next one begins. `--at-once`
+messages are in work at a time in each bot, and each bot is a process. With SQLite two bots have a
+folder each, as one bot at a time may use one; with PostgreSQL they share the database. Without
+`--database-url` a server is started here, with its own defaults, in a temporary folder; the disk
+matters most.
 """
 
 import argparse

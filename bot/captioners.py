@@ -27,7 +27,7 @@ async def started(config: Settings) -> "AsyncIterator[Captioner | RemoteCaptione
     """Start the captioner that the settings name; finish its work at the end.
 
     Raises:
-        SettingsError: it cannot be used. One that merely does not answer can: it may do so later.
+        SettingsError: it cannot be used. One that does not answer yet is no error: it may later.
     """
     pixels = int(config.max_megapixels * 1e6)
     limits = Limits(config.max_bytes, pixels, seconds=config.decode_seconds)

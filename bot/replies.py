@@ -102,11 +102,12 @@ class Replies:
     PRIVACY = Sentence(
         "What happens to your photos: I read the photo that you send, describe it, and forget it. "
         "Photos are never stored, on disk or anywhere else, and never sent to another service; the "
-        "model runs on the same machine as I do. I store whether automatic captions are on in a "
-        "chat, and the language that was chosen for it. Until I have answered your message, I also "
-        "store what the chat app told me about it, without the photo, so that a restart does not "
-        "lose it. After that I keep only its number, for a few days. My log records what went "
-        "wrong, but never what a photo showed, who sent it, or what was written."
+        "model runs on the machines of whoever runs me. I store whether automatic captions are on "
+        "in a chat, and the language that was chosen for it. For the limits, I count your photos "
+        "for a while. Until I have answered your message, I also store what the chat app told me "
+        "about it, without the photo, so that a restart does not lose it. After that I keep only "
+        "its number, for a few days. My log records what went wrong, but never what a photo "
+        "showed, who sent it, or what was written."
     )
 
     NEEDS_PHOTO = Sentence("Reply to a photo with /caption, and I will describe it.")

@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     discord_bot_token: PlatformToken | None = None
     discord_api_url: HttpAddress = "https://discord.com/api/v10"
     discord_gateway_url: WebsocketAddress = "wss://gateway.discord.gg"
-    # At most as many as have 25 million servers, at 2,500 for each; 0: as many as are recommended.
+    # The most shards are enough for 25 million servers, 2,500 each; 0: as many as Discord advises.
     shard_count: Whole = Field(default=0, ge=0, le=10_000)
     shard_ids: ShardIds = ()  # of this process; empty: all
 

@@ -37,9 +37,9 @@ from captioner.wire import (
     unpack_problem,
 )
 
-# Seconds before a photo is sent again; each up to half as long again, so that the photos of a
-# replica that died do not all come at once. The first is for such a replica, which Serve passes
-# over from then on; together they are for a server that restarts.
+# Seconds before a photo is sent again. Each pause is up to half as long again, at random, so that
+# the photos of a replica that died do not all come at once. The first pause is for such a replica,
+# because Serve then uses others; all together are for a server that restarts.
 PAUSES = (0.1, 0.5, 2.0)
 CONNECT_SECONDS = 3.0
 PROBE_SECONDS = 5.0  # for an answer that needs no photo
@@ -55,7 +55,7 @@ Result = TypeVar("Result")
 
 
 class RemoteError(ValueError):
-    """An address where no captioner of this version can be."""
+    """An address where something other than a captioner of this version is."""
 
 
 class _LostError(Exception):
@@ -73,12 +73,12 @@ class RemoteCaptioner:
         max_waiting: int = 128,
         seconds: float = 60.0,
     ) -> None:
-        """Know the address; nothing is sent before `async with`.
+        """Keep the address; nothing is sent before `async with`.
 
         Args:
             url: of the deployment, http or https, with its prefix if it has one.
             limits: the largest file that is sent; pixels and seconds are limited where it arrives.
-            max_waiting: photos that may be on their way at the same time.
+            max_waiting: photos that may be sent and not answered at the same time.
             seconds: for all attempts at one photo.
         """
         self.url, self._limits = url.rstrip("/"), limits
@@ -87,7 +87,7 @@ class RemoteCaptioner:
         self._sent = InProgress()
         self._leaving = False
         self._about: About | None = None
-        # Filled when the captioner first answers, and kept up to date: whoever holds it sees that.
+        # Filled when the captioner first answers, and updated in place, for all who hold this list.
         self.languages: list[str] = []
 
     async def __aenter__(self) -> Self:
@@ -148,8 +148,8 @@ class RemoteCaptioner:
         """Check whether one more photo would be sent now.
 
         Raises:
-            Busy: the captioner cannot be reached, too many photos are on their way, or this is
-                stopping.
+            Busy: the captioner cannot be reached, too many photos are not answered yet, or this
+                is stopping.
         """
         if self._leaving:
             raise Busy("stopping")
@@ -193,7 +193,7 @@ class RemoteCaptioner:
         with self._sent:
             for pause in (*PAUSES, None):
                 try:
-                    # A copy of nothing: `BytesIO` shares the photo's bytes.
+                    # This copies nothing: `BytesIO` shares the photo's bytes.
                     body = await self._exchange("POST", path, data=io.BytesIO(photo), **request)
                     result = read(body)
                 except (_LostError, RemoteError, WireError, Failed) as error:
@@ -253,7 +253,7 @@ class RemoteCaptioner:
         Raises:
             BadImage, Busy, Failed, OptionError: as the captioner answered.
             RemoteError: another program answered, or another version.
-            _LostError: nothing answered, or something on the way to the captioner.
+            _LostError: nothing answered, or only a proxy did.
         """
         seconds = seconds or self._seconds / (len(PAUSES) + 1)
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
@@ -291,7 +291,7 @@ async def _check_origin(answer: aiohttp.ClientResponse) -> None:
         return
     if version is not None:
         raise RemoteError(
-            f"the captioner there has version {version} of the wire form, and this program has "
+            f"the captioner there has version {version} of the wire format, and this program has "
             f"version {VERSION}; run the same version of photo-captioner on both sides"
         )
     if answer.status == TOO_LARGE:

@@ -1,8 +1,8 @@
 """Captions, options and errors as bytes and back, for a captioner on another machine.
 
-A document is JSON with the fields of a dataclass, each of them and no other, and the version of
-this form: whoever reads another version gets one error instead of half a caption. Floats survive
-exactly: JSON has all their digits, and attention maps are the bytes of their float32.
+A document is JSON with exactly the fields of a dataclass, and the version of this format: reading
+another version is one error instead of half a caption. Floats stay exact: JSON has all their
+digits, and attention maps are the bytes of their float32.
 """
 
 import base64
@@ -25,8 +25,8 @@ from captioner.photo.preprocessing import Pixels
 from captioner.result import Caption
 
 VERSION = 1
-# Every answer of ours has it, so that one without it is known to be another program's: Ray Serve
-# answers for a replica that died. In lower case, as servers pass headers on.
+# Every answer of a captioner has it. One without it is from another program: Ray Serve, for
+# example, answers for a replica that died. In lower case, as servers pass headers on.
 HEADER = "photo-captioner-wire"
 OPTIONS = "photo-captioner-options"  # the header of a request that holds its `Options`
 SIZES = struct.Struct(">4sBII")  # what pixels begin with: a mark, the version, height, width
@@ -45,7 +45,7 @@ class Failed(RuntimeError):
 
 @dataclass(frozen=True)
 class About:
-    """What a captioner is, as far as a bot tells."""
+    """What a captioner is: what the bot shows of it."""
 
     config: ModelConfig
     scores: Mapping[str, Any]  # as in its checkpoint
@@ -159,7 +159,7 @@ def _document(data: bytes | str) -> dict[str, Any]:
 def _check_version(version: object) -> None:
     if version != VERSION:
         raise WireError(
-            f"version {version} of the wire form, and this program has version {VERSION}; "
+            f"version {version} of the wire format, and this program has version {VERSION}; "
             "run the same version of photo-captioner on both sides"
         )
 

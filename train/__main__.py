@@ -40,7 +40,7 @@ except ModuleNotFoundError as error:
 
 
 LOST = (
-    "another process of this run is gone, and its output says why; to continue, use the same "
+    "another process of this run has ended, and its output says why; to continue, use the same "
     "command and --resume on all machines"
 )
 

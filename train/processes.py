@@ -27,14 +27,14 @@ from train.limits import flag
 Value = TypeVar("Value")
 
 STEP = timedelta(hours=1)  # no step takes as long, nor does a process reach its first one so late
-PATIENCE = timedelta(days=7)  # above the time in which one process encodes millions of photos
-# In seconds. Ten times a second torchrun asks whether a process ended, and then ends the others of
-# its machine.
+PATIENCE = timedelta(days=7)  # one process encodes millions of photos in less
+# In seconds. Torchrun checks ten times a second whether a process ended, and then ends the others
+# of its machine.
 ENDING = 3.0
 
 
 class PeerError(TrainError):
-    """Processes that cannot go on together."""
+    """Processes that cannot train together."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Peers:
 
         Args:
             value: it can be pickled and compared.
-            what: it is, for the error; a plural.
+            what: its name for the error, in the plural.
 
         Raises:
             PeerError: a process has another value than the first.
@@ -84,8 +84,8 @@ class Peers:
         for number, (other, host) in enumerate(values):
             if other != values[0][0]:
                 raise PeerError(
-                    f"process {number}, on {host}, has other {what} than process 0, on "
-                    f"{values[0][1]}; start all with the same"
+                    f"process {number}, on {host}, has different {what} from process 0, on "
+                    f"{values[0][1]}; start all processes with the same"
                 )
 
     def agree_on_arguments(self, arguments: Mapping[str, object]) -> None:
@@ -150,7 +150,7 @@ def join(*, cpu: bool, precision: Literal["bf16", "no"] | None) -> tuple[Acceler
 
     Args:
         cpu: whether to compute there even if there is a GPU.
-        precision: of the network's products; None: they are as they come.
+        precision: of the network's products; None leaves them as they are.
     """
     accelerator = Accelerator(
         # accelerate would have several processes without a GPU train a model each.
@@ -163,7 +163,7 @@ def join(*, cpu: bool, precision: Literal["bf16", "no"] | None) -> tuple[Acceler
     group = distributed.new_group(backend="gloo", timeout=PATIENCE)
     peers = Peers(accelerator.process_index, accelerator.num_processes, group)
     if not peers.first and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # The first one says what is to be said. Python would not even notice Ctrl-C in a wait.
+        # The first one prints that. In a wait, Python would not even notice Ctrl-C.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     return accelerator, peers
 
@@ -257,7 +257,7 @@ def says_what_is_wrong(*, lost: bool) -> bool:
     ended by torchrun as soon as one has ended, and so the machine says one thing.
 
     Args:
-        lost: whether nothing is wrong but that another process is gone.
+        lost: whether only another process is gone, and nothing else is wrong.
     """
     if started() == 1:
         return True

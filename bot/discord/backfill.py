@@ -36,8 +36,8 @@ class Backfill:
     Until a channel is backfilled, its last read message advances only in memory, not in the inbox:
     after a crash the gap must still be known.
 
-    Of a bot with several shards, each process backfills only the channels of its own. So the inbox
-    names their channels with the server, whose id tells the shard.
+    Of a bot with several shards, each process backfills only the channels of its own shards. So the
+    inbox names their channels with the server, whose id determines the shard.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Backfill:
 
     async def load(self) -> None:
         """Load the channels that were watched before."""
-        # A bot with one shard, as this one may have been, names no servers: shard 0 reads those.
+        # Rows from a time when the bot had one shard name no servers: shard 0 reads those.
         names = [_parsed(chat) for chat in await self.inbox.rows.last_read(PLATFORM)]
         servers = {channel: guild for channel, guild in names if guild is not None}
         for channel, _ in names:

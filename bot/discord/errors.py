@@ -29,7 +29,7 @@ BAD_TOKEN_CODE, FEW_SHARDS_CODE = 4004, 4011  # with which the gateway closes th
 WRONG_TOKEN = (
     "Discord refuses the token; set DISCORD_BOT_TOKEN to the one from the developer portal"
 )
-FEW_SHARDS = "Discord requires more shards; set SHARD_COUNT to a higher number, or to none"
+FEW_SHARDS = "Discord requires more shards; set SHARD_COUNT to a higher number, or leave it empty"
 NO_INTENT = (
     "Discord refuses the message content intent; switch it on in the developer portal, under Bot"
 )

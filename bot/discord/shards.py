@@ -1,4 +1,4 @@
-"""The shards of this process: the connections to the gateway that it has, and what they bring.
+"""The shards of this process: its connections to the gateway, and which messages each gets.
 
 Discord sends the events of a server to one shard, and direct messages to shard 0:
 https://discord.com/developers/docs/events/gateway#sharding
@@ -32,7 +32,7 @@ class Shards:
 
     @property
     def lead(self) -> bool:
-        """Whether this process does what one process does for all of them."""
+        """Whether this process does what only one may do, such as setting the commands."""
         return DIRECT_MESSAGES in self.ids
 
     def __str__(self) -> str:

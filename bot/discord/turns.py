@@ -1,7 +1,7 @@
-"""The turns in which shards begin their sessions.
+"""The turns in which shards begin their sessions: new connections to the gateway.
 
-Discord lets each shard begin in a lane, which is its number modulo `max_concurrency`, and one of a
-lane within five seconds: https://discord.com/developers/docs/events/gateway#rate-limiting
+A shard's lane is its number modulo `max_concurrency`. Discord lets one shard of each lane begin
+every five seconds: https://discord.com/developers/docs/events/gateway#rate-limiting
 
 discord.py 2.7 does not read `max_concurrency`: the shards of a process begin one after the other,
 five seconds apart, and it knows nothing of the shards of other processes.
@@ -18,7 +18,7 @@ from bot.store.errors import DatabaseError
 
 log = structlog.stdlib.get_logger(__name__)
 
-SECONDS = 5.5  # Discord's five, and half a second by which a network may delay one of two shards
+SECONDS = 5.5  # Discord's five, and half a second by which a network may delay a shard
 
 # Keeps other processes out of a lane while its context is open. It waits until the lane is free, or
 # raises DatabaseError if that cannot be known. Cancellation ends the wait and frees the lane.
@@ -31,7 +31,7 @@ def unshared(lane: int) -> AbstractAsyncContextManager[None]:
 
 
 class Turns:
-    """The lanes, of which each lets one shard of this process begin at a time."""
+    """The lanes; each lets one shard of this process begin at a time."""
 
     def __init__(self, max_concurrency: int = 1, shared: Lane = unshared) -> None:
         """Open the lanes.
@@ -74,7 +74,11 @@ class Turns:
                     begin.set()
                     await asyncio.sleep(SECONDS)
             except DatabaseError as error:
-                log.warning("others may begin too", platform=PLATFORM, reason=str(error))
+                log.warning(
+                    "shards of other processes may connect at the same time",
+                    platform=PLATFORM,
+                    reason=str(error),
+                )
                 if not begin.is_set():
                     begin.set()
                     await asyncio.sleep(SECONDS)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from bot.store.errors import DatabaseError
 from bot.store.inbox_rows import InboxRows, Key
 
-# Leases are extended this often in the time of one. An attempt is cancelled when as much of the
-# time is left, so that it has ended when another bot may have the message.
+# How often a lease is extended before it would run out. An attempt is cancelled one such part of
+# the lease before its end, so that it is over when another bot may have the message.
 EXTENSIONS = 6
 
 

@@ -1,7 +1,7 @@
 """Albums: Telegram sends their photos one by one, with no end mark.
 
 With a webhook they may reach several bots. The store leaves the later ones to the bot that has the
-first, which fetches them before it takes the album for complete.
+first, which fetches them before it treats the album as complete.
 """
 
 import asyncio

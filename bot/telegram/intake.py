@@ -143,7 +143,7 @@ class UpdateQueue(asyncio.Queue[object]):
         self.put_nowait(Update.de_json(row.reference, bot))
 
     async def fetch_album(self, message: Message) -> bool:
-        """Queue what other bots left to this one; return whether some is of a message's album."""
+        """Queue what other bots left to this one; return whether any is of a message's album."""
         found = False
 
         async def again(row: InboxRow) -> None:

@@ -20,12 +20,12 @@ from tenacity import (
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 PURPOSE = b"the secret of the webhook"  # nothing else is derived from the token with it
-# Telegram sets the webhook of a bot once a second, and refuses others that ask within it.
+# Telegram sets the webhook of a bot at most once a second, and refuses processes that ask sooner.
 PAUSE, TRIES = 1.0, 30
 
 
 def secret_of(token: str) -> str:
-    """Return what Telegram sends with each update: 64 digits that do not tell the token."""
+    """Return what Telegram sends with each update: 64 digits that do not reveal the token."""
     return hmac.digest(token.encode(), PURPOSE, "sha256").hex()
 
 

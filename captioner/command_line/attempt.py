@@ -16,7 +16,7 @@ from captioner.serving import ServingConfig
 # Photos in progress at once, at least: two batches on a CPU; on a GPU as many as in its largest
 # batch, with which it captioned 1.6 times as many photos per second as with 64 (docs/figures.md).
 ON_CPU, ON_GPU = 32, 256
-EACH_CORE = 8  # of a machine with many: one is decoded, and the others wait or are in a batch
+EACH_CORE = 8  # where there are many cores: one is decoded, the others wait or are in a batch
 
 Read = Callable[[PhotoFile, int], bytes]  # see `files.read`
 
@@ -41,7 +41,7 @@ def in_flight(device: str) -> int:
 
 
 def serving(limits: Limits, decoders: int | None = None) -> ServingConfig:
-    """Return how to serve, so that there is room for all that are in progress, on any device.
+    """Return how to serve, with room for all photos in progress, on any device.
 
     Args:
         limits: of a photo.

@@ -132,16 +132,16 @@ def _parser() -> argparse.ArgumentParser:
         "--resume",
         type=Path,
         metavar="OUT.jsonl",
-        help="write to this file, and pass over the photos that are in it already",
+        help="write to this file, and skip the photos that are in it already",
     )
     parser.add_argument(
-        "--retry-failed", action="store_true", help="try again those in it that failed"
+        "--retry-failed", action="store_true", help="try again the photos in it that failed"
     )
     parser.add_argument(
         "--shard",
         default=str(ALL),
         metavar="PART/PARTS",
-        help="only this part of the photos, such as 3/16; by their names in their folders",
+        help="only this part of the photos, such as 3/16, which their names decide",
     )
     common.add_search(parser)
     parser.add_argument(

@@ -12,8 +12,8 @@ from captioner.errors import CLOSED_INPUT, NO_FILE, NO_PICTURES, BadImage, more_
 from captioner.photo.folders import walk
 
 STDIN = "-"
-# Names that are looked up together in another thread: a fraction of a millisecond for most of them,
-# so that the first photos do not wait for the others, nor the event loop for a slow disk.
+# Names that are looked up together in another thread, so that the event loop never waits for a slow
+# disk. Most take a fraction of a millisecond, so the first photos do not wait for the others.
 TOGETHER = 64
 
 
@@ -48,7 +48,7 @@ def _inside(folder: str) -> Iterator[PhotoFile]:
 
 
 async def one_by_one(photos: Iterable[PhotoFile]) -> AsyncIterator[PhotoFile]:
-    """Yield photos that are still being found, without a wait of the event loop for the disk."""
+    """Yield photos that are still being found, without blocking the event loop."""
     finding = iter(photos)
     while found := await asyncio.to_thread(lambda: list(islice(finding, TOGETHER))):
         for photo in found:

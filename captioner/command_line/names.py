@@ -1,6 +1,6 @@
-"""Names of photos by their digests: which part of many a photo is in, and which ones are done.
+"""Digests of photos' names, which say what part a photo is in, and which photos are done.
 
-The digests depend on a name alone, so every machine, and every later version, finds the same.
+A digest depends on the name alone, so it is the same on every machine and in later versions.
 """
 
 import os
@@ -36,7 +36,7 @@ class Names:
 
 
 class ShardError(ValueError):
-    """A text that names no part of anything."""
+    """A text that names no part of the photos."""
 
 
 @dataclass(frozen=True)

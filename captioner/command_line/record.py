@@ -1,4 +1,4 @@
-"""The file of `--resume`: a line for each photo that is done; and beside it, what made it.
+"""The file of `--resume`, with a line for each photo that is done, and the settings beside it.
 
 A line is written whole or, if the process or the machine ends in the middle, cut off by whoever
 opens the file next. The file beside it, with `BESIDE` after the name, holds the settings that made

@@ -20,7 +20,7 @@ async def run(
     record: Record,
     progress: Progress = HIDDEN,
 ) -> int:
-    """Caption the photos that are not done yet; return 1 if any, of earlier runs too, has failed.
+    """Caption the photos that are not done yet; return 1 if any failed, now or in earlier runs.
 
     Photos are recorded as they finish: none waits for a slow one before it. If this is cancelled,
     it records what is captioned and waits for nothing else.

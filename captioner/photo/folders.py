@@ -102,7 +102,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _may_be_read(entry: os.DirEntry[str]) -> bool:
     try:
-        # The listing knows this of most files, and need not ask for each of a million.
+        # For most files the listing says this, so that a million need not be asked about.
         return entry.is_file(follow_symlinks=False) or stat.S_ISREG(entry.stat().st_mode)
     except OSError:
         return True  # whoever reads it gets the error

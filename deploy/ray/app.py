@@ -44,7 +44,7 @@ from captioner.wire import (
     unpack,
 )
 
-# Read when `serve run` starts Ray, which would report its use to its makers; see `ray.env`.
+# Read when `serve run` starts Ray, which otherwise reports its use to its makers; see `ray.env`.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 LARGEST_SIDE = 4096  # of pixels to draw on
@@ -78,7 +78,7 @@ class Arguments(BaseModel):
 
     @property
     def most_ongoing(self) -> int:
-        """More requests than a replica accepts photos, so that it is the one that refuses.
+        """More requests than a replica accepts, so that the replica refuses, and not Serve.
 
         Photos wait for their batch and, if their captions are doubtful, for a second opinion.
         """

@@ -3,8 +3,8 @@
     python deploy/ray/captions.py s3://bucket/photos s3://bucket/captions --gpus 1 --cpus 8
 
 Each actor holds one captioner and reads the photos itself. The columns are the fields of
-`python -m captioner --json`. A photo that cannot be read is a row with its error. Run it again to
-go on: what is in the output already is passed over.
+`python -m captioner --json`. A photo that cannot be read is a row with its error. After an
+interruption run it again: photos that are in the output already are skipped.
 """
 
 import argparse
@@ -45,11 +45,11 @@ from captioner.runtime.errors import UnusableError
 from captioner.shipped import name_of as name_of_checkpoint
 
 MADE = "_made.json"  # in the output, says what made it; readers of Parquet pass over such names
-ROWS = 1000  # of a file: what a kill of the cluster costs each actor, some ten seconds on a core
+ROWS = 1000  # of a file, 20 to 40 seconds of a core; a kill costs each actor about two of them
 WRITTEN_BY_ONE = 16  # actors: a file takes far less time to write than to caption
 STOP_SECONDS = 5.0  # of an actor, which has nothing in progress then
 REACH_SECONDS = 10.0  # that a cluster's machine may take to accept a connection
-SHARES = 4  # of a small folder, for each actor, so that all of them end at about the same time
+SHARES = 4  # files for each actor if the folder is small, so that all end at about the same time
 
 _ONE = pa.list_(pa.struct([("name", pa.string()), ("confidence", pa.float64())]))
 _OTHER = pa.list_(pa.struct([("caption", pa.string()), ("confidence", pa.float64())]))
@@ -272,8 +272,8 @@ def caption(
             size=actors, max_tasks_in_flight_per_actor=4, max_concurrent_calls_per_actor=2
         ),
     )
-    # Writing takes no core of its own, for all of them may belong to the actors, and few processes,
-    # for each of them takes seconds to start.
+    # Writing reserves no core, because the actors may have all of them. It uses few processes,
+    # because each takes seconds to start.
     captions.write_parquet(
         folder,
         filesystem=filesystem,

@@ -378,7 +378,7 @@ async def test_a_new_model_is_noticed(
         ),
         (
             says(200, "{}", **{HEADER: str(VERSION + 1)}),
-            f"the captioner there has version {VERSION + 1} of the wire form, and this program "
+            f"the captioner there has version {VERSION + 1} of the wire format, and this program "
             f"has version {VERSION}; run the same version of photo-captioner on both sides",
         ),
         (

@@ -65,10 +65,18 @@ class Cluster:
 
 
 def environment(temporary: str) -> dict[str, str]:
-    """Return the environment of the tests, in which Ray writes to a folder that they can delete."""
+    """Return the environment of the tests, in which Ray writes to a folder that they can delete.
+
+    HAProxy passes requests on, as in `ray.env`, and replicas that go away do not wait half a minute
+    for requests that come late.
+    """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     ours = {"PYTHONPATH": path, "RAY_TMPDIR": temporary, "HOME": temporary}
-    return clean() | ours | {"RAY_USAGE_STATS_ENABLED": "0"}
+    proxy = {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+    }
+    return clean() | ours | proxy | {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @contextmanager
@@ -110,7 +118,7 @@ def cluster(served_file: Path) -> Iterator[Cluster]:
             yield Cluster(process, f"http://127.0.0.1:{port}", Path(temporary))
             assert process.stdin
             process.stdin.close()
-            process.wait(30)
+            process.wait(60)
             assert process.stdout
             process.stdout.close()
 
@@ -284,7 +292,8 @@ async def test_the_file_of_the_deployment_is_served_by_one_command(
                 *("--address", "local", str(tmp_path / "config.yaml")),
             ],
             cwd=ROOT,
-            env=environment(temporary),
+            # Two HAProxies on one machine would want the same ports.
+            env=environment(temporary) | {"RAY_SERVE_ENABLE_HA_PROXY": "0"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -151,7 +151,7 @@ def killed(config: FitConfig) -> Path:
 
 def test_a_process_that_loses_another_ends_with_one_line(killed: Path) -> None:
     lines = [line for line in said(killed, 0).splitlines() if line.strip()]
-    assert lines[-1].startswith("error: another process of this run is gone")
+    assert lines[-1].startswith("error: another process of this run has ended")
     assert "--resume" in lines[-1]
     assert not [line for line in lines if "Traceback" in line]
     assert run_folder.read_progress(killed).epoch == 1
@@ -313,7 +313,7 @@ def test_processes_with_other_data_are_refused(
     for rank in (0, 1):
         line = said(here.run, rank).splitlines()[-1]
         assert line.startswith("error: process 1, on ")
-        assert f"has other {what} than process 0" in line
+        assert f"has different {what} from process 0" in line
     assert not (here.run / "metrics.csv").exists()
 
 
@@ -326,7 +326,7 @@ def test_processes_with_other_arguments_are_refused_by_their_names(
     assert processes.ended(processes.start_ranks(commands, logs(run))) == {1}
 
     (line,) = said(run, 0).splitlines()
-    assert "has other values of --attention, --photos than process 0" in line
+    assert "has different values of --attention, --photos from process 0" in line
 
 
 def test_batch_norm_is_estimated_once_for_all(config: FitConfig) -> None:

@@ -2,7 +2,7 @@
 
 An array grows in place, and a note next to it has the number of rows that are done, so an
 interrupted run continues where it stopped. Where several processes fill an array, each writes its
-part to a file of its own, because a network's file system may lose what two machines write to the
+part to a file of its own, because a network file system may lose what two machines write to the
 same page. One of them then puts the parts together, for which the disk must hold the array twice.
 """
 

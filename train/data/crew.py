@@ -25,7 +25,7 @@ class Crew:
         return self.peers.number == self.members[0]
 
     def from_leader(self, make: Callable[[], Value]) -> Value:
-        """Return what the leader of this crew makes; the processes of all crews wait for theirs."""
+        """Return what the leader of this crew makes; all processes wait for all leaders."""
         values = self.peers.gather(make() if self.leads else None)
         return cast(Value, values[self.members[0]])
 
@@ -48,16 +48,16 @@ class Crew:
 def meet(folder: Path, peers: Peers) -> Crew:
     """Find out which processes have the same folder: those of a machine, or of several.
 
-    Each leaves a file there, and looks for those of the others.
+    Each makes a file there, and looks for the files of the others.
 
     Args:
-        folder: it is made.
-        peers: all of them; all come here.
+        folder: is made if it does not exist.
+        peers: all processes; each calls this.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if peers.count == 1:
         return Crew(peers, (0,))
-    # A name that was never looked for is on no machine's list of names that do not exist.
+    # A new name: a machine may remember that an old one does not exist.
     name = peers.from_first(lambda: secrets.token_hex(8))
 
     def sign(number: int) -> Path:

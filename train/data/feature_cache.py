@@ -3,7 +3,8 @@
 `photos.npy` holds the squeezed photos `(photos, 3, size, size)` as uint8, `grids.npy` the features
 that the frozen encoder computes from them, `(photos, regions, channels)` in half precision. They
 say what they were computed from: the contents of the photos, the encoder's weights and the
-preprocessing. Of anything else they are computed again. `train.data.array_files` fills them.
+preprocessing. If any of these differs, they are computed again. `train.data.array_files` fills
+them.
 """
 
 import hashlib
@@ -51,7 +52,7 @@ def compute(
 ) -> Data:
     """Squeeze and encode every photo once; results that the folder already holds are used.
 
-    The processes that share the folder do it together, each its part.
+    The processes that share the folder compute a part each.
 
     Args:
         records: of one split.
@@ -59,7 +60,7 @@ def compute(
         folder: where the files are kept.
         device: where to compute.
         preprocessing: how photos are squeezed and normalized.
-        peers: the processes that train together, of which each calls this.
+        peers: the processes that train together; each of them calls this.
 
     Raises:
         DatasetError: none of the photos can be read.

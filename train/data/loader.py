@@ -127,8 +127,8 @@ def data_loader(
             the photos, captions and random numbers that one process would have in the step.
 
     Yields:
-        this process's share of each step. Where a step has too few photos for all processes, it is
-        a photo without captions.
+        this process's share of each step. Where a step has too few photos for all processes, some
+        get a photo without captions.
     """
     number, processes = share
     chance = torch.Generator().manual_seed(seed)
@@ -159,7 +159,7 @@ def drop_words(
     Args:
         tokens: `(rows, length)`.
         share: of the words.
-        chance: a random number below 1 for each word; None: PyTorch's.
+        chance: a random number below 1 for each word; None draws them here.
     """
     if chance is None:
         chance = torch.rand(tokens.shape, device=tokens.device)

@@ -21,8 +21,8 @@ def sample(
         memory: the photos.
         samples: captions for each photo.
         max_length: words; longer captions are cut.
-        chance: `(photos * samples, max_length + 1)`, a random number below 1 for each word; None:
-            they are drawn here.
+        chance: `(photos * samples, max_length + 1)`, a random number below 1 for each word; None
+            draws them here.
 
     Returns:
         word ids `(photos * samples, length)`, each caption followed by the end token and `PAD`,

@@ -53,7 +53,7 @@ def begin(
         arguments: of the run.
         config: of the network.
         vocabulary: of the network.
-        source: what both come from, for the error.
+        source: the option that both come from, for the error.
         peers: the processes that train it.
         resume: whether to continue it; that is also done if torchrun started the processes again.
 

@@ -28,8 +28,8 @@ PROGRAM = "photo-captioner"  # as pg_stat_activity shows it
 MOST_CONNECTIONS = 8  # of one bot; a server takes 100 unless told otherwise
 START_SECONDS = 60.0  # to bring the tables up to date, or to wait for a bot that does
 CONNECT_SECONDS = 5  # that one attempt to connect may take
-# For a connection from the pool. A command on Discord must be acknowledged within three seconds, so
-# that a database that is known to be lost may cost no more than a moment.
+# To wait for a connection from the pool. A command on Discord must be acknowledged within three
+# seconds, so a database that is known to be lost may cost no more than a moment.
 WAIT_SECONDS, LOST_WAIT_SECONDS = 2.0, 0.2
 RECONNECT_SECONDS = 5.0  # of attempts in the background; the next statement has them begin again
 STATEMENT_SECONDS = 10.0  # the longest that any statement here may take
@@ -165,7 +165,7 @@ class Database:
         return {
             **{key: value for key, value in defaults.items() if key not in given},
             "autocommit": True,
-            # Nothing depends on a session, so that a pooler can stand between.
+            # No statement relies on an earlier one of its connection: a pooler can stand between.
             "prepare_threshold": None,
         }
 

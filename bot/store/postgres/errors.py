@@ -14,19 +14,19 @@ SLOW = "it did not answer in time; see what keeps it busy"
 # What PostgreSQL says before there is a connection, which has no code then.
 CONNECTING = {
     "password authentication failed": "the name or the password is wrong; correct DATABASE_URL",
-    "no password supplied": "it wants a password; put it into DATABASE_URL, or into ~/.pgpass",
-    "no pg_hba.conf entry": "no rule of its pg_hba.conf lets this user in from this machine",
+    "no password supplied": "it requires a password; put it into DATABASE_URL, or into ~/.pgpass",
+    "no pg_hba.conf entry": "no rule of its pg_hba.conf allows this user from this machine",
     "permission denied for database": "the user may not connect to it; grant it that right",
     'role "': "there is no such user; create it, or correct DATABASE_URL",
     'database "': "there is no such database; create it, or correct DATABASE_URL",
-    "too many clients": "it has no connection left; raise its max_connections, or run fewer bots",
-    "connection slots": "it has no connection left; raise its max_connections, or run fewer bots",
+    "too many clients": "it has no free connection; raise its max_connections, or run fewer bots",
+    "connection slots": "it has no free connection; raise its max_connections, or run fewer bots",
     "resolve host": NO_MACHINE,
     "translate host name": NO_MACHINE,
 }
 CODES: dict[type[psycopg.Error], str] = {
     errors.InsufficientPrivilege: "the user may not do that; grant it the rights to the schema",
-    errors.ReadOnlySqlTransaction: "it only reads, as a standby does; name the primary server",
+    errors.ReadOnlySqlTransaction: "it is read-only, as a standby is; name the primary server",
     errors.DiskFull: "its disk is full; free some space on it",
     errors.UndefinedTable: "a table of the bot is gone; restore a copy, or start the bot again",
     errors.UndefinedFunction: "a function of the bot is gone; restore a copy",
@@ -34,7 +34,7 @@ CODES: dict[type[psycopg.Error], str] = {
 
 
 def without_password(url: str) -> str:
-    """Return an address of a database that can be shown: no password, no parameters."""
+    """Return the address of a database without password and parameters, so it can be shown."""
     before, at, after = url.partition("?")[0].rpartition("@")
     user = re.fullmatch(r"(\w+://[^:]*).*", before)
     return f"{user[1] if user else ''}{at}{after}"

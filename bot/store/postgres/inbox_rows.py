@@ -20,8 +20,8 @@ from bot.store.postgres.database import Database
 
 log = structlog.stdlib.get_logger(__name__)
 
-# Seconds after which another bot takes over what a bot that died had. It is several times what a
-# server needs to start again, in which no bot can extend a lease.
+# Seconds after which another bot takes over the messages of a bot that died. It is several times as
+# long as a server takes to restart, because no bot can extend a lease meanwhile.
 LEASE = 30.0
 # Messages that are claimed at once: as many as an adapter works on. The rest is for other bots.
 MOST = 256
@@ -79,7 +79,7 @@ class PostgresRows:
         lease = LEASE if lease is None else lease
         self.database = database
         self.lease: float | None = lease
-        # An operator recognizes the process by it; chance tells it from one that died.
+        # An operator recognizes the process by it; the random part tells it from one that died.
         self.owner = f"{platform.node()} {os.getpid()} {secrets.token_hex(4)}"
         self._mine = {"owner": self.owner, "lease": timedelta(seconds=lease)}
 

@@ -1,4 +1,4 @@
-"""Lanes in which several bots take turns at something."""
+"""Lanes in which several bots take turns."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a bot kept in files goes into the database that it shares from now on."""
+"""Copies what a bot kept in files into the database that it shares from now on."""
 
 from typing import Any, LiteralString
 

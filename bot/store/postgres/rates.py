@@ -1,4 +1,4 @@
-"""How many photos may come in a while, to several bots together."""
+"""Counts photos towards the rates of several bots together."""
 
 from collections.abc import Sequence
 from typing import LiteralString
@@ -22,8 +22,8 @@ def shared(database: Database, alone: Spend) -> Spend:
 
     Args:
         database: counts for all bots.
-        alone: counts for this one while the database cannot be used: each bot then allows what all
-            of them should together, which is better than refusing everyone.
+        alone: counts for this bot while the database cannot be used. Each bot then allows as much
+            as all of them should together, which is better than refusing everyone.
     """
 
     async def spend(limits: Sequence[Limit], photos: int) -> float:

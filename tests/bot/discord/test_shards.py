@@ -273,7 +273,7 @@ async def test_without_the_database_a_shard_begins_out_of_turn(
 
     async with world.running(Discord(world.services(**FIRST), lost)):
         assert (await world.captioned())["content"] == "A dog runs."
-    assert caplog.messages.count("others may begin too") == 1
+    assert caplog.messages.count("shards of other processes may connect at the same time") == 1
 
 
 async def test_a_bot_begins_no_more_sessions_than_discord_allows(world: World) -> None:

@@ -83,7 +83,7 @@ async def test_reading_makes_no_table_and_changes_no_row(database_url: str) -> N
     async with Database(database_url):
         pass
     async with Database(database_url, read_only=True) as database:
-        with pytest.raises(DatabaseError, match="it only reads"):
+        with pytest.raises(DatabaseError, match="it is read-only"):
             await PostgresRows(database).add(KEY, {})
 
 
@@ -108,7 +108,9 @@ async def test_what_is_wrong_with_an_address_is_named(postgres: PostgresServer) 
         assert (await refusal(url.replace(f"bot:{IN_ADDRESS}", f"nobody:{IN_ADDRESS}"))).startswith(
             "the name or the password is wrong"
         )
-        assert (await refusal(url.replace(f":{IN_ADDRESS}", ""))).startswith("it wants a password")
+        assert (await refusal(url.replace(f":{IN_ADDRESS}", ""))).startswith(
+            "it requires a password"
+        )
     assert (await refusal(url)).startswith("there is no such database")
     assert (await refusal("postgresql://bot:wrong@127.0.0.1:1/bot")).startswith(
         "it cannot be reach"
