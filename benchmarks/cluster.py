@@ -93,8 +93,8 @@ async def _serving(
             cwd=ROOT,
             env={key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
             | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": folder, "HOME": folder}
-            # As in `ray.env`, whose token is for clusters of several machines. At the end no replica
-            # waits half a minute for requests that come late.
+            # As in `ray.env`, whose token is for clusters of several machines. At the end no
+            # replica waits half a minute for requests that come late.
             | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
             | {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1"},
             stdout=asyncio.subprocess.DEVNULL,
