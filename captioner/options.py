@@ -3,7 +3,10 @@
 import math
 from dataclasses import dataclass
 
-LARGEST_BEAM = 20  # that people may ask for; a program may ask for more
+# What people may ask for; a program may ask for more. The search keeps a sentence for each of its
+# alternatives; tens of thousands would take minutes and gigabytes.
+LARGEST_BEAM = 20
+MOST_ALTERNATIVES = 100
 
 
 class OptionError(ValueError):

@@ -4,14 +4,11 @@ import argparse
 from dataclasses import replace
 from typing import NamedTuple, get_args
 
-from captioner.options import LARGEST_BEAM, Options
+from captioner.options import LARGEST_BEAM, MOST_ALTERNATIVES, Options
 from captioner.photo.decode import MOST_MEGAPIXELS, Limits
 from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, NAMES
 from captioner.shipped import find as find_checkpoint
-
-# The search keeps a sentence for each; tens of thousands would take minutes and gigabytes.
-MOST_ALTERNATIVES = 100
 
 
 class _Limit(NamedTuple):

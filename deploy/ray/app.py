@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from captioner import BadImage, Busy, Captioner, Options
-from captioner.options import LARGEST_BEAM, OptionError
+from captioner.options import LARGEST_BEAM, MOST_ALTERNATIVES, OptionError
 from captioner.photo.decode import MOST_MEGAPIXELS, Limits
 from captioner.runtime.select import Runtime
 from captioner.serving import ServingConfig
@@ -51,7 +51,7 @@ LARGEST_SIDE = 4096  # of pixels to draw on
 # The most photos that a network computes at once, three batches of 256 on a GPU.
 MOST_RUNNING = 3 * 256
 # One request for more would keep a replica from all others for minutes, or take all its memory.
-MOST = {"beam": LARGEST_BEAM, "alternatives": 100, "max_length": 240}
+MOST = {"beam": LARGEST_BEAM, "alternatives": MOST_ALTERNATIVES, "max_length": 240}
 CHECK_SECONDS = 10.0  # between two checks of a replica's health
 
 log = logging.getLogger(__name__)
