@@ -85,14 +85,15 @@ class TelegramChats:
 
 @dataclass
 class DiscordChat:
-    """A person who sends photos on Discord, whether the bot is there or not."""
+    """A person who sends photos to one channel of Discord, whether the bot is there or not."""
 
     server: FakeDiscord
+    channel: str = fake_payloads.PRIVATE
     asked: list[str] = field(default_factory=list)
 
     async def send(self) -> None:
         file = self.server.attachment(photo_bytes(len(self.asked)))
-        message = self.server.message(channel_id=fake_payloads.PRIVATE, attachments=[file])
+        message = self.server.message(channel_id=self.channel, attachments=[file])
         self.asked.append(f"discord:{message['id']}")
         with suppress(ConnectionError):  # the bot was killed just now
             await self.server.dispatch("MESSAGE_CREATE", message)
@@ -101,7 +102,11 @@ class DiscordChat:
         await self.server.connected(life)
 
     def answers(self) -> Counter[str]:
-        sent = [one for one in self.server.messages.values() if one["author"] == self.server.me]
+        sent = [
+            one
+            for one in self.server.messages.values()
+            if one["author"] == self.server.me and one["channel_id"] == self.channel
+        ]
         return Counter(f"discord:{one['message_reference']['message_id']}" for one in sent)
 
 

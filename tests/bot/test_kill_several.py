@@ -29,7 +29,17 @@ from tests.bot.discord import fake_discord, fake_payloads
 from tests.bot.discord.fake_discord import FakeDiscord
 from tests.bot.telegram import fake_telegram
 from tests.bot.telegram.fake_telegram import FakeTelegram
-from tests.bot.test_kill import KILLS, LATENCY, MOMENT, PEOPLE, PHOTOS, SECONDS, life, until
+from tests.bot.test_kill import (
+    KILLS,
+    LATENCY,
+    MOMENT,
+    PEOPLE,
+    PHOTOS,
+    SECONDS,
+    DiscordChat,
+    life,
+    until,
+)
 from tests.conftest import photo_bytes
 
 # Seconds. A lease as it is served would have most of the test wait for it.
@@ -114,30 +124,6 @@ class TelegramChats:
         return Counter(f"telegram:{one['reply_parameters']['message_id']}" for one in sent)
 
 
-@dataclass
-class DiscordChannel:
-    """A person who sends photos to one channel of Discord, whether the bot is there or not."""
-
-    server: FakeDiscord
-    channel: str
-    asked: list[str] = field(default_factory=list)
-
-    async def send(self) -> None:
-        file = self.server.attachment(photo_bytes(len(self.asked)))
-        message = self.server.message(channel_id=self.channel, attachments=[file])
-        self.asked.append(f"discord:{message['id']}")
-        with suppress(ConnectionError):  # the bot was killed just now
-            await self.server.dispatch("MESSAGE_CREATE", message)
-
-    def answers(self) -> Counter[str]:
-        sent = [
-            one
-            for one in self.server.messages.values()
-            if one["author"] == self.server.me and one["channel_id"] == self.channel
-        ]
-        return Counter(f"discord:{one['message_reference']['message_id']}" for one in sent)
-
-
 async def still_open(url: str, owner: str) -> set[str]:
     """Return what bots of some processes left open."""
     async with await psycopg.AsyncConnection.connect(url) as connection:
@@ -191,10 +177,10 @@ async def test_no_photo_is_lost_however_often_either_of_two_bots_is_killed(
             bot.folder.mkdir()
             lives.push_async_callback(bot.kill)
         await asyncio.gather(*(bot.start(discord) for bot in bots))
-        people: list[TelegramChats | DiscordChannel] = [
+        people: list[TelegramChats | DiscordChat] = [
             TelegramChats(telegram, bots, session, chance),
-            DiscordChannel(discord, fake_payloads.PRIVATE),
-            DiscordChannel(discord, fake_payloads.CHANNEL),
+            DiscordChat(discord, fake_payloads.PRIVATE),
+            DiscordChat(discord, fake_payloads.CHANNEL),
         ]
 
         def answers() -> Counter[str]:
