@@ -4,7 +4,7 @@ import asyncio
 import io
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -52,6 +52,7 @@ class Answer:
     text: str  # for the person who sent it, also when something went wrong
     caption: Caption | None = None  # None if something went wrong
     problem: Problem | None = None
+    error: BadImage | Busy | None = field(default=None, compare=False)  # from which `text` is
     retry_after: float | None = None  # seconds, for "busy"
     picture: bytes | None = None  # a JPEG that is sent with the text
 
@@ -162,7 +163,8 @@ class Answers:
             async with asyncio.timeout(self.deadline):
                 answer = await finish(photo, await self.caption(photo, options))
         except BadImage as error:
-            answer = Answer(replies.bad_image(error), problem=PROBLEMS[error.kind])
+            text = replies.bad_image(error)
+            answer = Answer(text, problem=PROBLEMS[error.kind], error=error)
         except Busy as error:
             answer = _busy(error)
         except TimeoutError:
@@ -189,7 +191,8 @@ class Answers:
 
 
 def _busy(error: Busy) -> Answer:
-    return Answer(replies.busy(error), problem="busy", retry_after=error.retry_after)
+    text = replies.busy(error)
+    return Answer(text, problem="busy", error=error, retry_after=error.retry_after)
 
 
 def _stages(answer: Answer) -> Mapping[str, float]:

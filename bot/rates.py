@@ -22,6 +22,13 @@ class Limit(NamedTuple):
     seconds: float
 
 
+class Left(NamedTuple):
+    """What is left of a limit."""
+
+    photos: int
+    seconds: float  # until there is more; 0 if all of it is left
+
+
 # Counts photos towards some limits and returns 0, or returns the seconds after which they will be
 # within all of them, and counts nothing. A number above the amount uses up the whole limit.
 Spend = Callable[[Sequence[Limit], int], Awaitable[float]]
@@ -70,6 +77,17 @@ class Rate:
             wait = when + self.seconds - now
         return wait
 
+    def left(self, name: str) -> Left:
+        """Return how much more is within the rate now."""
+        now = self._clock()
+        self._forget(now)
+        window = self._windows.get(name)
+        if window is None:
+            return Left(self.amount, 0.0)
+        _expire(window, now - self.seconds)
+        seconds = window.events[0][0] + self.seconds - now if window.events else 0.0
+        return Left(self.amount - window.used, seconds)
+
     def count(self, name: str, cost: int) -> None:
         """Count what `wait` allowed."""
         window = self._windows.setdefault(name, _Window())
@@ -93,22 +111,36 @@ def _expire(window: _Window, before: float) -> None:
         window.used -= spent
 
 
-def alone(clock: Clock = time.monotonic) -> Spend:
-    """Return a function that counts in the memory of this process; a restart forgets all counts."""
-    rates: dict[tuple[int, float], Rate] = {}
+class Alone:
+    """Counts in the memory of this process, as `Spend` says; a restart forgets all counts."""
 
-    async def spend(limits: Sequence[Limit], photos: int) -> float:
-        counted = []
-        for name, amount, seconds in limits:
-            rate = rates.setdefault((amount, seconds), Rate(amount, seconds, clock))
-            counted.append((rate, name))
-        wait = max(rate.wait(name, photos) for rate, name in counted)
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        """Start with nothing counted."""
+        self._clock = clock
+        self._rates: dict[tuple[int, float], Rate] = {}
+
+    async def __call__(self, limits: Sequence[Limit], photos: int) -> float:
+        """Count photos and return 0, or return the seconds to wait."""
+        wait = max(self._rate(limit).wait(limit.name, photos) for limit in limits)
         if wait <= 0:
-            for rate, name in counted:
-                rate.count(name, photos)
+            for limit in limits:
+                self._rate(limit).count(limit.name, photos)
         return wait
 
-    return spend
+    def left(self, limit: Limit) -> Left:
+        """Return what is left of a limit."""
+        return self._rate(limit).left(limit.name)
+
+    def _rate(self, limit: Limit) -> Rate:
+        key = (limit.amount, limit.seconds)
+        if key not in self._rates:
+            self._rates[key] = Rate(*key, self._clock)
+        return self._rates[key]
+
+
+def alone(clock: Clock = time.monotonic) -> Alone:
+    """Return a function that counts in the memory of this process."""
+    return Alone(clock)
 
 
 def parsed(text: str) -> list[tuple[int, float]]:

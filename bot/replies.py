@@ -138,7 +138,18 @@ class Replies:
     UNREACHABLE = Sentence("I could not download your photo. Please send it again.")
 
     # The web chat's server sends these to programs and to its page.
-    NEEDS_FIELD = Sentence('The form must hold one file, in the field "photo", and nothing else.')
+    NEEDS_FIELD = Sentence(
+        'The form must hold one or more files, each in a field named "photo", and nothing else.'
+    )
+    NOT_JSON = Sentence("The body is not JSON in UTF-8.")
+    NEEDS_MEMBER = Sentence(
+        'The JSON must be an object with one member, "photo": a file in base64, or a list of such '
+        "files."
+    )
+    NOT_BASE64 = Sentence(
+        "This is not base64. Encode the whole file, and send no other characters."
+    )
+    NO_URLS = Sentence("I do not fetch photos from addresses. Please send the file itself.")
     BROKEN_UPLOAD = Sentence(
         "This upload is cut off, or its body is not what its headers say. Send the photo as the "
         'body, or in the field "photo" of a form.'
@@ -155,6 +166,8 @@ class Replies:
         'Send a photo here with POST, as the body or in the field "photo" of a form.'
     )
     NOT_HERE = Sentence("There is nothing here. Send a photo with POST to /api/caption.")
+
+    NO_PAGE = Sentence("There is nothing here. The web chat is at the address / of this server.")
 
     AUTO_ON = Sentence(
         "Automatic captions are on: I caption every photo in this chat. /auto off turns them off."
@@ -199,6 +212,12 @@ class Replies:
         "{side} on a side."
     )
     TOO_LARGE = Sentence("The file is too large: I accept up to {megabytes} MB here.")
+    TOO_LARGE_TOGETHER = Sentence(
+        "These photos are too large together: I accept up to {megabytes} MB in one request."
+    )
+    WRONG_METHOD = Sentence("This address accepts only {methods}.")
+    UNKNOWN_PARAMETER = Sentence("There is no parameter {name}. There are: {names}.")
+    REPEATED_PARAMETER = Sentence("Give {name} only once.")
     HELP = Sentence(
         "Send me one or more photos, and I will describe each in one sentence.\n\n"
         "In groups I stay silent until I am asked: {groups}\n\n"
@@ -261,6 +280,23 @@ class Replies:
     def wrong_parameter(self, name: str, most: int | None = None) -> str:
         """Say what a parameter of a request may be; `most` is its limit, if it has one."""
         return translated(PARAMETERS[name]).format(most=most, languages=", ".join(NAMES))
+
+    def unknown_parameter(self, name: str, names: Sequence[str]) -> str:
+        """Name a parameter that a request must not have, and those that it may."""
+        return self.UNKNOWN_PARAMETER.format(name=name, names=", ".join(names))
+
+    def too_many_at_once(self, most: int) -> str:
+        """Say how many photos one request may hold."""
+        sentence = counted(
+            "I accept {most} photo in one request.",
+            "I accept up to {most} photos in one request.",
+            most,
+        )
+        return sentence.format(most=most)
+
+    def too_large_together(self, megabytes: float) -> str:
+        """Say how large all photos of a request may be together."""
+        return self.TOO_LARGE_TOGETHER.format(megabytes=_number(megabytes, ".3g"))
 
     def too_many(self, seconds: float) -> str:
         """Say when more photos can be sent."""

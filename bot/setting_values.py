@@ -31,6 +31,10 @@ DATABASE = re.compile(
 )
 WHOLE = re.compile(r"[+-]?[0-9]+")
 SHARDS = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")  # one, or from one to another
+ORIGIN = re.compile(
+    r"(https?)://(\[[0-9a-f:.]+\]|[^\s/?#@:*%\[\]\\]+)(?::([0-9]{1,5}))?", re.IGNORECASE
+)
+PORTS = {"http": 80, "https": 443}  # which browsers leave out
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 
 
@@ -207,6 +211,38 @@ def _web_id(address: str) -> str | None:
     return f"{WEB}:{network}" if (network.version, network.prefixlen) == (6, 64) else None
 
 
+def _origins(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    words = [word for word in re.split(r"[\s,;]+", value) if word]
+    wrong = [word for word in words if _origin(word) is None]
+    if wrong or not words:
+        message = (
+            "must be exact origins of pages, with commas and nothing after the host or port, such "
+            "as https://example.org,http://localhost:3000"
+        )
+        raise ValueError(message, *wrong[:1])
+    return frozenset(map(_origin, words))
+
+
+def _origin(word: str) -> str | None:
+    """Return an origin as browsers send it; None if it is not one."""
+    match = ORIGIN.fullmatch(word)
+    if match is None:
+        return None
+    scheme, host, port = match[1].lower(), match[2].lower(), int(match[3] or 0)
+    try:
+        if not host.startswith("["):
+            host = host.encode("idna").decode()  # browsers send names of other scripts so
+        else:
+            host = f"[{ip_address(host[1:-1])}]"
+    except ValueError:
+        return None
+    if port > 65535 or (match[3] and port == 0):
+        return None
+    return f"{scheme}://{host}" + (f":{port}" if port not in (0, PORTS[scheme]) else "")
+
+
 def _database(value: object) -> object:
     if isinstance(value, str) and not DATABASE.fullmatch(value):
         raise ValueError(
@@ -244,4 +280,5 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Decimal = Annotated[float, BeforeValidator(_decimal)]
 Rates = Annotated[str, AfterValidator(_rates)]  # "5/minute;20/hour", as `limits` writes it
 Ids = Annotated[frozenset[str], NoDecode, BeforeValidator(_ids)]
+Origins = Annotated[frozenset[str], NoDecode, BeforeValidator(_origins)]
 ShardIds = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_shards)]  # ascending

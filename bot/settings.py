@@ -26,6 +26,7 @@ from bot.setting_values import (
     Host,
     HttpAddress,
     Ids,
+    Origins,
     PlatformToken,
     Rates,
     ShardIds,
@@ -88,6 +89,7 @@ class Settings(BaseSettings):
     web_tls_certificate: FilePath | None = None
     web_tls_key: FilePath | None = None
     web_behind_proxy: bool = False
+    cors_origins: Origins = frozenset()  # of other sites whose pages may use the API
 
     allowed: Ids = frozenset()  # empty: everyone
     blocked: Ids = frozenset()

@@ -18,11 +18,13 @@ from bot.access import Access
 from bot.answers import Answers
 from bot.settings import Settings
 from bot.supervision import PlatformError
-from bot.web import language, page, tls
+from bot.web import language, page, problems, request_ids, tls
 from bot.web.address import elsewhere, here, is_loopback
 from bot.web.api import CaptionApi
-from bot.web.auth import API, METRICS, Gate
+from bot.web.auth import METRICS, Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
+from bot.web.cors import Cors
+from bot.web.problems import API
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -118,10 +120,12 @@ class WebChat:
         return self.settings.web_token is None and not is_loopback(self.settings.web_host)
 
     def _application(self, stop: asyncio.Event, connections: Connections) -> web.Application:
-        gate = Gate(self.settings, self.access)
-        api = CaptionApi(self.settings, self.answers, stop)
-        app = web.Application(middlewares=[connections.count, language.speak, gate.guard])
-        app.on_response_prepare.append(_add_headers)
+        cors = Cors(self.settings.cors_origins, API)
+        gate = Gate(self.settings, self.access, cors)
+        api = CaptionApi(self.settings, self.answers, gate, stop)
+        middlewares = [connections.count, request_ids.identify, language.speak]
+        app = web.Application(middlewares=[*middlewares, problems.nowhere, gate.guard])
+        app.on_response_prepare.extend([_add_headers, request_ids.add_header, cors.add_headers])
         app.add_routes(page.routes(self.about))
         app.router.add_post(f"{API}caption", api.caption)
         app.router.add_get("/healthz", _health)

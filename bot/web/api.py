@@ -1,57 +1,36 @@
-"""`POST /api/caption`: one photo in, JSON out; `static/openapi.json` describes it.
+"""`POST /api/caption`: photos in, captions out; `static/openapi.json` describes it.
 
-The photo is kept in memory, never written to a disk, and read only up to the limit.
+`upload.py` reads the photos, `parameters.py` the query, and `problems.py` words what is wrong.
 """
 
 import asyncio
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from aiohttp import BodyPartReader, web
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from aiohttp import web
 
 from bot import languages, metrics
-from bot.answers import Answer, Answers, Problem
+from bot.answers import Answer, Answers, CaptionPhoto
 from bot.replies import replies
 from bot.settings import Settings
-from bot.web import language
-from captioner import Busy, Caption
+from bot.web import language, negotiation, parameters, problems, upload
+from bot.web.auth import Gate
+from bot.web.parameters import Query
+from bot.web.problems import ProblemDetails, Refused
+from bot.web.upload import MOST_PHOTOS, Limits
+from captioner import Busy, Caption, Options
 from captioner.as_json import as_json
 
-CHUNK = 2**16
-FORM_ROOM = 2**14  # bytes of a form besides its photo: boundaries and headers
-LATE_RETRY = 10  # seconds
-# The largest values of the parameters, or their longest.
-MOST = {"alternatives": 8, "explain": 1, "another": 2**63 - 1, "shown": 4000}
+# Photos of one request that are captioned at a time: half of a batch (`ServingConfig.max_batch`),
+# and a sixteenth of the queue's default, so that one request leaves room for others.
+AT_ONCE = 8
+PAUSE = 0.1  # seconds between two looks whether there is room for another photo of a request
+COMPRESSED = 1024  # bytes from which compression is worth its header
 
-STATUS: dict[Problem, HTTPStatus] = {
-    "damaged": HTTPStatus.BAD_REQUEST,
-    "too large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "unsupported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    "busy": HTTPStatus.SERVICE_UNAVAILABLE,
-    "late": HTTPStatus.SERVICE_UNAVAILABLE,
-    "failed": HTTPStatus.INTERNAL_SERVER_ERROR,
-}
-
-
-def _spoken(code: str) -> str:
-    if code not in languages.NAMES:
-        raise ValueError(code)
-    return code
-
-
-class Query(BaseModel):
-    """The options of a request."""
-
-    # Of the caption and of every sentence; `language.speak` has acted on it.
-    language: Annotated[str, AfterValidator(_spoken)] | None = None
-    alternatives: int = Field(default=2, ge=0, le=MOST["alternatives"])
-    explain: Literal["0", "1"] = "0"
-    # The turn; each samples other captions.
-    another: int | None = Field(default=None, ge=0, le=MOST["another"])
-    shown: str = Field(default="", max_length=MOST["shown"])  # what must not be repeated
+Said = tuple[Answer, dict[str, Any]] | ProblemDetails
 
 
 @dataclass(frozen=True)
@@ -60,94 +39,100 @@ class CaptionApi:
 
     settings: Settings
     answers: Answers
+    gate: Gate
     stop: asyncio.Event
 
     async def caption(self, request: web.Request) -> web.Response:
-        """Caption the photo in a request's body."""
+        """Caption the photos in a request's body."""
+        try:
+            return await self._caption(request)
+        except Refused as error:
+            answer = problems.respond(request, error.problem)
+            if upload.is_broken(error.problem):
+                answer.force_close()
+            return answer
+
+    async def _caption(self, request: web.Request) -> web.Response:
         if self.stop.is_set():
             error = Busy("stopping")
-            return failure(HTTPStatus.SERVICE_UNAVAILABLE, replies.busy(error), error.retry_after)
-        try:
-            query = Query.model_validate(dict(request.query))
-        except ValidationError as error:
-            name = str(error.errors(include_url=False)[0]["loc"][0])
-            sentence = replies.wrong_parameter(name, MOST.get(name))
-            return failure(HTTPStatus.BAD_REQUEST, sentence)
+            raise Refused(ProblemDetails("stopping", replies.busy(error), error.retry_after))
+        query = parameters.read(request)
         # Checked before the body is read, which takes longest when the bot is busiest.
         if refused := self.answers.no_room():
-            return _refusal(refused)
-        photo = await self._read(request)
-        if isinstance(photo, web.Response):
-            return photo
-        answer = await self._answer(photo, query)
-        if answer.caption is None:
-            return _refusal(answer)
-        described = _described(answer, answer.caption, query)
-        return web.json_response(described, headers=_languages(described, answer.caption))
-
-    async def _answer(self, photo: bytes, query: Query) -> Answer:
-        options = replace(self.answers.options, attention=query.explain == "1")
-        if query.another is None:
-            options = replace(options, alternatives=query.alternatives)
-            return await self.answers.first(photo, options)
-        answers = replace(self.answers, options=options)
-        return await answers.another(photo, query.another, query.shown)
-
-    async def _read(self, request: web.Request) -> bytes | web.Response:
-        form = request.content_type.startswith("multipart/")
-        limit = self.settings.max_bytes
+            raise Refused(problems.of(refused))
+        limits = Limits(
+            self.settings.max_bytes,
+            min(MOST_PHOTOS, self.gate.most(request) or MOST_PHOTOS),
+            self.settings.photo_seconds,
+        )
         try:
-            if (request.content_length or 0) > limit + FORM_ROOM * form:
-                raise _TooLarge
-            async with asyncio.timeout(self.settings.photo_seconds):
-                return await (_read_form if form else _read_body)(request, limit)
-        except _TooLarge:
-            metrics.PHOTOS.labels(self.answers.platform, "refused").inc()
-            metrics.ERRORS.labels(self.answers.platform, "too large").inc()
-            sentence = replies.too_large(self.settings.max_photo_mb)
-            return failure(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence)
-        except _NoField:
-            return failure(HTTPStatus.BAD_REQUEST, replies.NEEDS_FIELD)
-        except TimeoutError:
-            return failure(HTTPStatus.REQUEST_TIMEOUT, replies.SLOW_UPLOAD)
-        # A body that contradicts its headers can raise anything in its parser.
-        except Exception:
-            broken = failure(HTTPStatus.BAD_REQUEST, replies.BROKEN_UPLOAD)
-            broken.force_close()  # nobody knows where in the rest the next request starts
-            return broken
+            given = await upload.read(request, limits)
+        except Refused as error:
+            if error.problem.status == 413:
+                self._count_too_large()
+            raise
+        # The gate has counted one photo, before it was known how many there are.
+        if refusal := await self.gate.refused(request, len(given.photos), counted=1):
+            raise Refused(refusal)
+        if given.several:
+            return _list(request, await self._captions(given.photos, query))
+        said = await self._said(given.photos[0], query, self.answers)
+        if isinstance(said, ProblemDetails):
+            raise Refused(said)
+        return _one(request, *said)
+
+    async def _captions(
+        self, photos: Sequence[bytes | ProblemDetails], query: Query
+    ) -> Sequence[Said]:
+        """Caption photos side by side; all of them have the time that one photo may take."""
+        loop, turn = asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)
+        until = loop.time() + self.answers.deadline
+        patient = _patient(self.answers.caption, until)
+
+        async def caption(photo: bytes | ProblemDetails) -> Said:
+            async with turn:
+                left = max(0.0, until - loop.time())
+                answers = replace(self.answers, caption=patient, deadline=left)
+                return await self._said(photo, query, answers)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(caption(photo)) for photo in photos]
+        return [task.result() for task in tasks]
+
+    async def _said(self, photo: bytes | ProblemDetails, query: Query, answers: Answers) -> Said:
+        if isinstance(photo, ProblemDetails):
+            if photo.code == "too_many_bytes":
+                self._count_too_large()
+            return photo
+        answer = await _answer(photo, query, answers)
+        if answer.caption is None:
+            return problems.of(answer)
+        return answer, _described(answer, answer.caption, query)
+
+    def _count_too_large(self) -> None:
+        metrics.refused(self.answers.platform, "too large")
 
 
-class _TooLarge(Exception):
-    """A body with more bytes than allowed."""
+def _patient(caption: CaptionPhoto, until: float) -> CaptionPhoto:
+    """Return a function that waits for room in a full queue, but not for longer than `until`."""
+
+    async def patient(photo: bytes, options: Options) -> Caption:
+        while True:
+            try:
+                return await caption(photo, options)
+            except Busy as error:
+                if error.kind != "full" or asyncio.get_running_loop().time() + PAUSE > until:
+                    raise
+            await asyncio.sleep(PAUSE)
+
+    return patient
 
 
-class _NoField(Exception):
-    """A form that does not hold exactly one photo."""
-
-
-async def _read_body(request: web.Request, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.content.iter_chunked(CHUNK):
-        body += chunk
-        if len(body) > limit:
-            raise _TooLarge
-    return bytes(body)
-
-
-async def _read_form(request: web.Request, limit: int) -> bytes:
-    photo: bytearray | None = None
-    form = await request.multipart()
-    while field := await form.next():
-        if not isinstance(field, BodyPartReader) or field.name != "photo" or photo is not None:
-            raise _NoField
-        photo = bytearray()
-        while chunk := await field.read_chunk(CHUNK):
-            photo += chunk
-            if len(photo) > limit:
-                raise _TooLarge
-    if photo is None:
-        raise _NoField
-    return bytes(photo)
+async def _answer(photo: bytes, query: Query, answers: Answers) -> Answer:
+    options = replace(answers.options, attention=query.explain == "1")
+    if query.another is None:
+        return await answers.first(photo, replace(options, alternatives=query.alternatives))
+    return await replace(answers, options=options).another(photo, query.another, query.shown)
 
 
 def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]:
@@ -167,26 +152,44 @@ def _described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]
     return described
 
 
-def _languages(described: dict[str, Any], caption: Caption) -> dict[str, str]:
-    if described["text"] == replies.NOTHING_ELSE:
-        return language.headers(languages.language(), caption.language)
-    return language.headers(caption.language)
-
-
 def _rounded(rows: list[list[float]]) -> list[list[float]]:
     return [[round(weight, 5) for weight in row] for row in rows]
 
 
-def _refusal(answer: Answer) -> web.Response:
-    retry_after = answer.retry_after
-    if answer.problem == "late":
-        retry_after = LATE_RETRY
-    return failure(STATUS[answer.problem or "failed"], answer.text, retry_after)
+def _one(request: web.Request, answer: Answer, described: dict[str, Any]) -> web.Response:
+    codes = _languages(answer, described)
+    return _response(request, described, problems.line(answer.text), codes)
 
 
-def failure(status: int, sentence: str, retry_after: float | None = None) -> web.Response:
-    """Return an error as JSON; `retry_after` is in seconds, if trying again may help."""
-    headers = language.headers()
-    if retry_after is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
-    return web.json_response({"error": sentence}, status=status, headers=headers)
+def _list(request: web.Request, said: Sequence[Said]) -> web.Response:
+    items, lines, codes = [], [], []
+    for one in said:
+        if isinstance(one, ProblemDetails):
+            items.append(one.as_json())
+            lines.append(problems.line(one.detail))
+            codes.append(languages.language())
+        else:
+            items.append(one[1])
+            lines.append(problems.line(one[0].text))
+            codes += _languages(*one)
+    return _response(request, items, "".join(lines), codes)
+
+
+def _response(request: web.Request, said: Any, text: str, codes: Sequence[str]) -> web.Response:
+    headers = language.headers(*codes)
+    headers["Vary"] = f"Accept, Accept-Encoding, {headers['Vary']}"
+    if negotiation.prefers_text(request):
+        answer = web.Response(text=text, headers=headers)
+    else:
+        answer = web.Response(
+            body=json.dumps(said).encode(), headers=headers, content_type="application/json"
+        )
+    assert isinstance(answer.body, bytes)
+    if len(answer.body) >= COMPRESSED and negotiation.accepts_gzip(request):
+        answer.enable_compression(web.ContentCoding.gzip)
+    return answer
+
+
+def _languages(answer: Answer, described: dict[str, Any]) -> list[str]:
+    code = str(described["language"])
+    return [languages.language(), code] if answer.text == replies.NOTHING_ELSE else [code]

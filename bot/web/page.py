@@ -1,11 +1,10 @@
 """The web chat's page: its HTML, styles, scripts and sentences, and the API's description."""
 
-import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from string import Template
 
@@ -14,15 +13,10 @@ from aiohttp import web
 from bot import languages
 from bot.replies import replies
 from bot.web import language
+from bot.web.content import Content
 from bot.web.sentences import sentences
 
 STATIC = Path(__file__).parent / "static"
-CONTENT_TYPES = {
-    ".css": "text/css",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".json": "application/json",
-}
 
 
 def routes(about: Callable[[], str]) -> list[web.RouteDef]:
@@ -32,18 +26,18 @@ def routes(about: Callable[[], str]) -> list[web.RouteDef]:
         about: returns the paragraphs that describe the model, as plain text.
     """
     static = [
-        web.get(f"/static/{file.name}", _Content.of(file.read_bytes(), file.suffix).send)
+        web.get(f"/static/{file.name}", Content.of(file.read_bytes(), file.suffix).send)
         for file in STATIC.iterdir()
         if file.suffix in (".css", ".js")
     ]
-    pages: dict[str, _Content] = {}
+    pages: dict[str, Content] = {}
     scripts = []
     for code in languages.NAMES:
         with languages.speaking(code):
-            pages[code] = _Content.of(_html(about()).encode(), ".html", language.headers())
+            pages[code] = Content.of(_html(about()).encode(), ".html", language.headers())
             script = f"export default {json.dumps(sentences())};\n".encode()
             address = f"/static/sentences.{code}.js"
-            scripts.append(web.get(address, _Content.of(script, ".js").send))
+            scripts.append(web.get(address, Content.of(script, ".js").send))
 
     async def page(request: web.Request) -> web.Response:
         if language.is_wrong(request):
@@ -51,8 +45,15 @@ def routes(about: Callable[[], str]) -> list[web.RouteDef]:
             return web.Response(status=400, text=text, headers=language.headers())
         return await pages[languages.language()].send(request)
 
-    description = _Content.of((STATIC / "openapi.json").read_bytes(), ".json")
+    description = Content.of(_description(), ".json")
     return [web.get("/", page), *static, *scripts, web.get("/openapi.json", description.send)]
+
+
+def _description() -> bytes:
+    """Return the API's description, with the version of this program."""
+    described = json.loads((STATIC / "openapi.json").read_text("utf-8"))
+    described["info"]["version"] = version("photo-captioner")
+    return json.dumps(described, ensure_ascii=False).encode()
 
 
 def _html(about: str) -> str:
@@ -78,30 +79,6 @@ def _choice(code: str) -> str:
 
 def _direction(code: str) -> str:
     return "rtl" if code in languages.RIGHT_TO_LEFT else "ltr"
-
-
-@dataclass(frozen=True)
-class _Content:
-    # In memory, so that no part of a request becomes a path, and so that `Connection` notices a
-    # client that stops reading: it would not notice while the kernel sends a file.
-    body: bytes
-    tag: str
-    headers: Mapping[str, str]
-
-    @classmethod
-    def of(cls, body: bytes, suffix: str, headers: Mapping[str, str] | None = None) -> "_Content":
-        tag = hashlib.sha256(body).hexdigest()
-        kind = {
-            "Content-Type": f"{CONTENT_TYPES[suffix]}; charset=utf-8",
-            "Cache-Control": "no-cache",
-            "ETag": f'"{tag}"',
-        }
-        return cls(body, tag, {**kind, **(headers or {})})
-
-    async def send(self, request: web.Request) -> web.Response:
-        if any(known.value == self.tag for known in request.if_none_match or ()):
-            return web.Response(status=304, headers=self.headers)
-        return web.Response(body=self.body, headers=self.headers)
 
 
 def _paragraphs(text: str) -> str:

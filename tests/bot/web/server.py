@@ -17,6 +17,7 @@ from bot.replies import replies
 from bot.settings import Settings
 from bot.web.adapter import Unready, WebChat
 from bot.web.page import STATIC
+from bot.web.problems import STATUS, TITLES
 from captioner import Caption, Options
 from captioner.photo.decode import Limits, decode
 from captioner.result import Word
@@ -106,13 +107,27 @@ async def documented(answer: ClientResponse, path: str = "/api/caption") -> Any:
     for name, header in response.get("headers", {}).items():
         if "$ref" in header:
             header = OPENAPI["components"]["headers"][header["$ref"].rpartition("/")[2]]
-        number = header["schema"]["type"] == "integer"
-        value = int(answer.headers[name]) if number else answer.headers[name]
-        OAS31Validator(header["schema"]).validate(value)
+        assert name in answer.headers or not header.get("required")
+        if name in answer.headers:
+            number = header["schema"]["type"] == "integer"
+            value = int(answer.headers[name]) if number else answer.headers[name]
+            OAS31Validator(header["schema"]).validate(value)
     schema = response["content"][answer.content_type]["schema"]
-    body = await answer.json()
+    body = await answer.json(content_type=None)
     OAS31Validator({**schema, "components": OPENAPI["components"]}).validate(body)
+    if answer.content_type == "application/problem+json":
+        assert body["error"] == body["detail"]
+        assert (body["status"], body["title"]) == (answer.status, TITLES[answer.status])
+        assert body["request_id"] == answer.headers["X-Request-Id"]
     return body
+
+
+async def refused(answer: ClientResponse, code: str, path: str = "/api/caption") -> str:
+    """Return the sentence of a problem, after comparing its code and the whole answer."""
+    problem = await documented(answer, path)
+    assert problem["code"] == code
+    assert answer.status == STATUS[code]
+    return str(problem["detail"])
 
 
 async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

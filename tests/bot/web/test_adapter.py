@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import tomllib
 from contextlib import suppress
 from html.parser import HTMLParser
+from pathlib import Path
 from string import Template
 
 import pytest
@@ -29,6 +31,8 @@ from tests.bot.web.server import (
     until,
     web_chat,
 )
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,10 @@ async def test_health_readiness_metrics_and_openapi_are_served(
         assert "captioner_queue_photos 3.0" in text
         assert 'captioner_platform_up{platform="web"} 1.0' in text
     async with client.get(f"{url}/openapi.json") as answer:
-        assert await documented(answer, "/openapi.json") == OPENAPI
+        described = await documented(answer, "/openapi.json")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert described["info"]["version"] == project["version"]
+    assert described == {**OPENAPI, "info": described["info"]}
 
 
 @pytest.mark.parametrize("reason", ["no database", "captioner unreachable"])

@@ -1,0 +1,63 @@
+"""The parameters of a request to the API."""
+
+from typing import Annotated, Literal
+
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+
+from bot import languages
+from bot.replies import replies
+from bot.web.problems import ProblemDetails, Refused
+
+# The largest values of the parameters, or their longest.
+MOST = {"alternatives": 8, "explain": 1, "another": 2**63 - 1, "shown": 4000}
+LONGEST_NAME = 40  # characters of an unknown parameter that are repeated to its sender
+
+
+def _spoken(code: str) -> str:
+    if code not in languages.NAMES:
+        raise ValueError(code)
+    return code
+
+
+class Query(BaseModel):
+    """The options of a request."""
+
+    # Of the caption and of every sentence; `language.speak` has acted on it.
+    language: Annotated[str, AfterValidator(_spoken)] | None = None
+    alternatives: int = Field(default=2, ge=0, le=MOST["alternatives"])
+    explain: Literal["0", "1"] = "0"
+    # The turn; each samples other captions.
+    another: int | None = Field(default=None, ge=0, le=MOST["another"])
+    shown: str = Field(default="", max_length=MOST["shown"])  # what must not be repeated
+
+
+def read(request: web.Request) -> Query:
+    """Return the parameters of a request.
+
+    Raises:
+        Refused: one is unknown, wrong, or given twice: which of them counts would be a guess.
+    """
+    known = list(Query.model_fields)
+    for name in dict.fromkeys(request.query):
+        if name not in known:
+            shown = _printable(name)
+            raise _refused("unknown_parameter", shown, replies.unknown_parameter(shown, known))
+        if len(request.query.getall(name)) > 1:
+            sentence = replies.REPEATED_PARAMETER.format(name=name)
+            raise _refused("repeated_parameter", name, sentence)
+    try:
+        return Query.model_validate(dict(request.query))
+    except ValidationError as error:
+        name = str(error.errors(include_url=False)[0]["loc"][0])
+        sentence = replies.wrong_parameter(name, MOST.get(name))
+        raise _refused("wrong_parameter", name, sentence) from error
+
+
+def _refused(code: str, name: str, sentence: str) -> Refused:
+    return Refused(ProblemDetails(code, sentence, members={"parameter": name}))
+
+
+def _printable(name: str) -> str:
+    shown = "".join(character if character.isprintable() else "�" for character in name)
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}…"

@@ -1,0 +1,160 @@
+"""What a request to the API uploads: photos as its body, in a form, or in JSON.
+
+Photos are kept in memory, never written to a disk, and read only up to the limits.
+"""
+
+import asyncio
+import math
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import BodyPartReader, web
+
+from bot.replies import replies
+from bot.web import json_upload
+from bot.web.problems import ProblemDetails, Refused, too_large
+
+CHUNK = 2**16
+FORM_ROOM = 2**14  # bytes of a form besides each photo: boundaries and headers
+# Photos of one request. A phone's photo has 3 to 5 MB, so that 20 of them are within 80 MB, which
+# the default limit of 20 MB for one photo allows.
+MOST_PHOTOS = 20
+TOGETHER = 4  # times the limit for one photo: the bytes of one request's body
+ADDRESS = re.compile(rb"\s*(https?|ftp)://", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may upload."""
+
+    photo: int  # bytes
+    photos: int
+    seconds: float  # for as many bytes as one photo may have, however few are sent
+
+    @property
+    def together(self) -> int:
+        """Bytes of a whole body."""
+        return TOGETHER * self.photo
+
+    def seconds_for(self, length: int | None) -> float:
+        """Return how long a body may take; `length` is the number of its bytes, if known."""
+        return self.seconds * max(1, math.ceil((length or 0) / self.photo))
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The photos of a request, in their order; a problem stands for one that cannot be read."""
+
+    photos: list[bytes | ProblemDetails]
+    several: bool  # whether it is answered with a list
+
+
+async def read(request: web.Request, limits: Limits) -> Upload:
+    """Read a request's body.
+
+    Raises:
+        Refused: it is too large, too slow or broken, or holds something else than photos.
+    """
+    form = request.content_type.startswith("multipart/")
+    in_json = request.content_type == "application/json"
+    length = request.content_length
+    if not form and not in_json and (length or 0) > limits.photo:
+        raise Refused(too_large(limits.photo / 2**20))
+    if (length or 0) > limits.together + FORM_ROOM * limits.photos:
+        raise _too_large_together(limits)
+    try:
+        async with asyncio.timeout(limits.seconds_for(length)):
+            if form:
+                return await _form(request, limits)
+            if in_json:
+                return await _json(request, limits)
+            return Upload([_photo(await _body(request, limits))], several=False)
+    except Refused:
+        raise
+    except TimeoutError:
+        raise Refused(ProblemDetails("slow_upload", replies.SLOW_UPLOAD)) from None
+    # A body that contradicts its headers can raise anything in its parser.
+    except Exception as error:
+        raise Refused(ProblemDetails("broken_upload", replies.BROKEN_UPLOAD)) from error
+
+
+def is_broken(problem: ProblemDetails) -> bool:
+    """Return whether nobody knows where in the rest of the connection the next request starts."""
+    return problem.code == "broken_upload"
+
+
+async def _body(request: web.Request, limits: Limits) -> bytearray:
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(CHUNK):
+        body += chunk
+        if len(body) > limits.photo:
+            raise Refused(too_large(limits.photo / 2**20))
+    return body
+
+
+async def _json(request: web.Request, limits: Limits) -> Upload:
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(CHUNK):
+        body += chunk
+        if len(body) > limits.together:
+            raise _too_large_together(limits)
+    given = await asyncio.to_thread(json_upload.parse, body)
+    del body
+    texts = [given] if isinstance(given, str) else given
+    if len(texts) > limits.photos:
+        raise _too_many(limits)
+    photos = [await asyncio.to_thread(json_upload.decode, text, limits.photo) for text in texts]
+    return Upload(photos, several=not isinstance(given, str))
+
+
+async def _form(request: web.Request, limits: Limits) -> Upload:
+    photos: list[bytes | ProblemDetails] = []
+    left = limits.together
+    async for field in _fields(request):
+        if len(photos) == limits.photos:
+            raise _too_many(limits)
+        photo, size = bytearray(), 0
+        while chunk := await field.read_chunk(CHUNK):
+            size += len(chunk)
+            left -= len(chunk)
+            if left < 0:
+                raise _too_large_together(limits)
+            if size > limits.photo:
+                photo.clear()  # the rest is read only to come to the next photo
+            else:
+                photo += chunk
+        photos.append(too_large(limits.photo / 2**20) if size > limits.photo else _photo(photo))
+    if not photos:
+        raise _needs_field()
+    return Upload(photos, several=len(photos) > 1)
+
+
+async def _fields(request: web.Request) -> AsyncIterator[BodyPartReader]:
+    form = await request.multipart()
+    while field := await form.next():
+        if not isinstance(field, BodyPartReader) or field.name != "photo":
+            raise _needs_field()
+        yield field
+
+
+def _photo(photo: bytearray) -> bytes | ProblemDetails:
+    # `curl -F photo=https://...` without its @, for example.
+    return json_upload.no_urls() if ADDRESS.match(photo) else bytes(photo)
+
+
+def _too_many(limits: Limits) -> Refused:
+    members = {"max_photos": limits.photos}
+    sentence = replies.too_many_at_once(limits.photos)
+    return Refused(ProblemDetails("too_many_photos", sentence, members=members))
+
+
+def _too_large_together(limits: Limits) -> Refused:
+    megabytes = limits.together / 2**20
+    sentence = replies.too_large_together(megabytes)
+    problem = ProblemDetails("too_many_bytes_together", sentence, members={"max_mb": megabytes})
+    return Refused(problem)
+
+
+def _needs_field() -> Refused:
+    return Refused(ProblemDetails("needs_photo_field", replies.NEEDS_FIELD))
