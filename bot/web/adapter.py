@@ -21,10 +21,10 @@ from bot.supervision import PlatformError
 from bot.web import language, page, problems, request_ids, tls
 from bot.web.address import elsewhere, here, is_loopback
 from bot.web.api import CaptionApi
-from bot.web.auth import METRICS, Gate
+from bot.web.auth import Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
 from bot.web.cors import Cors
-from bot.web.problems import API
+from bot.web.problems import API, METRICS
 
 log = structlog.stdlib.get_logger(__name__)
 

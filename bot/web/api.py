@@ -182,7 +182,10 @@ def _response(request: web.Request, said: Any, text: str, codes: Sequence[str]) 
         answer = web.Response(text=text, headers=headers)
     else:
         answer = web.Response(
-            body=json.dumps(said).encode(), headers=headers, content_type="application/json"
+            body=json.dumps(said).encode(),
+            headers=headers,
+            content_type="application/json",
+            charset="utf-8",
         )
     assert isinstance(answer.body, bytes)
     if len(answer.body) >= COMPRESSED and negotiation.accepts_gzip(request):

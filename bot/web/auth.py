@@ -17,11 +17,10 @@ from bot.web import problems, rate_limit
 from bot.web.address import hostname, is_loopback, parse
 from bot.web.connections import Handler
 from bot.web.cors import Cors
-from bot.web.problems import API, ProblemDetails
+from bot.web.problems import API, METRICS, ProblemDetails
 
 log = structlog.stdlib.get_logger(__name__)
 
-METRICS = "/metrics"
 REALM = 'Bearer realm="photo-captioner"'
 NETWORK_BITS = 64  # of an IPv6 address; its owner can change the rest at any time
 

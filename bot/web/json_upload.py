@@ -5,7 +5,6 @@ machines that only it can reach (server-side request forgery).
 """
 
 import base64
-import binascii
 import json
 import re
 from typing import Any
@@ -15,17 +14,27 @@ from bot.web.problems import ProblemDetails, Refused, too_large
 
 DATA = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 ADDRESS = re.compile(r"\s*(https?|ftp)://", re.IGNORECASE)
+SPACE = b" \t\r\n"
+SMALL = 2**16  # bytes of JSON that may be parsed whatever they hold
+MOST_BRACKETS = 4  # an object, a list, and room for mistakes that are worth their own sentence
 
 
-def parse(body: bytearray) -> str | list[str]:
+def parse(body: bytearray, most: int) -> str | list[str]:
     """Return the photos of a body as they are written there: one, or a list.
 
+    Args:
+        body: is emptied, so that it does not need its memory twice.
+        most: how many photos there may be.
+
     Raises:
-        Refused: it is not JSON, or does not hold photos alone.
+        Refused: it is not JSON, or does not hold photos alone, or too many.
     """
+    if len(body) > SMALL:
+        _check_shape(body, most)
     try:
-        # Some programs for Windows put a byte order mark before the JSON.
-        given = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_once)
+        text = body.decode("utf-8-sig")  # some programs for Windows begin with a byte order mark
+        body.clear()
+        given = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Refused(ProblemDetails("not_json", replies.NOT_JSON)) from error
     if not isinstance(given, dict):
@@ -37,6 +46,8 @@ def parse(body: bytearray) -> str | list[str]:
         raise _needs_member()
     if isinstance(photos, list) and not (photos and all(isinstance(one, str) for one in photos)):
         raise _needs_member()
+    if isinstance(photos, list) and len(photos) > most:
+        raise too_many(most)
     return photos
 
 
@@ -51,12 +62,12 @@ def decode(text: str, limit: int) -> bytes | ProblemDetails:
         return no_urls()
     if data := DATA.match(text):
         text = text[data.end() :]
-    text = "".join(text.split())
-    if len(text) // 4 * 3 - 2 > limit:
-        return too_large(limit / 2**20)
     try:
-        photo = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        digits = text.encode("ascii").translate(None, SPACE)
+        if len(digits) // 4 * 3 - 2 > limit:
+            return too_large(limit / 2**20)
+        photo = base64.b64decode(digits, validate=True)
+    except ValueError:  # also what `base64` raises
         return ProblemDetails("not_base64", replies.NOT_BASE64)
     return too_large(limit / 2**20) if len(photo) > limit else photo
 
@@ -64,6 +75,22 @@ def decode(text: str, limit: int) -> bytes | ProblemDetails:
 def no_urls() -> ProblemDetails:
     """Return the problem of an address instead of a photo."""
     return ProblemDetails("no_urls", replies.NO_URLS)
+
+
+def too_many(most: int) -> Refused:
+    """Return the error for more photos than one request may hold."""
+    sentence = replies.too_many_at_once(most)
+    return Refused(ProblemDetails("too_many_photos", sentence, members={"max_photos": most}))
+
+
+def _check_shape(body: bytearray, most: int) -> None:
+    """Refuse what would take many times its own memory: small objects, and wide characters."""
+    if body.count(b"[") + body.count(b"{") > MOST_BRACKETS:
+        raise _needs_member()
+    if body.count(b",") > 2 * most:  # a data URI has one of its own
+        raise too_many(most)
+    if not body.isascii() or body.count(b"\\u") != body.count(b"\\u00"):
+        raise Refused(ProblemDetails("not_base64", replies.NOT_BASE64))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

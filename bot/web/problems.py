@@ -19,7 +19,9 @@ from captioner import BadImage, Busy
 
 CONTENT_TYPE = "application/problem+json"
 LATE_RETRY = 10.0  # seconds
+# What programs ask for; other addresses are for people, who get text.
 API = "/api/"
+METRICS = "/metrics"
 
 # As RFC 9110 names them; those of `http.HTTPStatus` differ between versions of Python.
 TITLES = {
@@ -168,15 +170,14 @@ def line(sentence: str) -> str:
 @web.middleware
 async def nowhere(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Say in the reader's language that there is nothing at an address, or not by its method."""
+    api = request.path.startswith(API)
     try:
         return await handler(request)
     except web.HTTPMethodNotAllowed as error:
         methods = ", ".join(sorted(error.allowed_methods))
-        api = request.path.startswith(API)
         detail = replies.NEEDS_POST if api else replies.WRONG_METHOD.format(methods=methods)
-        allow = {"Allow": error.headers["Allow"]}
-        problem = ProblemDetails("method_not_allowed", detail, headers=allow)
+        headers = {"Allow": methods}
+        problem = ProblemDetails("method_not_allowed", detail, headers=headers)
     except web.HTTPNotFound:
-        api = request.path.startswith(API)
         problem = ProblemDetails("not_found", replies.NOT_HERE if api else replies.NO_PAGE)
-    return respond(request, problem, text=not api)
+    return respond(request, problem, text=not api and request.path != METRICS)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 from bot.access import Quota
+from bot.rates import Left
 
 
 def headers(quotas: Sequence[Quota]) -> dict[str, str]:
@@ -17,12 +18,13 @@ def headers(quotas: Sequence[Quota]) -> dict[str, str]:
     policies = ", ".join(
         f"{_name(one)};q={one.photos};w={math.ceil(one.seconds)}" for one in quotas
     )
-    left = ", ".join(
-        f"{_name(one)};r={one.left.photos};t={math.ceil(one.left.seconds)}"
-        for one in quotas
-        if one.left
-    )
+    left = ", ".join(f"{_name(one)}{_left(one.left)}" for one in quotas if one.left)
     return {"RateLimit-Policy": policies, **({"RateLimit": left} if left else {})}
+
+
+def _left(left: Left) -> str:
+    again = f";t={math.ceil(left.seconds)}" if left.seconds > 0 else ""
+    return f";r={left.photos}{again}"
 
 
 def _name(quota: Quota) -> str:
