@@ -7,6 +7,7 @@ machines that only it can reach (server-side request forgery).
 import base64
 import json
 import re
+from codecs import BOM_UTF8
 from typing import Any
 
 from bot.replies import replies
@@ -29,10 +30,12 @@ def parse(body: bytearray, most: int) -> str | list[str]:
     Raises:
         Refused: it is not JSON, or does not hold photos alone, or too many.
     """
+    if body.startswith(BOM_UTF8):  # as some programs for Windows write it
+        del body[: len(BOM_UTF8)]
     if len(body) > SMALL:
         _check_shape(body, most)
     try:
-        text = body.decode("utf-8-sig")  # some programs for Windows begin with a byte order mark
+        text = body.decode()
         body.clear()
         given = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
