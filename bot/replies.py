@@ -37,6 +37,7 @@ PARAMETERS: Mapping[str, str] = {
     "explain": N_("explain must be 0 or 1."),
     "another": N_("another must be a whole number from 0 to {most}."),
     "shown": N_("shown must have at most {most} characters."),
+    "n": N_("n must be a whole number from 1 to {most}."),
 }
 
 # Shown next to each command in the platforms' menus.
@@ -155,6 +156,22 @@ class Replies:
         'Send a photo here with POST, as the body or in the field "photo" of a form.'
     )
     NOT_HERE = Sentence("There is nothing here. Send a photo with POST to /api/caption.")
+    # To programs that speak OpenAI's API.
+    NOT_OF_OPENAI = Sentence(
+        "There is nothing here. Of OpenAI's API this server has only POST /v1/chat/completions and "
+        "GET /v1/models."
+    )
+    NOT_JSON = Sentence("The body is cut off, or is not JSON, or has far too many values.")
+    NEEDS_IMAGE = Sentence(
+        "I only describe photos, and there is none in these messages. Send one as an image_url."
+    )
+    NO_FETCHING = Sentence(
+        "I do not fetch photos from the web. Send the photo itself as a data URI: "
+        "data:image/jpeg;base64,..."
+    )
+    BAD_DATA_URI = Sentence(
+        "This is not a data URI in base64. It must look like this: data:image/jpeg;base64,..."
+    )
 
     AUTO_ON = Sentence(
         "Automatic captions are on: I caption every photo in this chat. /auto off turns them off."
@@ -209,6 +226,9 @@ class Replies:
         "/language changes the language. /privacy says what happens to your photos, and /about "
         "says which model I run."
     )
+    WRONG_FIELD = Sentence("{name} is missing, or is not of the kind that it must be.")
+    ONLY_TEXT = Sentence("I can only answer with plain sentences. Leave out {name}.")
+    ONLY_MODEL = Sentence("The only model here is {model}.")
     LIMITS = Sentence("I accept files of up to {megabytes} MB, and {photos} pictures at once.")
     MODEL = Sentence("I am a {network}, trained to caption photos.")
     SCORED = Sentence("It scored {figures} on the {split} photos.")
@@ -262,6 +282,18 @@ class Replies:
         """Say what a parameter of a request may be; `most` is its limit, if it has one."""
         return translated(PARAMETERS[name]).format(most=most, languages=", ".join(NAMES))
 
+    def wrong_field(self, name: str) -> str:
+        """Say which field of a request is wrong."""
+        return self.WRONG_FIELD.format(name=name)
+
+    def only_text(self, name: str) -> str:
+        """Say which field of a request asks for an answer that is no sentence."""
+        return self.ONLY_TEXT.format(name=name)
+
+    def only_model(self, model: str) -> str:
+        """Name the model to somebody who asked for another one."""
+        return self.ONLY_MODEL.format(model=model)
+
     def too_many(self, seconds: float) -> str:
         """Say when more photos can be sent."""
         return self.TOO_MANY.format(seconds=_duration(seconds))
@@ -299,8 +331,11 @@ class Replies:
         second = self.LANGUAGE_OWN_HERE
         if private or chosen:
             second = self.LANGUAGE_HERE.format(language=NAMES[language()])
-        limits = self.LIMITS.format(megabytes=_number(max_mb, "g"), photos=max_photos)
-        return f"{first}\n\n{second}\n\n{limits}"
+        return f"{first}\n\n{second}\n\n{self.limits(max_mb, max_photos)}"
+
+    def limits(self, max_mb: float, max_photos: int) -> str:
+        """Say how large a photo may be, and how many one message may have."""
+        return self.LIMITS.format(megabytes=_number(max_mb, "g"), photos=max_photos)
 
     def language_set(self, code: str | None, *, private: bool) -> str:
         """Say which language was chosen for a chat; None is everyone's own."""

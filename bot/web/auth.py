@@ -15,12 +15,14 @@ from bot.access import Access, Visitor
 from bot.platforms import WEB
 from bot.replies import replies
 from bot.settings import Settings
+from bot.web import openai_answer
 from bot.web.address import hostname, is_loopback, parse
 from bot.web.api import failure
 
 log = structlog.stdlib.get_logger(__name__)
 
 API = "/api/"
+OPENAI = "/v1/"
 METRICS = "/metrics"
 REALM = 'Bearer realm="photo-captioner"'
 NETWORK_BITS = 64  # of an IPv6 address; its owner can change the rest at any time
@@ -38,7 +40,7 @@ class Gate:
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse strangers and floods, and make every error of the API JSON."""
-        api = request.path.startswith(API)
+        api = request.path.startswith((API, OPENAI))
         if not api and request.path != METRICS:
             return await handler(request)
         asks = api and request.method == "POST"
@@ -54,13 +56,16 @@ class Gate:
                 return await handler(request)
         except web.HTTPException as error:  # from the router: no such address, or another method
             known = error.status == HTTPStatus.METHOD_NOT_ALLOWED
-            answer = failure(error.status, replies.NEEDS_POST if known else replies.NOT_HERE)
+            sentence = replies.NEEDS_POST if known else replies.NOT_HERE
+            if request.path.startswith(OPENAI):
+                sentence = replies.NOT_OF_OPENAI
+            answer = _failure(request, error.status, sentence)
             if "Allow" in error.headers:
                 answer.headers["Allow"] = error.headers["Allow"]
             return answer
         except Exception:
             log.exception("a request failed unexpectedly")
-            return failure(HTTPStatus.INTERNAL_SERVER_ERROR, replies.FAILED)
+            return _failure(request, HTTPStatus.INTERNAL_SERVER_ERROR, replies.FAILED)
 
     def _misdirected(self, request: web.Request) -> web.Response | None:
         # DNS rebinding: another site can resolve its own name to this machine, so that its page
@@ -69,7 +74,7 @@ class Gate:
             return None
         if is_loopback(hostname(request.headers.get("Host", ""))):
             return None
-        return failure(HTTPStatus.MISDIRECTED_REQUEST, replies.MISDIRECTED)
+        return _failure(request, HTTPStatus.MISDIRECTED_REQUEST, replies.MISDIRECTED)
 
     def _foreign(self, request: web.Request) -> web.Response | None:
         if request.method in ("GET", "HEAD", "OPTIONS"):
@@ -81,14 +86,14 @@ class Gate:
             foreign = site not in ("same-origin", "none")
         else:
             foreign = origin is not None and _host_of(origin) != request.host.lower()
-        return failure(HTTPStatus.FORBIDDEN, replies.FOREIGN) if foreign else None
+        return _failure(request, HTTPStatus.FORBIDDEN, replies.FOREIGN) if foreign else None
 
     async def _unknown(self, request: web.Request) -> web.Response | None:
         if self.settings.web_token is None:
             return None
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            refusal = failure(HTTPStatus.UNAUTHORIZED, replies.NEEDS_TOKEN)
+            refusal = _failure(request, HTTPStatus.UNAUTHORIZED, replies.NEEDS_TOKEN)
             refusal.headers["WWW-Authenticate"] = REALM
             return refusal
         token = self.settings.web_token.get_secret_value()
@@ -97,7 +102,7 @@ class Gate:
         # A wrong token counts as a photo, so that nobody can try many.
         if refused := await self._refused(request, photos=1):
             return refused
-        refusal = failure(HTTPStatus.UNAUTHORIZED, replies.WRONG_TOKEN)
+        refusal = _failure(request, HTTPStatus.UNAUTHORIZED, replies.WRONG_TOKEN)
         refusal.headers["WWW-Authenticate"] = f'{REALM}, error="invalid_token"'
         return refusal
 
@@ -106,9 +111,18 @@ class Gate:
         if refusal is None:
             return None
         if refusal.retry_after is None:
-            return failure(HTTPStatus.FORBIDDEN, replies.NOT_ALLOWED)
+            return _failure(request, HTTPStatus.FORBIDDEN, replies.NOT_ALLOWED)
         sentence = replies.too_many(refusal.retry_after)
-        return failure(HTTPStatus.TOO_MANY_REQUESTS, sentence, refusal.retry_after)
+        return _failure(request, HTTPStatus.TOO_MANY_REQUESTS, sentence, refusal.retry_after)
+
+    async def count_more(self, request: web.Request, photos: int) -> web.Response | None:
+        """Count the photos of a request beside the first one, which `guard` has counted.
+
+        Like anything above a rate, they use up the whole rate; they are refused if they must wait.
+        """
+        rates = (*self.access.per_person, *self.access.per_chat)
+        left = min(amount for amount, _ in rates) - 1
+        return await self._refused(request, min(photos, left)) if left else None
 
     def _visitor(self, request: web.Request) -> Visitor:
         address = parse(request.remote or "")
@@ -120,6 +134,13 @@ class Gate:
             network = IPv6Network((int(address), NETWORK_BITS), strict=False)
             return Visitor(WEB, str(network), str(address))
         return Visitor(WEB, str(address), str(address))
+
+
+def _failure(
+    request: web.Request, status: int, sentence: str, retry_after: float | None = None
+) -> web.Response:
+    openai = request.path.startswith(OPENAI)
+    return (openai_answer.failure if openai else failure)(status, sentence, retry_after)
 
 
 def _host_of(origin: str) -> str | None:
