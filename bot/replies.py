@@ -157,20 +157,19 @@ class Replies:
     )
     NOT_HERE = Sentence("There is nothing here. Send a photo with POST to /api/caption.")
     # To programs that speak OpenAI's API.
+    NOT_JSON = Sentence("The body is not JSON in UTF-8.")
+    TOO_MANY_VALUES = Sentence("This JSON has far too many values.")
+    NO_URLS = Sentence("I do not fetch photos from addresses. Please send the file itself.")
+    NOT_BASE64 = Sentence(
+        "This is not base64. Encode the whole file, and send no other characters."
+    )
+    NO_DATA_URI = Sentence("A photo must be a data URI: data:image/jpeg;base64,...")
+    NEEDS_IMAGE = Sentence(
+        "I only describe photos, and these messages have none. Send one as an image_url."
+    )
     NOT_OF_OPENAI = Sentence(
         "There is nothing here. Of OpenAI's API this server has only POST /v1/chat/completions and "
         "GET /v1/models."
-    )
-    NOT_JSON = Sentence("The body is cut off, or is not JSON, or has far too many values.")
-    NEEDS_IMAGE = Sentence(
-        "I only describe photos, and there is none in these messages. Send one as an image_url."
-    )
-    NO_FETCHING = Sentence(
-        "I do not fetch photos from the web. Send the photo itself as a data URI: "
-        "data:image/jpeg;base64,..."
-    )
-    BAD_DATA_URI = Sentence(
-        "This is not a data URI in base64. It must look like this: data:image/jpeg;base64,..."
     )
 
     AUTO_ON = Sentence(
@@ -226,8 +225,8 @@ class Replies:
         "/language changes the language. /privacy says what happens to your photos, and /about "
         "says which model I run."
     )
-    WRONG_FIELD = Sentence("{name} is missing, or is not of the kind that it must be.")
-    ONLY_TEXT = Sentence("I can only answer with plain sentences. Leave out {name}.")
+    WRONG_FIELD = Sentence("{name} is missing or has the wrong type.")
+    ONLY_TEXT = Sentence("I only answer with plain sentences. Leave out {name}.")
     ONLY_MODEL = Sentence("The only model here is {model}.")
     LIMITS = Sentence("I accept files of up to {megabytes} MB, and {photos} pictures at once.")
     MODEL = Sentence("I am a {network}, trained to caption photos.")
@@ -282,6 +281,15 @@ class Replies:
         """Say what a parameter of a request may be; `most` is its limit, if it has one."""
         return translated(PARAMETERS[name]).format(most=most, languages=", ".join(NAMES))
 
+    def too_many_at_once(self, most: int) -> str:
+        """Say how many photos one request may hold."""
+        sentence = counted(
+            "I accept {most} photo in one request.",
+            "I accept up to {most} photos in one request.",
+            most,
+        )
+        return sentence.format(most=most)
+
     def wrong_field(self, name: str) -> str:
         """Say which field of a request is wrong."""
         return self.WRONG_FIELD.format(name=name)
@@ -331,11 +339,8 @@ class Replies:
         second = self.LANGUAGE_OWN_HERE
         if private or chosen:
             second = self.LANGUAGE_HERE.format(language=NAMES[language()])
-        return f"{first}\n\n{second}\n\n{self.limits(max_mb, max_photos)}"
-
-    def limits(self, max_mb: float, max_photos: int) -> str:
-        """Say how large a photo may be, and how many one message may have."""
-        return self.LIMITS.format(megabytes=_number(max_mb, "g"), photos=max_photos)
+        limits = self.LIMITS.format(megabytes=_number(max_mb, "g"), photos=max_photos)
+        return f"{first}\n\n{second}\n\n{limits}"
 
     def language_set(self, code: str | None, *, private: bool) -> str:
         """Say which language was chosen for a chat; None is everyone's own."""

@@ -46,7 +46,7 @@ class Gate:
         asks = api and request.method == "POST"
         refusal = self._misdirected(request) or self._foreign(request)
         refusal = refusal or await self._unknown(request)
-        if refusal := refusal or (await self._refused(request, photos=1) if asks else None):
+        if refusal := refusal or (await self.refused(request, photos=1) if asks else None):
             return refusal
         if not api:
             return await handler(request)
@@ -100,29 +100,35 @@ class Gate:
         if hmac.compare_digest(_bytes(given.strip()), _bytes(token)):
             return None
         # A wrong token counts as a photo, so that nobody can try many.
-        if refused := await self._refused(request, photos=1):
+        if refused := await self.refused(request, photos=1):
             return refused
         refusal = _failure(request, HTTPStatus.UNAUTHORIZED, replies.WRONG_TOKEN)
         refusal.headers["WWW-Authenticate"] = f'{REALM}, error="invalid_token"'
         return refusal
 
-    async def _refused(self, request: web.Request, photos: int) -> web.Response | None:
-        refusal = await self.access.refuse(self._visitor(request), photos)
+    def most(self, request: web.Request) -> int | None:
+        """Return how many photos the rates ever allow at once; None: any number."""
+        if self.access.is_operator(self._visitor(request)):
+            return None
+        return min(amount for amount, _ in (*self.access.per_person, *self.access.per_chat))
+
+    async def refused(
+        self, request: web.Request, photos: int, counted: int = 0
+    ) -> web.Response | None:
+        """Count the photos of a request, or return why it is refused.
+
+        Args:
+            request: of any size.
+            photos: all that it holds.
+            counted: how many of them were counted before.
+        """
+        refusal = await self.access.refuse(self._visitor(request), photos - counted)
         if refusal is None:
             return None
         if refusal.retry_after is None:
             return _failure(request, HTTPStatus.FORBIDDEN, replies.NOT_ALLOWED)
         sentence = replies.too_many(refusal.retry_after)
         return _failure(request, HTTPStatus.TOO_MANY_REQUESTS, sentence, refusal.retry_after)
-
-    async def count_more(self, request: web.Request, photos: int) -> web.Response | None:
-        """Count the photos of a request beside the first one, which `guard` has counted.
-
-        Like anything above a rate, they use up the whole rate; they are refused if they must wait.
-        """
-        rates = (*self.access.per_person, *self.access.per_chat)
-        left = min(amount for amount, _ in rates) - 1
-        return await self._refused(request, min(photos, left)) if left else None
 
     def _visitor(self, request: web.Request) -> Visitor:
         address = parse(request.remote or "")

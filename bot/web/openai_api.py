@@ -4,6 +4,7 @@ Only what a photo needs of it: chat completions, and the list of models.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -42,7 +43,7 @@ class OpenAIApi:
     answers: Answers
     stop: asyncio.Event
     model: Callable[[], str]  # the name of the model
-    gate: Gate  # has counted the first photo of a request; counts the others
+    gate: Gate
     started: int = field(default_factory=lambda: int(time.time()))
 
     def routes(self) -> list[web.RouteDef]:
@@ -79,12 +80,13 @@ class OpenAIApi:
             body = await read(request, self.settings)
             asked = await asyncio.to_thread(parse, body)
             languages.speak(asked.language or languages.language())
-            photos = await asyncio.to_thread(asked.photos, self.settings)
+            most = min(self.settings.max_photos, self.gate.most(request) or math.inf)
+            photos = await asyncio.to_thread(asked.photos, int(most))
         except Refused as error:
             return self._refused(error)
-        more = len(photos) - 1
-        if more and (too_many := await self.gate.count_more(request, more)):
-            return too_many
+        # The gate has counted one photo, before it was known how many there are.
+        if refusal := await self.gate.refused(request, len(photos), counted=1):
+            return refusal
         return await self._answer(photos, asked)
 
     async def _answer(self, photos: Sequence[Photo], asked: Asked) -> web.Response:

@@ -17,9 +17,9 @@ from bot.web.api import CHUNK, MOST
 
 # Of a body besides its photo: prompts, tools, and JSON itself.
 ROOM = 2**20
-# Arrays, objects and commas of a body; there are hardly more values than these. Text of a megabyte
-# has some 20,000 commas. Without a limit, 27 MB of "[],[]," would take seconds and gigabytes.
-MOST_MARKS = 100_000
+# Commas, arrays and objects of a body, which has hardly more values; a megabyte of prose has fewer
+# commas. Without a limit, 27 MB of "[],[]," would take seconds and gigabytes.
+MOST_MARKS = 20_000
 BASE64_CHUNK = 2**20  # characters, a multiple of 4: a millisecond in which no other thread runs
 # Base64 for addresses (RFC 4648, section 5) has two characters of its own.
 PLAIN = bytes.maketrans(b"-_", b"+/")
@@ -104,10 +104,13 @@ class Asked(_Strict):
         """Whether a stream ends with the usage."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def photos(self, settings: Settings) -> list[Photo]:
+    def photos(self, most: int) -> list[Photo]:
         """Return the photos of the last message of a user that has any.
 
         It takes up to a tenth of a second for a large photo.
+
+        Args:
+            most: how many one request may hold.
 
         Raises:
             Refused: there is none, there are too many, or one is not in base64; or an answer is
@@ -125,9 +128,8 @@ class Asked(_Strict):
                 for index, part in enumerate(message.content)
                 if part.image_url is not None or part.type == "image_url"
             ]
-            if len(found) > settings.max_photos:
-                sentence = replies.limits(float(settings.max_photo_mb), settings.max_photos)
-                raise Refused(sentence, f"messages[{number}].content")
+            if len(found) > most:
+                raise Refused(replies.too_many_at_once(most), f"messages[{number}].content")
             if found:
                 return [_photo(param, address) for param, address in found]
         raise Refused(replies.NEEDS_IMAGE, "messages")
@@ -166,7 +168,7 @@ async def read(request: web.Request, settings: Settings) -> bytes:
         raise Refused(replies.SLOW_UPLOAD, status=HTTPStatus.REQUEST_TIMEOUT) from error
     # A body that contradicts its headers can raise anything in its parser.
     except Exception as error:
-        raise Refused(replies.NOT_JSON, broken=True) from error
+        raise Refused(replies.BROKEN_UPLOAD, broken=True) from error
     return bytes(body)
 
 
@@ -181,7 +183,7 @@ def parse(body: bytes) -> Asked:
         Refused: it is not a request of this API.
     """
     if sum(map(body.count, (b",", b"[", b"{"))) > MOST_MARKS:
-        raise Refused(replies.NOT_JSON)
+        raise Refused(replies.TOO_MANY_VALUES)
     try:
         asked = Asked.model_validate_json(body)
     except ValidationError as error:
@@ -218,14 +220,14 @@ def _photo(param: str, address: _Address | str | None) -> Photo:
         param, address = f"{param}.url", address.url
     scheme, _, rest = address.lstrip().partition(":")
     if scheme.lower() in ("http", "https"):
-        raise Refused(replies.NO_FETCHING, param, "invalid_image_url")
+        raise Refused(replies.NO_URLS, param, "invalid_image_url")
     kind, comma, data = rest.partition(",")
     if scheme.lower() != "data" or not comma or not kind.lower().rstrip().endswith(";base64"):
-        raise Refused(replies.BAD_DATA_URI, param, "invalid_image_url")
+        raise Refused(replies.NO_DATA_URI, param, "invalid_image_url")
     try:
         return Photo(_decoded(data), param)
     except ValueError as error:
-        raise Refused(replies.BAD_DATA_URI, param, "invalid_base64_image") from error
+        raise Refused(replies.NOT_BASE64, param, "invalid_base64_image") from error
 
 
 def _decoded(data: str) -> bytes:
