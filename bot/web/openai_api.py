@@ -77,11 +77,11 @@ class OpenAIApi:
         try:
             if language.is_wrong(request):
                 raise Refused(replies.wrong_parameter(language.NAME), language.NAME)
-            body = await read(request, self.settings)
-            asked = await asyncio.to_thread(parse, body)
+            asked = await asyncio.to_thread(parse, await read(request, self.settings))
             languages.speak(asked.language or languages.language())
             most = min(self.settings.max_photos, self.gate.most(request) or math.inf)
             photos = await asyncio.to_thread(asked.photos, int(most))
+            asked.messages.clear()  # they hold the photos a second time
         except Refused as error:
             return self._refused(error)
         # The gate has counted one photo, before it was known how many there are.
