@@ -242,8 +242,9 @@ def _decoded(text: str, start: int) -> bytes:
     for place in range(start, len(text), BASE64_CHUNK):
         chunk = text[place : place + BASE64_CHUNK].encode("ascii")
         left += chunk.translate(PLAIN, WHITE_SPACE)
-        # The last four stay, because only at the end there may be padding.
         whole = max(0, len(left) - 4) // 4 * 4
+        if b"=" in left[:whole]:
+            raise ValueError("padding that is not at the end")
         parts.append(binascii.a2b_base64(left[:whole], strict_mode=True))
         left = left[whole:]
     left = left.rstrip(b"=")
