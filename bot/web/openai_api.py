@@ -4,7 +4,6 @@ Only what a photo needs of it: chat completions, and the list of models.
 """
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from bot.web import language
 from bot.web.api import LATE_RETRY
 from bot.web.auth import OPENAI, Gate
 from bot.web.openai_answer import Completion, failure, model
-from bot.web.openai_request import Asked, Photo, Refused, parse, read
+from bot.web.openai_request import ChatRequest, Photo, Refused, parse, read
 from captioner import Busy
 
 # The photo is a part of the body, so neither the body's type (415) nor its size (413) is wrong.
@@ -77,20 +76,19 @@ class OpenAIApi:
         try:
             if language.is_wrong(request):
                 raise Refused(replies.wrong_parameter(language.NAME), language.NAME)
-            asked = await asyncio.to_thread(parse, await read(request, self.settings))
-            languages.speak(asked.language or languages.language())
-            most = min(self.settings.max_photos, self.gate.most(request) or math.inf)
-            photos = await asyncio.to_thread(asked.photos, int(most))
-            asked.messages.clear()  # they hold the photos a second time
+            chat = await asyncio.to_thread(parse, await read(request, self.settings))
+            languages.speak(chat.language or languages.language())
+            photos = await asyncio.to_thread(chat.photos, self._most(request))
+            chat.messages.clear()  # they hold the photos a second time
         except Refused as error:
             return self._refused(error)
         # The gate has counted one photo, before it was known how many there are.
         if refusal := await self.gate.refused(request, len(photos), counted=1):
             return refusal
-        return await self._answer(photos, asked)
+        return await self._answer(photos, chat)
 
-    async def _answer(self, photos: Sequence[Photo], asked: Asked) -> web.Response:
-        choices = asked.n or 1
+    async def _answer(self, photos: Sequence[Photo], chat: ChatRequest) -> web.Response:
+        choices = chat.n or 1
         options = replace(self.answers.options, alternatives=choices - 1)
         answers = await asyncio.gather(
             *(self.answers.first(photo.file, options) for photo in photos)
@@ -101,7 +99,11 @@ class OpenAIApi:
                 return _refusal(answer, photo.param)
             captioned.append((answer, answer.caption))
         completion = Completion(self.model(), captioned, choices)
-        return completion.response(stream=bool(asked.stream), include_usage=asked.include_usage)
+        return completion.response(stream=bool(chat.stream), include_usage=chat.include_usage)
+
+    def _most(self, request: web.Request) -> int:
+        most = self.settings.max_photos
+        return min(most, self.gate.most(request) or most)
 
     def _refused(self, error: Refused) -> web.Response:
         if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:

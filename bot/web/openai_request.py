@@ -1,8 +1,6 @@
 """A request to `/v1/chat/completions`: its bytes, and what is read from them."""
 
 import asyncio
-import binascii
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bot import languages
 from bot.replies import replies
 from bot.settings import Settings
-from bot.web import language
+from bot.web import data_uri, language
 from bot.web.api import CHUNK, MOST
 
 # Of a body besides its photo: prompts, tools, and JSON itself.
@@ -21,12 +19,6 @@ ROOM = 2**20
 # Commas, arrays and objects of a body, which has hardly more values; a megabyte of prose has fewer
 # commas. Without a limit, 27 MB of "[],[]," would take seconds and gigabytes.
 MOST_MARKS = 20_000
-BASE64_CHUNK = 2**19  # characters: decoding them takes a millisecond, in which no other thread runs
-DATA = re.compile(r"\s*data:[^,]{0,200};base64\s*,", re.IGNORECASE)
-ADDRESS = re.compile(r"\s*https?:", re.IGNORECASE)
-# Base64 for addresses (RFC 4648, section 5) has two characters of its own.
-PLAIN = bytes.maketrans(b"-_", b"+/")
-WHITE_SPACE = b" \t\r\n"
 
 
 class Refused(Exception):
@@ -90,7 +82,7 @@ class _Format(_Strict):
     type: str
 
 
-class Asked(_Strict):
+class ChatRequest(_Strict):
     """What a request asks for."""
 
     model: str | None = None  # there is only one, whatever it is called here
@@ -140,7 +132,7 @@ class Asked(_Strict):
 
 _FIELDS = frozenset(
     name
-    for model in (Asked, _Message, _Part, _Address, _StreamOptions, _Format)
+    for model in (ChatRequest, _Message, _Part, _Address, _StreamOptions, _Format)
     for name in model.model_fields
 )
 
@@ -179,7 +171,7 @@ class _TooLarge(Exception):
     """A body with more bytes than allowed."""
 
 
-def parse(body: bytes | bytearray) -> Asked:
+def parse(body: bytes | bytearray) -> ChatRequest:
     """Read a body of any content; it takes up to a twentieth of a second.
 
     Raises:
@@ -189,12 +181,12 @@ def parse(body: bytes | bytearray) -> Asked:
     if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MOST_MARKS:
         raise Refused(replies.TOO_MANY_VALUES)
     try:
-        asked = Asked.model_validate_json(body)
+        chat = ChatRequest.model_validate_json(body)
     except ValidationError as error:
         raise _wrong(error) from error
-    if asked.language is not None and asked.language not in languages.NAMES:
+    if chat.language is not None and chat.language not in languages.NAMES:
         raise Refused(replies.wrong_parameter(language.NAME), language.NAME)
-    return asked
+    return chat
 
 
 def _wrong(error: ValidationError) -> Refused:
@@ -222,31 +214,13 @@ def _photo(param: str, address: _Address | str | None) -> Photo:
         raise Refused(replies.wrong_field(param), param)
     if isinstance(address, _Address):
         param, address = f"{param}.url", address.url
-    if ADDRESS.match(address):
-        raise Refused(replies.NO_URLS, param, "invalid_image_url")
-    if not (start := DATA.match(address)):
-        raise Refused(replies.NO_DATA_URI, param, "invalid_image_url")
     try:
-        return Photo(_decoded(address, start.end()), param)
-    except ValueError as error:
-        raise Refused(replies.NOT_BASE64, param, "invalid_base64_image") from error
-
-
-def _decoded(text: str, start: int) -> bytes:
-    """Decode base64 of either alphabet, with or without white space and padding.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    parts, left = [], b""
-    for place in range(start, len(text), BASE64_CHUNK):
-        chunk = text[place : place + BASE64_CHUNK].encode("ascii")
-        left += chunk.translate(PLAIN, WHITE_SPACE)
-        whole = max(0, len(left) - 4) // 4 * 4
-        if b"=" in left[:whole]:
-            raise ValueError("padding that is not at the end")
-        parts.append(binascii.a2b_base64(left[:whole], strict_mode=True))
-        left = left[whole:]
-    left = left.rstrip(b"=")
-    parts.append(binascii.a2b_base64(left + b"=" * (-len(left) % 4), strict_mode=True))
-    return b"".join(parts)
+        return Photo(data_uri.decode(address), param)
+    except data_uri.DataUriError as error:
+        match error.kind:
+            case "address":
+                raise Refused(replies.NO_URLS, param, "invalid_image_url") from error
+            case "other":
+                raise Refused(replies.NO_DATA_URI, param, "invalid_image_url") from error
+            case "not base64":
+                raise Refused(replies.NOT_BASE64, param, "invalid_base64_image") from error

@@ -26,6 +26,7 @@ from tests.bot.web.server import (
     PHOTO,
     SURE,
     connect,
+    documented,
     ended,
     serving,
     until,
@@ -413,14 +414,9 @@ async def test_a_path_or_a_method_that_does_not_exist_is_an_error_that_the_clien
         ("https://example.com/dog.jpg", replies.NO_URLS, "invalid_image_url"),
         ("HTTP://127.0.0.1/dog.jpg", replies.NO_URLS, "invalid_image_url"),
         ("file:///etc/passwd", replies.NO_DATA_URI, "invalid_image_url"),
-        ("", replies.NO_DATA_URI, "invalid_image_url"),
         (uri().partition(",")[2], replies.NO_DATA_URI, "invalid_image_url"),
-        ("data:image/jpeg;base64", replies.NO_DATA_URI, "invalid_image_url"),
         ("data:image/png,%89PNG%0D%0A", replies.NO_DATA_URI, "invalid_image_url"),
         ("data:image/jpeg;base64,/9j/\0", replies.NOT_BASE64, "invalid_base64_image"),
-        ("data:image/jpeg;base64,/9j=/9j/", replies.NOT_BASE64, "invalid_base64_image"),
-        ("data:image/jpeg;base64,/9j/a", replies.NOT_BASE64, "invalid_base64_image"),
-        ("data:image/jpeg;base64,ö", replies.NOT_BASE64, "invalid_base64_image"),
         (uri(PHOTO[: len(PHOTO) // 2]), None, "image_parse_error"),
         (uri(b"%PDF-1.4 "), None, "invalid_image_format"),
         ("data:image/jpeg;base64,", None, "image_parse_error"),
@@ -616,6 +612,26 @@ async def test_a_body_that_contradicts_its_head_is_an_error(url: str) -> None:
     assert b" 400 " in said.partition(b"\r\n")[0]
     assert b"invalid_request_error" in said
     writer.close()
+
+
+async def test_answers_are_as_the_openapi_file_says(client: ClientSession) -> None:
+    busy = iter([None, Busy("full", 5.0)])
+
+    def check_room() -> None:
+        if error := next(busy):
+            raise error
+
+    path, body = "/v1/chat/completions", {"messages": MESSAGES}
+    key = {"Authorization": f"Bearer {TOKEN}"}
+    chat = web_chat(check_room=check_room, access=Access("3/minute"), web_token=SecretStr(TOKEN))
+    async with serving(chat) as url:
+        wrong = {"Authorization": "Bearer wrong"}
+        for headers, status in ((key, 200), (key, 503), ({}, 401), (wrong, 401), (key, 429)):
+            async with client.post(f"{url}{path}", json=body, headers=headers) as answer:
+                assert answer.status == status
+                await documented(answer, path)
+        async with client.get(f"{url}/v1/models", headers=key) as answer:
+            await documented(answer, "/v1/models")
 
 
 async def test_the_real_captioner_answers(tiny_file: Any) -> None:
