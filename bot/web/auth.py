@@ -118,7 +118,7 @@ class Gate:
         """Count the photos of a request, or return why it is refused.
 
         Args:
-            request: of any size.
+            request: whose address is counted.
             photos: all that it holds.
             counted: how many of them were counted before.
         """

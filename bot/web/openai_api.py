@@ -23,7 +23,7 @@ from bot.web.openai_request import ChatRequest, Photo, Refused, parse, read
 from captioner import Busy
 
 # The photo is a part of the body, so neither the body's type (415) nor its size (413) is wrong.
-# The codes of the first three are OpenAI's.
+# The codes of the first three are those of OpenAI.
 PROBLEMS: Mapping[Problem, tuple[HTTPStatus, str]] = {
     "damaged": (HTTPStatus.BAD_REQUEST, "image_parse_error"),
     "too large": (HTTPStatus.BAD_REQUEST, "image_too_large"),

@@ -422,7 +422,7 @@ async def test_a_path_or_a_method_that_does_not_exist_is_an_error_that_the_clien
         ("data:image/jpeg;base64,", None, "image_parse_error"),
     ],
 )
-async def test_an_image_that_is_none_is_named(
+async def test_a_photo_that_cannot_be_read_is_named_by_its_field(
     address: str, sentence: str | None, code: str, ask: AsyncOpenAI
 ) -> None:
     messages = [{"role": "system", "content": ""}, *user("", image(uri()), image(address))]
