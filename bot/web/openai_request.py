@@ -16,7 +16,7 @@ from bot.web.api import CHUNK, MOST
 
 # Of a body besides its photo: prompts, tools, and JSON itself.
 ROOM = 2**20
-# Commas, arrays and objects of a body, which has hardly more values. A megabyte of our own documents
+# Commas, arrays and objects of a body, which has hardly more values. A megabyte of our documents
 # has 12,000. Without a limit, 27 MB of "[],[]," take ten seconds and 4 GB.
 MOST_MARKS = 20_000
 
