@@ -280,7 +280,8 @@ def _adapters(
         with importing():
             from bot.discord.adapter import Discord
         adapters[DISCORD] = Discord(services(DISCORD), store.lane)
-    chat = WebChat(config, answers(WEB), about, waiting, web_access, routes, unready)
+    model = partial(captioners.model_name, captioner, config)
+    chat = WebChat(config, answers(WEB), about, waiting, web_access, routes, unready, model)
     return {WEB: chat, **adapters}
 
 

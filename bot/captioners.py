@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bot import metrics
 from bot.settings import SettingProblem, Settings, SettingsError
 from captioner.checkpoint import CheckpointError
+from captioner.errors import Busy
 from captioner.photo.decode import Limits
 from captioner.remote import RemoteCaptioner, RemoteError
 from captioner.runtime.errors import UnusableError
@@ -75,6 +76,15 @@ def about(captioner: "Captioner | RemoteCaptioner", config: Settings) -> About:
         captioner.runtime,
         name_of(config.captioner_checkpoint),
     )
+
+
+def model_name(captioner: "Captioner | RemoteCaptioner", config: Settings) -> str:
+    """Return the name of the model for programs, such as "photo-captioner-default"."""
+    try:
+        shipped = about(captioner, config).shipped
+    except Busy:
+        shipped = None
+    return f"photo-captioner-{shipped}" if shipped else "photo-captioner"
 
 
 @asynccontextmanager

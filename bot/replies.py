@@ -37,6 +37,7 @@ PARAMETERS: Mapping[str, str] = {
     "explain": N_("explain must be 0 or 1."),
     "another": N_("another must be a whole number from 0 to {most}."),
     "shown": N_("shown must have at most {most} characters."),
+    "n": N_("n must be a whole number from 1 to {most}."),
 }
 
 # Shown next to each command in the platforms' menus.
@@ -166,6 +167,16 @@ class Replies:
         'Send a photo here with POST, as the body or in the field "photo" of a form.'
     )
     NOT_HERE = Sentence("There is nothing here. Send a photo with POST to /api/caption.")
+    # To programs that speak OpenAI's API.
+    TOO_MANY_VALUES = Sentence("This JSON has far too many values.")
+    NO_DATA_URI = Sentence("A photo must be a data URI: data:image/jpeg;base64,...")
+    NEEDS_IMAGE = Sentence(
+        "I only describe photos, and these messages have none. Send one as an image_url."
+    )
+    NOT_OF_OPENAI = Sentence(
+        "There is nothing here. Of OpenAI's API this server has only POST /v1/chat/completions and "
+        "GET /v1/models."
+    )
 
     NO_PAGE = Sentence("There is nothing here. The web chat is at the address / of this server.")
 
@@ -228,6 +239,9 @@ class Replies:
         "/language changes the language. /privacy says what happens to your photos, and /about "
         "says which model I run."
     )
+    WRONG_FIELD = Sentence("{name} is missing or has the wrong type.")
+    ONLY_TEXT = Sentence("I only answer with plain sentences. Leave out {name}.")
+    ONLY_MODEL = Sentence("The only model here is {model}.")
     LIMITS = Sentence("I accept files of up to {megabytes} MB, and {photos} pictures at once.")
     MODEL = Sentence("I am a {network}, trained to caption photos.")
     SCORED = Sentence("It scored {figures} on the {split} photos.")
@@ -297,6 +311,18 @@ class Replies:
     def too_large_together(self, megabytes: float) -> str:
         """Say how large all photos of a request may be together."""
         return self.TOO_LARGE_TOGETHER.format(megabytes=_number(megabytes, ".3g"))
+
+    def wrong_field(self, name: str) -> str:
+        """Say which field of a request is wrong."""
+        return self.WRONG_FIELD.format(name=name)
+
+    def only_text(self, name: str) -> str:
+        """Say which field of a request asks for an answer that is no sentence."""
+        return self.ONLY_TEXT.format(name=name)
+
+    def only_model(self, model: str) -> str:
+        """Name the model to somebody who asked for another one."""
+        return self.ONLY_MODEL.format(model=model)
 
     def too_many(self, seconds: float) -> str:
         """Say when more photos can be sent."""

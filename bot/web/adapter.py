@@ -24,6 +24,7 @@ from bot.web.api import CaptionApi
 from bot.web.auth import Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
 from bot.web.cors import Cors
+from bot.web.openai_api import OpenAIApi
 from bot.web.problems import API, METRICS
 
 log = structlog.stdlib.get_logger(__name__)
@@ -79,6 +80,7 @@ class WebChat:
     access: Access = field(default_factory=Access)
     routes: Sequence[web.AbstractRouteDef] = ()
     unready: Callable[[], Unready | None] = lambda: None  # why it is not, if so
+    model: Callable[[], str] = lambda: "photo-captioner"  # its name for programs
     url: str = field(default="", init=False)  # its address, once it listens
     others_url: str = field(default="", init=False)  # from other machines, if that is another
 
@@ -128,6 +130,7 @@ class WebChat:
         app.on_response_prepare.extend([_add_headers, request_ids.add_header, cors.add_headers])
         app.add_routes(page.routes(self.about))
         app.router.add_post(f"{API}caption", api.caption)
+        app.add_routes(OpenAIApi(self.settings, self.answers, stop, self.model, gate).routes())
         app.router.add_get("/healthz", _health)
         app.router.add_get("/readyz", partial(_ready, stop, self.unready))
         app.router.add_get(METRICS, partial(_metrics, self.waiting))

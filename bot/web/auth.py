@@ -17,7 +17,7 @@ from bot.web import problems, rate_limit
 from bot.web.address import hostname, is_loopback, parse
 from bot.web.connections import Handler
 from bot.web.cors import Cors
-from bot.web.problems import API, METRICS, ProblemDetails
+from bot.web.problems import API, METRICS, OPENAI, ProblemDetails
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -36,7 +36,7 @@ class Gate:
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse strangers and floods, and make every error of the API a problem."""
-        api = request.path.startswith(API)
+        api = request.path.startswith((API, OPENAI))
         if not api and request.path != METRICS:
             return await handler(request)
         asks = api and request.method == "POST"

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bot.answers import Answer
 from bot.replies import replies
-from bot.web import language, negotiation, request_ids
+from bot.web import language, negotiation, openai_answer, request_ids
 from bot.web.connections import Handler
 from captioner import BadImage, Busy
 
@@ -21,6 +21,7 @@ CONTENT_TYPE = "application/problem+json"
 LATE_RETRY = 10.0  # seconds
 # What programs ask for; other addresses are for people, who get text.
 API = "/api/"
+OPENAI = "/v1/"  # has errors of its own form
 METRICS = "/metrics"
 
 # As RFC 9110 names them; those of `http.HTTPStatus` differ between versions of Python.
@@ -150,6 +151,10 @@ def respond(request: web.Request, problem: ProblemDetails, *, text: bool = False
         problem: the answer.
         text: answer with text if the client prefers neither.
     """
+    if request.path.startswith(OPENAI):
+        answer = openai_answer.failure(problem.status, problem.detail, problem.retry_after)
+        answer.headers.update(problem.headers)
+        return answer
     headers = {**language.headers(), **problem.headers}
     headers["Vary"] = f"Accept, {headers['Vary']}"
     if problem.seconds is not None:
@@ -179,5 +184,8 @@ async def nowhere(request: web.Request, handler: Handler) -> web.StreamResponse:
         headers = {"Allow": methods}
         problem = ProblemDetails("method_not_allowed", detail, headers=headers)
     except web.HTTPNotFound:
-        problem = ProblemDetails("not_found", replies.NOT_HERE if api else replies.NO_PAGE)
+        detail = replies.NOT_HERE if api else replies.NO_PAGE
+        if request.path.startswith(OPENAI):
+            detail = replies.NOT_OF_OPENAI
+        problem = ProblemDetails("not_found", detail)
     return respond(request, problem, text=not api and request.path != METRICS)

@@ -4,14 +4,20 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from bot import captioners
+from bot.settings import Settings
 from captioner import BadImage
+from captioner.remote import RemoteCaptioner
+from captioner.wire import pack
 from tests.bot.test_main import Bot, caption, clean, closed_port
-from tests.captioner.deployment import Deployment, captioned, refuses, says
+from tests.captioner.deployment import ABOUT, TYPED, Deployment, captioned, refuses, says
 from tests.conftest import photo_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +92,27 @@ async def test_photos_are_captioned_elsewhere_without_any_runtime(tmp_path: Path
         assert await bot.ended() == 0
     assert [photo for photo, _ in deployment.asked] == [PHOTO] * 3
     assert "Traceback" not in bot.said
+
+
+@pytest.mark.parametrize(
+    ("shipped", "name"), [("small", "photo-captioner-small"), (None, "photo-captioner")]
+)
+async def test_a_model_has_a_name_for_programs(shipped: str | None, name: str) -> None:
+    about = pack(replace(ABOUT, shipped=shipped))
+
+    async def says_about(request: web.Request) -> web.Response:
+        return web.Response(body=about, headers=TYPED)
+
+    async with (
+        Deployment(about=says_about) as deployment,
+        RemoteCaptioner(deployment.url) as captioner,
+    ):
+        assert captioners.model_name(captioner, Settings.model_construct()) == name
+
+
+async def test_a_model_that_is_not_known_yet_has_a_name_for_programs() -> None:
+    async with RemoteCaptioner(f"http://127.0.0.1:{closed_port()}") as captioner:
+        assert captioners.model_name(captioner, Settings.model_construct()) == "photo-captioner"
 
 
 async def test_the_check_describes_the_captioner_elsewhere(tmp_path: Path) -> None:
