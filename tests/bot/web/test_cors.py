@@ -1,5 +1,7 @@
 """Pages of the sites in `CORS_ORIGINS` may use the API; those of all others still may not."""
 
+from typing import Any
+
 import pytest
 from aiohttp import ClientSession
 from pydantic import SecretStr
@@ -18,7 +20,7 @@ PREFLIGHT = {
 }
 
 
-def chat(**fields: object) -> WebChat:
+def chat(**fields: Any) -> WebChat:
     return web_chat(cors_origins=frozenset({SITE, "http://localhost:3000"}), **fields)
 
 
