@@ -7,7 +7,7 @@ from captioner.wording import worded
 
 
 def as_json(caption: Caption) -> dict[str, Any]:
-    """Return what is said about a photo, and what it is said from; `docs/serving.md` explains it.
+    """Return what is said about a photo, and what it is said from; `docs/api.md` explains it.
 
     Probabilities have four decimals.
     """

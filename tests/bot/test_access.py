@@ -2,7 +2,8 @@
 
 import pytest
 
-from bot.access import Access, Visitor
+from bot.access import Access, Quota, Visitor
+from bot.rates import Left, alone
 from bot.replies import replies
 
 ANN, BEN = Visitor("telegram", 7, 7), Visitor("telegram", 8, 8)
@@ -94,3 +95,61 @@ async def test_operators_are_recognized_and_have_no_rate() -> None:
     assert not access.is_operator(BEN)
     assert not access.is_operator(Visitor("discord", 7, 7))
     assert [await access.refuse(ANN, 1) for _ in range(3)] == [None, None, None]
+
+
+async def test_what_was_counted_before_is_not_counted_again() -> None:
+    access = Access("3/minute", "100/minute")
+
+    assert await access.refuse(ANN, 1) is None
+    assert await access.refuse(ANN, 3, counted=1) is None
+    assert await access.refuse(ANN, 1) is not None
+    assert await access.refuse(BEN, 1, counted=1) is None
+
+
+async def test_the_wait_is_that_of_all_photos_which_will_come_again() -> None:
+    clock = Clock()
+    access = Access("10/minute", "100/minute", spend=alone(clock))
+
+    assert await access.refuse(ANN, 5) is None
+    clock.now += 10
+    assert await access.refuse(ANN, 1) is None
+    refusal = await access.refuse(ANN, 10, counted=1)
+
+    assert refusal is not None
+    assert refusal.retry_after == 60  # nine of them would be within the rate after 50
+    clock.now += 60
+    assert await access.refuse(ANN, 1) is None
+    assert await access.refuse(ANN, 10, counted=1) is None
+
+
+async def test_the_most_that_the_rates_ever_allow_at_once() -> None:
+    access = Access("20/minute;30/hour", "25/minute", operators={"telegram:7"})
+
+    assert access.most(BEN) == 20
+    assert access.most(ANN) is None
+
+
+async def test_quotas_say_what_is_left_of_the_tightest_rate_of_each_window() -> None:
+    clock = Clock()
+    access = Access("20/minute;30/hour", "10/minute", operators={"telegram:7"}, spend=alone(clock))
+    await access.refuse(BEN, 4)
+
+    assert access.quotas(BEN) == [Quota(10, 60, Left(6, 60)), Quota(30, 3600, Left(26, 3600))]
+    assert access.quotas(ANN) == []
+    assert Access(blocked={"telegram:8"}).quotas(BEN) == []
+
+
+async def test_what_only_a_database_knows_is_not_guessed() -> None:
+    async def spend(limits: object, photos: int) -> float:
+        return 0.0
+
+    assert Access("20/minute", "20/minute", spend=spend).quotas(ANN) == [Quota(20, 60, None)]
+
+
+class Clock:
+    """A clock that the test advances."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now

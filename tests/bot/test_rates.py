@@ -5,7 +5,7 @@ import time
 import pytest
 
 from bot.access import Access, Visitor
-from bot.rates import Rate, alone
+from bot.rates import Left, Limit, Rate, alone
 
 ANN = Visitor("telegram", 7, 7)
 
@@ -90,3 +90,21 @@ def test_who_does_not_come_back_is_forgotten(clock: Clock) -> None:
 
     assert rate.wait("another", 1) == 0
     assert len(rate) == 59
+
+
+async def test_what_is_left_grows_as_the_window_passes(clock: Clock) -> None:
+    counts, limit = alone(clock), Limit("ann", 3, 60)
+
+    assert counts.left(limit) == Left(3, 0)
+    for _ in range(2):
+        assert await counts([limit], 1) == 0
+        clock.now += 10
+    assert counts.left(limit) == Left(1, 40)
+    assert await counts([limit], 2) == 40
+    assert counts.left(limit) == Left(1, 40)  # what is refused takes nothing
+    clock.now += 40
+    assert counts.left(limit) == Left(2, 10)
+    clock.now += 10
+    assert counts.left(limit) == Left(3, 0)
+    assert await counts([limit], 50) == 0
+    assert counts.left(limit) == Left(0, 60)

@@ -67,6 +67,18 @@ def test_the_environment_overrides_the_file(clean: Path, monkeypatch: pytest.Mon
     assert (settings.load().web_port, settings.load().beam) == (9001, 3)
 
 
+def test_origins_are_written_as_browsers_send_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = "HTTPS://Example.ORG:443, http://localhost:3000;http://[::1]:80 https://bücher.example"
+    monkeypatch.setenv("CORS_ORIGINS", given)
+
+    assert settings.load().cors_origins == {
+        "https://example.org",
+        "http://localhost:3000",
+        "http://[::1]",
+        "https://xn--bcher-kva.example",
+    }
+
+
 def test_an_empty_value_is_the_default(clean: Path) -> None:
     (clean / ".env").write_text("TELEGRAM_BOT_TOKEN=\nWEB_PORT=\n")
 

@@ -11,7 +11,7 @@ from aiohttp import ClientSession, FormData
 from bot.access import Access
 from bot.replies import replies
 from bot.web.api import AT_ONCE
-from bot.web.upload import MOST_PHOTOS, TOGETHER
+from bot.web.upload import MOST_PHOTOS, TOGETHER, Limits
 from captioner import BadImage, Busy, Caption, Options
 from tests.bot.web.server import (
     LIMIT,
@@ -147,6 +147,23 @@ async def test_a_body_without_a_length_is_read_only_up_to_the_limit(url: str) ->
     writer.close()
 
     assert b" 413 " in line
+
+
+def test_a_larger_body_may_take_longer() -> None:
+    limits = Limits(photo=1000, photos=20, seconds=60)
+    lengths = (None, 0, 1000, 1001, 4000)
+    assert [limits.seconds_for(length) for length in lengths] == [60, 60, 60, 120, 240]
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json"])
+async def test_a_body_that_stops_coming_times_out(kind: str) -> None:
+    async with serving(web_chat(photo_seconds=0.05)) as url:
+        reader, writer = await connect(url)
+        writer.write(head("Content-Length: 1000", kind=kind) + b"--x\r\n")
+        line = await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+
+    assert b" 408 " in line
 
 
 async def test_photos_of_one_request_are_captioned_side_by_side_but_leave_room_for_others(

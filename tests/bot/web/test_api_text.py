@@ -1,4 +1,4 @@
-"""`Accept: text/plain`: the sentences alone, and how the types that a client accepts are weighed."""
+"""`Accept: text/plain`: the sentences alone, and how the types that a client takes are weighed."""
 
 import gzip
 from dataclasses import replace

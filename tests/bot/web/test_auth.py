@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -270,3 +271,34 @@ async def test_a_refused_name_is_answered_as_documented(client: ClientSession) -
         assert await status(client, url, **host) == 421
         async with client.get(f"{url}/metrics", headers=host) as answer:
             assert (await documented(answer, "/metrics"))["error"] == replies.MISDIRECTED
+
+
+async def test_answers_say_how_many_photos_are_left(client: ClientSession) -> None:
+    async with serving(web_chat(access=Access("2/minute;9/hour", "100/hour"))) as url:
+        for status, left, hourly in ((200, 1, 8), (200, 0, 7), (429, 0, 7)):
+            async with client.post(f"{url}/api/caption", data=PHOTO) as answer:
+                await documented(answer)
+                assert answer.status == status
+                policy = '"60s";q=2;w=60, "3600s";q=9;w=3600'
+                assert answer.headers["RateLimit-Policy"] == policy
+                limits = rf'"60s";r={left};t=(60|59|58), "3600s";r={hourly};t=3(600|59\d)'
+                assert re.fullmatch(limits, answer.headers["RateLimit"])
+        async with client.get(f"{url}/metrics") as answer:
+            assert "RateLimit" not in answer.headers
+
+
+async def test_what_is_left_is_said_only_where_it_is_known(client: ClientSession) -> None:
+    async def spend(limits: object, photos: int) -> float:
+        return 0.0
+
+    for access, policy in (
+        (Access("2/minute", "2/minute", spend=spend), '"60s";q=2;w=60'),
+        (Access(operators={"web:127.0.0.1"}), None),
+        (Access(blocked={"web:127.0.0.1"}), None),
+    ):
+        async with (
+            serving(web_chat(access=access)) as url,
+            client.post(f"{url}/api/caption", data=PHOTO) as answer,
+        ):
+            assert answer.headers.get("RateLimit-Policy") == policy
+            assert "RateLimit" not in answer.headers

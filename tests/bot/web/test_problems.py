@@ -36,11 +36,11 @@ def test_every_kind_of_bad_image_has_a_code() -> None:
     [
         ("explain=2", "wrong_parameter", "explain", "explain must be 0 or 1."),
         (
-            "explian=1",
+            "alternative=1",
             "unknown_parameter",
-            "explian",
-            "There is no parameter explian. There are: language, alternatives, explain, another, "
-            "shown.",
+            "alternative",
+            "There is no parameter alternative. "
+            "There are: language, alternatives, explain, another, shown.",
         ),
         ("explain=1&explain=1", "repeated_parameter", "explain", "Give explain only once."),
         ("language=de&language=fr", "repeated_parameter", "language", "Give language only once."),
