@@ -29,8 +29,9 @@ log = structlog.stdlib.get_logger(__name__)
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
+        "connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types service-worker"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -122,7 +123,7 @@ class WebChat:
         api = CaptionApi(self.settings, self.answers, stop)
         app = web.Application(middlewares=[connections.count, language.speak, gate.guard])
         app.on_response_prepare.append(_add_headers)
-        app.add_routes(page.routes(self.about))
+        app.add_routes(page.routes(self.about, self.settings))
         app.router.add_post(f"{API}caption", api.caption)
         app.router.add_get("/healthz", _health)
         app.router.add_get("/readyz", partial(_ready, stop, self.unready))

@@ -13,37 +13,49 @@ from aiohttp import web
 
 from bot import languages
 from bot.replies import replies
-from bot.web import language
+from bot.settings import Settings
+from bot.web import app, language
 from bot.web.sentences import sentences
+from captioner.photo.decode import Limits
+from captioner.photo.formats import SUFFIXES
 
 STATIC = Path(__file__).parent / "static"
 CONTENT_TYPES = {
-    ".css": "text/css",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".json": "application/json",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".webmanifest": "application/manifest+json; charset=utf-8",
 }
+SERVED_AS_THEY_ARE = (".css", ".js", ".png", ".svg")
+WORKER = STATIC / "service-worker.js"  # served at the root, which is what it works for
 
 
-def routes(about: Callable[[], str]) -> list[web.RouteDef]:
+def routes(about: Callable[[], str], settings: Settings) -> list[web.RouteDef]:
     """Return the routes of the page in every language, and of everything that it loads.
 
     Args:
         about: returns the paragraphs that describe the model, as plain text.
+        settings: the page makes photos smaller that are above these limits.
     """
-    static = [
-        web.get(f"/static/{file.name}", _Content.of(file.read_bytes(), file.suffix).send)
+    files = {
+        f"/static/{file.name}": _Content.of(file.read_bytes(), file.suffix)
         for file in STATIC.iterdir()
-        if file.suffix in (".css", ".js")
-    ]
+        if file.suffix in SERVED_AS_THEY_ARE and file != WORKER
+    }
+    files["/static/limits.js"] = _module(_limits(settings))
     pages: dict[str, _Content] = {}
-    scripts = []
     for code in languages.NAMES:
         with languages.speaking(code):
             pages[code] = _Content.of(_html(about()).encode(), ".html", language.headers())
-            script = f"export default {json.dumps(sentences())};\n".encode()
-            address = f"/static/sentences.{code}.js"
-            scripts.append(web.get(address, _Content.of(script, ".js").send))
+            files[f"/static/sentences.{code}.js"] = _module(sentences())
+            manifest = _Content.of(app.manifest(_direction(code)), ".webmanifest")
+            files[f"/static/{code}.webmanifest"] = manifest
+    tags = [page.tag for page in pages.values()]
+    bodies = {address: content.body for address, content in files.items()}
+    worker = _Content.of(app.worker(WORKER, bodies, tags), ".js")
 
     async def page(request: web.Request) -> web.Response:
         if language.is_wrong(request):
@@ -52,7 +64,22 @@ def routes(about: Callable[[], str]) -> list[web.RouteDef]:
         return await pages[languages.language()].send(request)
 
     description = _Content.of((STATIC / "openapi.json").read_bytes(), ".json")
-    return [web.get("/", page), *static, *scripts, web.get("/openapi.json", description.send)]
+    return [
+        web.get("/", page),
+        *(web.get(address, content.send) for address, content in files.items()),
+        web.get(app.WORKER, worker.send),
+        web.route("*", app.SHARE, app.not_shared),
+        web.get("/openapi.json", description.send),
+    ]
+
+
+def _limits(settings: Settings) -> dict[str, object]:
+    return {
+        "bytes": settings.max_bytes,
+        "pixels": int(settings.max_megapixels * 1e6),
+        "side": Limits.max_side,
+        "suffixes": sorted(SUFFIXES),
+    }
 
 
 def _html(about: str) -> str:
@@ -92,7 +119,7 @@ class _Content:
     def of(cls, body: bytes, suffix: str, headers: Mapping[str, str] | None = None) -> "_Content":
         tag = hashlib.sha256(body).hexdigest()
         kind = {
-            "Content-Type": f"{CONTENT_TYPES[suffix]}; charset=utf-8",
+            "Content-Type": CONTENT_TYPES[suffix],
             "Cache-Control": "no-cache",
             "ETag": f'"{tag}"',
         }
@@ -102,6 +129,10 @@ class _Content:
         if any(known.value == self.tag for known in request.if_none_match or ()):
             return web.Response(status=304, headers=self.headers)
         return web.Response(body=self.body, headers=self.headers)
+
+
+def _module(value: object) -> _Content:
+    return _Content.of(f"export default {json.dumps(value)};\n".encode(), ".js")
 
 
 def _paragraphs(text: str) -> str:

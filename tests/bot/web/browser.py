@@ -88,8 +88,13 @@ async def started() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+# A worker would answer requests of the next test, and those that tests answer themselves.
+NO_WORKER = "Object.defineProperty(navigator, 'serviceWorker', { value: undefined })"
+
+
 async def new_tab(browser: Browser, **options: Any) -> Page:
     context = await browser.new_context(**options)
+    await context.add_init_script(NO_WORKER)
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     return await context.new_page()
 
