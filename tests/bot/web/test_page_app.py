@@ -1,28 +1,32 @@
-"""The page as an app: its manifest, its service worker in Chromium, and photos shared with it.
+"""The page as an app in Chromium: without a connection, after an update, and shared with.
 
 SCREENSHOTS=/tmp/page pytest tests/bot/web/test_page_app.py    # also a picture of each state
 """
 
-import asyncio
-import io
-import json
-import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
-import pytest
-from aiohttp import ClientSession
-from PIL import Image
-from playwright.async_api import Browser, Page, expect
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Browser, Page, Route, expect
 from pydantic import SecretStr
 
-from bot.settings import Settings
-from bot.web import app, page as served
+from bot.replies import replies
 from bot.web.sentences import SENTENCES
-from tests.bot.web.browser import DOG, IN_CHROMIUM, captions_dog, choose, listening, photo, shot
+from tests.bot.web.browser import (
+    DOG,
+    IN_CHROMIUM,
+    captions_dog,
+    choose,
+    listening,
+    opened,
+    photo,
+    shot,
+)
 from tests.bot.web.catalogues import MARKS
-from tests.bot.web.server import form, serving, web_chat
-from tests.conftest import photo_bytes
+from tests.bot.web.server import serving, web_chat
+
+pytestmark = IN_CHROMIUM
 
 KEPT = """async () => {
   const kept = {};
@@ -32,90 +36,182 @@ KEPT = """async () => {
   }
   return kept;
 }"""
-# As a browser does after a person has shared photos with the app.
-SHARE = """async (pictures) => {
-  const form = new FormData();
-  for (const [name, picture] of Object.entries(pictures)) {
-    const bytes = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
-    form.append("photos", new File([bytes], name, { type: "image/jpeg" }));
+LOST = "ERR_CONNECTION_REFUSED"
+CONTROLLED = """async () => {
+  const { serviceWorker } = navigator;
+  while (!serviceWorker.controller) {
+    await new Promise((resolve) => serviceWorker.addEventListener("controllerchange", resolve));
   }
-  const answer = await fetch("/share", { method: "POST", body: form, redirect: "manual" });
-  return answer.type;
 }"""
+GONE = """async (cache) => {
+  while (await caches.has(cache)) await new Promise((resolve) => setTimeout(resolve, 20));
+}"""
+# What a system sends to an app: the page's own policy allows no form.
+SHARES = """<!doctype html><meta charset="utf-8"><form action="/share" method="post" enctype="multipart/form-data">
+<input type="file" name="photos" multiple><button>Share</button></form>"""
 
 
-async def test_the_manifest_names_the_app_in_every_language_and_its_icons_exist(
-    translated: None, url: str, client: ClientSession
-) -> None:
-    for code in ("en", "de", "ar"):
-        async with client.get(f"{url}/?language={code}") as answer:
-            (address,) = re.findall(r'<link rel="manifest" href="(.*?)"', await answer.text())
-        async with client.get(f"{url}{address}") as answer:
-            assert answer.content_type == "application/manifest+json"
-            manifest = json.loads(await answer.read())
-        mark = MARKS.get(code, "")
-        assert manifest["name"] == mark + SENTENCES["title"]
-        assert manifest["short_name"] == mark + SENTENCES["app_name"]
-        assert manifest["description"] == mark + SENTENCES["hint"]
-        assert (manifest["lang"], manifest["dir"]) == (code, "rtl" if code == "ar" else "ltr")
-        assert {manifest[name] for name in ("id", "start_url", "scope")} == {"/"}
-        assert manifest["display"] == "standalone"
-
-    assert len(SENTENCES["app_name"]) <= 12  # what fits under an icon
-    purposes = set()
-    for icon in manifest["icons"]:
-        async with client.get(f"{url}{icon['src']}") as answer:
-            assert answer.content_type == icon["type"]
-            body = await answer.read()
-        if icon["sizes"] == "any":
-            assert body.rstrip().endswith(b"</svg>")
-            continue
-        with Image.open(io.BytesIO(body)) as image:
-            assert "{}x{}".format(*image.size) == icon["sizes"]
-            corner = image.convert("RGBA").getpixel((0, 0))
-        assert isinstance(corner, tuple)
-        assert corner[3] == (255 if icon["purpose"] == "maskable" else 0)
-        purposes.add((icon["sizes"], icon["purpose"]))
-    assert purposes == {
-        (sizes, purpose) for sizes in ("192x192", "512x512") for purpose in ("any", "maskable")
-    }
-
-
-async def test_the_icon_of_apples_home_screens_is_opaque(url: str, client: ClientSession) -> None:
-    async with client.get(f"{url}/static/apple-touch-icon.png") as answer:
-        with Image.open(io.BytesIO(await answer.read())) as image:
-            assert image.size == (180, 180)
-            assert "transparency" not in image.info
-
-
-async def test_the_worker_changes_with_every_file_and_page_that_it_keeps() -> None:
-    worker = served.WORKER
-    first = app.worker(worker, {"/static/a.js": b"a", "/static/b.js": b"b"}, ["1", "2"])
-
-    assert first == app.worker(worker, {"/static/b.js": b"b", "/static/a.js": b"a"}, ["2", "1"])
-    for files, pages in (
-        ({"/static/a.js": b"a", "/static/b.js": b"c"}, ["1", "2"]),
-        ({"/static/a.js": b"a"}, ["1", "2"]),
-        ({"/static/a.js": b"a", "/static/b.js": b"b"}, ["1", "3"]),
-    ):
-        assert app.worker(worker, files, pages) != first
-
-
-async def test_the_worker_keeps_the_page_and_nothing_of_the_api() -> None:
-    routes = {route.path for route in served.routes(lambda: "", Settings.model_construct())}
-    code = (
-        app.worker(served.WORKER, {}, []).decode()
-        + "".join(sorted(routes))
+@asynccontextmanager
+async def installed(browser: Browser, url: str, *allowed: str) -> AsyncIterator[Page]:
+    """Open the page with its service worker, which answers its requests from now on."""
+    context = await browser.new_context(
+        reduced_motion="reduce", viewport={"width": 800, "height": 600}
     )
+    page = await context.new_page()
+    try:
+        with listening(page) as (complaints, _):
+            await page.goto(url)
+            await page.evaluate(CONTROLLED)
+            yield page
+        assert [line for line in complaints if not any(one in line for one in allowed)] == []
+    finally:
+        await context.close()
 
-    assert "/static/service-worker.js" not in routes
-    assert {"/", "/service-worker.js", "/static/limits.js", "/share"} <= routes
-    assert "/api/" not in code
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
-async def test_what_is_shared_past_the_worker_is_not_read(client: ClientSession) -> None:
-    async with serving(web_chat()) as url:
-        asked = client.post(f"{url}/share", data=form(bytes(2**20)), allow_redirects=False)
-        async with asked as answer:
-            assert answer.status == 303
-            assert answer.headers["Location"] == "/#not-shared"
+async def share(page: Page, url: str, *names: str) -> None:
+    async def form(route: Route) -> None:
+        await route.fulfill(body=SHARES, content_type="text/html")
+
+    await page.route("**/elsewhere", form)
+    await page.goto(f"{url}/elsewhere")
+    await page.locator("input").set_input_files(
+        [photo(seed, name) for seed, name in enumerate(names)]
+    )
+    await page.get_by_role("button", name="Share").click()
+    await page.wait_for_url(f"{url}/**")
+
+
+async def test_the_page_opens_without_its_server_and_says_so(browser: Browser) -> None:
+    async with AsyncExitStack() as server:
+        url = await server.enter_async_context(serving(web_chat(captions_dog)))
+        async with installed(browser, url, LOST) as page:
+            await choose(page, photo(1))
+            await expect(page.locator(".said")).to_have_text(DOG.text)
+            await expect(page.locator("#away")).to_be_hidden()
+            ((cache, addresses),) = (await page.evaluate(KEPT)).items()
+            assert cache.startswith("shell-")
+            assert {"/", "/static/chat.js", "/static/icon.svg"} < {*addresses}
+            assert [one for one in addresses if one != "/" and not one.startswith("/static/")] == []
+
+            await server.aclose()
+            await page.reload()
+            await expect(page.locator("#away")).to_have_text(SENTENCES["away"])
+            await expect(page.locator("#status")).to_have_text(SENTENCES["away"])
+            await expect(page.locator(".said")).to_have_text(DOG.text)
+            await choose(page, photo(2))
+            await expect(page.locator(".said").last).to_contain_text(SENTENCES["unreachable"])
+            await shot(page, "away")
+
+            async with serving(web_chat(captions_dog, web_port=port_of(url))):
+                await page.evaluate("dispatchEvent(new Event('online'))")
+                await expect(page.locator("#away")).to_be_hidden()
+
+
+async def test_a_new_version_replaces_what_was_kept(browser: Browser) -> None:
+    async with AsyncExitStack() as server:
+        url = await server.enter_async_context(serving(web_chat()))
+        async with installed(browser, url, LOST) as page:
+            (before,) = await page.evaluate("caches.keys()")
+            await server.aclose()
+            async with serving(web_chat(max_photo_mb=3, web_port=port_of(url))):
+                await page.reload()
+                limits = "import('/static/limits.js').then((limits) => limits.default.bytes)"
+                assert await page.evaluate(limits) == 3 * 2**20  # at the first visit
+                await page.evaluate(GONE, before)
+            (after,) = await page.evaluate("caches.keys()")
+            await page.reload()
+            assert await page.evaluate(limits) == 3 * 2**20
+            assert after.startswith("shell-")
+
+
+async def test_the_page_that_is_kept_is_in_the_language_in_which_it_was_opened_last(
+    translated: None, browser: Browser
+) -> None:
+    async with AsyncExitStack() as server:
+        url = await server.enter_async_context(serving(web_chat()))
+        async with installed(browser, url, LOST) as page:
+            await page.goto(f"{url}/?language=ar")
+            await expect(page.locator("#choose")).to_have_text(MARKS["ar"] + SENTENCES["choose"])
+            await server.aclose()
+            await page.goto(url)
+            await expect(page.locator("#choose")).to_have_text(MARKS["ar"] + SENTENCES["choose"])
+            await expect(page.locator("html")).to_have_attribute("dir", "rtl")
+            await shot(page, "away-rtl")
+
+
+async def test_a_page_that_a_proxy_shows_instead_is_not_kept(browser: Browser) -> None:
+    status = 200
+
+    async def sign_in(request: web.Request) -> web.Response:
+        title = "Sign in" if request.path == "/" else "Error"
+        return web.Response(text=f"<title>{title}</title>", content_type="text/html", status=status)
+
+    proxy = web.Application()
+    proxy.router.add_get("/{path:.*}", sign_in)
+    async with AsyncExitStack() as server:
+        url = await server.enter_async_context(serving(web_chat()))
+        async with installed(browser, url, LOST, "502") as page:
+            await server.aclose()
+            async with TestServer(proxy, host="127.0.0.1", port=port_of(url)):
+                await page.reload()
+                await expect(page).to_have_title("Sign in")
+                status = 502
+                await page.reload()
+                await expect(page).to_have_title(SENTENCES["title"])
+                await expect(page.locator("#away")).to_be_visible()
+            await page.reload()
+            await expect(page).to_have_title(SENTENCES["title"])
+
+
+async def test_photos_that_another_program_shares_are_captioned(browser: Browser) -> None:
+    async with serving(web_chat(captions_dog)) as url, installed(browser, url) as page:
+        await share(page, url, "one.jpg", "zwei ü.jpg")
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
+        assert page.url == f"{url}/"
+        names = await page.get_by_role("article").evaluate_all("all => all.map((a) => a.ariaLabel)")
+        assert names == ["one.jpg", "zwei ü.jpg"]
+        assert "shared" not in await page.evaluate("caches.keys()")
+        await page.reload()
+        await expect(page.get_by_role("article")).to_have_count(2)
+
+
+async def test_shared_photos_wait_for_the_token(browser: Browser) -> None:
+    chat = web_chat(captions_dog, web_token=SecretStr("open sesame"))
+    async with serving(chat) as url, installed(browser, url, "401") as page:
+        await share(page, url, "one.jpg")
+        await expect(page.get_by_role("dialog")).to_contain_text(replies.NEEDS_TOKEN)
+        await page.get_by_label("Token", exact=True).fill("open sesame")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".said")).to_have_text(DOG.text)
+
+
+async def test_what_is_shared_past_the_worker_is_asked_for_again(browser: Browser) -> None:
+    async with opened(browser) as page:
+        url = page.url.rstrip("/")
+        await share(page, url, "one.jpg")
+        await expect(page.locator("#intake-note")).to_have_text(SENTENCES["not_shared"])
+        assert page.url == f"{url}/"
+        await expect(page.get_by_role("article")).to_have_count(0)
+
+
+async def test_the_app_can_be_installed_where_the_browser_offers_it(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await page.get_by_role("button", name="About").click()
+        button = page.get_by_role("button", name=SENTENCES["install"])
+        await expect(button).to_be_hidden()
+        await page.evaluate(
+            """() => {
+              const event = new Event("beforeinstallprompt");
+              event.prompt = () => (document.title = "asked");
+              dispatchEvent(event);
+            }"""
+        )
+        await shot(page, "install")
+        await button.click()
+        await expect(page).to_have_title("asked")
+        await expect(button).to_be_hidden()
+        await expect(page.get_by_role("button", name="Close")).to_be_focused()
