@@ -142,12 +142,12 @@ async def opened(
     phone: bool = False,
     query: str = "",
     captions_in: Collection[str] = (),
+    **settings: Any,
 ) -> AsyncIterator[Page]:
     """Open the page; check that it loads only from its server, and logs nothing but `allowed`."""
     secret = SecretStr(token) if token else None
-    chat = web_chat(
-        caption, access=access, captions_in=captions_in, max_photo_mb=2, web_token=secret
-    )
+    settings = {"max_photo_mb": 2, "web_token": secret, **settings}
+    chat = web_chat(caption, access=access, captions_in=captions_in, **settings)
     async with serving(chat) as url:
         with ExitStack() as stack:
             async with phone_tab(browser) if phone else shared_tab(browser) as page:

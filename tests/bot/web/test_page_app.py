@@ -47,7 +47,8 @@ GONE = """async (cache) => {
   while (await caches.has(cache)) await new Promise((resolve) => setTimeout(resolve, 20));
 }"""
 # What a system sends to an app: the page's own policy allows no form.
-SHARES = """<!doctype html><meta charset="utf-8"><form action="/share" method="post" enctype="multipart/form-data">
+SHARES = """<!doctype html><meta charset="utf-8">
+<form action="/share" method="post" enctype="multipart/form-data">
 <input type="file" name="photos" multiple><button>Share</button></form>"""
 
 
@@ -109,6 +110,17 @@ async def test_the_page_opens_without_its_server_and_says_so(browser: Browser) -
             async with serving(web_chat(captions_dog, web_port=port_of(url))):
                 await page.evaluate("dispatchEvent(new Event('online'))")
                 await expect(page.locator("#away")).to_be_hidden()
+
+
+async def test_chromium_finds_nothing_that_hinders_installing(browser: Browser) -> None:
+    async with serving(web_chat()) as url, installed(browser, url) as page:
+        chromium = await page.context.new_cdp_session(page)
+        manifest = await chromium.send("Page.getAppManifest")
+        assert manifest["url"] == f"{url}/static/en.webmanifest"
+        assert manifest["errors"] == []
+        found = await chromium.send("Page.getInstallabilityErrors")
+        errors = {error["errorId"] for error in found["installabilityErrors"]}
+        assert errors <= {"in-incognito"}  # as the tabs of tests are
 
 
 async def test_a_new_version_replaces_what_was_kept(browser: Browser) -> None:
