@@ -77,12 +77,11 @@ def always(caption: Caption) -> CaptionPhoto:
 
 
 @asynccontextmanager
-async def started() -> AsyncIterator[Browser]:
-    """Start Chromium with one tab, which most tests use in turn."""
+async def started(*args: str) -> AsyncIterator[Browser]:
+    """Start Chromium, with more arguments if need be, and one tab, which most tests use in turn."""
+    root = ("--no-sandbox",) if os.geteuid() == 0 else ()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*root, *args])
         await new_tab(browser)
         yield browser
         await browser.close()
