@@ -46,6 +46,7 @@ SENTENCES = {
     "not_photos": N_("Files that are not photos were left out: {number}."),
     "no_photos": N_("There are no photos in this folder."),
     "first_of_folder": N_("The folder has more photos. I took the first {number}."),
+    "making_smaller": N_("Your browser is making the photo smaller…"),
     "made_smaller": N_(
         "I take photos of at most {megabytes} MB and {million} million pixels. Your browser made "
         "larger ones smaller."

@@ -18,6 +18,7 @@ const [note, status] = [part("intake-note"), part("status")];
 let send;
 let line = Promise.resolve(); // photos are sent in the order in which they came
 let noteTimer = 0;
+let statusTimer = 0;
 let isOurs = false; // whether what is being dragged is a part of this page
 
 // Has every photo that comes in sent; `deliver` takes an array of files.
@@ -52,7 +53,7 @@ function bring(found) {
     if (others) said.push(say("not_photos", { number: others }));
     if (!photos.length && !others) said.push(say("no_photos"));
     if (areSmaller) said.push(say("made_smaller", limitsInWords()));
-    if (said.length) tell(said.join(" "));
+    tell(said.join(" "));
   });
 }
 
@@ -64,7 +65,8 @@ async function sendAll(photos) {
   for (const photo of photos) {
     let fitting = photo;
     if (await isTooLarge(photo)) {
-      sendReady(); // making it smaller takes a while
+      sendReady();
+      tell(say("making_smaller")); // which takes seconds if the photo is huge
       fitting = await smaller(photo);
       areSmaller ||= fitting !== photo;
     }
@@ -83,11 +85,12 @@ function limitsInWords() {
 // Shows a sentence above the buttons, and has it read aloud; without one, nothing.
 function tell(sentence = "") {
   clearTimeout(noteTimer);
+  clearTimeout(statusTimer);
   note.hidden = !sentence;
   note.textContent = sentence;
   if (!sentence) return;
   status.textContent = ""; // the same sentence again is read again
-  setTimeout(() => (status.textContent = sentence), 100);
+  statusTimer = setTimeout(() => (status.textContent = sentence), 100);
   noteTimer = setTimeout(tell, NOTE_STAYS);
 }
 

@@ -42,7 +42,7 @@ async function answer(request, address) {
     if (address === PAGE && isOurs(said)) await keepPage(said.clone());
     return said;
   }
-  const kept = await caches.match(address, { cacheName: CACHE });
+  const kept = await caches.match(address, { cacheName: CACHE, ignoreVary: true });
   if (kept) return kept;
   if (said instanceof Response) return said;
   throw said;

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import Browser, FilePayload, Page, expect
 
+from bot.replies import replies
 from bot.web.sentences import SENTENCES
 from captioner import Caption, Options
 from tests.bot.web.browser import (
@@ -194,7 +195,10 @@ async def sent_for(
         payload: FilePayload = {"name": name, "mimeType": "", "buffer": body}
         await choose(page, payload)
         await expect(page.locator(".said")).to_have_text(DOG.text, timeout=20_000)
-        await expect(page.locator("#intake-note")).to_be_visible(visible=is_smaller)
+        if is_smaller:
+            await expect(page.locator("#intake-note")).to_contain_text("made larger ones smaller")
+        else:
+            await expect(page.locator("#intake-note")).to_be_hidden()
         await reload(page)
         shown = page.get_by_role("article").locator("img")
         await shown.evaluate("image => image.decode()")
@@ -242,6 +246,20 @@ async def test_a_photo_with_too_many_pixels_is_made_smaller(browser: Browser) ->
 
     image = checked(sent, 3 / 2)
     assert 900_000 < image.width * image.height <= 1_000_000
+
+
+async def test_a_large_photo_is_sent_as_it_is_if_the_browser_cannot_make_it_smaller(
+    browser: Browser,
+) -> None:
+    async with opened(browser, allowed="413") as page:
+        await page.evaluate(
+            "() => { HTMLCanvasElement.prototype.toBlob = (give) => { give(null); }; }"
+        )
+        large: FilePayload = {**photo(1), "buffer": noise(1600, 1200, "PNG")}
+        await choose(page, large, photo(2))
+        await expect(page.locator(".said").first).to_have_text(replies.too_large(2))
+        await expect(page.locator(".said").last).to_have_text(DOG.text)
+        await expect(page.locator("#intake-note")).to_be_hidden()
 
 
 @pytest.mark.parametrize("progressive", [False, True])
