@@ -51,16 +51,16 @@ def manifest(direction: str) -> bytes:
     )
 
 
-def worker(script: Path, files: Mapping[str, bytes], pages: Iterable[str]) -> bytes:
+def worker(script: Path, files: Mapping[str, bytes], pages: Iterable[bytes]) -> bytes:
     """Return the service worker of these files; it changes whenever one of them does.
 
     Args:
         script: what it does.
         files: what it keeps beside the page, by their addresses.
-        pages: the hash of the page in each language.
+        pages: the page in each language; its hash is in its `ETag`.
     """
     content = script.read_bytes()
-    known = sorted(pages)
+    known = sorted(hashlib.sha256(page).hexdigest() for page in pages)
     version = hashlib.sha256(content)
     for address, body in sorted(files.items()):
         version.update(hashlib.sha256(address.encode() + b"\0" + body).digest())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from string import Template
 
 from aiohttp import web
@@ -41,21 +41,21 @@ def routes(about: Callable[[], str], settings: Settings) -> list[web.RouteDef]:
         settings: the page makes photos smaller that are above these limits.
     """
     files = {
-        f"/static/{file.name}": _Content.of(file.read_bytes(), file.suffix)
+        f"/static/{file.name}": file.read_bytes()
         for file in STATIC.iterdir()
         if file.suffix in SERVED_AS_THEY_ARE and file != WORKER
     }
     files["/static/limits.js"] = _module(_limits(settings))
-    pages: dict[str, _Content] = {}
+    html: dict[str, bytes] = {}
     for code in languages.NAMES:
         with languages.speaking(code):
-            pages[code] = _Content.of(_html(about()).encode(), ".html", language.headers())
+            html[code] = _html(about()).encode()
             files[f"/static/sentences.{code}.js"] = _module(sentences())
-            manifest = _Content.of(app.manifest(_direction(code)), ".webmanifest")
-            files[f"/static/{code}.webmanifest"] = manifest
-    tags = [page.tag for page in pages.values()]
-    bodies = {address: content.body for address, content in files.items()}
-    worker = _Content.of(app.worker(WORKER, bodies, tags), ".js")
+            files[f"/static/{code}.webmanifest"] = app.manifest(_direction(code))
+    pages = {
+        code: _Content.of(body, ".html", language.headers(code)) for code, body in html.items()
+    }
+    files[app.WORKER] = app.worker(WORKER, files, html.values())
 
     async def page(request: web.Request) -> web.Response:
         if language.is_wrong(request):
@@ -66,11 +66,17 @@ def routes(about: Callable[[], str], settings: Settings) -> list[web.RouteDef]:
     description = _Content.of((STATIC / "openapi.json").read_bytes(), ".json")
     return [
         web.get("/", page),
-        *(web.get(address, content.send) for address, content in files.items()),
-        web.get(app.WORKER, worker.send),
+        *(
+            web.get(address, _Content.of(body, PurePosixPath(address).suffix).send)
+            for address, body in files.items()
+        ),
         web.route("*", app.SHARE, app.not_shared),
         web.get("/openapi.json", description.send),
     ]
+
+
+def _module(value: object) -> bytes:
+    return f"export default {json.dumps(value)};\n".encode()
 
 
 def _limits(settings: Settings) -> dict[str, object]:
@@ -129,10 +135,6 @@ class _Content:
         if any(known.value == self.tag for known in request.if_none_match or ()):
             return web.Response(status=304, headers=self.headers)
         return web.Response(body=self.body, headers=self.headers)
-
-
-def _module(value: object) -> _Content:
-    return _Content.of(f"export default {json.dumps(value)};\n".encode(), ".js")
 
 
 def _paragraphs(text: str) -> str:

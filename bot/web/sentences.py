@@ -96,7 +96,7 @@ SENTENCES = {
     "play": N_("Play"),
     "pause": N_("Pause"),
     "unreachable": N_("I cannot be reached right now. Check that the program is still running."),
-    "away": N_("I cannot be reached right now. This page shows what your browser has kept."),
+    "unreached": N_("I cannot be reached right now. This page shows what your browser has kept."),
     "unreadable": N_("This file cannot be read. It may be a folder, or it was moved."),
     "cleared": N_("The thread is empty."),
     "photo": N_("Photo"),

@@ -1,15 +1,17 @@
 // The page as an app: its service worker, the button that installs it, and the notice that the server
 // cannot be reached, which a page that opens without a connection needs.
 
+import { announce } from "./announce.js";
 import { say } from "./say.js";
 
 const WORKER = "/service-worker.js";
 const ASK_AGAIN = 15_000; // milliseconds
 const part = (id) => document.getElementById(id);
-const [install, away] = [part("install"), part("away")];
+const [install, unreached] = [part("install"), part("unreached")];
 const worker = navigator.serviceWorker; // browsers have it on https and localhost only
 let invitation = null;
 let timer = 0;
+let takeBack = () => {};
 
 // The page needs no worker, so nobody has to know of one that cannot be registered.
 function register() {
@@ -47,8 +49,9 @@ async function reaches() {
 async function check() {
   clearTimeout(timer);
   const there = await reaches();
-  if (!there && away.hidden) part("status").textContent = say("away");
-  away.hidden = there;
+  if (there) takeBack();
+  else if (unreached.hidden) takeBack = announce(say("unreached"));
+  unreached.hidden = there;
   if (!there) timer = setTimeout(check, ASK_AGAIN);
 }
 

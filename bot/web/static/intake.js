@@ -1,5 +1,6 @@
 // Photos come in: by button, camera, folder, drop and paste, or shared by another program.
 
+import { announce } from "./announce.js";
 import { droppedFolders, MOST, photosIn, photosOf } from "./folders.js";
 import { isOther } from "./kinds.js";
 import limits from "./limits.js";
@@ -14,11 +15,11 @@ const NOT_SHARED = "#not-shared"; // the server's answer where no service worker
 const FIELDS = "input, textarea, [contenteditable]";
 
 const part = (id) => document.getElementById(id);
-const [note, status] = [part("intake-note"), part("status")];
+const note = part("intake-note");
 let send;
 let line = Promise.resolve(); // photos are sent in the order in which they came
 let noteTimer = 0;
-let statusTimer = 0;
+let takeBack = () => {};
 let isOurs = false; // whether what is being dragged is a part of this page
 
 // Has every photo that comes in sent; `deliver` takes an array of files.
@@ -85,12 +86,11 @@ function limitsInWords() {
 // Shows a sentence above the buttons, and has it read aloud; without one, nothing.
 function tell(sentence = "") {
   clearTimeout(noteTimer);
-  clearTimeout(statusTimer);
+  takeBack();
   note.hidden = !sentence;
   note.textContent = sentence;
   if (!sentence) return;
-  status.textContent = ""; // the same sentence again is read again
-  statusTimer = setTimeout(() => (status.textContent = sentence), 100);
+  takeBack = announce(sentence);
   noteTimer = setTimeout(tell, NOTE_STAYS);
 }
 

@@ -59,13 +59,13 @@ async def test_the_icon_of_apples_home_screens_is_opaque(url: str, client: Clien
 
 
 async def test_the_worker_changes_with_every_file_and_page_that_it_keeps() -> None:
-    first = app.worker(WORKER, {"/static/a.js": b"a", "/static/b.js": b"b"}, ["1", "2"])
+    first = app.worker(WORKER, {"/static/a.js": b"a", "/static/b.js": b"b"}, [b"1", b"2"])
 
-    assert first == app.worker(WORKER, {"/static/b.js": b"b", "/static/a.js": b"a"}, ["2", "1"])
+    assert first == app.worker(WORKER, {"/static/b.js": b"b", "/static/a.js": b"a"}, [b"2", b"1"])
     for files, pages in (
-        ({"/static/a.js": b"a", "/static/b.js": b"c"}, ["1", "2"]),
-        ({"/static/a.js": b"a"}, ["1", "2"]),
-        ({"/static/a.js": b"a", "/static/b.js": b"b"}, ["1", "3"]),
+        ({"/static/a.js": b"a", "/static/b.js": b"c"}, [b"1", b"2"]),
+        ({"/static/a.js": b"a"}, [b"1", b"2"]),
+        ({"/static/a.js": b"a", "/static/b.js": b"b"}, [b"1", b"3"]),
     ):
         assert app.worker(WORKER, files, pages) != first
 

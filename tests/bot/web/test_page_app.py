@@ -92,7 +92,7 @@ async def test_the_page_opens_without_its_server_and_says_so(browser: Browser) -
         async with installed(browser, url, LOST) as page:
             await choose(page, photo(1))
             await expect(page.locator(".said")).to_have_text(DOG.text)
-            await expect(page.locator("#away")).to_be_hidden()
+            await expect(page.locator("#unreached")).to_be_hidden()
             ((cache, addresses),) = (await page.evaluate(KEPT)).items()
             assert cache.startswith("shell-")
             assert {"/", "/static/chat.js", "/static/icon.svg"} < {*addresses}
@@ -100,8 +100,8 @@ async def test_the_page_opens_without_its_server_and_says_so(browser: Browser) -
 
             await server.aclose()
             await page.reload()
-            await expect(page.locator("#away")).to_have_text(SENTENCES["away"])
-            await expect(page.locator("#status")).to_have_text(SENTENCES["away"])
+            await expect(page.locator("#unreached")).to_have_text(SENTENCES["unreached"])
+            await expect(page.locator("#status")).to_have_text(SENTENCES["unreached"])
             await expect(page.locator(".said")).to_have_text(DOG.text)
             await choose(page, photo(2))
             await expect(page.locator(".said").last).to_contain_text(SENTENCES["unreachable"])
@@ -109,7 +109,7 @@ async def test_the_page_opens_without_its_server_and_says_so(browser: Browser) -
 
             async with serving(web_chat(captions_dog, web_port=port_of(url))):
                 await page.evaluate("dispatchEvent(new Event('online'))")
-                await expect(page.locator("#away")).to_be_hidden()
+                await expect(page.locator("#unreached")).to_be_hidden()
 
 
 async def test_chromium_finds_nothing_that_hinders_installing(browser: Browser) -> None:
@@ -174,7 +174,7 @@ async def test_a_page_that_a_proxy_shows_instead_is_not_kept(browser: Browser) -
                 status = 502
                 await page.reload()
                 await expect(page).to_have_title(SENTENCES["title"])
-                await expect(page.locator("#away")).to_be_visible()
+                await expect(page.locator("#unreached")).to_be_visible()
             await page.reload()
             await expect(page).to_have_title(SENTENCES["title"])
 
