@@ -46,7 +46,8 @@ function several(files) {
 
 function bring(found) {
   tell();
-  line = line.then(async () => {
+  const before = line.catch(() => {}); // photos that failed stop no others
+  line = before.then(async () => {
     const { photos, others = 0, more = false } = await found;
     const areSmaller = await sendAll(photos);
     const said = [];
@@ -54,7 +55,8 @@ function bring(found) {
     if (others) said.push(say("not_photos", { number: others }));
     if (!photos.length && !others) said.push(say("no_photos"));
     if (areSmaller) said.push(say("made_smaller", limitsInWords()));
-    tell(said.join(" "));
+    // A sentence about something else, which came meanwhile, stays.
+    if (said.length || note.textContent === say("making_smaller")) tell(said.join(" "));
   });
 }
 
@@ -117,6 +119,7 @@ function listenForDrops() {
   addEventListener("drop", (event) => {
     dragging(false);
     drop(event);
+    isOurs = false; // what was dragged may be gone, and then its drag has no end
   });
 }
 
