@@ -22,6 +22,7 @@ from tests.bot.web.browser import (
     opened,
     photo,
     shot,
+    started,
 )
 from tests.bot.web.catalogues import MARKS
 from tests.bot.web.server import serving, web_chat
@@ -227,3 +228,21 @@ async def test_the_app_can_be_installed_where_the_browser_offers_it(browser: Bro
         await expect(page).to_have_title("asked")
         await expect(button).to_be_hidden()
         await expect(page.get_by_role("button", name="Close")).to_be_focused()
+
+
+async def test_on_plain_http_from_elsewhere_the_page_works_without_worker_and_camera() -> None:
+    async with (
+        started("--host-resolver-rules=MAP photos.test 127.0.0.1") as chromium,
+        serving(web_chat(captions_dog, web_behind_proxy=True)) as url,
+    ):
+        page = await chromium.new_page()
+        with listening(page) as (complaints, _):
+            await page.goto(f"http://photos.test:{port_of(url)}")
+            assert await page.evaluate(
+                "[isSecureContext, 'serviceWorker' in navigator, 'mediaDevices' in navigator]"
+            ) == [False, False, False]
+            await choose(page, photo(1))
+            await expect(page.locator(".said")).to_have_text(DOG.text)
+            await expect(page.get_by_role("button", name=SENTENCES["take"])).to_be_hidden()
+        # Chromium's own remark about a header that counts on https only.
+        assert [one for one in complaints if "Cross-Origin-Opener-Policy" not in one] == []
