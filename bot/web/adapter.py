@@ -32,8 +32,9 @@ log = structlog.stdlib.get_logger(__name__)
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
+        "connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types service-worker"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -128,7 +129,7 @@ class WebChat:
         middlewares = [connections.count, request_ids.identify, language.speak]
         app = web.Application(middlewares=[*middlewares, problems.nowhere, gate.guard])
         app.on_response_prepare.extend([_add_headers, request_ids.add_header, cors.add_headers])
-        app.add_routes(page.routes(self.about))
+        app.add_routes(page.routes(self.about, self.settings))
         app.router.add_post(f"{API}caption", api.caption)
         app.add_routes(OpenAIApi(self.settings, self.answers, stop, self.model, gate).routes())
         app.router.add_get("/healthz", _health)

@@ -10,11 +10,16 @@ from aiohttp import web
 from bot.web import negotiation
 
 CONTENT_TYPES = {
-    ".css": "text/css",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".json": "application/json",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".webmanifest": "application/manifest+json; charset=utf-8",
 }
+COMPRESSED_ALREADY = (".jpg", ".png")
 
 
 @dataclass(frozen=True)
@@ -44,15 +49,15 @@ class Content:
             headers: besides those of every file.
         """
         tag = hashlib.sha256(body).hexdigest()
-        zipped = gzip.compress(body, mtime=0)
+        kind = {"Content-Type": CONTENT_TYPES[suffix], "Cache-Control": "no-cache"}
+        plain = _Form(body, tag)
+        if suffix in COMPRESSED_ALREADY:
+            return cls(plain, plain, {**kind, **(headers or {})})
         given = dict(headers or {})
         given["Vary"] = ", ".join(filter(None, ("Accept-Encoding", given.get("Vary"))))
-        kind = {
-            "Content-Type": f"{CONTENT_TYPES[suffix]}; charset=utf-8",
-            "Cache-Control": "no-cache",
-        }
+        zipped = gzip.compress(body, mtime=0)
         compressed = _Form(zipped, f"{tag}-gzip", {"Content-Encoding": "gzip"})
-        return cls(_Form(body, tag), compressed, {**kind, **given})
+        return cls(plain, compressed, {**kind, **given})
 
     async def send(self, request: web.Request) -> web.Response:
         """Send the file, unless the client has it."""

@@ -5,39 +5,46 @@ import re
 from collections.abc import Callable
 from html import escape
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from string import Template
 
 from aiohttp import web
 
 from bot import languages
 from bot.replies import replies
-from bot.web import language
+from bot.settings import Settings
+from bot.web import app, language
 from bot.web.content import Content
 from bot.web.sentences import sentences
+from captioner.photo.decode import Limits
+from captioner.photo.formats import SUFFIXES
 
 STATIC = Path(__file__).parent / "static"
+SERVED_AS_THEY_ARE = (".css", ".js", ".png", ".svg")
+WORKER = STATIC / "service-worker.js"  # served at the root, which is what it works for
 
 
-def routes(about: Callable[[], str]) -> list[web.RouteDef]:
+def routes(about: Callable[[], str], settings: Settings) -> list[web.RouteDef]:
     """Return the routes of the page in every language, and of everything that it loads.
 
     Args:
         about: returns the paragraphs that describe the model, as plain text.
+        settings: the page makes photos smaller that are above these limits.
     """
-    static = [
-        web.get(f"/static/{file.name}", Content.of(file.read_bytes(), file.suffix).send)
+    files = {
+        f"/static/{file.name}": file.read_bytes()
         for file in STATIC.iterdir()
-        if file.suffix in (".css", ".js")
-    ]
-    pages: dict[str, Content] = {}
-    scripts = []
+        if file.suffix in SERVED_AS_THEY_ARE and file != WORKER
+    }
+    files["/static/limits.js"] = _module(_limits(settings))
+    html: dict[str, bytes] = {}
     for code in languages.NAMES:
         with languages.speaking(code):
-            pages[code] = Content.of(_html(about()).encode(), ".html", language.headers())
-            script = f"export default {json.dumps(sentences())};\n".encode()
-            address = f"/static/sentences.{code}.js"
-            scripts.append(web.get(address, Content.of(script, ".js").send))
+            html[code] = _html(about()).encode()
+            files[f"/static/sentences.{code}.js"] = _module(sentences())
+            files[f"/static/{code}.webmanifest"] = app.manifest(_direction(code))
+    pages = {code: Content.of(body, ".html", language.headers(code)) for code, body in html.items()}
+    files[app.WORKER] = app.worker(WORKER, files, html.values())
 
     async def page(request: web.Request) -> web.Response:
         if language.is_wrong(request):
@@ -46,7 +53,28 @@ def routes(about: Callable[[], str]) -> list[web.RouteDef]:
         return await pages[languages.language()].send(request)
 
     description = Content.of(_description(), ".json")
-    return [web.get("/", page), *static, *scripts, web.get("/openapi.json", description.send)]
+    return [
+        web.get("/", page),
+        *(
+            web.get(address, Content.of(body, PurePosixPath(address).suffix).send)
+            for address, body in files.items()
+        ),
+        web.route("*", app.SHARE, app.not_shared),
+        web.get("/openapi.json", description.send),
+    ]
+
+
+def _module(value: object) -> bytes:
+    return f"export default {json.dumps(value)};\n".encode()
+
+
+def _limits(settings: Settings) -> dict[str, object]:
+    return {
+        "bytes": settings.max_bytes,
+        "pixels": int(settings.max_megapixels * 1e6),
+        "side": Limits.max_side,
+        "suffixes": sorted(SUFFIXES),
+    }
 
 
 def _description() -> bytes:

@@ -21,6 +21,7 @@ def _english(name: str) -> str:
 
 SENTENCES = {
     "title": N_("Photo captioner"),
+    "app_name": N_("Captioner"),  # under its icon: at most 12 letters
     "hint": _english("HINT"),
     "clear": N_("Clear"),
     "about_title": N_("About"),
@@ -34,11 +35,34 @@ SENTENCES = {
     "needs_javascript": N_("This page needs JavaScript."),
     "send_photos": N_("Send photos"),
     "choose": N_("Choose photos"),
+    "choose_folder": N_("Choose a folder"),
     "take": N_("Take a photo"),
     "or_drop": N_("or drop or paste them anywhere on this page"),
     "photos": N_("Photos"),
     "new_photo": N_("A new photo"),
+    "folder": N_("Folder"),
     "drop": N_("Drop to send"),
+    "not_an_address": N_("I take files, not addresses: save the photo, then send the file."),
+    "not_photos": N_("Files that are not photos were left out: {number}."),
+    "no_photos": N_("There are no photos in this folder."),
+    "first_of_folder": N_("The folder has more photos. I took the first {number}."),
+    "making_smaller": N_("Your browser is making the photo smaller…"),
+    "made_smaller": N_(
+        "I take photos of at most {megabytes} MB and {million} million pixels. Your browser made "
+        "larger ones smaller."
+    ),
+    "not_shared": N_("I did not get what you shared. Please choose the photo here."),
+    "camera_picture": N_("What the camera shows"),
+    "camera_take": N_("Take"),
+    "camera_use": N_("Use this photo"),
+    "camera_again": N_("Again"),
+    "cancel": N_("Cancel"),
+    "no_camera": N_("I found no camera."),
+    "camera_forbidden": N_(
+        "This page may not use the camera. Allow it in the browser's settings for this page."
+    ),
+    "camera_busy": N_("The camera did not start. Another program may be using it."),
+    "install": N_("Install as an app"),
     "privacy_title": N_("Privacy"),
     "kept": N_(
         "This page keeps the last 20 photos and their captions in your browser, so that they are "
@@ -72,6 +96,7 @@ SENTENCES = {
     "play": N_("Play"),
     "pause": N_("Pause"),
     "unreachable": N_("I cannot be reached right now. Check that the program is still running."),
+    "unreached": N_("I cannot be reached right now. This page shows what your browser has kept."),
     "unreadable": N_("This file cannot be read. It may be a folder, or it was moved."),
     "cleared": N_("The thread is empty."),
     "photo": N_("Photo"),

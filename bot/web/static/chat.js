@@ -1,6 +1,7 @@
-// The page: photos come in by button, drop and paste; the thread is kept across reloads.
+// The page: photos that come in are sent; the thread is kept across reloads.
 
 import { Entry } from "./entry.js";
+import { listen } from "./intake.js";
 import * as keep from "./keep.js";
 import { say } from "./say.js";
 
@@ -43,20 +44,6 @@ function tidy() {
   part(entries.length ? "clear" : "empty").hidden = false;
 }
 
-function takeFrom(transfer, event) {
-  if (!transfer?.files.length) return;
-  event.preventDefault();
-  send(transfer.files);
-}
-
-function chooseWith(button, input) {
-  button.addEventListener("click", () => input.click());
-  input.addEventListener("change", () => {
-    send(input.files);
-    input.value = "";
-  });
-}
-
 function stayAtTheEnd() {
   const page = document.documentElement;
   let last = 0;
@@ -70,27 +57,8 @@ function stayAtTheEnd() {
   new ResizeObserver(() => atEnd && page.scrollTo(0, page.scrollHeight)).observe(thread);
 }
 
-function listenForDrops() {
-  const dragging = (on) => document.body.classList.toggle("dragging", on);
-  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-  addEventListener("dragenter", (event) => carriesFiles(event) && dragging(true));
-  addEventListener("dragleave", (event) => event.relatedTarget ?? dragging(false));
-  addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    event.dataTransfer.dropEffect = "copy";
-  });
-  addEventListener("drop", (event) => {
-    dragging(false);
-    takeFrom(event.dataTransfer, event);
-  });
-}
-
-chooseWith(choose, part("files"));
-chooseWith(part("take"), part("camera"));
-listenForDrops();
+listen(send);
 stayAtTheEnd();
-addEventListener("paste", (event) => takeFrom(event.clipboardData, event));
 part("clear").addEventListener("click", clear);
 part("about").addEventListener("click", () => part("about-dialog").showModal());
 part("about-close").addEventListener("click", () => part("about-dialog").close());

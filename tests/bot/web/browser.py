@@ -77,19 +77,23 @@ def always(caption: Caption) -> CaptionPhoto:
 
 
 @asynccontextmanager
-async def started() -> AsyncIterator[Browser]:
-    """Start Chromium with one tab, which most tests use in turn."""
+async def started(*args: str) -> AsyncIterator[Browser]:
+    """Start Chromium, with more arguments if need be, and one tab, which most tests use in turn."""
+    root = ("--no-sandbox",) if os.geteuid() == 0 else ()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*root, *args])
         await new_tab(browser)
         yield browser
         await browser.close()
 
 
+# A worker would answer requests of the next test, and those that tests answer themselves.
+NO_WORKER = "Object.defineProperty(navigator, 'serviceWorker', { value: undefined })"
+
+
 async def new_tab(browser: Browser, **options: Any) -> Page:
     context = await browser.new_context(**options)
+    await context.add_init_script(NO_WORKER)
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     return await context.new_page()
 
@@ -137,12 +141,12 @@ async def opened(
     phone: bool = False,
     query: str = "",
     captions_in: Collection[str] = (),
+    **settings: Any,
 ) -> AsyncIterator[Page]:
     """Open the page; check that it loads only from its server, and logs nothing but `allowed`."""
     secret = SecretStr(token) if token else None
-    chat = web_chat(
-        caption, access=access, captions_in=captions_in, max_photo_mb=2, web_token=secret
-    )
+    settings = {"max_photo_mb": 2, "web_token": secret, **settings}
+    chat = web_chat(caption, access=access, captions_in=captions_in, **settings)
     async with serving(chat) as url:
         with ExitStack() as stack:
             async with phone_tab(browser) if phone else shared_tab(browser) as page:

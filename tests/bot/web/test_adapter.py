@@ -90,6 +90,7 @@ async def test_a_bot_that_lacks_something_says_so_and_answers_what_it_can(reason
                 lacking.append(reason)
 
 
+LOADED = ("application/manifest+json", "image/png", "text/css", "text/javascript")
 DOWN, ACROSS = ("upper", "middle", "lower"), ("left", "middle", "right")
 
 
@@ -122,7 +123,7 @@ async def test_the_page_loads_only_from_its_own_server(url: str, client: ClientS
     for target in served:
         async with client.get(f"{url}{target}") as answer:
             assert answer.status == 200
-            assert answer.content_type in ("text/javascript", "text/css")
+            assert answer.content_type in LOADED
 
 
 async def test_a_file_that_the_browser_has_cached_is_not_sent_again(
@@ -193,6 +194,7 @@ async def test_every_sentence_of_the_page_is_used_and_has_a_name(
         # Names are written as strings; those of nine places are put together from two words.
         used |= set(re.findall(r'"([a-z_]+)"', script.read_text("utf-8")))
     used |= {f"{down}_{across}" for down in DOWN for across in ACROSS}
+    used |= {"app_name"}  # in the manifest
     asked = "".join(script.read_text("utf-8") for script in STATIC.glob("*.js"))
 
     assert set(SENTENCES) <= used
