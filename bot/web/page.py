@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot import languages
 from bot.replies import replies
-from bot.web import language
+from bot.web import language, parameters, problems
 from bot.web.content import Content
 from bot.web.sentences import sentences
 
@@ -41,8 +41,7 @@ def routes(about: Callable[[], str]) -> list[web.RouteDef]:
 
     async def page(request: web.Request) -> web.Response:
         if language.is_wrong(request):
-            text = replies.wrong_parameter(language.NAME)
-            return web.Response(status=400, text=text, headers=language.headers())
+            return problems.respond(request, parameters.wrong(language.NAME), text=True)
         return await pages[languages.language()].send(request)
 
     description = Content.of(_description(), ".json")
