@@ -5,8 +5,10 @@ the photos, and `problems.py` what is wrong.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -19,12 +21,16 @@ from bot.web.auth import Gate
 from bot.web.caption_body import Said
 from bot.web.parameters import Query
 from bot.web.problems import ProblemDetails, Refused
-from bot.web.upload import MOST_PHOTOS, Limits
+from bot.web.upload import MOST_PHOTOS, Limits, Upload
 from captioner import Busy, Caption, Options
 
 # Photos of one request that are captioned at a time: half of a batch (`ServingConfig.max_batch`),
 # and a sixteenth of the queue's default, so that one request leaves room for others.
 AT_ONCE = 8
+# Requests whose body may be larger than a photo: with the default limits 8 x 80 MB of memory. The
+# others wait, with what they have not sent yet.
+LARGE_AT_ONCE = 8
+LARGE_RETRY = 10.0  # seconds
 PAUSE = 0.1  # seconds between two looks whether there is room for another photo of a request
 
 
@@ -36,6 +42,7 @@ class CaptionApi:
     answers: Answers
     gate: Gate
     stop: asyncio.Event
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
 
     async def caption(self, request: web.Request) -> web.Response:
         """Caption the photos in a request's body."""
@@ -60,21 +67,43 @@ class CaptionApi:
             min(MOST_PHOTOS, self.gate.most(request) or MOST_PHOTOS),
             self.settings.photo_seconds,
         )
-        try:
-            given = await upload.read(request, limits)
-        except Refused as error:
-            if error.problem.status == 413:
-                self._count_too_large()
-            raise
-        # The gate has counted one photo, before it was known how many there are.
-        if refusal := await self.gate.refused(request, len(given.photos), counted=1):
-            raise Refused(refusal)
-        if given.several:
-            return caption_body.several(request, await self._captions(given.photos, query))
-        said = await self._said(given.photos[0], query, self.answers)
+        async with self._memory(request, limits):
+            given = await self._read(request, limits)
+            # The gate has counted one photo, before it was known how many there are.
+            if refusal := await self.gate.refused(request, len(given.photos), counted=1):
+                raise Refused(refusal)
+            if given.several:
+                return caption_body.several(request, await self._captions(given.photos, query))
+            said = await self._said(given.photos[0], query, self.answers)
         if isinstance(said, ProblemDetails):
             raise Refused(said)
         return caption_body.one(request, *said)
+
+    @asynccontextmanager
+    async def _memory(self, request: web.Request, limits: Limits) -> AsyncIterator[None]:
+        if not upload.is_large(request, limits):
+            yield
+            return
+        try:
+            async with asyncio.timeout(self.answers.deadline):
+                await self.large.acquire()
+        except TimeoutError:
+            error = Busy("full", LARGE_RETRY)
+            metrics.refused(self.answers.platform, "busy")
+            problem = ProblemDetails("busy", replies.busy(error), error.retry_after)
+            raise Refused(problem) from None
+        try:
+            yield
+        finally:
+            self.large.release()
+
+    async def _read(self, request: web.Request, limits: Limits) -> Upload:
+        try:
+            return await upload.read(request, limits)
+        except Refused as error:
+            if error.problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                self._count_too_large()
+            raise
 
     async def _captions(
         self, photos: Sequence[bytes | ProblemDetails], query: Query

@@ -13,7 +13,7 @@ from aiohttp import web
 from bot import languages
 from bot.replies import replies
 from bot.settings import Settings
-from bot.web import app, language
+from bot.web import app, language, parameters, problems
 from bot.web.content import Content
 from bot.web.sentences import sentences
 from captioner.photo.decode import Limits
@@ -48,8 +48,7 @@ def routes(about: Callable[[], str], settings: Settings) -> list[web.RouteDef]:
 
     async def page(request: web.Request) -> web.Response:
         if language.is_wrong(request):
-            text = replies.wrong_parameter(language.NAME)
-            return web.Response(status=400, text=text, headers=language.headers())
+            return problems.respond(request, parameters.wrong(language.NAME), text=True)
         return await pages[languages.language()].send(request)
 
     description = Content.of(_description(), ".json")

@@ -42,20 +42,24 @@ def read(request: web.Request) -> Query:
     for name in dict.fromkeys(request.query):
         if name not in known:
             shown = _printable(name)
-            raise _refused("unknown_parameter", shown, replies.unknown_parameter(shown, known))
+            sentence = replies.unknown_parameter(shown, known)
+            raise Refused(_problem("unknown_parameter", shown, sentence))
         if len(request.query.getall(name)) > 1:
             sentence = replies.REPEATED_PARAMETER.format(name=name)
-            raise _refused("repeated_parameter", name, sentence)
+            raise Refused(_problem("repeated_parameter", name, sentence))
     try:
         return Query.model_validate(dict(request.query))
     except ValidationError as error:
-        name = str(error.errors(include_url=False)[0]["loc"][0])
-        sentence = replies.wrong_parameter(name, MOST.get(name))
-        raise _refused("wrong_parameter", name, sentence) from error
+        raise Refused(wrong(str(error.errors(include_url=False)[0]["loc"][0]))) from error
 
 
-def _refused(code: str, name: str, sentence: str) -> Refused:
-    return Refused(ProblemDetails(code, sentence, members={"parameter": name}))
+def wrong(name: str) -> ProblemDetails:
+    """Return the problem of a parameter that has a value which it cannot have."""
+    return _problem("wrong_parameter", name, replies.wrong_parameter(name, MOST.get(name)))
+
+
+def _problem(code: str, name: str, sentence: str) -> ProblemDetails:
+    return ProblemDetails(code, sentence, members={"parameter": name})
 
 
 def _printable(name: str) -> str:

@@ -61,8 +61,7 @@ async def read(request: web.Request, limits: Limits) -> Upload:
     Raises:
         Refused: it is too large, too slow or broken, or holds something else than photos.
     """
-    form = request.content_type.startswith("multipart/")
-    in_json = request.content_type == "application/json"
+    form, in_json = _is_form(request), _is_json(request)
     length = request.content_length
     if not form and not in_json and (length or 0) > limits.photo:
         raise Refused(too_large(limits.photo / 2**20))
@@ -84,9 +83,23 @@ async def read(request: web.Request, limits: Limits) -> Upload:
         raise Refused(ProblemDetails("broken_upload", replies.BROKEN_UPLOAD)) from error
 
 
+def is_large(request: web.Request, limits: Limits) -> bool:
+    """Return whether a body may have more bytes than one photo."""
+    length = request.content_length
+    return (_is_form(request) or _is_json(request)) and (length is None or length > limits.photo)
+
+
 def is_broken(problem: ProblemDetails) -> bool:
     """Return whether nobody knows where in the rest of the connection the next request starts."""
     return problem.code == "broken_upload"
+
+
+def _is_form(request: web.Request) -> bool:
+    return request.content_type.startswith("multipart/")
+
+
+def _is_json(request: web.Request) -> bool:
+    return request.content_type == "application/json"
 
 
 async def _body(request: web.Request, limits: Limits) -> bytearray:

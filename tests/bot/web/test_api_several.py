@@ -10,6 +10,7 @@ from aiohttp import ClientSession, FormData
 
 from bot.access import Access
 from bot.replies import replies
+from bot.web import api
 from bot.web.api import AT_ONCE
 from bot.web.upload import MOST_PHOTOS, TOGETHER, Limits
 from captioner import BadImage, Busy, Caption, Options
@@ -164,6 +165,31 @@ async def test_a_body_that_stops_coming_times_out(kind: str) -> None:
         writer.close()
 
     assert b" 408 " in line
+
+
+async def test_only_a_few_large_bodies_are_in_memory_at_a_time(
+    client: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "LARGE_AT_ONCE", 1)
+    kind, large = "multipart/form-data; boundary=x", (PHOTO + bytes(LIMIT - len(PHOTO)),) * 2
+    async with serving(web_chat(deadline=0.5)) as url:
+
+        async def ask(*photos: bytes) -> int:
+            async with client.post(f"{url}/api/caption", data=several(*photos)) as answer:
+                if answer.status == 503:
+                    await refused(answer, "busy")
+                    assert answer.headers["Retry-After"] == "10"
+                return answer.status
+
+        reader, writer = await connect(url)  # sends nothing of its large body
+        expecting = "Expect: 100-continue"
+        writer.write(head(f"Content-Length: {2 * LIMIT}", expecting, kind=kind))
+        assert b" 100 " in await asyncio.wait_for(reader.readline(), 5)
+        assert await ask(*large) == 503
+        assert await ask(PHOTO) == await ask(PHOTO, PHOTO) == 200
+        waiting = asyncio.create_task(ask(*large))
+        writer.close()
+        assert await waiting == 200
 
 
 async def test_photos_of_one_request_are_captioned_side_by_side_but_leave_room_for_others(

@@ -63,7 +63,7 @@ async def test_a_language_that_the_bot_does_not_speak_is_refused_with_those_that
     headers = {"Accept-Language": "de"}
     async with client.get(url, params=params, headers=headers) as answer:
         assert (answer.status, answer.content_type) == (400, "text/plain")
-        assert await answer.text() == says(sentence, "de")
+        assert await answer.text() == says(sentence, "de") + "\n"
 
 
 async def test_refusals_of_strangers_and_floods_are_in_the_language_too(
