@@ -1,14 +1,36 @@
-// Says things to people who use a screen reader, in the page's live region.
+// Says things to people who use a screen reader, politely: in the page's only live region.
 
 const region = document.getElementById("status");
-const PAUSE = 100; // milliseconds; what was there before is gone, so that the same is read again
+const SPACING = 1000; // milliseconds: what changes sooner may not be read
+const STAYS = 10_000; // milliseconds; later it may no longer be true
 
-// Returns a function that takes it back, for when it is no longer true.
+let pending = [];
+let shown = null;
+let shownAt = -SPACING;
+let timer = 0;
+
+// Takes texts and elements; an element may have a language of its own. Returns a function that
+// takes them back, for when they are no longer true.
 export function announce(...pieces) {
-  region.replaceChildren();
-  const timer = setTimeout(() => region.replaceChildren(...pieces), PAUSE);
+  pending.push(pieces);
+  clearTimeout(timer);
+  timer = setTimeout(next, Math.max(0, shownAt + SPACING - performance.now()));
   return () => {
-    clearTimeout(timer);
-    if (region.textContent === pieces.join("")) region.replaceChildren();
+    pending = pending.filter((other) => other !== pieces);
+    if (shown === pieces) region.replaceChildren();
   };
+}
+
+// Takes back everything.
+export function hush() {
+  pending = [];
+  region.replaceChildren();
+}
+
+function next() {
+  shown = pending.shift();
+  region.replaceChildren(...(shown ?? []));
+  if (!shown) return;
+  shownAt = performance.now();
+  timer = setTimeout(next, pending.length ? SPACING : STAYS);
 }

@@ -1,47 +1,15 @@
 // The page: photos that come in are sent; the thread is kept across reloads.
 
-import { Entry } from "./entry.js";
 import { listen } from "./intake.js";
-import * as keep from "./keep.js";
-import { say } from "./say.js";
+import * as thread from "./thread.js";
 
 const part = (id) => document.getElementById(id);
-const [thread, status, choose] = [part("thread"), part("status"), part("choose")];
-let entries = [];
-let lastId = 0;
+const choose = part("choose");
 let atEnd = true; // whether the page follows the end of the thread as it grows
 
-function add(record) {
-  lastId = Math.max(lastId, record.id);
-  const entry = new Entry(record, keep.put);
-  entries.push(entry);
-  thread.append(entry.element);
-  tidy();
-}
-
 function send(files) {
-  for (const photo of files) {
-    const id = Math.max(lastId + 1, Date.now());
-    const record = { id, name: photo.name, photo, answer: null, trouble: null, turn: 0, said: [] };
-    keep.put(record);
-    atEnd = true;
-    add(record);
-  }
-}
-
-function clear() {
-  for (const entry of entries) entry.leave();
-  entries = [];
-  thread.replaceChildren();
-  keep.empty();
-  tidy();
-  choose.focus();
-  status.textContent = say("cleared");
-}
-
-function tidy() {
-  part("empty").hidden = part("clear").hidden = true;
-  part(entries.length ? "clear" : "empty").hidden = false;
+  atEnd = true;
+  thread.send([...files]);
 }
 
 function stayAtTheEnd() {
@@ -53,16 +21,18 @@ function stayAtTheEnd() {
     atEnd = near || (atEnd && page.scrollTop >= last);
     last = page.scrollTop;
   });
-  thread.addEventListener("click", () => (atEnd = false), { capture: true });
-  new ResizeObserver(() => atEnd && page.scrollTo(0, page.scrollHeight)).observe(thread);
+  part("thread").addEventListener("click", () => (atEnd = false), { capture: true });
+  new ResizeObserver(() => atEnd && page.scrollTo(0, page.scrollHeight)).observe(part("thread"));
 }
 
 listen(send);
 stayAtTheEnd();
-part("clear").addEventListener("click", clear);
+part("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address stays as it is
+  choose.focus();
+});
+part("clear").addEventListener("click", thread.clear);
 part("about").addEventListener("click", () => part("about-dialog").showModal());
 part("about-close").addEventListener("click", () => part("about-dialog").close());
 
-const kept = await keep.all();
-const here = new Set(entries.map((entry) => entry.id)); // photos that came meanwhile
-for (const record of kept) if (!here.has(record.id)) add(record);
+await thread.load();

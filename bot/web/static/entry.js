@@ -1,54 +1,130 @@
 // One photo in the thread, with its caption and buttons.
 
-import { ask, Trouble } from "./api.js";
-import { fillGlass } from "./glass.js";
+import { announce } from "./announce.js";
+import { altText, sentenceAndDoubt } from "./answer.js";
+import { Trouble } from "./api.js";
+import { Asking } from "./asking.js";
+import { copied } from "./copy.js";
+import { enlarge } from "./enlarge.js";
 import { here, mark, quote } from "./language.js";
+import { Looking } from "./looking.js";
+import { Note } from "./note.js";
+import * as progress from "./progress.js";
+import * as records from "./records.js";
 import { nodes, say } from "./say.js";
 
-const ASK = { explain: 1, alternatives: 2 };
-const AUTOMATIC_RETRIES = 5;
-const REMEMBERED = 8; // captions that the next one must differ from
-const CONSIDERED = 6;
-const NOTE_STAYS = 8000; // milliseconds
-
-// A record is what the browser stores: { id, name, photo, answer, trouble, language, turn, said };
-// the language is that of the trouble.
 export class Entry {
   element;
   #record;
-  #save;
+  #owner;
+  #number = 1; // of this photo, and of all photos in the thread
+  #total = 1;
   #leaving = new AbortController();
-  #working = false;
-  #glass = null;
-  #hurry = null; // ends the wait for the next attempt
+  #asking;
+  #doing = ""; // the name of the sentence for what it does; empty while it does nothing
+  #looking;
+  #note;
   #url;
-  #noteTimer = 0;
 
-  constructor(record, save) {
+  // The owner has functions that take an entry: `save` its record, `changed` when its buttons have
+  // changed, `remove` it.
+  constructor(record, owner) {
     this.#record = record;
-    this.#save = () => save(record);
+    this.#owner = owner;
     const template = document.getElementById("entry").content;
     this.element = template.cloneNode(true).firstElementChild;
-    this.element.setAttribute("aria-label", record.name || say("photo"));
+    this.#asking = new Asking(record.photo, this.#leaving.signal, {
+      waiting: () => this.#busy(say("waiting")),
+      started: () => this.#busy(say(this.#doing)),
+      away: () => this.#busy(say("unreachable")),
+      refused: (trouble) => this.#refused(trouble),
+      countdown: (seconds) => (this.#part(".countdown").textContent = say("countdown", { seconds })),
+    });
+    this.#looking = new Looking(this.#part(".glass"), this.#part(".look"));
+    this.#note = new Note(this.#part(".note"));
+    this.#identify();
     this.#showPhoto();
     const on = (name, act) => this.#part(name).addEventListener("click", act);
-    on(".another", () => this.#another());
-    on(".look", () => this.#toggleGlass());
+    on(".another", () => this.another());
+    on(".look", () => this.look());
     on(".alt-text", () => this.#copy(altText(this.#record.answer), "alt_text_copied"));
     on(".copy", () => this.#copy(this.#record.answer.text, "copied"));
-    on(".retry", () => this.#retry());
-    if (record.answer || record.trouble) this.#show();
-    else this.#first();
+    on(".retry", () => this.retry());
+    on(".remove", () => this.remove());
+    for (const name of [".enlarge", "img"]) on(name, () => this.enlarge());
+    this.#show();
   }
 
   get id() {
     return this.#record.id;
   }
 
+  get record() {
+    return this.#record;
+  }
+
+  get name() {
+    return this.#record.name || say("photo");
+  }
+
+  // Whether Retry can help: the photo has no caption for now, or waits to be sent again.
+  get canRetry() {
+    return this.#doing ? this.#asking.isPaused : records.canRetry(this.#record);
+  }
+
+  // Whether there is no other caption in the page's language.
+  get exhausted() {
+    return this.#record.exhausted === here;
+  }
+
+  // Says which photo of how many this is.
+  place(number, total) {
+    [this.#number, this.#total] = [number, total];
+    const values = { number, name: this.name };
+    this.#part("h2").textContent = say("photo_heading", values);
+    this.#part(".remove").setAttribute("aria-label", say("remove", values));
+    this.#part(".enlarge").setAttribute("aria-label", say("enlarge", values));
+  }
+
+  // Asks about a photo that was not answered yet.
+  start() {
+    if (records.isOpen(this.#record)) this.#first();
+  }
+
+  another() {
+    if (this.#doing || this.exhausted) return;
+    this.#work("working_again", () => records.nextCaption(this.#record, this.#asking));
+  }
+
+  look() {
+    if (this.#looking.isOpen) this.#looking.close();
+    else this.#looking.open(this.#record);
+  }
+
+  retry() {
+    if (this.#doing) this.#asking.hurry();
+    else if (this.canRetry) this.#first();
+  }
+
+  remove() {
+    this.#owner.remove(this);
+  }
+
+  enlarge() {
+    enlarge(this.#part("img"), this.name, this.#part(".enlarge"));
+  }
+
+  // Shows and announces what became of a click.
+  note(...pieces) {
+    this.#note.show(pieces, { isBrief: true });
+    announce(...pieces.map((piece) => piece.cloneNode?.(true) ?? piece));
+  }
+
   // Stops all work for this photo; the element can be removed then.
   leave() {
     this.#leaving.abort();
-    this.#closeGlass();
+    progress.left(this);
+    this.#looking.close();
     URL.revokeObjectURL(this.#url);
   }
 
@@ -56,233 +132,117 @@ export class Entry {
     return this.element.querySelector(selector);
   }
 
+  // Its buttons say to which photo they belong.
+  #identify() {
+    const [heading, actions, note] = ["h2", ".actions", ".note"].map((name) => this.#part(name));
+    [heading.id, actions.id, note.id] = ["photo", "actions", "note"].map((name) => `${name}-${this.id}`);
+    this.element.setAttribute("aria-labelledby", heading.id);
+    actions.setAttribute("aria-labelledby", `${actions.id} ${heading.id}`);
+    for (const button of actions.querySelectorAll("button")) {
+      button.setAttribute("aria-describedby", heading.id);
+    }
+    this.#part(".another").setAttribute("aria-describedby", `${heading.id} ${note.id}`);
+  }
+
   #showPhoto() {
     const image = this.#part("img");
     this.#url = URL.createObjectURL(this.#record.photo);
     image.addEventListener("error", () => {
-      image.hidden = true;
+      image.hidden = this.#part(".enlarge").hidden = true;
       this.#part(".no-preview").hidden = false;
-      this.#part(".no-preview b").textContent = this.#record.name || say("photo");
+      this.#part(".no-preview b").textContent = this.name;
     });
     image.src = this.#url;
-    image.alt = say("your_photo", { name: this.#record.name });
-    mark(image, here);
   }
 
-  async #first() {
-    const answer = await this.#ask(ASK, "working");
-    if (!answer) return;
-    this.#record.answer = answer;
-    this.#record.said = [answer.caption];
-    this.#done();
+  #first() {
+    this.#record.trouble = null;
+    this.#work("working", () => records.firstCaption(this.#record, this.#asking));
   }
 
-  async #another() {
-    if (this.#working) return;
-    const record = this.#record;
-    const query = { ...ASK, another: record.turn + 1, shown: record.said.join("\n") };
-    this.element.classList.add("again");
-    const answer = await this.#ask(query, "working_again");
+  // Does something for this photo, and shows, stores and announces how it ended.
+  async #work(doing, act) {
+    this.#doing = doing;
+    this.element.classList.toggle("again", Boolean(this.#record.answer));
+    progress.began(this);
+    const trouble = await act().catch((error) => error);
+    if (this.#leaving.signal.aborted) return;
+    this.#doing = "";
     this.element.classList.remove("again");
-    if (!answer) return;
-    record.turn += 1;
-    if (answer.text === say("nothing_else")) {
-      this.#note(say("nothing_else"));
-    } else {
-      const before = sentences(record.answer);
-      const alternatives = [...answer.alternatives, ...before].slice(0, 2 * CONSIDERED);
-      record.answer = { ...answer, alternatives };
-      record.said = [...record.said, answer.caption].slice(-REMEMBERED);
-    }
-    this.#done();
+    const isKnown = !trouble || trouble instanceof Trouble;
+    this.#end(isKnown ? trouble : new Trouble(say("page_failed", { error: trouble })));
   }
 
-  #retry() {
-    if (this.#working) return this.#hurry();
-    this.#record.trouble = null;
-    this.#first();
-  }
-
-  #done() {
-    this.#record.trouble = null;
-    this.#save();
+  #end(trouble) {
+    if (trouble && !this.#record.answer) records.setTrouble(this.#record, trouble);
+    this.#owner.save(this);
     this.#show();
-    if (this.#glass) this.#openGlass();
+    const message = trouble?.message ?? (this.exhausted ? say("nothing_else") : null);
+    if (message && this.#record.answer) this.#note.show([message]);
+    else if (this.#looking.isOpen) this.#looking.open(this.#record);
+    progress.ended(this, !trouble, this.#announced(message));
   }
 
-  // Returns the server's answer, or null if it refused or the photo was removed.
-  async #ask(query, doing) {
-    this.#busy("waiting");
-    try {
-      for (let retries = 0; ; retries += 1) {
-        try {
-          return await ask(this.#record.photo, query, this.#leaving.signal, () => this.#busy(doing));
-        } catch (trouble) {
-          if (!trouble.retryAfter || retries === AUTOMATIC_RETRIES) throw trouble;
-          await this.#wait(trouble);
-        }
-      }
-    } catch (trouble) {
-      if (this.#leaving.signal.aborted) return null;
-      const message = trouble instanceof Trouble ? trouble.message : say("page_failed", { error: trouble });
-      if (this.#record.answer) {
-        this.#note(message);
-      } else {
-        Object.assign(this.#record, { trouble: message, language: here });
-        this.#save();
-      }
-      this.#show();
-      return null;
-    } finally {
-      this.#working = false;
-      this.#part(".another").setAttribute("aria-disabled", "false");
-    }
+  // Returns what is announced of this photo: a message, or its caption.
+  #announced(message) {
+    const { answer } = this.#record;
+    const text = message ? quote(message, here) : quote(answer.text, answer.language);
+    const name = document.createElement("bdi");
+    name.textContent = this.name;
+    return nodes("photo_announced", { number: this.#number, total: this.#total, name, text });
   }
 
   #busy(doing) {
-    this.#working = true;
-    if (document.activeElement === this.#part(".retry")) this.element.focus();
     this.element.classList.remove("bad");
     this.element.setAttribute("aria-busy", "true");
-    this.#part(".another").setAttribute("aria-disabled", "true");
-    this.#part(".doing").textContent = say(doing);
+    this.#part(".doing").textContent = doing;
+    this.#part(".countdown").textContent = "";
     if (!this.#record.answer) this.#part(".said").textContent = "";
-    this.#note();
+    this.#note.clear();
+    this.#allow();
   }
 
-  // Counts down to the next attempt; the button Retry ends the wait.
-  async #wait(trouble) {
-    const countdown = this.#part(".countdown");
+  #refused({ message }) {
     this.element.setAttribute("aria-busy", "false");
     if (this.#record.answer) {
-      this.#note(trouble.message);
+      this.#note.show([message]);
     } else {
       this.element.classList.add("bad");
-      mark(this.#part(".said"), here).textContent = trouble.message;
+      mark(this.#part(".said"), here).textContent = message;
     }
-    const { signal } = this.#leaving;
-    let over = false;
-    const hurried = new Promise((resolve) => {
-      this.#hurry = () => resolve((over = true));
-      signal.addEventListener("abort", this.#hurry, { once: true });
-    });
-    for (let left = Math.ceil(trouble.retryAfter); left > 0 && !over; left -= 1) {
-      countdown.textContent = say("countdown", { seconds: left });
-      await Promise.race([new Promise((resolve) => setTimeout(resolve, 1000)), hurried]);
-    }
-    countdown.textContent = "";
-    signal.throwIfAborted();
-    this.#busy("waiting");
+    if (progress.isFew()) announce(...this.#announced(message));
+    this.#allow();
   }
 
   #show() {
-    const { answer, trouble, language } = this.#record;
-    const said = mark(this.#part(".said"), (answer ?? { language }).language);
-    said.replaceChildren(...(answer ? sentenceAndDoubt(answer) : [trouble]));
+    const { answer, trouble } = this.#record;
+    const said = mark(this.#part(".said"), (answer ?? this.#record).language);
+    said.replaceChildren(...(answer ? sentenceAndDoubt(answer) : [trouble ?? ""]));
+    const image = this.#part("img");
+    const seen = answer && altText(answer);
+    image.alt = seen || say("your_photo", { name: this.#record.name });
+    mark(image, seen ? answer.language : here);
     this.element.classList.toggle("answered", Boolean(answer));
-    this.element.classList.toggle("bad", !answer);
+    this.element.classList.toggle("bad", Boolean(trouble));
     this.element.setAttribute("aria-busy", "false");
+    this.#part(".countdown").textContent = "";
+    this.#note.rest(this.exhausted ? [say("nothing_else")] : []);
+    this.#allow();
   }
 
-  #toggleGlass() {
-    if (this.#glass) this.#closeGlass();
-    else this.#openGlass();
-  }
-
-  async #openGlass() {
-    const [box, button] = [this.#part(".glass"), this.#part(".look")];
-    this.#closeGlass();
-    const opening = (this.#glass = { stop: () => {} });
-    const { answer, photo } = this.#record;
-    const glass = await fillGlass(box, photo, answer, considered(answer), isSaid(answer));
-    if (this.#glass !== opening) return;
-    this.#glass = glass;
-    button.setAttribute("aria-expanded", "true");
-    box.hidden = false;
-    box.scrollIntoView({ block: "nearest" });
-    glass.start();
-  }
-
-  #closeGlass() {
-    this.#glass?.stop();
-    this.#glass = null;
-    this.#part(".glass").hidden = true;
-    this.#part(".look").setAttribute("aria-expanded", "false");
+  // Switches buttons off that cannot help now.
+  #allow() {
+    const retry = this.#part(".retry");
+    if (!this.canRetry && document.activeElement === retry) this.element.focus();
+    retry.hidden = !this.canRetry;
+    this.#part(".actions").hidden = !this.canRetry && !this.#record.answer;
+    this.#part(".another").setAttribute("aria-disabled", Boolean(this.#doing) || this.exhausted);
+    this.#owner.changed(this);
   }
 
   async #copy(text, sentence) {
     const done = await copied(text);
     const quoted = quote(text, this.#record.answer.language);
-    this.#note(...nodes(done ? sentence : "not_copied", { text: quoted }));
+    this.note(...nodes(done ? sentence : "not_copied", { text: quoted }));
   }
-
-  #note(...pieces) {
-    clearTimeout(this.#noteTimer);
-    const note = this.#part(".note");
-    note.replaceChildren(...pieces);
-    if (!pieces.length) return;
-    note.scrollIntoView({ block: "nearest" });
-    this.#noteTimer = setTimeout(() => this.#note(), NOTE_STAYS);
-  }
-}
-
-// The doubt is the end of the text; here it is a mark beside the sentence, without its brackets.
-function sentenceAndDoubt({ text, doubt }) {
-  const end = doubt ? text.lastIndexOf(doubt) : -1;
-  if (end < 0) return [text];
-  const before = text.slice(0, end);
-  const sentence = before.replace(/\s*\p{Open_Punctuation}$/u, "");
-  const inBrackets = sentence !== before;
-  const pill = document.createElement("span");
-  pill.className = inBrackets ? "doubt pill" : "doubt";
-  pill.textContent = inBrackets ? doubt.replace(/[.。]$/, "") : doubt;
-  return inBrackets ? [sentence, " ", pill] : [before, pill];
-}
-
-// An answer that an earlier version of the page stored has neither `alt_text` nor `doubt`.
-function altText({ alt_text: text, caption }) {
-  return text ?? caption;
-}
-
-// Whether the caption is said, and not only the name of what the photo shows.
-function isSaid(answer) {
-  return altText(answer) === answer.caption;
-}
-
-// The caption and its alternatives. Alternatives are in its language; those from before another
-// caption was asked for have their own.
-function sentences({ caption, confidence, language, alternatives }) {
-  return [{ caption, confidence, language }, ...alternatives.map((other) => ({ language, ...other }))];
-}
-
-// The caption and its alternatives, each sentence once, the likelier first.
-function considered(answer) {
-  const [first, ...alternatives] = sentences(answer);
-  const others = new Map(alternatives.map((other) => [other.caption, other]));
-  others.delete(answer.caption);
-  const all = [{ ...first, chosen: isSaid(answer) }, ...others.values()];
-  return all.slice(0, CONSIDERED).sort((one, other) => other.confidence - one.confidence);
-}
-
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return copiedTheOldWay(text);
-  }
-}
-
-// Browsers offer pages a clipboard only on https and localhost, but this works everywhere.
-function copiedTheOldWay(text) {
-  const focused = document.activeElement;
-  const area = document.createElement("textarea");
-  area.value = text;
-  area.className = "unseen";
-  document.body.append(area);
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  focused?.focus();
-  return done;
 }

@@ -31,6 +31,8 @@ export const all = () => work("readonly", (thread) => thread.getAll(), []);
 
 export const empty = () => work("readwrite", (thread) => thread.clear());
 
+export const remove = (id) => work("readwrite", (thread) => thread.delete(id));
+
 export const put = (record) =>
   work("readwrite", (thread) => {
     thread.put(record);

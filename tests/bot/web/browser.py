@@ -213,6 +213,24 @@ async def reload(page: Page) -> None:
     await page.reload()
 
 
+async def listen(page: Page) -> None:
+    """Write down all that the live region says from now on."""
+    await page.evaluate(
+        """() => {
+            window.heard = [];
+            const region = document.getElementById("status");
+            new MutationObserver(() => {
+                if (region.textContent) heard.push([performance.now() / 1000, region.textContent]);
+            }).observe(region, { childList: true, subtree: true, characterData: true });
+        }"""
+    )
+
+
+async def heard(page: Page) -> list[tuple[float, str]]:
+    """Return what the live region has said, and when, in seconds."""
+    return [(seconds, text) for seconds, text in await page.evaluate("heard")]
+
+
 async def shot(page: Page, name: str) -> None:
     """Check that the page is no wider than its window, and take a picture if asked for."""
     wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")

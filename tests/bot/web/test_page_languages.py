@@ -138,7 +138,7 @@ async def test_each_caption_has_its_own_language_and_direction(browser: Browser)
                 await expect(part).to_have_attribute("dir", "rtl")
             await page.locator(".copy").click()
             await expect(page.locator(".note bdi")).to_have_attribute("lang", "ar")
-            await expect(page.locator(".sent img")).to_have_attribute("lang", "de")
+            await expect(page.locator(".sent img")).to_have_attribute("lang", "ar")
             await reload(page)
 
 

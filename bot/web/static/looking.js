@@ -1,0 +1,39 @@
+// Opens and closes the glass box of a photo.
+
+import { considered, isSaid } from "./answer.js";
+import { fillGlass } from "./glass.js";
+
+export class Looking {
+  #box;
+  #button;
+  #glass = null;
+
+  constructor(box, button) {
+    this.#box = box;
+    this.#button = button;
+  }
+
+  get isOpen() {
+    return Boolean(this.#glass);
+  }
+
+  // Also opens it anew, for another caption.
+  async open({ answer, photo }) {
+    this.close();
+    const opening = (this.#glass = { stop: () => {} });
+    const glass = await fillGlass(this.#box, photo, answer, considered(answer), isSaid(answer));
+    if (this.#glass !== opening) return;
+    this.#glass = glass;
+    this.#button.setAttribute("aria-expanded", "true");
+    this.#box.hidden = false;
+    this.#box.scrollIntoView({ block: "nearest" });
+    glass.start();
+  }
+
+  close() {
+    this.#glass?.stop();
+    this.#glass = null;
+    this.#box.hidden = true;
+    this.#button.setAttribute("aria-expanded", "false");
+  }
+}
