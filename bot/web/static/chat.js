@@ -1,5 +1,6 @@
 // The page: photos come in by button, drop and paste; the thread is kept across reloads.
 
+import { offerDownloads } from "./downloads.js";
 import { Entry } from "./entry.js";
 import * as keep from "./keep.js";
 import { say } from "./say.js";
@@ -88,6 +89,7 @@ function listenForDrops() {
 
 chooseWith(choose, part("files"));
 chooseWith(part("take"), part("camera"));
+offerDownloads(thread, () => entries.map((entry) => entry.record));
 listenForDrops();
 stayAtTheEnd();
 addEventListener("paste", (event) => takeFrom(event.clipboardData, event));

@@ -1,9 +1,11 @@
 // One photo in the thread, with its caption and buttons.
 
+import { Actions } from "./actions.js";
 import { ask, Trouble } from "./api.js";
+import { isSaid, shown } from "./caption.js";
 import { fillGlass } from "./glass.js";
-import { here, mark, quote } from "./language.js";
-import { nodes, say } from "./say.js";
+import { here, mark } from "./language.js";
+import { say } from "./say.js";
 
 const ASK = { explain: 1, alternatives: 2 };
 const AUTOMATIC_RETRIES = 5;
@@ -11,12 +13,13 @@ const REMEMBERED = 8; // captions that the next one must differ from
 const CONSIDERED = 6;
 const NOTE_STAYS = 8000; // milliseconds
 
-// A record is what the browser stores: { id, name, photo, answer, trouble, language, turn, said };
-// the language is that of the trouble.
+// A record is what the browser stores: { id, name, photo, answer, edited, trouble, language, turn, said };
+// the language is that of the trouble, and `edited` is what a person made of the caption.
 export class Entry {
   element;
   #record;
   #save;
+  #actions;
   #leaving = new AbortController();
   #working = false;
   #glass = null;
@@ -31,12 +34,14 @@ export class Entry {
     this.element = template.cloneNode(true).firstElementChild;
     this.element.setAttribute("aria-label", record.name || say("photo"));
     this.#showPhoto();
-    const on = (name, act) => this.#part(name).addEventListener("click", act);
-    on(".another", () => this.#another());
-    on(".look", () => this.#toggleGlass());
-    on(".alt-text", () => this.#copy(altText(this.#record.answer), "alt_text_copied"));
-    on(".copy", () => this.#copy(this.#record.answer.text, "copied"));
-    on(".retry", () => this.#retry());
+    this.#actions = new Actions(this.element, record, {
+      another: () => this.#another(),
+      look: () => this.#toggleGlass(),
+      retry: () => this.#retry(),
+      save: () => this.#save(),
+      refresh: () => this.#show(),
+      note: (...pieces) => this.#note(...pieces),
+    });
     if (record.answer || record.trouble) this.#show();
     else this.#first();
   }
@@ -45,9 +50,14 @@ export class Entry {
     return this.#record.id;
   }
 
+  get record() {
+    return this.#record;
+  }
+
   // Stops all work for this photo; the element can be removed then.
   leave() {
     this.#leaving.abort();
+    this.#actions.leave();
     this.#closeGlass();
     URL.revokeObjectURL(this.#url);
   }
@@ -92,6 +102,7 @@ export class Entry {
       const before = sentences(record.answer);
       const alternatives = [...answer.alternatives, ...before].slice(0, 2 * CONSIDERED);
       record.answer = { ...answer, alternatives };
+      record.edited = null;
       record.said = [...record.said, answer.caption].slice(-REMEMBERED);
     }
     this.#done();
@@ -178,10 +189,11 @@ export class Entry {
   #show() {
     const { answer, trouble, language } = this.#record;
     const said = mark(this.#part(".said"), (answer ?? { language }).language);
-    said.replaceChildren(...(answer ? sentenceAndDoubt(answer) : [trouble]));
+    said.replaceChildren(...(answer ? shown(this.#record) : [trouble]));
     this.element.classList.toggle("answered", Boolean(answer));
     this.element.classList.toggle("bad", !answer);
     this.element.setAttribute("aria-busy", "false");
+    this.#actions.refresh();
   }
 
   #toggleGlass() {
@@ -210,12 +222,6 @@ export class Entry {
     this.#part(".look").setAttribute("aria-expanded", "false");
   }
 
-  async #copy(text, sentence) {
-    const done = await copied(text);
-    const quoted = quote(text, this.#record.answer.language);
-    this.#note(...nodes(done ? sentence : "not_copied", { text: quoted }));
-  }
-
   #note(...pieces) {
     clearTimeout(this.#noteTimer);
     const note = this.#part(".note");
@@ -224,29 +230,6 @@ export class Entry {
     note.scrollIntoView({ block: "nearest" });
     this.#noteTimer = setTimeout(() => this.#note(), NOTE_STAYS);
   }
-}
-
-// The doubt is the end of the text; here it is a mark beside the sentence, without its brackets.
-function sentenceAndDoubt({ text, doubt }) {
-  const end = doubt ? text.lastIndexOf(doubt) : -1;
-  if (end < 0) return [text];
-  const before = text.slice(0, end);
-  const sentence = before.replace(/\s*\p{Open_Punctuation}$/u, "");
-  const inBrackets = sentence !== before;
-  const pill = document.createElement("span");
-  pill.className = inBrackets ? "doubt pill" : "doubt";
-  pill.textContent = inBrackets ? doubt.replace(/[.。]$/, "") : doubt;
-  return inBrackets ? [sentence, " ", pill] : [before, pill];
-}
-
-// An answer that an earlier version of the page stored has neither `alt_text` nor `doubt`.
-function altText({ alt_text: text, caption }) {
-  return text ?? caption;
-}
-
-// Whether the caption is said, and not only the name of what the photo shows.
-function isSaid(answer) {
-  return altText(answer) === answer.caption;
 }
 
 // The caption and its alternatives. Alternatives are in its language; those from before another
@@ -262,27 +245,4 @@ function considered(answer) {
   others.delete(answer.caption);
   const all = [{ ...first, chosen: isSaid(answer) }, ...others.values()];
   return all.slice(0, CONSIDERED).sort((one, other) => other.confidence - one.confidence);
-}
-
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return copiedTheOldWay(text);
-  }
-}
-
-// Browsers offer pages a clipboard only on https and localhost, but this works everywhere.
-function copiedTheOldWay(text) {
-  const focused = document.activeElement;
-  const area = document.createElement("textarea");
-  area.value = text;
-  area.className = "unseen";
-  document.body.append(area);
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  focused?.focus();
-  return done;
 }
