@@ -112,6 +112,7 @@ export class Actions {
   #edit() {
     const { language } = this.#record.answer;
     const label = say("caption_of", { name: this.#name });
+    this.#act.note();
     const done = (text) => {
       if (text !== null) this.#save(text);
       this.#entry.querySelector(".more").focus();

@@ -37,9 +37,9 @@ export function edit(entry, { text, label, language, done }) {
   entry.classList.add("editing");
   entry.querySelector(".said").after(form);
   grow(field);
-  field.focus();
-  field.setSelectionRange(text.length, text.length);
   form.scrollIntoView({ block: "nearest" });
+  field.setSelectionRange(text.length, text.length);
+  field.focus(); // scrolls on where the window is too low for the buttons
   return cancel;
 }
 

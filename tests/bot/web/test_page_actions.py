@@ -1,10 +1,11 @@
-"""The row of buttons under a caption, in Chromium: how it is reached, and copying, reading, sharing.
+"""The row of buttons under a caption, in Chromium: its keys, its menu, and what the buttons do.
 
 SCREENSHOTS=/tmp/page pytest tests/bot/web/test_page_actions.py    # also a picture of every state
 """
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, FilePayload, Locator, Page, expect
@@ -16,6 +17,7 @@ from captioner.wording import NOT_SURE
 from tests.bot.web.browser import (
     CAT,
     DOG,
+    EXAMPLES,
     IN_CHROMIUM,
     TAKES,
     always,
@@ -23,6 +25,7 @@ from tests.bot.web.browser import (
     opened,
     photo,
     sentence,
+    shot,
 )
 
 pytestmark = IN_CHROMIUM
@@ -433,3 +436,69 @@ async def test_a_person_who_shares_after_all_not_is_told_nothing(
     async with opened(browser) as page:
         await share(page, error=error)
         await expect(page.locator(".note")).to_have_text(note)
+
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {},
+    "dark": {"scheme": "dark"},
+    "narrow": {"viewport": (320, 640)},
+    "narrow-arabic": {"viewport": (320, 640), "query": "/?language=ar"},
+    "arabic": {"query": "/?language=ar", "viewport": (900, 700)},
+    "large-text": {"viewport": (640, 720)},
+    "large-text-narrow": {"viewport": (320, 640)},
+    "forced-colours": {},
+}
+
+# The header and the composer have tests of their own.
+LARGE_TEXT = """() => {
+    document.documentElement.style.setProperty("font-size", "200%");
+    for (const part of document.querySelectorAll(".top, .composer")) part.hidden = true;
+}"""
+
+
+@pytest.mark.parametrize("name", LOOKS)
+async def test_the_row_and_its_menu_fit_every_window(name: str, browser: Browser) -> None:
+    caption = ARABIC if "arabic" in name else UNSURE
+    async with opened(browser, always(caption), **LOOKS[name]) as page:
+        await page.add_init_script("navigator.share = async () => {}")
+        await page.reload()
+        if name == "forced-colours":
+            await page.emulate_media(forced_colors="active")
+        await choose(page, EXAMPLES / "bird.jpg")
+        if "large-text" in name:
+            await page.evaluate(LARGE_TEXT)
+        await page.locator(".copy").click()
+        await page.locator(".note").scroll_into_view_if_needed()
+        await shot(page, f"row-{name}")
+        await page.locator(".more").click()
+        menu = page.locator(".entry .menu")
+        await expect(menu).to_be_in_viewport(ratio=1)
+        await shot(page, f"menu-{name}")
+        await page.keyboard.press("Escape")
+        await apart(page.locator(".actions button:visible"))
+        await page.locator(".more").click()
+        await page.locator(".menu .edit").click()
+        await expect(page.locator("textarea")).to_be_in_viewport(ratio=1)
+        await apart(page.locator(".edit-form > *"))
+        await shot(page, f"edit-{name}")
+        await page.keyboard.type(" More.")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".edited")).to_be_visible()
+        await page.locator("#downloads > button").click()
+        await expect(page.locator("#downloads .menu")).to_be_in_viewport(ratio=1)
+        await shot(page, f"downloads-{name}")
+        await page.emulate_media(forced_colors="none")
+
+
+async def apart(parts: Locator) -> None:
+    """Check that parts do not overlap, and that none is cut off."""
+    overlapping = """(all) => {
+        const boxes = all.map((one) => one.getBoundingClientRect());
+        const isBeside = (a, b) => a.right <= b.left || b.right <= a.left;
+        const isUnder = (a, b) => a.bottom <= b.top || b.bottom <= a.top;
+        return boxes.filter((a) => boxes.some((b) => a !== b && !isBeside(a, b) && !isUnder(a, b)));
+    }"""
+    assert await parts.count() > 2
+    assert await parts.evaluate_all(overlapping) == []
+    cut = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth + 1).length"
+    assert await parts.evaluate_all(cut) == 0

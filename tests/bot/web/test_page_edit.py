@@ -1,7 +1,4 @@
-"""Captions that a person edits in place, in Chromium.
-
-SCREENSHOTS=/tmp/page pytest tests/bot/web/test_page_edit.py    # also a picture of the field
-"""
+"""Captions that a person edits in place, in Chromium."""
 
 from dataclasses import replace
 
@@ -12,7 +9,6 @@ from bot.replies import replies
 from bot.web.sentences import SENTENCES
 from tests.bot.web.browser import (
     DOG,
-    EXAMPLES,
     IN_CHROMIUM,
     TAKES,
     always,
@@ -21,7 +17,6 @@ from tests.bot.web.browser import (
     photo,
     reload,
     sentence,
-    shot,
 )
 
 pytestmark = IN_CHROMIUM
