@@ -37,10 +37,20 @@ export function edit(entry, { text, label, language, done }) {
   entry.classList.add("editing");
   entry.querySelector(".said").after(form);
   grow(field);
-  form.scrollIntoView({ block: "nearest" });
+  field.focus();
   field.setSelectionRange(text.length, text.length);
-  field.focus(); // scrolls on where the window is too low for the buttons
+  showWhole(form, field);
   return cancel;
+}
+
+// The page follows the end of the thread when that grows, and does so first. Where the window is too
+// low for the buttons too, the field is shown.
+function showWhole(form, field) {
+  const observer = new ResizeObserver(() => {
+    observer.disconnect();
+    for (const part of [form, field]) part.scrollIntoView({ block: "nearest" });
+  });
+  observer.observe(form);
 }
 
 // For browsers that do not know `field-sizing`.
