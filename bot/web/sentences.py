@@ -97,7 +97,7 @@ SENTENCES = {
     "not_shared": N_("This browser did not let me share: “{text}”"),
     "no_voice": N_("This device has no voice for {language}."),
     "not_read": N_("This browser could not read it aloud."),
-    "empty_edit": N_("A caption cannot be empty, so mine stays."),
+    "empty_edit": N_("A caption cannot be empty, so mine is back."),
     "download": N_("Download captions"),
     "download_csv": N_("For spreadsheets (CSV)"),
     "download_json": N_("For programs (JSON)"),

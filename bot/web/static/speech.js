@@ -39,7 +39,7 @@ async function begin(reading, text, language, end) {
 async function voices() {
   if (!engine.getVoices().length) {
     await new Promise((resolve) => {
-      engine.addEventListener("voiceschanged", resolve, { once: true });
+      engine.addEventListener?.("voiceschanged", resolve, { once: true });
       setTimeout(resolve, VOICES_WITHIN);
     });
   }

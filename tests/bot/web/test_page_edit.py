@@ -135,7 +135,7 @@ async def test_lines_become_one_sentence(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("before", [None, MINE])
-async def test_an_empty_text_is_refused_and_the_models_stays(
+async def test_an_empty_text_is_refused_and_the_models_is_back(
     before: str | None, browser: Browser
 ) -> None:
     async with opened(browser, always(UNSURE)) as page:
