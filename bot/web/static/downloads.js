@@ -56,6 +56,8 @@ async function savePage(records, button) {
   try {
     const answered = records.filter((record) => record.answer);
     save("html", "text/html", await album(answered, today()));
+  } catch (error) {
+    report(say("page_failed", { error }));
   } finally {
     button.setAttribute("aria-disabled", "false");
   }
@@ -67,8 +69,10 @@ function save(ending, type, text) {
   link.download = `captions-${today()}.${ending}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), RELEASED_AFTER);
-  document.getElementById("status").textContent = say("downloaded", { file: link.download });
+  report(say("downloaded", { file: link.download }));
 }
+
+const report = (text) => (document.getElementById("status").textContent = text);
 
 // The day where the reader is, as ISO 8601 writes it.
 function today() {

@@ -24,7 +24,6 @@ export class Menu {
     // Before the item's own listener, which may move the focus on.
     list.addEventListener("click", (event) => this.#choose(event), { capture: true });
     list.addEventListener("toggle", () => this.#isOpen || this.#closed());
-    list.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
   // Closes the menu; the focus returns to its button.

@@ -27,6 +27,7 @@ from tests.bot.web.browser import (
     choose,
     opened,
     photo,
+    reload,
     sentence,
 )
 
@@ -137,6 +138,33 @@ async def test_a_name_without_its_caption_has_no_confidence(browser: Browser) ->
         *("It looks like a tabby cat.", "A tabby cat.", None),
         "",
     )
+
+
+async def test_captions_of_an_earlier_version_of_the_page_are_in_it_too(browser: Browser) -> None:
+    forget = """() => new Promise((resolve) => {
+        indexedDB.open("photo-captioner").onsuccess = ({ target: { result: store } }) => {
+            const change = store.transaction("thread", "readwrite");
+            const thread = change.objectStore("thread");
+            thread.getAll().onsuccess = ({ target: { result: [record] } }) => {
+                delete record.answer.alt_text;
+                delete record.answer.doubt;
+                delete record.answer.language;
+                thread.put(record);
+            };
+            change.oncomplete = resolve;
+        };
+    })"""
+    async with opened(browser) as page:
+        await send(page, photo(1))
+        await reload(page)
+        await page.evaluate(forget)
+        await page.reload()
+        await page.get_by_role("button", name="Copy", exact=True).click()
+        await expect(page.locator(".note")).to_have_text(f"Copied: “{DOG.text}”")
+        _, file = await download(page, "json")
+    assert json.loads(file) == [
+        dict(zip(COLUMNS, ("photo 1.jpg", DOG.text, DOG.text, 0.57, "", "en", False), strict=True))
+    ]
 
 
 async def test_the_table_is_read_by_excel_and_by_programs(browser: Browser) -> None:

@@ -97,6 +97,15 @@ async def test_another_caption_replaces_an_edited_one(browser: Browser) -> None:
         await expect(page.locator(".said")).to_have_text(TAKES[1])
 
 
+async def test_an_edited_caption_stays_where_there_is_no_other(browser: Browser) -> None:
+    async with opened(browser, always(replace(DOG, alternatives=()))) as page:
+        await choose(page, photo(1))
+        await edit(page, MINE)
+        await page.get_by_role("button", name=replies.ANOTHER).click()
+        await expect(page.locator(".note")).to_have_text(replies.NOTHING_ELSE)
+        await expect(page.locator(".said")).to_have_text(f"{MINE} edited")
+
+
 async def test_the_field_is_left_by_keys_and_by_buttons(browser: Browser) -> None:
     async with opened(browser) as page:
         await choose(page, photo(1))
