@@ -1,9 +1,10 @@
 // What one does with a caption: the row of buttons under it, and the menu at the row's end.
 
-import { altText, doubt, plain, whole } from "./caption.js";
+import { altText } from "./answer.js";
+import { doubt, plain, whole } from "./caption.js";
 import { copied } from "./copy.js";
 import { edit } from "./edit.js";
-import { here, mark, nameOf, quote } from "./language.js";
+import { nameOf, quote } from "./language.js";
 import { inHtml, inMarkdown } from "./markup.js";
 import { Menu } from "./menu.js";
 import { nodes, say } from "./say.js";
@@ -20,8 +21,8 @@ export class Actions {
   #answer = null; // the one that was shown last
   #text = "";
 
-  // `act` has what the entry does: another, look and retry; save stores the record, refresh shows it,
-  // and note shows a short text under the row.
+  // `act` has what the entry does: another, look and retry; `save` stores the record, `refresh` shows
+  // it, `note` says under the row what became of a click, and `clearNote` takes that back.
   constructor(entry, record, act) {
     [this.#entry, this.#record, this.#act] = [entry, record, act];
     const part = (selector) => entry.querySelector(selector);
@@ -36,7 +37,7 @@ export class Actions {
     on(".copy-html", () => this.#copySource(inHtml));
     on(".copy-markdown", () => this.#copySource(inMarkdown));
     on(".edit", () => this.#edit());
-    on(".undo-edit", () => this.#keep(null));
+    on(".undo-edit", () => this.#keep(null, "edit_undone"));
     on(".share", () => this.#share());
     part(".read").hidden = !canSpeak;
     makeToolbar(part(".actions"), entry);
@@ -45,14 +46,11 @@ export class Actions {
 
   // To be called when the entry shows something else.
   refresh() {
-    const { edited, answer } = this.#record;
+    const { answer } = this.#record;
     if (answer !== this.#answer) this.#cancelEdit();
     const text = answer ? whole(this.#record) : "";
     if (text !== this.#text) this.#stopReading();
     [this.#answer, this.#text] = [answer, text];
-    const image = this.#entry.querySelector("img");
-    image.alt = edited || say("your_photo", { name: this.#record.name });
-    mark(image, edited ? answer.language : here);
   }
 
   // Stops what goes on by itself; the entry can be removed then.
@@ -69,8 +67,8 @@ export class Actions {
     show(".copy-doubt", doubt(this.#record));
     show(".undo-edit", this.#record.edited);
     show(".share", canShare);
-    const busy = this.#entry.querySelector(".another").getAttribute("aria-disabled");
-    this.#entry.querySelector(".edit").setAttribute("aria-disabled", busy ?? "false");
+    const isAsking = this.#entry.classList.contains("again"); // for a caption that would replace it
+    this.#entry.querySelector(".edit").setAttribute("aria-disabled", isAsking);
   }
 
   async #copy(text) {
@@ -112,7 +110,7 @@ export class Actions {
   #edit() {
     const { language } = this.#record.answer;
     const label = say("caption_of", { name: this.#name });
-    this.#act.note();
+    this.#act.clearNote();
     const done = (text) => {
       if (text !== null) this.#save(text);
       this.#entry.querySelector(".more").focus();
@@ -122,18 +120,19 @@ export class Actions {
 
   #save(text) {
     const before = altText(this.#record.answer);
-    if (!text) this.#act.note(say("empty_edit"));
+    if (!text) return this.#keep(null, "empty_edit");
     if (text === plain(this.#record)) return;
-    this.#keep(text === before ? null : text);
-    if (!this.#record.edited) return;
+    if (text === before) return this.#keep(null, "edit_undone");
+    this.#keep(text, "edit_saved");
     const detail = { before, after: text };
     this.#entry.dispatchEvent(new CustomEvent("edited", { bubbles: true, detail }));
   }
 
-  #keep(edited) {
-    this.#record.edited = edited || null;
+  #keep(edited, sentence) {
+    this.#record.edited = edited;
     this.#act.save();
     this.#act.refresh();
+    this.#quote(sentence, quote(plain(this.#record), this.#record.answer.language));
   }
 
   async #share() {

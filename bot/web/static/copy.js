@@ -1,6 +1,4 @@
-// Puts a text on the clipboard.
-
-// Returns whether it worked.
+// Copies a text; returns whether the browser allowed it.
 export async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);

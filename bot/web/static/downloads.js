@@ -1,7 +1,8 @@
 // Downloads all captions of the thread, as a table, as JSON, or as a page with the photos.
 
 import { album } from "./album.js";
-import { doubt, isSaid, plain, sentence } from "./caption.js";
+import { isSaid } from "./answer.js";
+import { doubt, plain, sentence } from "./caption.js";
 import { table } from "./csv.js";
 import { Menu } from "./menu.js";
 import { say } from "./say.js";

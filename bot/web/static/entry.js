@@ -1,8 +1,9 @@
 // One photo in the thread, with its caption and buttons.
 
 import { Actions } from "./actions.js";
+import { after, considered, isSaid } from "./answer.js";
 import { ask, Trouble } from "./api.js";
-import { isSaid, shown } from "./caption.js";
+import { shown } from "./caption.js";
 import { fillGlass } from "./glass.js";
 import { here, mark } from "./language.js";
 import { say } from "./say.js";
@@ -10,7 +11,6 @@ import { say } from "./say.js";
 const ASK = { explain: 1, alternatives: 2 };
 const AUTOMATIC_RETRIES = 5;
 const REMEMBERED = 8; // captions that the next one must differ from
-const CONSIDERED = 6;
 const NOTE_STAYS = 8000; // milliseconds
 
 // A record is what the browser stores: { id, name, photo, answer, edited, trouble, language, turn, said };
@@ -41,6 +41,7 @@ export class Entry {
       save: () => this.#save(),
       refresh: () => this.#show(),
       note: (...pieces) => this.#note(...pieces),
+      clearNote: () => this.#note(),
     });
     if (record.answer || record.trouble) this.#show();
     else this.#first();
@@ -99,9 +100,7 @@ export class Entry {
     if (answer.text === say("nothing_else")) {
       this.#note(say("nothing_else"));
     } else {
-      const before = sentences(record.answer);
-      const alternatives = [...answer.alternatives, ...before].slice(0, 2 * CONSIDERED);
-      record.answer = { ...answer, alternatives };
+      record.answer = after(record.answer, answer);
       record.edited = null;
       record.said = [...record.said, answer.caption].slice(-REMEMBERED);
     }
@@ -187,9 +186,12 @@ export class Entry {
   }
 
   #show() {
-    const { answer, trouble, language } = this.#record;
+    const { answer, edited, trouble, language } = this.#record;
     const said = mark(this.#part(".said"), (answer ?? { language }).language);
     said.replaceChildren(...(answer ? shown(this.#record) : [trouble]));
+    const image = this.#part("img");
+    image.alt = edited || say("your_photo", { name: this.#record.name });
+    mark(image, edited ? answer.language : here);
     this.element.classList.toggle("answered", Boolean(answer));
     this.element.classList.toggle("bad", !answer);
     this.element.setAttribute("aria-busy", "false");
@@ -230,19 +232,4 @@ export class Entry {
     note.scrollIntoView({ block: "nearest" });
     this.#noteTimer = setTimeout(() => this.#note(), NOTE_STAYS);
   }
-}
-
-// The caption and its alternatives. Alternatives are in its language; those from before another
-// caption was asked for have their own.
-function sentences({ caption, confidence, language, alternatives }) {
-  return [{ caption, confidence, language }, ...alternatives.map((other) => ({ language, ...other }))];
-}
-
-// The caption and its alternatives, each sentence once, the likelier first.
-function considered(answer) {
-  const [first, ...alternatives] = sentences(answer);
-  const others = new Map(alternatives.map((other) => [other.caption, other]));
-  others.delete(answer.caption);
-  const all = [{ ...first, chosen: isSaid(answer) }, ...others.values()];
-  return all.slice(0, CONSIDERED).sort((one, other) => other.confidence - one.confidence);
 }

@@ -1,5 +1,6 @@
 """Captions that a person edits in place, in Chromium."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -7,11 +8,13 @@ from playwright.async_api import Browser, Page, expect
 
 from bot.replies import replies
 from bot.web.sentences import SENTENCES
+from captioner import Caption, Options
 from tests.bot.web.browser import (
     DOG,
     IN_CHROMIUM,
     TAKES,
     always,
+    captions_dog,
     choose,
     opened,
     photo,
@@ -77,7 +80,9 @@ async def test_undo_brings_the_models_sentence_back(browser: Browser) -> None:
         await choose(page, photo(1))
         await edit(page, MINE)
         await expect(page.get_by_role("button", name="More", exact=True)).to_be_focused()
+        await expect(page.locator(".note")).to_have_text(f"Saved: “{MINE}”")
         await choose_item(page, "Undo edit")
+        await expect(page.locator(".note")).to_have_text(f"My caption is back: “{DOG.text}”")
         said = page.locator(".said")
         for _ in range(2):
             await expect(said).to_have_text(f"{DOG.text} Not sure")
@@ -153,7 +158,9 @@ async def test_an_empty_text_is_refused_and_the_models_is_back(
             await edit(page, before)
         await edit(page, " \n ")
         await expect(page.locator(".said")).to_have_text(f"{DOG.text} Not sure")
-        await expect(page.locator(".note")).to_have_text(SENTENCES["empty_edit"])
+        await expect(page.locator(".note")).to_have_text(
+            SENTENCES["empty_edit"].format(text=DOG.text)
+        )
 
 
 async def test_saving_the_models_own_sentence_is_no_edit(browser: Browser) -> None:
@@ -222,18 +229,26 @@ async def test_an_input_method_keeps_its_own_enter(browser: Browser) -> None:
 
 
 async def test_a_caption_that_is_being_replaced_cannot_be_edited(browser: Browser) -> None:
-    async with opened(browser) as page:
+    go = asyncio.Event()
+
+    async def caption(given: bytes, options: Options) -> Caption:
+        if options.sample:
+            await go.wait()
+        return await captions_dog(given, options)
+
+    async with opened(browser, caption) as page:
         await choose(page, photo(1))
-        await expect(page.locator(".said")).to_have_text(DOG.text)
-        await page.evaluate(
-            "document.querySelector('.another').setAttribute('aria-disabled', 'true')"
-        )
+        await page.get_by_role("button", name=replies.ANOTHER).click()
         await page.get_by_role("button", name="More", exact=True).click()
         item = page.get_by_role("menuitem", name="Edit", exact=True)
         await expect(item).to_be_disabled()
         await item.click(force=True)
         await expect(page.get_by_role("menu")).to_be_visible()
         await expect(page.get_by_role("textbox")).to_have_count(0)
+        await page.keyboard.press("Escape")
+        go.set()
+        await expect(page.locator(".said")).to_have_text(TAKES[1])
+        await begin(page)
 
 
 async def test_an_edited_caption_is_read_aloud_and_shared(browser: Browser) -> None:
