@@ -12,7 +12,7 @@ from playwright.async_api import Browser, FilePayload, Locator, Page, expect
 
 from bot.replies import replies
 from bot.web.sentences import SENTENCES
-from captioner import Caption
+from captioner import Busy, Caption, Options
 from captioner.wording import NOT_SURE
 from tests.bot.web.browser import (
     CAT,
@@ -91,10 +91,20 @@ async def test_arrow_keys_are_mirrored_from_right_to_left(browser: Browser) -> N
 
 
 async def test_hidden_and_disabled_buttons_are_skipped(browser: Browser) -> None:
-    async with opened(browser, allowed="415") as page:
-        await choose(page, photo(1), {"name": "b", "mimeType": "image/png", "buffer": b"b"})
-        await expect(page.locator(".said").first).to_have_text(DOG.text)
+    captions: list[Caption | Busy] = [DOG, Busy("full", 600)]
+
+    async def caption(given: bytes, options: Options) -> Caption:
+        said = captions.pop(0)
+        if isinstance(said, Busy):
+            raise said
+        return said
+
+    async with opened(browser, caption, allowed="503") as page:
+        await choose(page, photo(1))
+        await expect(page.locator(".said")).to_have_text(DOG.text)
+        await choose(page, photo(2))
         retry = page.locator(".retry").last
+        await expect(retry).to_be_visible()
         await expect(retry).to_have_attribute("tabindex", "0")
         row = page.get_by_role("toolbar").first
         await page.evaluate(
