@@ -1,7 +1,7 @@
 // A button that opens a menu (WAI-ARIA APG, "Menu Button"). The menu is a popover: it lies above the
 // header and the composer, and the browser closes it when one clicks beside it.
 
-const GAP = 4; // pixels between the button and its menu, at least twice as many to the window's edges
+const GAP = 4; // pixels between the button and its menu; to the window's edges twice as many
 
 export class Menu {
   #button;

@@ -3,7 +3,7 @@
 const VOICES_WITHIN = 2000; // milliseconds; some browsers load their voices only once asked
 const engine = window.speechSynthesis;
 
-let current = null; // who is being read to: { utterance, ended }
+let current = null; // what is being read: { utterance, stop }
 
 export const canSpeak = Boolean(engine && window.SpeechSynthesisUtterance);
 
@@ -49,10 +49,13 @@ async function voices() {
 // Other voices send the text to a server, and this page promises that nothing is sent elsewhere. The
 // reader's own country comes first, then the one where most speak the language.
 function bestVoice(all, language) {
-  const tag = (voice) => voice.lang.replace("_", "-").toLowerCase(); // Android writes en_US
+  const tag = (voice) => voice.lang.replaceAll("_", "-").toLowerCase(); // Android writes en_US
   const home = `${language}-${new Intl.Locale(language).maximize().region}`;
   const wanted = [...navigator.languages, home].map((one) => one.toLowerCase());
-  const rank = (voice) => (wanted.indexOf(tag(voice)) + wanted.length + 1) % (wanted.length + 1);
+  const rank = (voice) => {
+    const at = wanted.indexOf(tag(voice));
+    return at < 0 ? wanted.length : at;
+  };
   return all
     .filter((voice) => voice.localService && tag(voice).split("-")[0] === language)
     .sort((one, other) => rank(one) - rank(other) || other.default - one.default)[0];
