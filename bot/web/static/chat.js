@@ -1,5 +1,6 @@
 // The page: photos that come in are sent; the thread is kept across reloads.
 
+import { offerDownloads } from "./downloads.js";
 import { listen } from "./intake.js";
 import * as thread from "./thread.js";
 
@@ -26,6 +27,7 @@ function stayAtTheEnd() {
 }
 
 listen(send);
+offerDownloads(part("thread"), thread.all);
 stayAtTheEnd();
 part("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address stays as it is

@@ -1,10 +1,10 @@
 // One photo in the thread, with its caption and buttons.
 
+import { Actions } from "./actions.js";
 import { announce } from "./announce.js";
-import { altText, sentenceAndDoubt } from "./answer.js";
 import { Trouble } from "./api.js";
 import { Asking } from "./asking.js";
-import { copied } from "./copy.js";
+import { plain, shown, whole } from "./caption.js";
 import { enlarge } from "./enlarge.js";
 import { here, mark, quote } from "./language.js";
 import { Looking } from "./looking.js";
@@ -17,6 +17,7 @@ export class Entry {
   element;
   #record;
   #owner;
+  #actions;
   #number = 1; // of this photo, and of all photos in the thread
   #total = 1;
   #leaving = new AbortController();
@@ -44,12 +45,16 @@ export class Entry {
     this.#note = new Note(this.#part(".note"));
     this.#identify();
     this.#showPhoto();
+    this.#actions = new Actions(this.element, record, {
+      another: () => this.another(),
+      look: () => this.look(),
+      retry: () => this.retry(),
+      save: () => this.#owner.save(this),
+      refresh: () => this.#show(),
+      note: (...pieces) => this.note(...pieces),
+      clearNote: () => this.#note.clear(),
+    });
     const on = (name, act) => this.#part(name).addEventListener("click", act);
-    on(".another", () => this.another());
-    on(".look", () => this.look());
-    on(".alt-text", () => this.#copy(altText(this.#record.answer), "alt_text_copied"));
-    on(".copy", () => this.#copy(this.#record.answer.text, "copied"));
-    on(".retry", () => this.retry());
     on(".remove", () => this.remove());
     for (const name of [".enlarge", "img"]) on(name, () => this.enlarge());
     this.#show();
@@ -123,6 +128,7 @@ export class Entry {
   // Stops all work for this photo; the element can be removed then.
   leave() {
     this.#leaving.abort();
+    this.#actions.leave();
     progress.left(this);
     this.#looking.close();
     URL.revokeObjectURL(this.#url);
@@ -137,7 +143,6 @@ export class Entry {
     const [heading, actions, note] = ["h2", ".actions", ".note"].map((name) => this.#part(name));
     [heading.id, actions.id, note.id] = ["photo", "actions", "note"].map((name) => `${name}-${this.id}`);
     this.element.setAttribute("aria-labelledby", heading.id);
-    actions.setAttribute("aria-labelledby", `${actions.id} ${heading.id}`);
     for (const button of actions.querySelectorAll("button")) {
       button.setAttribute("aria-describedby", heading.id);
     }
@@ -185,8 +190,7 @@ export class Entry {
 
   // Returns what is announced of this photo: a message, or its caption.
   #announced(message) {
-    const { answer } = this.#record;
-    const text = message ? quote(message, here) : quote(answer.text, answer.language);
+    const text = message ? quote(message, here) : quote(whole(this.#record), this.#record.answer.language);
     const name = document.createElement("bdi");
     name.textContent = this.name;
     return nodes("photo_announced", { number: this.#number, total: this.#total, name, text });
@@ -217,9 +221,9 @@ export class Entry {
   #show() {
     const { answer, trouble } = this.#record;
     const said = mark(this.#part(".said"), (answer ?? this.#record).language);
-    said.replaceChildren(...(answer ? sentenceAndDoubt(answer) : [trouble ?? ""]));
+    said.replaceChildren(...(answer ? shown(this.#record) : [trouble ?? ""]));
     const image = this.#part("img");
-    const seen = answer && altText(answer);
+    const seen = answer && plain(this.#record);
     image.alt = seen || say("your_photo", { name: this.#record.name });
     mark(image, seen ? answer.language : here);
     this.element.classList.toggle("answered", Boolean(answer));
@@ -227,6 +231,7 @@ export class Entry {
     this.element.setAttribute("aria-busy", "false");
     this.#part(".countdown").textContent = "";
     this.#note.rest(this.exhausted ? [say("nothing_else")] : []);
+    this.#actions.refresh();
     this.#allow();
   }
 
@@ -238,11 +243,5 @@ export class Entry {
     this.#part(".actions").hidden = !this.canRetry && !this.#record.answer;
     this.#part(".another").setAttribute("aria-disabled", Boolean(this.#doing) || this.exhausted);
     this.#owner.changed(this);
-  }
-
-  async #copy(text, sentence) {
-    const done = await copied(text);
-    const quoted = quote(text, this.#record.answer.language);
-    this.note(...nodes(done ? sentence : "not_copied", { text: quoted }));
   }
 }

@@ -150,7 +150,7 @@ function isInField({ target }) {
 async function takeShared() {
   if (location.hash === NOT_SHARED) {
     history.replaceState(null, "", location.pathname + location.search);
-    tell(say("not_shared"));
+    tell(say("share_missed"));
   }
   const photos = await shared();
   if (photos.length) bring({ photos });

@@ -7,12 +7,19 @@ const choice = document.getElementById("language");
 
 export const here = document.documentElement.lang;
 
+const option = (code) => [...choice.options].find(({ value }) => value === code);
+
 // Says in which language, and so in which direction, an element's text is. Answers that an earlier
 // version of the page stored are in English.
 export function mark(element, code = "en") {
   element.lang = code;
-  element.dir = [...choice.options].find(({ value }) => value === code)?.dir ?? "auto";
+  element.dir = option(code)?.dir ?? "auto";
   return element;
+}
+
+// Returns a language's own name.
+export function nameOf(code = "en") {
+  return option(code)?.label ?? code;
 }
 
 // Returns a text for a place in a sentence that may be in another language.

@@ -15,6 +15,7 @@ export const create = (id, photo) => ({
   name: photo.name,
   photo,
   answer: null, // the API's JSON
+  edited: null, // what a person made of its caption
   trouble: null, // a sentence, if there is no answer
   status: null, // of the trouble: that of HTTP, 0 without one
   language: here, // of the trouble
@@ -43,6 +44,7 @@ export async function nextCaption(record, asking) {
     record.turn += 1;
     if (answer.text === say("nothing_else")) continue;
     record.answer = after(record.answer, answer);
+    record.edited = null;
     record.said = [...record.said, answer.caption].slice(-REMEMBERED);
     return;
   }

@@ -14,6 +14,9 @@ const owner = { save: ({ record }) => keep.put(record), changed: offerRetry, rem
 let entries = [];
 let lastId = 0;
 
+// Returns the records of all photos, in their order.
+export const all = () => entries.map(({ record }) => record);
+
 // Takes the files that a person has chosen.
 export function send(photos) {
   if (!photos.length) return;

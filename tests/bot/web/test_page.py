@@ -21,7 +21,6 @@ from bot.replies import replies
 from bot.web.sentences import SENTENCES
 from captioner import Busy, Caption, Captioner, Options
 from captioner.result import Word
-from captioner.wording import NOT_SURE
 from tests.bot.web.browser import (
     CAT,
     DOG,
@@ -54,7 +53,7 @@ async def test_a_chosen_photo_is_captioned(browser: Browser) -> None:
         await expect(entry).to_have_attribute("aria-busy", "false")
         assert await entry.locator("img").evaluate("image => image.naturalWidth") == 96
         await expect(page.locator("#empty")).to_be_hidden()
-        for name in (replies.ANOTHER, replies.LOOK, replies.ALT_TEXT, "Copy"):
+        for name in (replies.ANOTHER, replies.LOOK, "Copy", "More"):
             await expect(entry.get_by_role("button", name=name, exact=True)).to_be_visible()
         await expect(entry.get_by_role("button", name="Retry")).to_be_hidden()
 
@@ -426,21 +425,6 @@ async def test_a_model_without_attention_still_shows_its_words(browser: Browser)
         await expect(page.locator(".now")).to_have_text("“dog”: 50% likely")
 
 
-async def test_alt_text_and_caption_are_copied(browser: Browser) -> None:
-    unsure = replace(DOG, confidence=0.1)
-
-    async def caption(photo: bytes, options: Options) -> Caption:
-        return unsure
-
-    async with opened(browser, caption) as page:
-        await choose(page, photo(1))
-        doubtful = f"{DOG.text} ({NOT_SURE})"
-        for button, text in ((replies.ALT_TEXT, DOG.text), ("Copy", doubtful)):
-            await page.get_by_role("button", name=button, exact=True).click()
-            await expect(page.locator(".note")).to_contain_text(text)
-            assert await page.evaluate("navigator.clipboard.readText()") == text
-
-
 async def test_doubt_is_a_quiet_mark_that_is_read_once_after_the_caption(
     browser: Browser,
 ) -> None:
@@ -510,9 +494,6 @@ async def test_a_name_replaces_a_caption_that_does_not_agree_with_it(browser: Br
         await choose(page, photo(1))
         entry = page.get_by_role("article")
         await expect(entry.locator(".said")).to_have_text("It looks like a tabby cat.")
-        await page.get_by_role("button", name=replies.ALT_TEXT).click()
-        assert await page.evaluate("navigator.clipboard.readText()") == "A tabby cat."
-
         await page.get_by_role("button", name=replies.LOOK).click()
         await expect(entry.locator(".unsaid")).to_have_text(replies.LOOKED_UNSAID)
         await expect(entry.locator(".considered")).not_to_contain_text(SENTENCES["chosen"])
@@ -536,16 +517,6 @@ async def test_a_caption_that_agrees_with_the_name_comes_behind_it(browser: Brow
         await page.get_by_role("button", name=replies.LOOK).click()
         await expect(page.locator(".unsaid")).to_be_hidden()
         await shot(page, "perhaps")
-
-
-async def test_copying_works_without_the_clipboard_api(browser: Browser) -> None:
-    async with opened(browser) as page:
-        await choose(page, photo(1))
-        await page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
-        await page.get_by_role("button", name=replies.ALT_TEXT).click()
-        await expect(page.locator(".note")).to_contain_text("Alt text copied")
-        assert await page.evaluate("navigator.clipboard.readText()") == DOG.text
-        await expect(page.get_by_role("button", name=replies.ALT_TEXT)).to_be_focused()
 
 
 async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) -> None:
@@ -668,7 +639,7 @@ async def test_the_newest_photo_stays_in_view_until_the_reader_scrolls_up(
         await page.mouse.move(300, 300)
         await page.mouse.wheel(0, -5000)
         await expect(page.locator("img").first).to_be_in_viewport()
-        await page.locator(".alt-text").first.click()
+        await page.locator(".copy").first.click()
         await expect(page.locator(".note").first).to_be_in_viewport(ratio=1)
         await expect(page.locator(".actions").last).not_to_be_in_viewport()
 

@@ -206,7 +206,7 @@ async def test_what_is_shared_past_the_worker_is_asked_for_again(browser: Browse
     async with opened(browser) as page:
         url = page.url.rstrip("/")
         await share(page, url, "one.jpg")
-        await expect(page.locator("#intake-note")).to_have_text(SENTENCES["not_shared"])
+        await expect(page.locator("#intake-note")).to_have_text(SENTENCES["share_missed"])
         assert page.url == f"{url}/"
         await expect(page.get_by_role("article")).to_have_count(0)
 

@@ -171,8 +171,10 @@ async def test_each_photo_is_an_article_with_a_heading_and_named_buttons(
             "all => all.map(({ localName }) => localName)"
         )
         assert levels == ["h1", "h2", "h2"]
-        groups = [name for name, _ in named(nodes, "group") if name]
-        assert groups == [f"{SENTENCES['this_caption']} {title}" for title in titles]
+        rows = [name for name, _ in named(nodes, "toolbar")]
+        assert rows == [
+            SENTENCES["caption_of"].format(name=name) for name in ("boats.jpg", "birds.jpg")
+        ]
         buttons = list(named(nodes, "button"))
         for title in titles:
             assert (replies.ANOTHER, title) in buttons

@@ -240,8 +240,8 @@ async def test_another_is_switched_off_when_nothing_is_left(browser: Browser) ->
             await reload(page)
         asked = len(turns)
         await another.click(force=True)
-        await page.get_by_role("button", name=replies.ALT_TEXT).click()
-        await expect(page.locator(".note")).to_contain_text("Alt text copied")
+        await page.get_by_role("button", name=SENTENCES["copy"], exact=True).click()
+        await expect(page.locator(".note")).to_contain_text("Copied")
         assert len(turns) == asked == 1 + 4
 
 
