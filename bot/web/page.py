@@ -20,9 +20,11 @@ STATIC = Path(__file__).parent / "static"
 CONTENT_TYPES = {
     ".css": "text/css",
     ".html": "text/html",
+    ".jpg": "image/jpeg",
     ".js": "text/javascript",
     ".json": "application/json",
 }
+PHOTOS_KEPT = "max-age=86400"  # seconds: a day in which a browser need not ask about a photo again
 
 
 def routes(about: Callable[[], str]) -> list[web.RouteDef]:
@@ -35,6 +37,11 @@ def routes(about: Callable[[], str]) -> list[web.RouteDef]:
         web.get(f"/static/{file.name}", _Content.of(file.read_bytes(), file.suffix).send)
         for file in STATIC.iterdir()
         if file.suffix in (".css", ".js")
+    ]
+    kept = {"Content-Type": CONTENT_TYPES[".jpg"], "Cache-Control": PHOTOS_KEPT}
+    static += [
+        web.get(f"/static/examples/{file.name}", _Content.of(file.read_bytes(), ".jpg", kept).send)
+        for file in (STATIC / "examples").iterdir()
     ]
     pages: dict[str, _Content] = {}
     scripts = []

@@ -1,6 +1,9 @@
 // The page: photos come in by button, drop and paste; the thread is kept across reloads.
 
+import "./about.js";
+import "./bars.js";
 import { Entry } from "./entry.js";
+import { offerExamples } from "./examples.js";
 import * as keep from "./keep.js";
 import { say } from "./say.js";
 
@@ -88,12 +91,11 @@ function listenForDrops() {
 
 chooseWith(choose, part("files"));
 chooseWith(part("take"), part("camera"));
+offerExamples(send);
 listenForDrops();
 stayAtTheEnd();
 addEventListener("paste", (event) => takeFrom(event.clipboardData, event));
 part("clear").addEventListener("click", clear);
-part("about").addEventListener("click", () => part("about-dialog").showModal());
-part("about-close").addEventListener("click", () => part("about-dialog").close());
 
 const kept = await keep.all();
 const here = new Set(entries.map((entry) => entry.id)); // photos that came meanwhile

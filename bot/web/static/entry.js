@@ -1,7 +1,8 @@
 // One photo in the thread, with its caption and buttons.
 
 import { ask, Trouble } from "./api.js";
-import { fillGlass } from "./glass.js";
+import { sentenceAndDoubt } from "./doubt.js";
+import { closeWithEscape, fillGlass } from "./glass.js";
 import { here, mark, quote } from "./language.js";
 import { nodes, say } from "./say.js";
 
@@ -34,6 +35,7 @@ export class Entry {
     const on = (name, act) => this.#part(name).addEventListener("click", act);
     on(".another", () => this.#another());
     on(".look", () => this.#toggleGlass());
+    closeWithEscape(this.#part(".glass"), this.#part(".look"));
     on(".alt-text", () => this.#copy(altText(this.#record.answer), "alt_text_copied"));
     on(".copy", () => this.#copy(this.#record.answer.text, "copied"));
     on(".retry", () => this.#retry());
@@ -199,7 +201,6 @@ export class Entry {
     this.#glass = glass;
     button.setAttribute("aria-expanded", "true");
     box.hidden = false;
-    box.scrollIntoView({ block: "nearest" });
     glass.start();
   }
 
@@ -224,19 +225,6 @@ export class Entry {
     note.scrollIntoView({ block: "nearest" });
     this.#noteTimer = setTimeout(() => this.#note(), NOTE_STAYS);
   }
-}
-
-// The doubt is the end of the text; here it is a mark beside the sentence, without its brackets.
-function sentenceAndDoubt({ text, doubt }) {
-  const end = doubt ? text.lastIndexOf(doubt) : -1;
-  if (end < 0) return [text];
-  const before = text.slice(0, end);
-  const sentence = before.replace(/\s*\p{Open_Punctuation}$/u, "");
-  const inBrackets = sentence !== before;
-  const pill = document.createElement("span");
-  pill.className = inBrackets ? "doubt pill" : "doubt";
-  pill.textContent = inBrackets ? doubt.replace(/[.。]$/, "") : doubt;
-  return inBrackets ? [sentence, " ", pill] : [before, pill];
 }
 
 // An answer that an earlier version of the page stored has neither `alt_text` nor `doubt`.

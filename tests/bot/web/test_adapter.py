@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 from pydantic import SecretStr
 
+from bot.about import about
 from bot.replies import replies
 from bot.supervision import PlatformError
 from bot.web.adapter import Unready
@@ -115,7 +116,7 @@ async def test_the_page_loads_only_from_its_own_server(url: str, client: ClientS
     for target in served:
         async with client.get(f"{url}{target}") as answer:
             assert answer.status == 200
-            assert answer.content_type in ("text/javascript", "text/css")
+            assert answer.content_type in ("text/javascript", "text/css", "image/jpeg")
 
 
 async def test_a_file_that_the_browser_has_cached_is_not_sent_again(
@@ -175,7 +176,7 @@ async def test_the_page_uses_the_bots_own_sentences(url: str, client: ClientSess
     for sentence in (replies.ANOTHER, replies.LOOK, replies.ALT_TEXT, replies.HINT):
         assert sentence in text
     assert "I am a &lt;model&gt;." in text
-    assert replies.NAMES_NOTICE in text
+    assert about.NAMES_NOTICE in text
 
 
 async def test_every_sentence_of_the_page_is_used_and_has_a_name(

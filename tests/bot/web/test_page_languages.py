@@ -178,7 +178,7 @@ async def test_a_doubt_loses_the_brackets_of_its_language(browser: Browser) -> N
     async with opened(browser, always(CHINESE), query="/?language=zh") as page:
         await choose(page, photo(1))
         await expect(page.locator(".said")).to_have_text(f"{CHINESE.text} 不太确定")
-        await expect(page.locator(".doubt.pill")).to_have_text("不太确定")
+        await expect(page.locator(".doubt.marked")).to_have_text("不太确定")
         await page.locator(".look").click()
         words = await page.locator(".word").all_text_contents()
         assert words == [*CHARACTERS[:-1], f"{CHARACTERS[-1]}。"]
