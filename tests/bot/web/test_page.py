@@ -583,7 +583,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
         await expect(entries).to_have_count(2)
         await expect(entries.first.locator(".said")).to_have_text(TAKES[1])
         await expect(entries.nth(1).locator(".said")).to_contain_text("not a picture")
-        assert await page.locator("img").first.evaluate("image => image.decode()") is None
+        assert await page.locator(".sent img").first.evaluate("image => image.decode()") is None
         await page.get_by_role("button", name=replies.LOOK).click()
         await expect(page.locator(".word").first).to_be_visible()
         assert len(calls) == 3  # the reload sent no photo
@@ -680,11 +680,11 @@ async def test_the_newest_photo_stays_in_view_until_the_reader_scrolls_up(
     photos = [EXAMPLES / "bird.jpg", EXAMPLES / "tourist.jpg", EXAMPLES / "bird.jpg"]
     async with opened(browser) as page:
         await choose(page, *photos)
-        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
+        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(3)
         await expect(page.locator(".actions").last).to_be_in_viewport(ratio=1)
         await page.mouse.move(300, 300)
         await page.mouse.wheel(0, -5000)
-        await expect(page.locator("img").first).to_be_in_viewport()
+        await expect(page.locator(".sent img").first).to_be_in_viewport()
         await page.locator(".alt-text").first.click()
         await expect(page.locator(".note").first).to_be_in_viewport(ratio=1)
         await expect(page.locator(".actions").last).not_to_be_in_viewport()
