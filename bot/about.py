@@ -1,4 +1,4 @@
-"""What the bot says about itself: in plain words first, then which model it runs and whose it is."""
+"""What the bot says about itself: plain words first, then its model and whose that is."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -31,6 +31,7 @@ export class Entry {
     const template = document.getElementById("entry").content;
     this.element = template.cloneNode(true).firstElementChild;
     this.element.setAttribute("aria-label", record.name || say("photo"));
+    this.#part("h2").textContent = record.name || say("photo");
     this.#showPhoto();
     const on = (name, act) => this.#part(name).addEventListener("click", act);
     on(".another", () => this.#another());

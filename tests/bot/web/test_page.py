@@ -348,7 +348,9 @@ async def test_the_glass_box_is_used_with_the_keyboard(browser: Browser) -> None
         words = page.locator(".word")
         assert " ".join(await words.all_text_contents()) == "A dog 's ball rolls over the grass."
         await expect(words.first).to_have_attribute("aria-current", "true")
-        await expect(words.nth(1)).to_have_accessible_name("dog, 50% likely, looking at the upper right")
+        await expect(words.nth(1)).to_have_accessible_name(
+            "dog, 50% likely, looking at the upper right"
+        )
         assert await words.evaluate_all("all => all.filter((w) => w.tabIndex === 0).length") == 1
 
         await words.first.focus()
