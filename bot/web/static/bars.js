@@ -3,15 +3,16 @@
 const MOST = 0.4; // of the window's height; bars that need more scroll away with the page
 
 const page = document.documentElement;
+const low = matchMedia("(max-height: 30rem)"); // as in `chat.css`
 const bars = { "--top": document.querySelector(".top"), "--bottom": document.querySelector(".composer") };
 
 function measure() {
-  const heights = Object.values(bars).map((bar) => bar.offsetHeight);
-  const all = heights.reduce((sum, height) => sum + height);
-  page.classList.toggle("low", all > MOST * page.clientHeight);
-  for (const [name, bar] of Object.entries(bars)) {
-    const covers = getComputedStyle(bar).position === "sticky";
-    page.style.setProperty(name, `${covers ? bar.offsetHeight : 0}px`);
+  const heights = Object.entries(bars).map(([name, bar]) => [name, bar.offsetHeight]);
+  const all = heights.reduce((sum, [, height]) => sum + height, 0);
+  const giveWay = all > MOST * page.clientHeight;
+  page.classList.toggle("low", giveWay);
+  for (const [name, height] of heights) {
+    page.style.setProperty(name, `${giveWay || low.matches ? 0 : height}px`);
   }
 }
 

@@ -70,7 +70,7 @@ function stayAtTheEnd() {
     last = page.scrollTop;
   });
   thread.addEventListener("click", () => (atEnd = false), { capture: true });
-  new ResizeObserver(() => atEnd && page.scrollTo(0, page.scrollHeight)).observe(thread);
+  new ResizeObserver(() => atEnd && entries.length && page.scrollTo(0, page.scrollHeight)).observe(thread);
 }
 
 function listenForDrops() {

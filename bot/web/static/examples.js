@@ -6,18 +6,18 @@ const part = (id) => document.getElementById(id);
 
 export function offerExamples(send) {
   for (const button of part("examples").querySelectorAll("button")) {
-    button.addEventListener("click", () => sendOne(button.querySelector("img").src, send));
+    button.addEventListener("click", () => sendOne(button.dataset.photo, send));
   }
 }
 
-async function sendOne(address, send) {
+async function sendOne(name, send) {
   const trouble = part("example-trouble");
   trouble.textContent = "";
   try {
-    const answer = await fetch(address);
+    const answer = await fetch(`/static/examples/${name}`);
     if (!answer.ok) throw new Error(answer.status);
     const photo = await answer.blob();
-    send([new File([photo], address.split("/").pop(), { type: photo.type })]);
+    send([new File([photo], name, { type: photo.type })]);
     // The button that had the focus is hidden now.
     part("thread").lastElementChild.focus({ preventScroll: true });
   } catch {

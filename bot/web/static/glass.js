@@ -70,7 +70,10 @@ export async function fillGlass(box, photo, answer, considered, isSaid) {
   );
   [...words.children].forEach((word, index) => {
     word.addEventListener("pointerenter", () => choose(index));
-    word.addEventListener("focus", () => choose(index));
+    word.addEventListener("focus", () => {
+      choose(index);
+      if (word.matches(":focus-visible")) bringIntoView(now, word);
+    });
     // Some browsers give a button that is pressed no focus.
     word.addEventListener("click", () => choose(index, document.activeElement !== word));
   });
@@ -121,6 +124,11 @@ export function closeWithEscape(box, button) {
       button.focus();
     });
   }
+}
+
+// Where there is room for one of them only, that is the last.
+function bringIntoView(...parts) {
+  for (const part of parts) part.scrollIntoView({ block: "nearest" });
 }
 
 function lineName(attention, guessed) {

@@ -72,6 +72,13 @@ async def test_the_welcome_speaks_of_what_the_pointer_can_do(
         await shot(page, f"first-{'phone' if phone else 'desktop'}-{scheme}")
 
 
+async def test_a_first_visit_begins_at_the_top_of_a_low_window(browser: Browser) -> None:
+    async with opened(browser, viewport=(320, 400), phone=True) as page:
+        await expect(page.locator("#examples img").last).to_be_attached()
+        await page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+        assert await page.evaluate("scrollY") == 0
+
+
 @pytest.mark.parametrize("phone", [False, True])
 async def test_about_opens_at_its_top_with_plain_words(phone: bool, browser: Browser) -> None:
     size = (360, 640) if phone else (1280, 720)

@@ -82,7 +82,7 @@ async def test_the_heat_lies_exactly_over_the_photo_that_was_sent(
         await expect(canvas).to_have_count(0)
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (360, 740), (740, 360)])
+@pytest.mark.parametrize("size", [(1280, 720), (360, 740), (320, 568), (740, 360)])
 async def test_photo_words_and_line_are_in_view_together(
     size: tuple[int, int], browser: Browser
 ) -> None:
