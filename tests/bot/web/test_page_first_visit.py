@@ -75,7 +75,9 @@ async def test_the_welcome_speaks_of_what_the_pointer_can_do(
 async def test_a_first_visit_begins_at_the_top_of_a_low_window(browser: Browser) -> None:
     async with opened(browser, viewport=(320, 400), phone=True) as page:
         await expect(page.locator("#examples img").last).to_be_attached()
-        await page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+        await page.evaluate(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
         assert await page.evaluate("scrollY") == 0
 
 
