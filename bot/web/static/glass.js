@@ -96,7 +96,7 @@ export async function fillGlass(box, photo, answer, considered, isSaid) {
   heading.id = `where-looked-${number}`;
   box.setAttribute("aria-labelledby", heading.id);
   find("h4").textContent = say(guessed ? "considered" : "considered_surely");
-  find("h4").hidden = list.hidden = considered.length < 2;
+  find("h4").hidden = considered.length < 2;
   list.append(...considered.map((one) => sentenceLine(one, guessed)));
   show(0);
   box.replaceChildren(parts);

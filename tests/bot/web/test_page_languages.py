@@ -143,7 +143,8 @@ async def test_each_caption_has_its_own_language_and_direction(browser: Browser)
 
 
 async def test_the_page_is_mirrored_in_a_language_from_right_to_left(browser: Browser) -> None:
-    at_start, at_end = ("#choose", ".mark", ".bubble", ".play"), ("#about", ".sent", ".percent")
+    at_start = ("#choose", ".mark", ".bubble", ".word")
+    at_end = ("#about", ".sent", ".percent", ".play")
     edges = {}
     for code in ("de", "ar"):
         async with opened(
