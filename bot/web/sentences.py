@@ -32,8 +32,8 @@ SENTENCES = {
     "weak_at": _english("WEAK_AT", About),
     "errs": _english("ERRS", About),
     "examples": N_("Try an example"),
+    "example_oath": N_("People who raise their right hands"),
     "example_bird": N_("A small bird on a rock"),
-    "example_tourist": N_("A woman who takes a photo of a building"),
     "example_photographer": N_("A man with a camera on a tripod"),
     "welcome_privacy": N_(
         "Only this program gets your photo; it writes a caption and forgets the photo. Your "

@@ -17,7 +17,7 @@ from tests.bot.web.browser import DOG, IN_CHROMIUM, Scheme, opened, shot
 pytestmark = IN_CHROMIUM
 
 
-@pytest.mark.parametrize("example", ["example_bird", "example_tourist", "example_photographer"])
+@pytest.mark.parametrize("example", ["example_oath", "example_bird", "example_photographer"])
 async def test_an_example_is_sent_like_a_chosen_photo(example: str, browser: Browser) -> None:
     seen: list[str] = []
 
