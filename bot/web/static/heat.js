@@ -8,7 +8,7 @@ const WARMTH = 0.16;
 const MOST_PIXELS = 400_000; // few enough to draw again in every frame
 const FADE = 240; // milliseconds
 const OUTLINE = 0.5; // of the peak
-// Light between dark: one of them has contrast with any photo, and both with each other (12:1).
+// Light between dark: one of them has contrast with any photo, and both with each other (11:1).
 const LINE = [255, 207, 138];
 const HALO = [36, 31, 26];
 const [LINE_ENDS, HALO_ENDS] = [1, 2.25]; // on either side, in the page's pixels
