@@ -694,7 +694,7 @@ async def test_the_newest_photo_stays_in_view_until_the_reader_scrolls_up(
 
 @pytest.mark.skipif(not SCREENSHOTS, reason="SCREENSHOTS names no folder for pictures")
 async def test_the_readme_shows_the_page_with_the_real_captioner(browser: Browser) -> None:
-    size = (820, 1214)
+    size = (820, 840)
     async with (
         Captioner.load() as captioner,
         opened(browser, captioner.caption, viewport=size) as page,
