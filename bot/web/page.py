@@ -22,6 +22,8 @@ from captioner.photo.formats import SUFFIXES
 STATIC = Path(__file__).parent / "static"
 SERVED_AS_THEY_ARE = (".css", ".js", ".png", ".svg")
 WORKER = STATIC / "service-worker.js"  # served at the root, which is what it works for
+EXAMPLES = "/static/examples/"
+PHOTOS_KEPT = "max-age=86400"  # seconds: a day in which a browser need not ask about a photo again
 
 
 def routes(about: Callable[[], str], settings: Settings) -> list[web.RouteDef]:
@@ -35,6 +37,9 @@ def routes(about: Callable[[], str], settings: Settings) -> list[web.RouteDef]:
         f"/static/{file.name}": file.read_bytes()
         for file in STATIC.iterdir()
         if file.suffix in SERVED_AS_THEY_ARE and file != WORKER
+    }
+    files |= {
+        f"{EXAMPLES}{file.name}": file.read_bytes() for file in (STATIC / "examples").iterdir()
     }
     files["/static/limits.js"] = _module(_limits(settings))
     html: dict[str, bytes] = {}
@@ -54,13 +59,15 @@ def routes(about: Callable[[], str], settings: Settings) -> list[web.RouteDef]:
     description = Content.of(_description(), ".json")
     return [
         web.get("/", page),
-        *(
-            web.get(address, Content.of(body, PurePosixPath(address).suffix).send)
-            for address, body in files.items()
-        ),
+        *(web.get(address, _content(address, body).send) for address, body in files.items()),
         web.route("*", app.SHARE, app.not_shared),
         web.get("/openapi.json", description.send),
     ]
+
+
+def _content(address: str, body: bytes) -> Content:
+    headers = {"Cache-Control": PHOTOS_KEPT} if address.startswith(EXAMPLES) else {}
+    return Content.of(body, PurePosixPath(address).suffix, headers)
 
 
 def _module(value: object) -> bytes:

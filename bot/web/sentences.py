@@ -1,8 +1,9 @@
-"""Every sentence of the web chat's page, together with those of `replies` that it shows.
+"""Every sentence of the web chat's page, together with those of the bot that it shows.
 
 The page's HTML holds them as `$name`. Its scripts get all of them, and fill in values in braces.
 """
 
+from bot.about import About
 from bot.languages import Sentence, translated
 from bot.replies import Replies
 from captioner.translation import N_
@@ -13,8 +14,8 @@ def sentences() -> dict[str, str]:
     return {name: translated(sentence) for name, sentence in SENTENCES.items()}
 
 
-def _english(name: str) -> str:
-    sentence = vars(Replies)[name]
+def _english(name: str, where: type = Replies) -> str:
+    sentence = vars(where)[name]
     assert isinstance(sentence, Sentence)
     return sentence.english
 
@@ -27,6 +28,14 @@ SENTENCES = {
     "about_title": N_("About"),
     "language": N_("Language"),
     "welcome": N_("Drop a photo here, paste one, or choose one"),
+    "welcome_touch": N_("Choose a photo, or take one"),
+    "good_at": _english("GOOD_AT", About),
+    "weak_at": _english("WEAK_AT", About),
+    "errs": _english("ERRS", About),
+    "examples": N_("Try an example"),
+    "example_oath": N_("People who raise their right hands"),
+    "example_bird": N_("A small bird on a rock"),
+    "example_photographer": N_("A man with a camera on a tripod"),
     "welcome_privacy": N_(
         "Only this program gets your photo; it writes a caption and forgets the photo. Your "
         "browser keeps the last 20 for you, until you press Clear."
@@ -70,6 +79,7 @@ SENTENCES = {
         "still here after a reload. Clear removes them."
     ),
     "language_kept": N_("A cookie in your browser remembers the language that you choose here."),
+    "details": N_("Technical details"),
     "close": N_("Close"),
     "token_title": N_("Token needed"),
     "needs_token": _english("NEEDS_TOKEN"),
@@ -109,6 +119,7 @@ SENTENCES = {
     "pause": N_("Pause"),
     "unreachable": N_("I cannot be reached right now. I try again by myself."),
     "unreached": N_("I cannot be reached right now. This page shows what your browser has kept."),
+    "try_later": N_("I cannot be reached right now. Please try again later."),
     "reachable": N_("I can be reached again."),
     "not_arrived": N_("I did not get this photo, although I can be reached."),
     "unreadable": N_("This file cannot be read. It may be a folder, or it was moved."),
@@ -149,6 +160,8 @@ SENTENCES = {
     "guessed_word": N_("“{word}”"),
     "guessed_word_at": N_("“{word}”: looking at {place}"),
     "word_button": N_("{word} {likely} likely"),
+    "word_button_at": N_("{word}, {likely} likely, looking at {place}"),
+    "guessed_word_button_at": N_("{word}, looking at {place}"),
     "looked_for": N_("The photo, bright where I looked for “{word}”"),
     "under": N_("under {percent}"),
     "everywhere": N_("all over the photo"),

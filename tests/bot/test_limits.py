@@ -12,6 +12,7 @@ from telegram.constants import (
 )
 
 from bot import languages
+from bot.about import about
 from bot.language_choice import choices
 from bot.languages import Sentence, translated
 from bot.replies import (
@@ -56,7 +57,7 @@ def test_no_message_is_too_long() -> None:
     assert len(texts) > 50
     for group_help in (replies.TELEGRAM_GROUP_HELP, replies.DISCORD_GROUP_HELP):
         texts.append(replies.help_text(group_help))
-    texts += [replies.about("x" * 60, {"cider": 1.0}, shipped=name) for name in NAMES]
+    texts += [about.text("x" * 60, {"cider": 1.0}, shipped=name) for name in NAMES]
     assert max(map(len, texts)) <= MESSAGE
 
 

@@ -6,11 +6,10 @@ import pytest
 
 from bot import languages
 from bot.languages import speaking
-from bot.replies import NOTICES, replies
+from bot.replies import replies
 from captioner import BadImage, Busy
 from captioner.errors import NUMBERS, BadImageKind
 from captioner.photo import decode
-from captioner.shipped import NAMES
 
 
 def test_an_album_is_numbered_and_counts_the_pictures_left_out() -> None:
@@ -53,34 +52,6 @@ def test_a_bad_image_is_worded_with_its_limits() -> None:
     pixels = BadImage("too many pixels", width=9, height=8, max_pixels=50_000_000, max_side=65_535)
     assert "9 x 8 pixels" in replies.bad_image(pixels)
     assert "50 million pixels, 65535 on a side" in replies.bad_image(pixels)
-
-
-@pytest.mark.parametrize(
-    ("name", "origin"),
-    [
-        ("default", "The University of Chicago"),
-        ("small", "https://github.com/uber-research/permute-quantize-finetune"),
-    ],
-)
-def test_a_shipped_model_comes_with_the_notice_of_its_licence(name: str, origin: str) -> None:
-    scores = {"cider": 53.94, "bleu4": 20.9, "split": "test"}
-
-    said = replies.about("ResNet-50 with an LSTM", scores, shipped=name)
-    assert "CIDEr 53.9, BLEU-4 20.9 on the test photos" in said
-    assert "non-commercial" in said
-    assert origin in said
-    assert "Apache License 2.0" in said
-
-
-def test_every_shipped_model_has_a_notice_of_its_own() -> None:
-    assert list(NOTICES) == list(NAMES)
-    assert len(set(NOTICES.values())) == len(NAMES)
-
-
-def test_another_model_needs_no_notice_of_its_own_and_may_have_no_scores() -> None:
-    assert replies.about("ResNet-18 with a GRU", {}, shipped=None) == (
-        f"I am a ResNet-18 with a GRU, trained to caption photos.\n\n{replies.NAMES_NOTICE}"
-    )
 
 
 def test_settings_list_those_of_the_chat() -> None:

@@ -1,19 +1,6 @@
-// What an answer of the API says: its sentence and doubt, its alt text, and what was considered.
+// What an answer of the API says: its alt text, and what was considered.
 
 const CONSIDERED = 6;
-
-// The doubt is the end of the text; here it is a mark beside the sentence, without its brackets.
-export function sentenceAndDoubt({ text, doubt }) {
-  const end = doubt ? text.lastIndexOf(doubt) : -1;
-  if (end < 0) return [text];
-  const before = text.slice(0, end);
-  const sentence = before.replace(/\s*\p{Open_Punctuation}$/u, "");
-  const inBrackets = sentence !== before;
-  const pill = document.createElement("span");
-  pill.className = inBrackets ? "doubt pill" : "doubt";
-  pill.textContent = inBrackets ? doubt.replace(/[.。]$/, "") : doubt;
-  return inBrackets ? [sentence, " ", pill] : [before, pill];
-}
 
 // An answer that an earlier version of the page stored has neither `alt_text` nor `doubt`.
 export function altText({ alt_text: text, caption }) {

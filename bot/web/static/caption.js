@@ -1,6 +1,7 @@
 // What is said about a photo: by the model, or by the person who edited it.
 
-import { altText, sentenceAndDoubt } from "./answer.js";
+import { altText } from "./answer.js";
+import { sentenceAndDoubt } from "./doubt.js";
 import { here, mark } from "./language.js";
 import { say } from "./say.js";
 

@@ -1,6 +1,9 @@
 // The page: photos that come in are sent; the thread is kept across reloads.
 
+import "./about.js";
+import "./bars.js";
 import { offerDownloads } from "./downloads.js";
+import { offerExamples } from "./examples.js";
 import { listen } from "./intake.js";
 import * as thread from "./thread.js";
 
@@ -22,19 +25,19 @@ function stayAtTheEnd() {
     atEnd = near || (atEnd && page.scrollTop >= last);
     last = page.scrollTop;
   });
+  const follow = () => atEnd && !part("clear").hidden && page.scrollTo(0, page.scrollHeight);
   part("thread").addEventListener("click", () => (atEnd = false), { capture: true });
-  new ResizeObserver(() => atEnd && page.scrollTo(0, page.scrollHeight)).observe(part("thread"));
+  new ResizeObserver(follow).observe(part("thread"));
 }
 
 listen(send);
 offerDownloads(part("thread"), thread.all);
+offerExamples(send);
 stayAtTheEnd();
 part("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address stays as it is
   choose.focus();
 });
 part("clear").addEventListener("click", thread.clear);
-part("about").addEventListener("click", () => part("about-dialog").showModal());
-part("about-close").addEventListener("click", () => part("about-dialog").close());
 
 await thread.load();

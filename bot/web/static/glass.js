@@ -2,61 +2,67 @@
 
 import { Heat, whereabouts } from "./heat.js";
 import { mark, quote } from "./language.js";
+import { lay } from "./overlay.js";
 import { nodes, percent, say } from "./say.js";
 
 const STEP = 900; // milliseconds a word
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-// Fills a box with the server's explanation; returns functions that play it and stop it. Where the
-// photo is out of distribution it shows no probabilities: they hold for other photos only.
+let number = 0; // of the boxes that were filled, for the ids of their headings
+
+// Fills a box with the server's explanation; returns functions that start it once the box is shown,
+// and stop it. Where the photo is out of distribution it shows no probabilities: they hold for
+// other photos only.
 export async function fillGlass(box, photo, answer, considered, isSaid) {
   const guessed = answer.unfamiliar;
   const parts = document.getElementById("glass").content.cloneNode(true);
   const find = (selector) => parts.querySelector(selector);
-  const [canvas, words, play, now] = ["canvas", ".words", ".play", ".now"].map(find);
+  const [canvas, words, play, now] = [".heat", ".words", ".play", ".now"].map(find);
+  const [reading, heading, list] = [".reading", "h3", ".considered"].map(find);
   const looked = answer.words.some((word) => word.attention);
   canvas.hidden = play.hidden = !looked;
   find(".no-attention").hidden = looked;
   find(".unsaid").hidden = isSaid || !looked;
-  const heat = looked ? new Heat(canvas, await loaded(photo)) : null;
+  const image = looked ? await loaded(photo) : null;
+  const heat = looked ? new Heat(canvas, image) : null;
 
   let current = 0;
   let timer = 0;
+  let takeAway = () => {};
 
-  const show = (index) => {
+  // Says the word's line aloud only if asked to: the word itself is read where it gets the focus,
+  // and what plays would interrupt everything else.
+  const show = (index, aloud = false) => {
     current = index;
     [...words.children].forEach((word, at) => {
       word.tabIndex = at === index ? 0 : -1;
       word.setAttribute("aria-current", at === index);
     });
-    const { text, probability, attention } = answer.words[index];
-    const values = { word: text, likely: percent(probability) };
-    const [plain, at] = guessed ? ["guessed_word", "guessed_word_at"] : ["word", "word_at"];
-    const sentence = attention ? at : plain;
-    const place = attention && say(whereabouts(attention));
+    const { text, attention } = answer.words[index];
     const word = quote(text, answer.language);
-    now.replaceChildren(...nodes(sentence, { ...values, word, place }));
+    now.setAttribute("aria-live", aloud ? "polite" : "off");
+    now.replaceChildren(...nodes(lineName(attention, guessed), { ...values(answer.words[index]), word }));
     if (!attention) return;
-    canvas.setAttribute("aria-label", say("looked_for", values));
+    canvas.setAttribute("aria-label", say("looked_for", { word: text }));
     heat.show(attention, !calm.matches);
   };
-  const stop = () => {
+  const pause = () => {
     clearInterval(timer);
     timer = 0;
     play.textContent = say("play");
   };
-  const start = () => {
-    stop();
+  const run = () => {
+    pause();
     show(current < answer.words.length - 1 ? current : 0);
     play.textContent = say("pause");
     timer = setInterval(() => {
       show(current + 1);
-      if (current === answer.words.length - 1) stop();
+      if (current === answer.words.length - 1) pause();
     }, STEP);
   };
-  const choose = (index) => {
-    stop();
-    show(index);
+  const choose = (index, aloud) => {
+    pause();
+    show(index, aloud);
   };
 
   mark(words, answer.language).append(
@@ -64,8 +70,12 @@ export async function fillGlass(box, photo, answer, considered, isSaid) {
   );
   [...words.children].forEach((word, index) => {
     word.addEventListener("pointerenter", () => choose(index));
-    word.addEventListener("focus", () => choose(index));
-    word.addEventListener("click", () => choose(index));
+    word.addEventListener("focus", () => {
+      choose(index);
+      if (word.matches(":focus-visible")) bringIntoView(now, word);
+    });
+    // Some browsers give a button that is pressed no focus.
+    word.addEventListener("click", () => choose(index, document.activeElement !== word));
   });
   words.addEventListener("keydown", (event) => {
     const last = answer.words.length - 1;
@@ -81,13 +91,54 @@ export async function fillGlass(box, photo, answer, considered, isSaid) {
     event.preventDefault();
     words.children[goal].focus();
   });
-  play.addEventListener("click", () => (timer ? stop() : start()));
-  find("h3").textContent = say(guessed ? "considered" : "considered_surely");
-  find("h3").hidden = considered.length < 2;
-  find(".considered").append(...considered.map((one) => sentenceLine(one, considered, guessed)));
+  play.addEventListener("click", () => (timer ? pause() : run()));
+  number += 1;
+  heading.id = `where-looked-${number}`;
+  box.setAttribute("aria-labelledby", heading.id);
+  find("h4").textContent = say(guessed ? "considered" : "considered_surely");
+  find("h4").hidden = considered.length < 2;
+  list.append(...considered.map((one) => sentenceLine(one, guessed)));
   show(0);
   box.replaceChildren(parts);
-  return { stop, start: () => looked && !calm.matches && start() };
+  return {
+    start: () => {
+      if (image) takeAway = lay(canvas, box.closest(".entry"));
+      show(current); // the outline's width depends on the canvas's
+      reading.scrollIntoView({ block: "nearest" });
+      if (looked && !calm.matches) run();
+    },
+    stop: () => {
+      pause();
+      takeAway();
+    },
+  };
+}
+
+// Has Escape close the box, as its button does, which gets the focus back.
+export function closeWithEscape(box, button) {
+  for (const part of [box, button]) {
+    part.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || box.hidden) return;
+      event.stopPropagation();
+      button.click();
+      button.focus();
+    });
+  }
+}
+
+// Where there is room for one of them only, that is the last.
+function bringIntoView(...parts) {
+  for (const part of parts) part.scrollIntoView({ block: "nearest" });
+}
+
+function lineName(attention, guessed) {
+  if (guessed) return attention ? "guessed_word_at" : "guessed_word";
+  return attention ? "word_at" : "word";
+}
+
+// What the sentences about a word say.
+function values({ probability, attention }) {
+  return { likely: percent(probability), place: attention && say(whereabouts(attention)) };
 }
 
 async function loaded(photo) {
@@ -117,19 +168,22 @@ function spelled({ caption, words }) {
   });
 }
 
-function wordButton({ text, glued }, { probability }, guessed) {
+function wordButton({ text, glued }, word, guessed) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = glued ? "word glued" : "word";
   button.textContent = text;
+  if (guessed && !word.attention) return button;
+  const plain = word.attention ? "word_button_at" : "word_button";
+  const name = guessed ? "guessed_word_button_at" : plain;
+  button.setAttribute("aria-label", say(name, { word: text, ...values(word) }));
   if (guessed) return button;
   button.classList.add("likely");
-  button.setAttribute("aria-label", say("word_button", { word: text, likely: percent(probability) }));
-  button.style.setProperty("--likely", probability);
+  button.style.setProperty("--likely", word.probability);
   return button;
 }
 
-function sentenceLine({ caption, confidence, language, chosen }, all, guessed) {
+function sentenceLine({ caption, confidence, language, chosen }, guessed) {
   const line = document.createElement("li");
   const text = document.createElement("span");
   text.append(quote(caption, language));
@@ -144,8 +198,7 @@ function sentenceLine({ caption, confidence, language, chosen }, all, guessed) {
   likely.className = "percent";
   bar.className = "bar";
   bar.append(document.createElement("i"));
-  const most = Math.max(...all.map((one) => one.confidence)) || 1;
-  bar.firstChild.style.setProperty("--share", confidence / most);
+  bar.firstChild.style.setProperty("--share", confidence);
   line.append(likely, bar);
   return line;
 }

@@ -1,4 +1,5 @@
-// Brightens a photo where the attention is high, as `captioner.explain` does on the server.
+// Brightens a photo where the attention is high, as `captioner.explain` does on the server, and
+// outlines that part: where a photo is dark, brightness alone would not show it.
 
 const WARM = [255, 176, 64];
 const LUMA = [0.299, 0.587, 0.114]; // ITU-R BT.601
@@ -6,6 +7,11 @@ const DARKEST = 0.28;
 const WARMTH = 0.16;
 const MOST_PIXELS = 400_000; // few enough to draw again in every frame
 const FADE = 240; // milliseconds
+const OUTLINE = 0.5; // of the peak
+// Light between dark: one of them has contrast with any photo, and both with each other (11:1).
+const LINE = [255, 207, 138];
+const HALO = [36, 31, 26];
+const [LINE_ENDS, HALO_ENDS] = [1, 2.25]; // on either side, in the page's pixels
 
 export class Heat {
   #canvas;
@@ -61,6 +67,7 @@ export class Heat {
       }
       out[at + 3] = 255;
     }
+    outline(out, weights, width, width / (this.#canvas.clientWidth || width));
     this.#context.putImageData(lit, 0, 0);
   }
 }
@@ -74,6 +81,28 @@ export function whereabouts(map) {
   const columns = map[0].length;
   const down = third(Math.floor(at / columns), map.length, ["upper", "middle", "lower"]);
   return `${down}_${third(at % columns, columns, ["left", "middle", "right"])}`;
+}
+
+// Draws the line on which the weights are OUTLINE; `scale` is how many pixels make one of the page.
+function outline(out, weights, width, scale) {
+  for (let pixel = width; pixel < weights.length - width; pixel += 1) {
+    const above = Math.abs(weights[pixel] - OUTLINE);
+    if (above > 0.25) continue; // no line is as wide as that
+    if (pixel % width === 0 || pixel % width === width - 1) continue;
+    const across = weights[pixel + 1] - weights[pixel - 1];
+    const down = weights[pixel + width] - weights[pixel - width];
+    const distance = (2 * above) / (Math.hypot(across, down) || 1e-12) / scale;
+    if (distance > HALO_ENDS + 1) continue;
+    const [halo, line] = [HALO_ENDS, LINE_ENDS].map((end) => clamp(end + 0.5 - distance));
+    for (let c = 0; c < 3; c += 1) {
+      const ground = out[4 * pixel + c] + (HALO[c] - out[4 * pixel + c]) * halo;
+      out[4 * pixel + c] = ground + (LINE[c] - ground) * line;
+    }
+  }
+}
+
+function clamp(part) {
+  return Math.min(1, Math.max(0, part));
 }
 
 function third(index, size, names) {

@@ -1,7 +1,7 @@
 // Opens and closes the glass box of a photo.
 
 import { considered, isSaid } from "./answer.js";
-import { fillGlass } from "./glass.js";
+import { closeWithEscape, fillGlass } from "./glass.js";
 
 export class Looking {
   #box;
@@ -11,6 +11,7 @@ export class Looking {
   constructor(box, button) {
     this.#box = box;
     this.#button = button;
+    closeWithEscape(box, button);
   }
 
   get isOpen() {
@@ -26,7 +27,6 @@ export class Looking {
     this.#glass = glass;
     this.#button.setAttribute("aria-expanded", "true");
     this.#box.hidden = false;
-    this.#box.scrollIntoView({ block: "nearest" });
     glass.start();
   }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
+from bot.about import About
 from bot.languages import Sentence
 from bot.replies import BAD_IMAGE, PARAMETERS, Replies
 from bot.web.sentences import SENTENCES
@@ -41,4 +42,5 @@ def _sentences() -> Iterator[str]:
     yield from SENTENCES.values()
     yield from PARAMETERS.values()
     yield from BAD_IMAGE.values()
-    yield from (one.english for one in vars(Replies).values() if isinstance(one, Sentence))
+    for room in (Replies, About):
+        yield from (one.english for one in vars(room).values() if isinstance(one, Sentence))

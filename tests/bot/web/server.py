@@ -11,9 +11,9 @@ import numpy as np
 from aiohttp import ClientResponse, FormData, web
 from openapi_schema_validator import OAS31Validator
 
+from bot.about import about
 from bot.access import Access
 from bot.answers import Answers, CaptionPhoto, CheckRoom
-from bot.replies import replies
 from bot.settings import Settings
 from bot.web.adapter import Unready, WebChat
 from bot.web.page import STATIC
@@ -69,7 +69,7 @@ def web_chat(
 
 
 def _about() -> str:
-    return f"I am a <model>.\n\n{replies.NAMES_NOTICE}"
+    return f"I am a <model>.\n\n{about.NAMES_NOTICE}"
 
 
 async def until(true: Callable[[], object]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession, web
 from pydantic import SecretStr
 
+from bot.about import about
 from bot.replies import replies
 from bot.supervision import PlatformError
 from bot.web.adapter import Unready
@@ -90,7 +91,7 @@ async def test_a_bot_that_lacks_something_says_so_and_answers_what_it_can(reason
                 lacking.append(reason)
 
 
-LOADED = ("application/manifest+json", "image/png", "text/css", "text/javascript")
+LOADED = ("application/manifest+json", "image/jpeg", "image/png", "text/css", "text/javascript")
 DOWN, ACROSS = ("upper", "middle", "lower"), ("left", "middle", "right")
 
 
@@ -183,7 +184,7 @@ async def test_the_page_uses_the_bots_own_sentences(url: str, client: ClientSess
     for sentence in (replies.ANOTHER, replies.LOOK, replies.HINT):
         assert sentence in text
     assert "I am a &lt;model&gt;." in text
-    assert replies.NAMES_NOTICE in text
+    assert about.NAMES_NOTICE in text
 
 
 async def test_every_sentence_of_the_page_is_used_and_has_a_name(

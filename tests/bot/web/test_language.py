@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 from pydantic import SecretStr
 
 from bot import languages
+from bot.about import about
 from bot.access import Access
 from bot.replies import replies
 from bot.web.sentences import SENTENCES
@@ -154,7 +155,7 @@ async def test_the_page_is_in_the_language_with_its_model_its_script_and_the_swi
     async with client.get(f"{url}/?language=ar") as answer:
         page = await answer.text()
 
-    for sentence in (replies.HINT, replies.PRIVACY, replies.NAMES_NOTICE, SENTENCES["choose"]):
+    for sentence in (replies.HINT, replies.PRIVACY, about.NAMES_NOTICE, SENTENCES["choose"]):
         assert escape(says(sentence, "ar")) in page
     assert 'href="/static/sentences.ar.js"' in page
     for code, name in languages.NAMES.items():

@@ -143,7 +143,8 @@ async def test_each_caption_has_its_own_language_and_direction(browser: Browser)
 
 
 async def test_the_page_is_mirrored_in_a_language_from_right_to_left(browser: Browser) -> None:
-    at_start, at_end = ("#choose", ".mark", ".bubble", ".play"), ("#about", ".sent", ".percent")
+    at_start = ("#choose", ".mark", ".bubble", ".word")
+    at_end = ("#about", ".sent", ".percent", ".play")
     edges = {}
     for code in ("de", "ar"):
         async with opened(
@@ -178,7 +179,7 @@ async def test_a_doubt_loses_the_brackets_of_its_language(browser: Browser) -> N
     async with opened(browser, always(CHINESE), query="/?language=zh") as page:
         await choose(page, photo(1))
         await expect(page.locator(".said")).to_have_text(f"{CHINESE.text} 不太确定")
-        await expect(page.locator(".doubt.pill")).to_have_text("不太确定")
+        await expect(page.locator(".doubt.marked")).to_have_text("不太确定")
         await page.locator(".look").click()
         words = await page.locator(".word").all_text_contents()
         assert words == [*CHARACTERS[:-1], f"{CHARACTERS[-1]}。"]
