@@ -225,7 +225,7 @@ export class Entry {
     const image = this.#part("img");
     const seen = answer && plain(this.#record);
     image.alt = seen || say("your_photo", { name: this.#record.name });
-    mark(image, seen ? answer.language : here);
+    image.lang = seen ? (answer.language ?? "en") : here; // its shape keeps the direction of the page
     this.element.classList.toggle("answered", Boolean(answer));
     this.element.classList.toggle("bad", Boolean(trouble));
     this.element.setAttribute("aria-busy", "false");

@@ -50,7 +50,7 @@ async def test_an_example_that_cannot_be_fetched_is_reported(browser: Browser) -
         await expect(page.locator("#examples img").last).to_be_visible()
         await page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError()); }")
         await page.locator("#examples button").first.click()
-        await expect(page.get_by_role("alert")).to_have_text(SENTENCES["unreachable"])
+        await expect(page.get_by_role("alert")).to_have_text(SENTENCES["try_later"])
         await expect(page.locator("#empty")).to_be_visible()
 
 

@@ -155,7 +155,7 @@ async def test_only_one_part_of_the_page_speaks_by_itself(browser: Browser) -> N
             "[aria-live], [role=log], [role=status], [role=alert], [role=timer], output, marquee"
         )
         ids = await live.evaluate_all("all => all.map(({ id }) => id)")
-        assert ids == ["status", "webcam-trouble", "token-trouble"]
+        assert ids == ["example-trouble", "status", "webcam-trouble", "token-trouble"]
 
 
 async def test_each_photo_is_an_article_with_a_heading_and_named_buttons(
