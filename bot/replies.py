@@ -154,6 +154,7 @@ class Replies:
     NEEDS_POST = Sentence(
         'Send a photo here with POST, as the body or in the field "photo" of a form.'
     )
+    WRONG_FEEDBACK = Sentence("{name} is missing or wrong; /openapi.json describes feedback.")
     NOT_HERE = Sentence("There is nothing here. Send a photo with POST to /api/caption.")
 
     AUTO_ON = Sentence(

@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     web_tls_certificate: FilePath | None = None
     web_tls_key: FilePath | None = None
     web_behind_proxy: bool = False
+    feedback: Literal["on", "off"] = "off"
 
     allowed: Ids = frozenset()  # empty: everyone
     blocked: Ids = frozenset()
@@ -166,6 +167,11 @@ class Settings(BaseSettings):
     def chats_file(self) -> Path:
         """The file of the chats' settings."""
         return self.data_dir / "chats.sqlite3"
+
+    @property
+    def feedback_file(self) -> Path:
+        """The file of what people said about captions."""
+        return self.data_dir / "feedback.sqlite3"
 
 
 def load() -> Settings:

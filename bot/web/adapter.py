@@ -17,12 +17,14 @@ from bot import metrics
 from bot.access import Access
 from bot.answers import Answers
 from bot.settings import Settings
+from bot.store.feedback_rows import FeedbackRows
 from bot.supervision import PlatformError
 from bot.web import language, page, tls
 from bot.web.address import elsewhere, here, is_loopback
 from bot.web.api import CaptionApi
 from bot.web.auth import API, METRICS, Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
+from bot.web.feedback import FeedbackApi
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -77,6 +79,7 @@ class WebChat:
     access: Access = field(default_factory=Access)
     routes: Sequence[web.AbstractRouteDef] = ()
     unready: Callable[[], Unready | None] = lambda: None  # why it is not, if so
+    feedback: FeedbackRows | None = None  # where what people say is kept; None: nobody is asked
     url: str = field(default="", init=False)  # its address, once it listens
     others_url: str = field(default="", init=False)  # from other machines, if that is another
 
@@ -119,11 +122,14 @@ class WebChat:
 
     def _application(self, stop: asyncio.Event, connections: Connections) -> web.Application:
         gate = Gate(self.settings, self.access)
-        api = CaptionApi(self.settings, self.answers, stop)
+        asks = self.feedback is not None
+        api = CaptionApi(self.settings, self.answers, stop, fingerprints=asks)
         app = web.Application(middlewares=[connections.count, language.speak, gate.guard])
         app.on_response_prepare.append(_add_headers)
-        app.add_routes(page.routes(self.about))
+        app.add_routes(page.routes(self.about, feedback=asks))
         app.router.add_post(f"{API}caption", api.caption)
+        if self.feedback is not None:
+            app.router.add_post(f"{API}feedback", FeedbackApi(self.feedback).post)
         app.router.add_get("/healthz", _health)
         app.router.add_get("/readyz", partial(_ready, stop, self.unready))
         app.router.add_get(METRICS, partial(_metrics, self.waiting))

@@ -25,11 +25,12 @@ CONTENT_TYPES = {
 }
 
 
-def routes(about: Callable[[], str]) -> list[web.RouteDef]:
+def routes(about: Callable[[], str], *, feedback: bool = False) -> list[web.RouteDef]:
     """Return the routes of the page in every language, and of everything that it loads.
 
     Args:
         about: returns the paragraphs that describe the model, as plain text.
+        feedback: the page asks whether its captions are good.
     """
     static = [
         web.get(f"/static/{file.name}", _Content.of(file.read_bytes(), file.suffix).send)
@@ -40,7 +41,9 @@ def routes(about: Callable[[], str]) -> list[web.RouteDef]:
     scripts = []
     for code in languages.NAMES:
         with languages.speaking(code):
-            pages[code] = _Content.of(_html(about()).encode(), ".html", language.headers())
+            pages[code] = _Content.of(
+                _html(about(), feedback).encode(), ".html", language.headers()
+            )
             script = f"export default {json.dumps(sentences())};\n".encode()
             address = f"/static/sentences.{code}.js"
             scripts.append(web.get(address, _Content.of(script, ".js").send))
@@ -55,8 +58,11 @@ def routes(about: Callable[[], str]) -> list[web.RouteDef]:
     return [web.get("/", page), *static, *scripts, web.get("/openapi.json", description.send)]
 
 
-def _html(about: str) -> str:
+def _html(about: str, feedback: bool) -> str:
     template = Template((STATIC / "index.html").read_text("utf-8"))
+    privacy = _paragraphs(replies.PRIVACY)
+    if feedback:
+        privacy += _paragraphs(sentences()["feedback_about"])
     code = languages.language()
     return template.substitute(
         {name: escape(sentence) for name, sentence in sentences().items()},
@@ -64,7 +70,8 @@ def _html(about: str) -> str:
         dir=_direction(code),
         languages="".join(map(_choice, languages.NAMES)),
         about=_paragraphs(about),
-        privacy=_paragraphs(replies.PRIVACY),
+        privacy=privacy,
+        asks="yes" if feedback else "no",
     )
 
 

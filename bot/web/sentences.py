@@ -61,6 +61,24 @@ SENTENCES = {
     "alt_text": _english("ALT_TEXT"),
     "copy": N_("Copy"),
     "retry": N_("Retry"),
+    "is_it_good": N_("Is this caption good?"),
+    "good_caption": N_("Good caption"),
+    "bad_caption": N_("Bad caption"),
+    "what_is_right": N_("What would be right?"),
+    "send_correction": N_("Send this correction?"),
+    "send": N_("Send"),
+    "skip": N_("Skip"),
+    "thanks": N_("Thank you."),
+    "feedback_kept": N_(
+        "What you say is kept on this bot's machine, with the caption and a fingerprint of the "
+        "photo, never the photo."
+    ),
+    "feedback_about": N_(
+        "If you say that a caption is good or bad, this bot's machine keeps that: the caption, its "
+        "language, your correction, the time, and a fingerprint of the photo, by which only those "
+        "who have the photo can recognize it. It keeps neither the photo nor who you are. If you "
+        "press the same thumb again, it forgets what you said."
+    ),
     "where_looked": N_("Where I looked"),
     "no_attention": _english("NO_ATTENTION"),
     "words": N_("The caption, word by word: use the arrow keys"),

@@ -1,6 +1,7 @@
 // One photo in the thread, with its caption and buttons.
 
 import { ask, Trouble } from "./api.js";
+import { Feedback } from "./feedback.js";
 import { fillGlass } from "./glass.js";
 import { here, mark, quote } from "./language.js";
 import { nodes, say } from "./say.js";
@@ -12,7 +13,7 @@ const CONSIDERED = 6;
 const NOTE_STAYS = 8000; // milliseconds
 
 // A record is what the browser stores: { id, name, photo, answer, trouble, language, turn, said };
-// the language is that of the trouble.
+// the language is that of the trouble. `feedback.js` adds what was said of the caption.
 export class Entry {
   element;
   #record;
@@ -20,6 +21,7 @@ export class Entry {
   #leaving = new AbortController();
   #working = false;
   #glass = null;
+  #feedback;
   #hurry = null; // ends the wait for the next attempt
   #url;
   #noteTimer = 0;
@@ -37,6 +39,7 @@ export class Entry {
     on(".alt-text", () => this.#copy(altText(this.#record.answer), "alt_text_copied"));
     on(".copy", () => this.#copy(this.#record.answer.text, "copied"));
     on(".retry", () => this.#retry());
+    this.#feedback = new Feedback(this.element, record, this.#save);
     if (record.answer || record.trouble) this.#show();
     else this.#first();
   }
@@ -182,6 +185,7 @@ export class Entry {
     this.element.classList.toggle("answered", Boolean(answer));
     this.element.classList.toggle("bad", !answer);
     this.element.setAttribute("aria-busy", "false");
+    this.#feedback.show();
   }
 
   #toggleGlass() {
