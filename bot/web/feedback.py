@@ -77,6 +77,8 @@ class FeedbackApi:
 
     async def post(self, request: web.Request) -> web.Response:
         """Keep what a person says about a caption, or forget it."""
+        if language.is_wrong(request):
+            return failure(HTTPStatus.BAD_REQUEST, replies.wrong_parameter(language.NAME))
         if request.content_type != "application/json":
             return _wrong("Content-Type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         body = await _read(request)

@@ -138,6 +138,16 @@ async def test_a_body_that_is_not_its_json_is_refused(
         await documented(answer, "/api/feedback")
 
 
+async def test_errors_are_in_the_language_of_the_request(
+    client: ClientSession, asking: str
+) -> None:
+    async with client.post(f"{asking}/api/feedback?language=de", json={}) as answer:
+        assert (answer.status, answer.headers["Content-Language"]) == (400, "de")
+    async with client.post(f"{asking}/api/feedback?language=xx", json=SAID) as answer:
+        assert answer.status == 400
+        assert "language must be" in await answer.text()
+
+
 async def test_only_json_is_taken(client: ClientSession, asking: str) -> None:
     async with client.post(f"{asking}/api/feedback", data=json.dumps(SAID)) as answer:
         assert answer.status == 415
