@@ -74,10 +74,10 @@ SENTENCES = {
         "photo, never the photo."
     ),
     "feedback_about": N_(
-        "If you say that a caption is good or bad, this bot's machine keeps that: the caption, its "
-        "language, your correction, the time, and a fingerprint of the photo, by which only those "
-        "who have the photo can recognize it. It keeps neither the photo nor who you are. If you "
-        "press the same thumb again, it forgets what you said."
+        "If you press a thumb under a caption, this bot's machine keeps which one, with the "
+        "caption, its language, your correction, the time, and a fingerprint of the photo, by "
+        "which only those who have the photo can recognize it. It keeps neither the photo nor who "
+        "you are. If you press the thumb again, it forgets what you said."
     ),
     "where_looked": N_("Where I looked"),
     "no_attention": _english("NO_ATTENTION"),

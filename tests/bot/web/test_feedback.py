@@ -238,4 +238,4 @@ async def test_the_page_asks_only_where_it_is_kept(
         async with client.get(address) as answer:
             html = await answer.text()
         assert f'<body data-asks="{asks}">' in html
-        assert html.count("If you say that a caption is good or bad") == number
+        assert html.count("If you press a thumb") == number
