@@ -1,14 +1,16 @@
 """What people said about captions: one row for each caption of a photo, and nothing about them."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Verdict = Literal["good", "bad"]
 
-# Rows that are kept, so that strangers cannot fill the disk. A row takes 0.2 KB, or at most 2.5 KB
-# if each text is as long as it may be and each of its characters takes four bytes.
+LONGEST = 200  # characters of a caption, and of a correction
+# Rows that are kept, so that strangers cannot fill the disk: 25 MB of them in SQLite, or 210 MB if
+# all texts are as long as they may be and each of their characters takes four bytes.
 MOST = 100_000
-LONGEST = 300  # characters of a caption, and of a correction
+TRIMMED_EVERY = 100  # rows: to find the oldest, a store counts them all
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,16 @@ class FeedbackRow:
     correction: str | None = None  # what would have been right
     given: float = 0.0  # seconds since 1970; the store sets it
 
+    @property
+    def key(self) -> bytes:
+        """What identifies the photo and the caption; an index of it takes less than of both."""
+        return key(self.photo, self.caption)
+
+
+def key(photo: str, caption: str) -> bytes:
+    """Return what identifies a caption of a photo."""
+    return hashlib.sha256(f"{photo} {caption}".encode()).digest()
+
 
 class FeedbackRows(Protocol):
     """What people said: in a file of this bot's, or in a database of several bots.
@@ -32,7 +44,7 @@ class FeedbackRows(Protocol):
     async def put(self, row: FeedbackRow) -> None:
         """Record what was said; it replaces what was said of that photo and caption before.
 
-        Of more than `MOST` rows the oldest are forgotten.
+        Of more than `MOST` rows the oldest are forgotten, now or within `TRIMMED_EVERY` others.
         """
 
     async def withdraw(self, photo: str, caption: str) -> None:

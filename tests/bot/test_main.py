@@ -252,6 +252,7 @@ def test_check_prints_what_would_run(
         "Access: everyone; 0 blocked; 0 operators; photos: 20/minute per person, "
         "60/minute per chat, 6000/minute per web address\n"
     ) in said
+    assert "Feedback" not in said
     assert "Telegram: off; TELEGRAM_BOT_TOKEN is not set" in said
     assert "Discord: off; DISCORD_BOT_TOKEN is not set" in said
 
@@ -427,6 +428,18 @@ def test_check_creates_nothing(
 ) -> None:
     assert main(["--check"]) == 0
     assert f"Data: {Path('data').absolute()}, which the bot will create; 0 messages" in (
+        capsys.readouterr().out
+    )
+    assert list(Path().iterdir()) == []
+
+
+def test_check_says_that_feedback_is_kept_and_creates_nothing(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.setenv("FEEDBACK", "on")
+
+    assert main(["--check"]) == 0
+    assert "Feedback: on; captions, corrections and hashes of photos are kept" in (
         capsys.readouterr().out
     )
     assert list(Path().iterdir()) == []

@@ -27,7 +27,7 @@ def exported(tmp_path: Path) -> Path:
             rows.append(FeedbackRow(digest(photo), right, "en", "good"))
         else:
             rows.append(FeedbackRow(digest(photo), wrong, "en", "bad", right))
-        rows.append(FeedbackRow(digest(photo), f"Ein {shape}.", "de", "good"))
+        rows.append(FeedbackRow(digest(photo), f"Hier: {shape}.", "de", "good"))
     export(rows, photos, tmp_path / "out", "en")
     shutil.rmtree(photos)
     return tmp_path / "out"
@@ -44,7 +44,7 @@ def test_train_reads_every_caption(exported: Path) -> None:
     german = captions.read_all(exported / "languages", dataset)["de"]
     assert german.problems == ()
     assert [record.captions for record in german.records] == [
-        (f"Ein {record.photo.stem.split('-')[1]}.",) for record in dataset.records
+        (f"Hier: {record.photo.stem.split('-')[1]}.",) for record in dataset.records
     ]
 
 

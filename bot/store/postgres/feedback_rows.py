@@ -8,19 +8,18 @@ from bot.store.postgres.database import Database
 
 # A row that replaces another gets a number of its own.
 PUT: LiteralString = """
-INSERT INTO captioner_feedback (photo, caption, language, verdict, correction)
-VALUES (%(photo)s, %(caption)s, %(language)s, %(verdict)s, %(correction)s)
-ON CONFLICT (photo, caption) DO UPDATE SET number = excluded.number, language = excluded.language,
+INSERT INTO captioner_feedback (key, photo, caption, language, verdict, correction)
+VALUES (%(key)s, %(photo)s, %(caption)s, %(language)s, %(verdict)s, %(correction)s)
+ON CONFLICT (key) DO UPDATE SET number = excluded.number, language = excluded.language,
     verdict = excluded.verdict, correction = excluded.correction, given = excluded.given
+RETURNING number
 """
 TRIM: LiteralString = """
 DELETE FROM captioner_feedback WHERE number <= (
     SELECT number FROM captioner_feedback ORDER BY number DESC LIMIT 1 OFFSET %(most)s
 )
 """
-WITHDRAW: LiteralString = (
-    "DELETE FROM captioner_feedback WHERE photo = %(photo)s AND caption = %(caption)s"
-)
+WITHDRAW: LiteralString = "DELETE FROM captioner_feedback WHERE key = %(key)s"
 ALL: LiteralString = """
 SELECT photo, caption, language, verdict, correction, extract(epoch FROM given)::float8
 FROM captioner_feedback ORDER BY number
@@ -40,17 +39,20 @@ class PostgresFeedback:
     async def put(self, row: FeedbackRow) -> None:
         """Record what was said; it replaces what was said of that photo and caption before."""
         said: dict[str, Any] = {
+            "key": row.key,
             "photo": row.photo,
             "caption": row.caption,
             "language": row.language,
             "verdict": row.verdict,
             "correction": row.correction,
         }
-        await self.database.run_in_order((PUT, said), (TRIM, {"most": feedback_rows.MOST}))
+        [(number,)] = await self.database.run(PUT, said)
+        if number % feedback_rows.TRIMMED_EVERY == 0:
+            await self.database.run(TRIM, {"most": feedback_rows.MOST})
 
     async def withdraw(self, photo: str, caption: str) -> None:
         """Forget what was said of a caption of a photo."""
-        await self.database.run(WITHDRAW, {"photo": photo, "caption": caption})
+        await self.database.run(WITHDRAW, {"key": feedback_rows.key(photo, caption)})
 
     async def all(self) -> list[FeedbackRow]:
         """Return every row, oldest first."""

@@ -22,7 +22,7 @@ CHATS = (
     "USING (platform, chat)"
 )
 FEEDBACK = (
-    "SELECT photo, caption, language, verdict, correction, given FROM feedback ORDER BY number"
+    "SELECT key, photo, caption, language, verdict, correction, given FROM feedback ORDER BY number"
 )
 ADD_MESSAGES: LiteralString = """
 INSERT INTO captioner_inbox (platform, chat, message, state, reference, attempts, unconfirmed,
@@ -48,10 +48,11 @@ FROM unnest(%(0)s::text[], %(1)s::text[], %(2)s::integer[], %(3)s::text[])
 ON CONFLICT DO NOTHING RETURNING true
 """
 ADD_FEEDBACK: LiteralString = """
-INSERT INTO captioner_feedback (photo, caption, language, verdict, correction, given)
-SELECT photo, caption, language, verdict, correction, to_timestamp(given)
-FROM unnest(%(0)s::text[], %(1)s::text[], %(2)s::text[], %(3)s::text[], %(4)s::text[],
-    %(5)s::double precision[]) AS said (photo, caption, language, verdict, correction, given)
+INSERT INTO captioner_feedback (key, photo, caption, language, verdict, correction, given)
+SELECT key, photo, caption, language, verdict, correction, to_timestamp(given)
+FROM unnest(%(0)s::bytea[], %(1)s::text[], %(2)s::text[], %(3)s::text[], %(4)s::text[],
+    %(5)s::text[], %(6)s::double precision[])
+    AS said (key, photo, caption, language, verdict, correction, given)
 ON CONFLICT DO NOTHING RETURNING true
 """
 

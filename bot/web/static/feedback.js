@@ -6,7 +6,7 @@ import { here, mark } from "./language.js";
 import { say } from "./say.js";
 import * as token from "./token.js";
 
-const LONGEST = 300; // characters; the server takes no longer text
+const LONGEST = 200; // characters; the server takes no longer text
 const THANKS_STAY = 8000; // milliseconds
 const asks = document.body.dataset.asks === "yes";
 

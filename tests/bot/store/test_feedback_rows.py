@@ -60,6 +60,7 @@ async def test_the_newest_rows_are_kept(
     feedback: FeedbackRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feedback_rows, "MOST", 3)
+    monkeypatch.setattr(feedback_rows, "TRIMMED_EVERY", 1)
     rows = [replace(GOOD, caption=f"Caption {number}.") for number in range(5)]
     for row in rows[:3]:
         await feedback.put(row)
@@ -72,6 +73,16 @@ async def test_the_newest_rows_are_kept(
     assert await said(feedback) == [rows[0], rows[3], rows[4]]
 
 
+async def test_rows_that_are_too_many_stay_for_a_while_at_most(
+    feedback: FeedbackRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback_rows, "MOST", 3)
+    monkeypatch.setattr(feedback_rows, "TRIMMED_EVERY", 5)
+    for number in range(27):
+        await feedback.put(replace(GOOD, caption=f"Caption {number}."))
+        assert len(await feedback.all()) < 3 + 5
+
+
 async def test_many_can_say_something_at_once(feedback: FeedbackRows) -> None:
     rows = [replace(GOOD, caption=f"Caption {number % 10}.") for number in range(50)]
     await asyncio.gather(*map(feedback.put, rows))
@@ -81,7 +92,7 @@ async def test_many_can_say_something_at_once(feedback: FeedbackRows) -> None:
 
 
 async def test_the_longest_texts_are_kept_whole(feedback: FeedbackRows) -> None:
-    # Characters of four bytes that no compression shortens: an index has room for them too.
+    # In characters of four bytes each.
     text = "".join(map(chr, range(0x20000, 0x20000 + feedback_rows.LONGEST)))
     row = FeedbackRow(PHOTO, text, "zh", "bad", text[::-1])
     await feedback.put(row)

@@ -83,8 +83,9 @@ async def test_nothing_of_the_photo_and_of_who_said_it_is_kept(
     async with client.post(f"{asking}/api/feedback", json=SAID, headers=headers) as answer:
         assert answer.status == 204
     columns = await store.run(lambda db: db.execute("SELECT * FROM feedback").fetchall())
-    ((number, *said, _),) = columns
-    assert (number, said) == (1, [HASH, "A dog runs.", "en", "good", None])
+    ((number, key, *said, _),) = columns
+    assert (number, key) == (1, FeedbackRow(HASH, "A dog runs.", "en", "good").key)
+    assert said == [HASH, "A dog runs.", "en", "good", None]
     written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert PHOTO[:64] not in written
     assert b"127.0.0.1" not in written
