@@ -67,7 +67,7 @@ SENTENCES = {
     "what_is_right": N_("What would be right?"),
     "send_correction": N_("Send this correction?"),
     "send": N_("Send"),
-    "skip": N_("Skip"),
+    "no_correction": N_("Skip"),
     "thanks": N_("Thank you."),
     "feedback_kept": N_(
         "What you say is kept on this bot's machine, with the caption and a fingerprint of the "

@@ -10,17 +10,21 @@ const LONGEST = 200; // characters; the server takes no longer text
 const THANKS_STAY = 8000; // milliseconds
 const asks = document.body.dataset.asks === "yes";
 
-// A record has in `feedback` what was said of its caption: { caption, verdict }.
+// A record has in `feedback` what was said of its caption: { caption, verdict }, and in `edited` what
+// a person made of the caption, if anything.
 export class Feedback {
+  #entry;
   #record;
   #save;
   #box = null;
   #asked = null; // the caption that the form is about; null if the form is closed
+  #offered = false; // whether the form is about what a person made of the caption
   #last = Promise.resolve(); // what is said arrives in its order
   #thanksTimer = 0;
 
   constructor(entry, record, save) {
     if (!asks) return;
+    this.#entry = entry;
     this.#record = record;
     this.#save = save;
     this.#box = document.getElementById("feedback").content.cloneNode(true).firstElementChild;
@@ -30,7 +34,7 @@ export class Feedback {
     on(".bad", "click", (event) => this.#press("bad", event.pointerType !== "touch"));
     on("form", "submit", (event) => this.#send(event));
     on("form", "keydown", (event) => this.#typed(event));
-    on(".skip", "click", () => this.#skip());
+    on(".no-correction", "click", () => this.#skip());
     // Whoever edits a caption in the thread may send what they wrote.
     entry.addEventListener("edited", ({ detail }) => this.#offer(detail.after));
   }
@@ -40,7 +44,9 @@ export class Feedback {
     if (!this.#box) return;
     const caption = shown(this.#record.answer);
     this.#box.hidden = !caption;
-    if (this.#asked !== caption) this.#close();
+    if (this.#asked !== caption || (this.#offered && !this.#record.edited)) this.#close();
+    // A thumb would be about the bot's caption, which is not there any more.
+    this.#part(".thumbs").hidden = Boolean(this.#record.edited && !this.#verdict);
     for (const verdict of ["good", "bad"]) {
       this.#part(`.${verdict}`).setAttribute("aria-pressed", String(this.#verdict === verdict));
     }
@@ -68,15 +74,18 @@ export class Feedback {
     const caption = shown(this.#record.answer);
     const isNew = text !== caption && text.length <= LONGEST;
     this.#close();
-    if (caption && isNew) this.#open("send_correction", text, false);
+    if (!caption || !isNew) return;
+    this.#open("send_correction", text, false);
+    this.#offered = true;
   }
 
   async #send(event) {
     event.preventDefault();
     const text = this.#part("textarea").value.trim();
     if (!text || text === this.#asked) return this.#skip();
+    const telling = this.#tell("bad", text);
     this.#leaveForm();
-    if (await this.#tell("bad", text)) this.#note(say("thanks"));
+    if (await telling) this.#note(say("thanks"));
   }
 
   #skip() {
@@ -98,23 +107,26 @@ export class Feedback {
   #open(title, text, focus) {
     this.#asked = shown(this.#record.answer);
     this.#note();
-    this.#part(".title").textContent = say(title);
+    this.#part(".asked").textContent = say(title);
     const field = mark(this.#part("textarea"), this.#record.answer.language);
     field.value = text;
     this.#part("form").hidden = false;
     this.#part("form").scrollIntoView({ block: "nearest" });
-    if (focus) field.select(); // on a phone the keyboard would cover the photo
+    if (!focus) return; // on a phone the keyboard would cover the photo
+    field.focus();
+    field.setSelectionRange(text.length, text.length);
   }
 
   #close() {
     this.#asked = null;
+    this.#offered = false;
     this.#part("form").hidden = true;
   }
 
   #leaveForm() {
     const inside = this.#part("form").contains(document.activeElement);
     this.#close();
-    if (inside) this.#part(".bad").focus();
+    if (inside) (this.#part(".thumbs").hidden ? this.#entry : this.#part(".bad")).focus();
   }
 
   // Tells the server what is said now; returns whether it knows.

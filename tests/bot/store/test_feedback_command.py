@@ -27,7 +27,7 @@ ROWS = (
     FeedbackRow(HASHES[1], "A cat sits.", "en", "bad", "=A cat lies."),
     FeedbackRow(HASHES[2], "A bird flies.", "en", "bad", "!?"),
     FeedbackRow(HASHES[0], "Ein Hund läuft.", "de", "good"),
-    FeedbackRow(HASHES[3], "Ein Boot.", "de", "bad", "Zwei Boote."),
+    FeedbackRow(HASHES[3], "Das Boot.", "de", "bad", "Zwei Boote."),
     FeedbackRow(LONELY, "A horse stands.", "en", "good"),
 )
 

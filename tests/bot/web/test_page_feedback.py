@@ -140,6 +140,8 @@ async def test_after_a_thumb_down_the_right_caption_can_be_sent(
         field = page.get_by_label(SENTENCES["what_is_right"])
         await expect(field).to_have_value(DOG.text)
         await expect(field).to_be_focused()
+        await page.keyboard.type(" No.")  # at its end
+        await expect(field).to_have_value(f"{DOG.text} No.")
         await until(page, lambda: said.calls)
         assert await said.all() == [FeedbackRow(HASH, DOG.text, "en", "bad")]
         await shot(page, "feedback-field")
@@ -169,7 +171,7 @@ async def test_a_correction_can_be_skipped(browser: Browser, said: Memory, way: 
         await bad.click()
         if way == "skip":
             await field_of(page).fill("A ball.")
-            await page.get_by_role("button", name=SENTENCES["skip"]).click()
+            await page.get_by_role("button", name=SENTENCES["no_correction"]).click()
         elif way == "escape":
             await page.keyboard.press("Escape")
         else:
@@ -201,7 +203,7 @@ async def test_an_edited_caption_is_offered_and_sent_only_by_a_press(
         await expect(field).to_have_value("A ball rolls.")
         await expect(page.get_by_text(SENTENCES["feedback_kept"])).to_be_visible()
         await shot(page, "feedback-edited")
-        await page.get_by_role("button", name=SENTENCES["skip"]).click()
+        await page.get_by_role("button", name=SENTENCES["no_correction"]).click()
         await expect(field).to_be_hidden()
         await edit(page, DOG.text)  # as it was
         await expect(field).to_be_hidden()
@@ -213,6 +215,44 @@ async def test_an_edited_caption_is_offered_and_sent_only_by_a_press(
         await thanked(page)
         assert await said.all() == [FeedbackRow(HASH, DOG.text, "en", "bad", "A red ball rolls.")]
         assert await pressed(page) == ("false", "true")
+
+
+async def test_under_an_edited_caption_are_no_thumbs_until_a_correction_is_sent(
+    browser: Browser, said: Memory
+) -> None:
+    async with opened(browser, feedback=said) as page:
+        await choose(page, photo(1))
+        good, bad = thumbs(page)
+        await expect(good).to_be_visible()
+        await page.evaluate(
+            """() => new Promise((resolve) => {
+              indexedDB.open("photo-captioner").onsuccess = ({ target }) => {
+                const change = target.result.transaction("thread", "readwrite");
+                const records = change.objectStore("thread");
+                records.getAll().onsuccess = ({ target }) => {
+                  for (const record of target.result) {
+                    records.put({ ...record, edited: "A ball rolls." });
+                  }
+                };
+                change.oncomplete = resolve;
+              };
+            })"""
+        )
+        await page.reload()
+        await expect(page.locator(".said")).to_be_visible()
+        await expect(good).to_be_hidden()
+        await expect(page.locator(".kept")).to_be_hidden()
+        await edit(page, "A ball rolls.")
+        await page.get_by_role("button", name=SENTENCES["no_correction"]).press("Enter")
+        await expect(page.get_by_role("article")).to_be_focused()
+        await expect(good).to_be_hidden()
+
+        await edit(page, "A ball rolls.")
+        await page.get_by_role("textbox").press("Enter")
+        await thanked(page)
+        await expect(bad).to_be_focused()
+        assert await pressed(page) == ("false", "true")
+        assert [row.correction for row in await said.all()] == ["A ball rolls."]
 
 
 async def test_another_caption_is_asked_about_anew(browser: Browser, said: Memory) -> None:
