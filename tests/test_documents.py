@@ -122,7 +122,7 @@ def test_every_flag_of_a_command_is_in_its_help(document: Path) -> None:
             continue
         program, word = found[1], found[2]
         words = ("inbox", "feedback", "export")
-        subcommand = (word,) if program == "train" or word in words else ()
+        subcommand: tuple[str, ...] = (word,) if program == "train" or word in words else ()
         if action := re.match(r" (list|export|forget)\b", command[found.end() :]):
             subcommand += (action[1],)
         if program == "train" and word in (None, "COMMAND"):

@@ -113,6 +113,16 @@ def _found(photos: set[str], folder: Path, done: Export) -> dict[str, Path]:
 
 def _write(captions: Sequence[_Caption], files: Mapping[str, Path], out: Path, code: str) -> None:
     (out / PHOTOS).mkdir(parents=True)
+    try:
+        _fill(captions, files, out, code)
+    except BaseException:  # a full disk, or Ctrl-C: nobody takes a part for the whole
+        (out / TABLE).unlink(missing_ok=True)
+        for part in (PHOTOS, LANGUAGES):
+            shutil.rmtree(out / part, ignore_errors=True)
+        raise
+
+
+def _fill(captions: Sequence[_Caption], files: Mapping[str, Path], out: Path, code: str) -> None:
     names = _names(files)
     for photo, file in files.items():
         _link(file.resolve(), out / PHOTOS / names[photo])

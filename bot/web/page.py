@@ -60,9 +60,6 @@ def routes(about: Callable[[], str], *, feedback: bool = False) -> list[web.Rout
 
 def _html(about: str, feedback: bool) -> str:
     template = Template((STATIC / "index.html").read_text("utf-8"))
-    privacy = _paragraphs(replies.PRIVACY)
-    if feedback:
-        privacy += _paragraphs(sentences()["feedback_about"])
     code = languages.language()
     return template.substitute(
         {name: escape(sentence) for name, sentence in sentences().items()},
@@ -70,8 +67,9 @@ def _html(about: str, feedback: bool) -> str:
         dir=_direction(code),
         languages="".join(map(_choice, languages.NAMES)),
         about=_paragraphs(about),
-        privacy=privacy,
+        privacy=_paragraphs(replies.PRIVACY),
         asks="yes" if feedback else "no",
+        unless_asked="" if feedback else " hidden",
     )
 
 

@@ -1,8 +1,10 @@
 """`python -m bot feedback`: what people said is listed, exported and forgotten."""
 
 import asyncio
+import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -166,6 +168,26 @@ def test_photos_are_copied_where_they_cannot_be_linked(
     monkeypatch.setattr(os, "link", refuse)
     assert run(kept, "export", tmp_path / "out", "--photos", photos) == 0
     assert (tmp_path / "out" / "photos" / "one.jpg").read_bytes() == PHOTOS[0]
+
+
+def test_a_dataset_is_written_whole_or_not_at_all(
+    kept: Settings,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(file: Path, copy: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(copy))
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        for module, name in ((os, "link"), (shutil, "copyfile")):
+            patch.setattr(module, name, full)
+        assert run(kept, "export", out, "--photos", photos) == 1
+    assert capsys.readouterr().err == f"error: {out}/photos/again.jpg: No space left on device\n"
+    assert list(out.iterdir()) == []
+    assert run(kept, "export", out, "--photos", photos) == 0
 
 
 def test_without_a_photo_nothing_is_written(
