@@ -13,7 +13,7 @@ const CONSIDERED = 6;
 const NOTE_STAYS = 8000; // milliseconds
 
 // A record is what the browser stores: { id, name, photo, answer, trouble, language, turn, said };
-// the language is that of the trouble. `feedback.js` adds what was said of the caption.
+// the language is that of the trouble.
 export class Entry {
   element;
   #record;
