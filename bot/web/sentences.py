@@ -80,14 +80,14 @@ SENTENCES = {
     "no_correction": N_("Skip"),
     "thanks": N_("Thank you."),
     "feedback_kept": N_(
-        "What you say is kept on this bot's machine, with the caption and a fingerprint of the "
-        "photo, never the photo."
+        "I keep what you say on the machine of whoever runs me, with the caption and a fingerprint "
+        "of the photo, never the photo."
     ),
     "feedback_about": N_(
-        "If you press a thumb under a caption, this bot's machine keeps which one, with the "
-        "caption, its language, your correction, the time, and a fingerprint of the photo, by "
-        "which only those who have the photo can recognize it. It keeps neither the photo nor who "
-        "you are. If you press the thumb again, it forgets what you said."
+        "If you press a thumb under a caption, I keep which one on the machine of whoever runs "
+        "me, with the caption, its language, your correction, the time, and a fingerprint of the "
+        "photo, by which only those who have the photo can recognize it. I keep neither the photo "
+        "nor who you are. If you press the thumb again, I forget what you said."
     ),
     "unreachable": N_("I cannot be reached right now. Check that the program is still running."),
     "unreadable": N_("This file cannot be read. It may be a folder, or it was moved."),
