@@ -4,6 +4,7 @@ python -m bot            # serve until SIGTERM or Ctrl-C; a second signal stops 
 python -m bot --check    # check settings, checkpoint and tokens, and print what would run
 python -m bot --version
 python -m bot inbox      # list, retry or forget the messages that were given up; move the inbox
+python -m bot feedback   # list, export or forget what people said about captions
 """
 
 import argparse
@@ -45,7 +46,7 @@ with importing():
     from bot.services import Services
     from bot.settings import Settings, SettingsError
     from bot.stats import Stats
-    from bot.store import inbox_command
+    from bot.store import feedback_command, inbox_command
     from bot.store.errors import DatabaseError
     from bot.store.sqlite import folder
     from bot.stores import Stores
@@ -101,10 +102,19 @@ def _command(given: Sequence[str]) -> int:
             lambda read_only: stores.listed(settings.load(), read_only=read_only),
             lambda: stores.move(settings.load()),
         )
+    if given[:1] == ["feedback"]:
+        return feedback_command.main(
+            given[1:], lambda read_only: stores.feedback(settings.load(), read_only=read_only)
+        )
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="check everything, and exit")
     parser.add_argument("--version", action="store_true", help="print the version, and exit")
-    parser.add_argument("command", nargs="?", choices=["inbox"], help="see `inbox --help`")
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["inbox", "feedback"],
+        help="see `inbox --help` and `feedback --help`",
+    )
     args = parser.parse_args(given)
     if args.version:
         say(version("photo-captioner"))
@@ -164,6 +174,8 @@ async def _check(config: Settings) -> int:
         rows = f"{states.get('open', 0)} messages open, {states.get('given up', 0)} given up"
         say(f"Data: {store.where}{_use(config, user)}; {rows}")
         say(_access_line(config))
+        if store.feedback is not None:
+            say("Feedback: on; captions, corrections and hashes of photos are kept, and no photo")
         for adapter in _adapters(config, captioner, store).values():
             try:
                 say(await adapter.check())
@@ -284,8 +296,17 @@ def _adapters(
         with importing():
             from bot.discord.adapter import Discord
         adapters[DISCORD] = Discord(services(DISCORD), store.lane)
-    model = partial(captioners.model_name, captioner, config)
-    chat = WebChat(config, answers(WEB), on_the_page, waiting, web_access, routes, unready, model)
+    chat = WebChat(
+        config,
+        answers(WEB),
+        on_the_page,
+        waiting,
+        web_access,
+        routes,
+        unready,
+        model=partial(captioners.model_name, captioner, config),
+        feedback=store.feedback,
+    )
     return {WEB: chat, **adapters}
 
 

@@ -27,6 +27,7 @@ BATCH_PHOTOS = Histogram(
 QUEUE_PHOTOS = Gauge("captioner_queue_photos", "Photos waiting for their batch")
 INBOX_MESSAGES = Gauge("captioner_inbox_messages", "Messages in the inbox by state", ["state"])
 REFUSALS = Counter("captioner_refusals", "Refused requests", ["platform", "kind"])
+FEEDBACK = Counter("captioner_feedback", "What people said about captions", ["verdict"])
 PLATFORM_UP = Gauge("captioner_platform_up", "1 while a platform is connected", ["platform"])
 
 

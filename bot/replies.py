@@ -149,6 +149,7 @@ class Replies:
     NEEDS_POST = Sentence(
         'Send a photo here with POST, as the body or in the field "photo" of a form.'
     )
+    WRONG_FEEDBACK = Sentence("{name} is missing or wrong; /openapi.json describes feedback.")
     NOT_HERE = Sentence("There is nothing here. Send a photo with POST to /api/caption.")
     # To programs that speak OpenAI's API.
     TOO_MANY_VALUES = Sentence("This JSON has far too many values.")

@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     web_tls_key: FilePath | None = None
     web_behind_proxy: bool = False
     cors_origins: Origins = frozenset()  # of other sites whose pages may use the API
+    feedback: Literal["on", "off"] = "off"
 
     allowed: Ids = frozenset()  # empty: everyone
     blocked: Ids = frozenset()
@@ -168,6 +169,11 @@ class Settings(BaseSettings):
     def chats_file(self) -> Path:
         """The file of the chats' settings."""
         return self.data_dir / "chats.sqlite3"
+
+    @property
+    def feedback_file(self) -> Path:
+        """The file of what people said about captions."""
+        return self.data_dir / "feedback.sqlite3"
 
 
 def load() -> Settings:

@@ -14,15 +14,20 @@ from bot.rates import Spend, alone
 from bot.settings import SettingProblem, Settings, SettingsError
 from bot.store.chat_settings import ChatSettings
 from bot.store.errors import DatabaseError
+from bot.store.feedback_rows import FeedbackRows
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import InboxRows
 from bot.store.sqlite import folder
 from bot.store.sqlite.chat_settings import SqliteChatSettings
+from bot.store.sqlite.feedback_rows import SqliteFeedback
 from bot.store.sqlite.inbox_rows import SqliteRows
 
 NOT_SET = "is not set; it says where to move what is in DATA_DIR"
 NO_DRIVER = "needs psycopg: pip install -e '.[bot,postgres]'"
 ABSENT = "there is no inbox; the bot creates it when it starts. Set DATA_DIR to the bot's folder"
+NO_FEEDBACK = (
+    "there is no feedback; a bot with FEEDBACK=on collects it. Set DATA_DIR to that bot's folder"
+)
 
 Lane = Callable[[int], AbstractAsyncContextManager[None]]
 
@@ -37,6 +42,7 @@ class Stores:
     lane: Lane  # in which several bots take turns
     lost: Callable[[], str | None]  # why the store cannot be used now, if that is known
     where: str  # for the operator
+    feedback: FeedbackRows | None = None  # None if FEEDBACK is off
 
 
 @asynccontextmanager
@@ -50,13 +56,18 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
     if settings.database_url is None:
         files = SqliteChatSettings(settings.chats_file, read_only=read_only)
         rows = SqliteRows(settings.inbox_file, read_only=read_only)
-        async with files as chat_settings, _inbox(settings, rows) as inbox:
+        async with (
+            files as chat_settings,
+            _inbox(settings, rows) as inbox,
+            _kept(settings, read_only=read_only) as kept,
+        ):
             where = str(settings.data_dir.resolve())
-            yield Stores(chat_settings, inbox, alone(), _free, lambda: None, where)
+            yield Stores(chat_settings, inbox, alone(), _free, lambda: None, where, kept)
         return
     with _driver():
         from bot.store.postgres.chat_settings import PostgresChatSettings
         from bot.store.postgres.database import Database
+        from bot.store.postgres.feedback_rows import PostgresFeedback
         from bot.store.postgres.inbox_rows import PostgresRows
         from bot.store.postgres.lanes import lanes
         from bot.store.postgres.rates import shared
@@ -72,6 +83,7 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
             lanes(database),
             lambda: database.lost,
             database.place,
+            PostgresFeedback(database) if settings.feedback == "on" else None,
         )
 
 
@@ -98,11 +110,34 @@ async def listed(settings: Settings, *, read_only: bool) -> AsyncIterator[InboxR
         yield stores.inbox.rows
 
 
-async def move(settings: Settings) -> tuple[int, int]:
+@asynccontextmanager
+async def feedback(settings: Settings, *, read_only: bool) -> AsyncIterator[FeedbackRows]:
+    """Open what people said, for `python -m bot feedback`, also where FEEDBACK is off by now.
+
+    Raises:
+        DatabaseError: there is no feedback, or it cannot be used.
+        SettingsError: the driver of the database is missing.
+    """
+    if settings.database_url is None:
+        if not settings.feedback_file.exists():
+            raise DatabaseError(settings.data_dir, NO_FEEDBACK)
+        async with SqliteFeedback(settings.feedback_file, read_only=read_only) as rows:
+            yield rows
+        return
+    with _driver():
+        from bot.store.postgres.database import Database
+        from bot.store.postgres.feedback_rows import PostgresFeedback
+    url = settings.database_url.get_secret_value()
+    async with Database(url, read_only=read_only) as database:
+        yield PostgresFeedback(database)
+
+
+async def move(settings: Settings) -> tuple[int, int, int]:
     """Move what is in the data folder into the database; the files get other names.
 
     Returns:
-        how many messages, and the settings of how many chats, the database did not have.
+        how many messages, the settings of how many chats, and feedback on how many captions, the
+        database did not have.
 
     Raises:
         DatabaseError: there is no inbox, a bot uses the folder, or the database cannot be used.
@@ -113,16 +148,21 @@ async def move(settings: Settings) -> tuple[int, int]:
     with _driver():
         from bot.store.postgres.database import Database
         from bot.store.postgres.moving import copy
-    files = (settings.inbox_file, settings.chats_file)
+    files = [settings.inbox_file, settings.chats_file]
+    if settings.feedback_file.exists():
+        files.append(settings.feedback_file)
     if not settings.inbox_file.exists():
         raise DatabaseError(settings.data_dir, ABSENT)
     with folder.held(settings.data_dir):
         async with (
             SqliteRows(settings.inbox_file) as inbox,
             SqliteChatSettings(settings.chats_file) as chats,
+            SqliteFeedback(
+                settings.feedback_file, read_only=not settings.feedback_file.exists()
+            ) as said,
             Database(settings.database_url.get_secret_value()) as database,
         ):
-            moved = await copy(inbox, chats, database)
+            moved = await copy(inbox, chats, said, database)
         for file in files:  # or a bot without the database would answer the messages again
             file.rename(f"{file}.moved")
     return moved
@@ -139,6 +179,15 @@ def _driver() -> Iterator[None]:
 
 def _inbox(settings: Settings, rows: InboxRows) -> Inbox:
     return Inbox(rows, settings.max_attempts, settings.keep_days)
+
+
+@asynccontextmanager
+async def _kept(settings: Settings, *, read_only: bool) -> AsyncIterator[FeedbackRows | None]:
+    if settings.feedback == "off":
+        yield None
+        return
+    async with SqliteFeedback(settings.feedback_file, read_only=read_only) as rows:
+        yield rows
 
 
 def _free(lane: int) -> AbstractAsyncContextManager[None]:

@@ -121,7 +121,10 @@ def test_every_flag_of_a_command_is_in_its_help(document: Path) -> None:
         if found is None:
             continue
         program, word = found[1], found[2]
-        subcommand = (word,) if program == "train" or word in ("inbox", "export") else ()
+        words = ("inbox", "feedback", "export")
+        subcommand: tuple[str, ...] = (word,) if program == "train" or word in words else ()
+        if action := re.match(r" (list|export|forget)\b", command[found.end() :]):
+            subcommand += (action[1],)
         if program == "train" and word in (None, "COMMAND"):
             continue
         known = set(FLAG.findall(help_of(program, *subcommand)))

@@ -16,7 +16,8 @@ DONE = {"retry": "to be retried", "forget": "forgotten"}
 
 
 Open = Callable[[bool], AbstractAsyncContextManager[InboxRows]]  # whether it is only read
-Move = Callable[[], Awaitable[tuple[int, int]]]  # returns the numbers of messages and of chats
+# Returns the numbers of messages, of chats, and of captions with feedback.
+Move = Callable[[], Awaitable[tuple[int, int, int]]]
 
 
 def main(arguments: Sequence[str], opened: Open, move: Move) -> int:
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str], opened: Open, move: Move) -> int:
     Args:
         arguments: those after `inbox`.
         opened: opens the inbox.
-        move: moves the inbox and the chats' settings from DATA_DIR into DATABASE_URL.
+        move: moves the inbox, the chats' settings and the feedback from DATA_DIR into DATABASE_URL.
 
     Returns:
         0, or 1 if a named message was not given up.
@@ -42,13 +43,14 @@ def main(arguments: Sequence[str], opened: Open, move: Move) -> int:
     actions.add_parser("move", help="move everything in DATA_DIR into the database DATABASE_URL")
     args = parser.parse_args(arguments)
     if args.action == "move":
-        messages, chats = asyncio.run(_awaited(move))
-        say(f"moved {messages} messages, and the settings of {chats} chats")
+        messages, chats, feedback = asyncio.run(_awaited(move))
+        more = f", and feedback on {feedback} captions" if feedback else ""
+        say(f"moved {messages} messages, and the settings of {chats} chats{more}")
         return 0
     return asyncio.run(_run(args, opened))
 
 
-async def _awaited(move: Move) -> tuple[int, int]:
+async def _awaited(move: Move) -> tuple[int, int, int]:
     return await move()
 
 

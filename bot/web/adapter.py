@@ -17,6 +17,7 @@ from bot import metrics
 from bot.access import Access
 from bot.answers import Answers
 from bot.settings import Settings
+from bot.store.feedback_rows import FeedbackRows
 from bot.supervision import PlatformError
 from bot.web import language, page, problems, request_ids, tls
 from bot.web.address import elsewhere, here, is_loopback
@@ -24,8 +25,9 @@ from bot.web.api import CaptionApi
 from bot.web.auth import Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
 from bot.web.cors import Cors
+from bot.web.feedback import FeedbackApi
 from bot.web.openai_api import OpenAIApi
-from bot.web.problems import API, METRICS
+from bot.web.problems import API, METRICS, OPENAI
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -82,6 +84,7 @@ class WebChat:
     routes: Sequence[web.AbstractRouteDef] = ()
     unready: Callable[[], Unready | None] = lambda: None  # why it is not, if so
     model: Callable[[], str] = lambda: "photo-captioner"  # its name for programs
+    feedback: FeedbackRows | None = None  # where what people say is kept; None: nobody is asked
     url: str = field(default="", init=False)  # its address, once it listens
     others_url: str = field(default="", init=False)  # from other machines, if that is another
 
@@ -123,15 +126,18 @@ class WebChat:
         return self.settings.web_token is None and not is_loopback(self.settings.web_host)
 
     def _application(self, stop: asyncio.Event, connections: Connections) -> web.Application:
-        cors = Cors(self.settings.cors_origins, API)
+        cors = Cors(self.settings.cors_origins, (API, OPENAI))
         gate = Gate(self.settings, self.access, cors)
-        api = CaptionApi(self.settings, self.answers, gate, stop)
+        asks = self.feedback is not None
+        api = CaptionApi(self.settings, self.answers, gate, stop, fingerprints=asks)
         middlewares = [connections.count, request_ids.identify, language.speak]
         app = web.Application(middlewares=[*middlewares, problems.nowhere, gate.guard])
         app.on_response_prepare.extend([_add_headers, request_ids.add_header, cors.add_headers])
-        app.add_routes(page.routes(self.about, self.settings))
+        app.add_routes(page.routes(self.about, self.settings, feedback=asks))
         app.router.add_post(f"{API}caption", api.caption)
         app.add_routes(OpenAIApi(self.settings, self.answers, stop, self.model, gate).routes())
+        if self.feedback is not None:
+            app.router.add_post(f"{API}feedback", FeedbackApi(self.feedback).post)
         app.router.add_get("/healthz", _health)
         app.router.add_get("/readyz", partial(_ready, stop, self.unready))
         app.router.add_get(METRICS, partial(_metrics, self.waiting))

@@ -5,6 +5,7 @@ the photos, and `problems.py` what is wrong.
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,7 @@ class CaptionApi:
     answers: Answers
     gate: Gate
     stop: asyncio.Event
+    fingerprints: bool = False  # each answer has its photo's hash, by which feedback names it
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
 
     async def caption(self, request: web.Request) -> web.Response:
@@ -131,7 +133,11 @@ class CaptionApi:
         answer = await _answer(photo, query, answers)
         if answer.caption is None:
             return problems.of(answer)
-        return answer, caption_body.described(answer, answer.caption, query)
+        described = caption_body.described(answer, answer.caption, query)
+        if self.fingerprints:
+            digest = await asyncio.to_thread(hashlib.sha256, photo)
+            described["photo_sha256"] = digest.hexdigest()
+        return answer, described
 
     def _count_too_large(self) -> None:
         metrics.refused(self.answers.platform, "too large")

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-METHODS = "POST"
-# What a script may send besides what every page may.
-REQUEST_HEADERS = "Accept-Language, Authorization, Content-Type, X-Request-Id"
+METHODS = "GET, POST"
+# What a script may send besides what every page may: anything, because OpenAI's client sends a dozen
+# headers about itself. The star does not include Authorization (Fetch standard, 3.2.3).
+REQUEST_HEADERS = "*, Authorization"
 # What a script may read besides what every page may.
 ANSWER_HEADERS = "Content-Language, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 SECONDS = 7200  # for which a browser need not ask again; Chromium takes no more
@@ -15,10 +16,10 @@ SECONDS = 7200  # for which a browser need not ask again; Chromium takes no more
 
 @dataclass(frozen=True)
 class Cors:
-    """Allows the pages of some origins to use the addresses that start with `start`."""
+    """Allows the pages of some origins to use the addresses that start with one of `starts`."""
 
     origins: Collection[str]
-    start: str
+    starts: tuple[str, ...]
 
     def allows(self, request: web.Request) -> bool:
         """Return whether a request comes from a page of one of the origins."""
@@ -49,4 +50,4 @@ class Cors:
             response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
 
     def _covers(self, request: web.Request) -> bool:
-        return request.path.startswith(self.start)
+        return request.path.startswith(self.starts)

@@ -1,11 +1,11 @@
-"""Photos in data URIs (RFC 2397), as programs write them into JSON."""
+"""Photos in base64 (RFC 4648) and data URIs (RFC 2397), as programs write them into JSON."""
 
 import binascii
 import re
 from typing import Literal
 
 DATA = re.compile(r"\s*data:[^,]{0,200};base64\s*,", re.IGNORECASE)
-ADDRESS = re.compile(r"\s*https?:", re.IGNORECASE)
+ADDRESS = re.compile(r"\s*(https?|ftp):", re.IGNORECASE)
 CHUNK = 2**19  # characters: to decode them takes a millisecond, in which no other thread runs
 # Base64 for addresses (RFC 4648, section 5) has two characters of its own.
 PLAIN = bytes.maketrans(b"-_", b"+/")
@@ -21,20 +21,26 @@ class DataUriError(ValueError):
         self.kind = kind
 
 
-def decode(uri: str, chunk: int = CHUNK) -> bytes:
+def decode(text: str, *, bare: bool = False, chunk: int = CHUNK) -> bytes:
     """Return the bytes in a data URI; the type that it says is not read.
 
     Its base64 may be of either alphabet, with or without white space and padding.
 
+    Args:
+        text: the data URI.
+        bare: base64 without a data URI around it is taken too.
+        chunk: how many characters are decoded at a time.
+
     Raises:
         DataUriError: it is something else.
     """
-    if ADDRESS.match(uri):
+    if ADDRESS.match(text):
         raise DataUriError("address")
-    if not (head := DATA.match(uri)):
+    head = DATA.match(text)
+    if head is None and not bare:
         raise DataUriError("other")
     try:
-        return _decoded(uri, head.end(), chunk)
+        return _decoded(text, head.end() if head else 0, chunk)
     except ValueError as error:
         raise DataUriError("not base64") from error
 

@@ -4,18 +4,14 @@ A photo at an address is refused. A server that fetches addresses for strangers 
 machines that only it can reach (server-side request forgery).
 """
 
-import base64
 import json
-import re
 from codecs import BOM_UTF8
 from typing import Any
 
 from bot.replies import replies
+from bot.web import data_uri
 from bot.web.problems import ProblemDetails, Refused, too_large
 
-DATA = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
-ADDRESS = re.compile(r"\s*(https?|ftp)://", re.IGNORECASE)
-SPACE = b" \t\r\n"
 SMALL = 2**16  # bytes of JSON that may be parsed whatever they hold
 MOST_BRACKETS = 4  # an object, a list, and room for mistakes that are worth their own sentence
 
@@ -58,19 +54,14 @@ def decode(text: str, limit: int) -> bytes | ProblemDetails:
     """Return a photo's bytes, or what is wrong with it.
 
     Args:
-        text: base64 (RFC 4648), with or without line breaks; also as a data URI (RFC 2397).
+        text: base64, also as a data URI; see `data_uri.decode`.
         limit: the most bytes of a photo.
     """
-    if ADDRESS.match(text):
-        return no_urls()
-    if data := DATA.match(text):
-        text = text[data.end() :]
     try:
-        digits = text.encode("ascii").translate(None, SPACE)
-        if len(digits) // 4 * 3 - 2 > limit:
-            return too_large(limit / 2**20)
-        photo = base64.b64decode(digits, validate=True)
-    except ValueError:  # also what `base64` raises
+        photo = data_uri.decode(text, bare=True)
+    except data_uri.DataUriError as error:
+        if error.kind == "address":
+            return no_urls()
         return ProblemDetails("not_base64", replies.NOT_BASE64)
     return too_large(limit / 2**20) if len(photo) > limit else photo
 

@@ -26,12 +26,15 @@ EXAMPLES = "/static/examples/"
 PHOTOS_KEPT = "max-age=86400"  # seconds: a day in which a browser need not ask about a photo again
 
 
-def routes(about: Callable[[], str], settings: Settings) -> list[web.RouteDef]:
+def routes(
+    about: Callable[[], str], settings: Settings, *, feedback: bool = False
+) -> list[web.RouteDef]:
     """Return the routes of the page in every language, and of everything that it loads.
 
     Args:
         about: returns the paragraphs that describe the model, as plain text.
         settings: the page makes photos smaller that are above these limits.
+        feedback: the page asks whether its captions are good.
     """
     files = {
         f"/static/{file.name}": file.read_bytes()
@@ -45,7 +48,7 @@ def routes(about: Callable[[], str], settings: Settings) -> list[web.RouteDef]:
     html: dict[str, bytes] = {}
     for code in languages.NAMES:
         with languages.speaking(code):
-            html[code] = _html(about()).encode()
+            html[code] = _html(about(), feedback).encode()
             files[f"/static/sentences.{code}.js"] = _module(sentences())
             files[f"/static/{code}.webmanifest"] = app.manifest(_direction(code))
     pages = {code: Content.of(body, ".html", language.headers(code)) for code, body in html.items()}
@@ -90,7 +93,7 @@ def _description() -> bytes:
     return json.dumps(described, ensure_ascii=False).encode()
 
 
-def _html(about: str) -> str:
+def _html(about: str, feedback: bool) -> str:
     template = Template((STATIC / "index.html").read_text("utf-8"))
     code = languages.language()
     return template.substitute(
@@ -100,6 +103,8 @@ def _html(about: str) -> str:
         languages="".join(map(_choice, languages.NAMES)),
         about=_paragraphs(about),
         privacy=_paragraphs(replies.PRIVACY),
+        asks="yes" if feedback else "no",
+        unless_asked="" if feedback else " hidden",
     )
 
 

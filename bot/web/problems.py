@@ -73,6 +73,10 @@ STATUS: Mapping[str, int] = {
     "other_site": 403,
     "misdirected": 421,
     "over_rate": 429,
+    "wrong_feedback": 400,
+    "feedback_too_long": 413,
+    "feedback_not_json": 415,
+    "feedback_not_kept": 503,
     "not_found": 404,
     "method_not_allowed": 405,
 }

@@ -252,6 +252,7 @@ def test_check_prints_what_would_run(
         "Access: everyone; 0 blocked; 0 operators; photos: 20/minute per person, "
         "60/minute per chat, 6000/minute per web address\n"
     ) in said
+    assert "Feedback" not in said
     assert "Telegram: off; TELEGRAM_BOT_TOKEN is not set" in said
     assert "Discord: off; DISCORD_BOT_TOKEN is not set" in said
 
@@ -432,6 +433,18 @@ def test_check_creates_nothing(
     assert list(Path().iterdir()) == []
 
 
+def test_check_says_that_feedback_is_kept_and_creates_nothing(
+    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.setenv("FEEDBACK", "on")
+
+    assert main(["--check"]) == 0
+    assert "Feedback: on; captions, corrections and hashes of photos are kept" in (
+        capsys.readouterr().out
+    )
+    assert list(Path().iterdir()) == []
+
+
 def test_check_fails_for_a_database_of_another_program(
     settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -441,6 +454,35 @@ def test_check_fails_for_a_database_of_another_program(
 
     assert main(["--check"]) == 1
     assert "chats.sqlite3: it belongs to another program" in capsys.readouterr().err
+
+
+async def test_what_is_said_of_a_caption_outlives_the_bot_and_is_exported(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.jpg").write_bytes(photo_bytes(1))
+    async with start(FEEDBACK="on") as bot:
+        address = (await bot.until(r"http://127\.0\.0\.1:\d+"))[0]
+        _, answer = await caption(address, photo_bytes(1))
+        said = {
+            "photo_sha256": answer["photo_sha256"],
+            "caption": answer["alt_text"],
+            "language": answer["language"],
+            "verdict": "bad",
+            "correction": "A dog runs.",
+        }
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{address}/api/feedback", json=said) as response,
+        ):
+            assert response.status == 204
+        bot.process.send_signal(signal.SIGTERM)
+        assert await bot.ended() == 0
+    async with start("feedback", "export", "out", "--photos", "photos") as export:
+        assert await export.ended() == 0
+    table = (tmp_path / "out" / "captions.tsv").read_text("utf-8")
+    assert table == "photo\tcaption\nphotos/one.jpg\tA dog runs.\n"
+    assert (tmp_path / "data" / "feedback.sqlite3").stat().st_mode & 0o077 == 0
 
 
 async def test_a_second_bot_on_the_same_folder_says_who_uses_it(start: Start) -> None:

@@ -109,6 +109,8 @@ LISTENS = "must be an address of this machine, without http:// and port, such as
         ("MAX_PHOTO_MB", "nan", "must be a number above 0 and at most 100"),
         ("MISSED_HOURS", "169", "must be a number from 0 to 168"),
         ("WEB_BEHIND_PROXY", "maybe", "must be true or false"),
+        ("FEEDBACK", "true", "must be on or off"),
+        ("FEEDBACK", "ON", "must be on or off"),
         ("LOG_LEVEL", "LOUD", "must be DEBUG, INFO, WARNING or ERROR"),
         ("CAPTIONER_RUNTIME", "tensorrt", "must be auto, torch or onnx"),
         ("TELEGRAM_API_URL", "api.telegram.org", ADDRESS),

@@ -5,6 +5,7 @@ from typing import Any, LiteralString
 from bot.store.postgres.database import Database
 from bot.store.postgres.inbox_rows import as_text
 from bot.store.sqlite.chat_settings import SqliteChatSettings
+from bot.store.sqlite.feedback_rows import SqliteFeedback
 from bot.store.sqlite.inbox_rows import SqliteRows
 
 Rows = list[tuple[Any, ...]]
@@ -19,6 +20,9 @@ CHATS = (
     "SELECT platform, chat, auto, language FROM chats LEFT JOIN languages USING (platform, chat) "
     "UNION SELECT platform, chat, auto, language FROM languages LEFT JOIN chats "
     "USING (platform, chat)"
+)
+FEEDBACK = (
+    "SELECT key, photo, caption, language, verdict, correction, given FROM feedback ORDER BY number"
 )
 ADD_MESSAGES: LiteralString = """
 INSERT INTO captioner_inbox (platform, chat, message, state, reference, attempts, unconfirmed,
@@ -43,13 +47,24 @@ FROM unnest(%(0)s::text[], %(1)s::text[], %(2)s::integer[], %(3)s::text[])
     AS given (platform, chat, auto, language)
 ON CONFLICT DO NOTHING RETURNING true
 """
+ADD_FEEDBACK: LiteralString = """
+INSERT INTO captioner_feedback (key, photo, caption, language, verdict, correction, given)
+SELECT key, photo, caption, language, verdict, correction, to_timestamp(given)
+FROM unnest(%(0)s::bytea[], %(1)s::text[], %(2)s::text[], %(3)s::text[], %(4)s::text[],
+    %(5)s::text[], %(6)s::double precision[])
+    AS said (key, photo, caption, language, verdict, correction, given)
+ON CONFLICT DO NOTHING RETURNING true
+"""
 
 
-async def copy(inbox: SqliteRows, chats: SqliteChatSettings, database: Database) -> tuple[int, int]:
+async def copy(
+    inbox: SqliteRows, chats: SqliteChatSettings, feedback: SqliteFeedback, database: Database
+) -> tuple[int, int, int]:
     """Copy what open files hold into a database, unless it has that already.
 
     Returns:
-        how many messages, and the settings of how many chats, the database did not have.
+        how many messages, the settings of how many chats, and feedback on how many captions, the
+        database did not have.
 
     Raises:
         DatabaseError: a file or the database cannot be used.
@@ -59,7 +74,12 @@ async def copy(inbox: SqliteRows, chats: SqliteChatSettings, database: Database)
     added = await _add(database, ADD_MESSAGES, messages)
     await _add(database, ADD_READ, await inbox.run(lambda db: db.execute(READ).fetchall()))
     settings = await chats.run(lambda db: db.execute(CHATS).fetchall())
-    return added, await _add(database, ADD_CHATS, settings)
+    said = await feedback.run(lambda db: db.execute(FEEDBACK).fetchall())
+    return (
+        added,
+        await _add(database, ADD_CHATS, settings),
+        await _add(database, ADD_FEEDBACK, said),
+    )
 
 
 async def _add(database: Database, statement: LiteralString, rows: Rows) -> int:

@@ -59,6 +59,6 @@ async function post(photo, query, shown, signal) {
 }
 
 // A header holds bytes: each byte of the UTF-8 text becomes the character with its number.
-function inBytes(text) {
+export function inBytes(text) {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }

@@ -6,6 +6,7 @@ import { Trouble } from "./api.js";
 import { Asking } from "./asking.js";
 import { plain, shown, whole } from "./caption.js";
 import { enlarge } from "./enlarge.js";
+import { Feedback } from "./feedback.js";
 import { here, mark, quote } from "./language.js";
 import { Looking } from "./looking.js";
 import { Note } from "./note.js";
@@ -21,6 +22,7 @@ export class Entry {
   #number = 1; // of this photo, and of all photos in the thread
   #total = 1;
   #leaving = new AbortController();
+  #feedback;
   #asking;
   #doing = ""; // the name of the sentence for what it does; empty while it does nothing
   #looking;
@@ -55,6 +57,7 @@ export class Entry {
       clearNote: () => this.#note.clear(),
     });
     const on = (name, act) => this.#part(name).addEventListener("click", act);
+    this.#feedback = new Feedback(this.element, record, () => this.#owner.save(this));
     on(".remove", () => this.remove());
     for (const name of [".enlarge", "img"]) on(name, () => this.enlarge());
     this.#show();
@@ -232,6 +235,7 @@ export class Entry {
     this.#part(".countdown").textContent = "";
     this.#note.rest(this.exhausted ? [say("nothing_else")] : []);
     this.#actions.refresh();
+    this.#feedback.show();
     this.#allow();
   }
 

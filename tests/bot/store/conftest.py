@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from bot.store.chat_settings import ChatSettings
+from bot.store.feedback_rows import FeedbackRows
 from bot.store.inbox_rows import InboxRows
 from bot.store.postgres.chat_settings import PostgresChatSettings
 from bot.store.postgres.database import Database
+from bot.store.postgres.feedback_rows import PostgresFeedback
 from bot.store.postgres.inbox_rows import PostgresRows
 from bot.store.sqlite.chat_settings import SqliteChatSettings
+from bot.store.sqlite.feedback_rows import SqliteFeedback
 from bot.store.sqlite.inbox_rows import SqliteRows
 
 NewRows = Callable[[], InboxRows]
@@ -43,3 +46,15 @@ async def chats(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         else:
             url = request.getfixturevalue("database_url")
             yield PostgresChatSettings(await stack.enter_async_context(Database(url)))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def feedback(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FeedbackRows]:
+    """Return what people said about captions: nothing yet."""
+    async with AsyncExitStack() as stack:
+        if request.param == "sqlite":
+            file = SqliteFeedback(tmp_path / "feedback.sqlite3")
+            yield await stack.enter_async_context(file)
+        else:
+            url = request.getfixturevalue("database_url")
+            yield PostgresFeedback(await stack.enter_async_context(Database(url)))

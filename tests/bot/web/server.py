@@ -15,6 +15,7 @@ from bot.about import about
 from bot.access import Access
 from bot.answers import Answers, CaptionPhoto, CheckRoom
 from bot.settings import Settings
+from bot.store.feedback_rows import FeedbackRows
 from bot.web.adapter import Unready, WebChat
 from bot.web.page import STATIC
 from bot.web.problems import STATUS, TITLES
@@ -54,6 +55,7 @@ def web_chat(
     captions_in: Collection[str] = (),
     routes: tuple[web.AbstractRouteDef, ...] = (),
     unready: Callable[[], Unready | None] = lambda: None,
+    feedback: FeedbackRows | None = None,
     **fields: Any,
 ) -> WebChat:
     settings = Settings.model_construct(**{"web_port": 0, "max_photo_mb": LIMIT_MB, **fields})
@@ -65,7 +67,7 @@ def web_chat(
         check_room=check_room,
         languages=captions_in,
     )
-    return WebChat(settings, answers, _about, lambda: 3, access, routes, unready)
+    return WebChat(settings, answers, _about, lambda: 3, access, routes, unready, feedback=feedback)
 
 
 def _about() -> str:

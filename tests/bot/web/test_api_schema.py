@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from bot.store.sqlite.feedback_rows import SqliteFeedback
 from captioner import BadImage, Caption, Options
 from tests.bot.web.server import OPENAPI, SURE, serving, web_chat
 from tests.conftest import LONG
@@ -50,9 +51,15 @@ async def test_the_api_is_what_its_openapi_file_says(tmp_path: Path) -> None:
         "--seed": "1",
         "--workers": "1",
     }
-    async with serving(
-        web_chat(sees_a_picture_in_any_bytes, web_token=SecretStr(TOKEN), photo_seconds=5)
-    ) as url:
+    token = SecretStr(TOKEN)
+    async with (
+        SqliteFeedback(tmp_path / "feedback.sqlite3") as feedback,
+        serving(
+            web_chat(
+                sees_a_picture_in_any_bytes, feedback=feedback, web_token=token, photo_seconds=5
+            )
+        ) as url,
+    ):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "--no-color", "run", "openapi.json"),
             *("--url", url, *(part for option in options.items() for part in option)),

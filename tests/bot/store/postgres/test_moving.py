@@ -1,5 +1,6 @@
 """A bot that outgrew its folder takes everything along."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pydantic import SecretStr
 from bot import stores
 from bot.settings import Settings, SettingsError
 from bot.store.errors import DatabaseError
+from bot.store.feedback_rows import FeedbackRow
 from bot.store.inbox_rows import Key
 
 OPEN, ANSWERED, GIVEN_UP = (Key("telegram", "7", str(number)) for number in range(3))
@@ -34,7 +36,7 @@ async def test_everything_in_a_folder_moves_into_a_database_once(
 ) -> None:
     settings = Settings(data_dir=folder, database_url=SecretStr(database_url))
 
-    assert await stores.move(settings) == (3, 3)
+    assert await stores.move(settings) == (3, 3, 0)
     with pytest.raises(DatabaseError, match=r"^DATA_DIR: .* there is no inbox"):
         await stores.move(settings)
 
@@ -65,7 +67,7 @@ async def test_a_reason_with_a_character_that_a_database_refuses_moves_without_i
         await store.inbox.settle(key, "given up", "an answer\0 of zeros")
     settings = Settings(data_dir=folder, database_url=SecretStr(database_url))
 
-    assert await stores.move(settings) == (4, 3)
+    assert await stores.move(settings) == (4, 3, 0)
 
     async with stores.opened(settings) as store:
         rows = {row.key: row.reason for row in await store.inbox.rows.having("given up")}
@@ -79,11 +81,34 @@ async def test_what_the_database_has_already_stays(folder: Path, database_url: s
         await store.inbox.settle(OPEN, "answered")
         await store.chat_settings.set_language("telegram", 2, "cs")
 
-    assert await stores.move(settings) == (2, 2)
+    assert await stores.move(settings) == (2, 2, 0)
 
     async with stores.opened(settings) as store:
         assert await store.inbox.due("telegram") == []
         assert await store.chat_settings.language("telegram", 2) == "cs"
+
+
+async def test_feedback_moves_along_and_may_be_said_again(folder: Path, database_url: str) -> None:
+    first = FeedbackRow("a" * 64, "A dog runs.", "en", "good")
+    second = FeedbackRow("b" * 64, "A cat runs.", "en", "bad", "A dog runs.")
+    async with stores.opened(Settings(data_dir=folder, feedback="on")) as store:
+        assert store.feedback is not None
+        for row in (second, first):
+            await store.feedback.put(row)
+        before = await store.feedback.all()
+    url = SecretStr(database_url)
+    settings = Settings(data_dir=folder, database_url=url, feedback="on")
+
+    assert await stores.move(settings) == (3, 3, 2)
+
+    assert not settings.feedback_file.exists()
+    async with stores.opened(settings) as store:
+        assert store.feedback is not None
+        after = await store.feedback.all()
+        assert [replace(row, given=0.0) for row in after] == [second, first]
+        assert [row.given for row in after] == pytest.approx([row.given for row in before])
+        await store.feedback.put(replace(second, verdict="good", correction=None))
+        assert [row.verdict for row in await store.feedback.all()] == ["good", "good"]
 
 
 async def test_a_folder_that_a_bot_uses_does_not_move(folder: Path, database_url: str) -> None:
