@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 METHODS = "GET, POST"
-# What a script may send besides what every page may: anything, because OpenAI's client sends a dozen
+# What a script may send besides what every page may: anything, because OpenAI's client sends many
 # headers about itself. The star does not include Authorization (Fetch standard, 3.2.3).
 REQUEST_HEADERS = "*, Authorization"
 # What a script may read besides what every page may.

@@ -21,15 +21,15 @@ class DataUriError(ValueError):
         self.kind = kind
 
 
-def decode(text: str, *, bare: bool = False, chunk: int = CHUNK) -> bytes:
+def decode(text: str, chunk: int = CHUNK, *, bare: bool = False) -> bytes:
     """Return the bytes in a data URI; the type that it says is not read.
 
     Its base64 may be of either alphabet, with or without white space and padding.
 
     Args:
         text: the data URI.
-        bare: base64 without a data URI around it is taken too.
         chunk: how many characters are decoded at a time.
+        bare: base64 without a data URI around it is taken too.
 
     Raises:
         DataUriError: it is something else.

@@ -49,9 +49,8 @@ async def test_a_browser_that_asks_first_is_told_what_a_page_may_send(
     ):
         assert (answer.status, await answer.read()) == (204, b"")
         assert answer.headers["Access-Control-Allow-Origin"] == SITE
-        assert answer.headers["Access-Control-Allow-Methods"] == "POST"
-        allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
-        assert {"authorization", "content-type", "x-request-id"} <= set(allowed)
+        assert answer.headers["Access-Control-Allow-Methods"] == "GET, POST"
+        assert answer.headers["Access-Control-Allow-Headers"] == "*, Authorization"
         assert int(answer.headers["Access-Control-Max-Age"]) > 0
 
 
