@@ -136,9 +136,9 @@ async def test_json_that_is_not_photos_alone_is_refused(
     "text",
     [
         "A",
-        "AAA",
+        "AAAAA",
         "AAA=AAA=",
-        "__--",
+        "__!-",
         "AAAA!",
         "AAAA\0",
         "\u1d2c" * 4,

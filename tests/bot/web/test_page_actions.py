@@ -56,7 +56,7 @@ async def test_the_row_is_a_toolbar_with_one_tab_stop_and_arrow_keys(browser: Br
     async with opened(browser) as page:
         await choose(page, photo(1))
         row = page.get_by_role("toolbar", name="Caption of photo 1.jpg")
-        assert await row.get_by_role("button").all_inner_texts() == list(ROW)
+        await expect(row.get_by_role("button")).to_have_text(list(ROW))
         stops = "row => [...row.children].filter((one) => one.tabIndex === 0).length"
         await button(row, "Copy").click()
         assert await row.evaluate(stops) == 1

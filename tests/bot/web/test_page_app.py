@@ -105,7 +105,9 @@ async def test_the_page_opens_without_its_server_and_says_so(browser: Browser) -
             await expect(page.locator("#status")).to_have_text(SENTENCES["unreached"])
             await expect(page.locator(".said")).to_have_text(DOG.text)
             await choose(page, photo(2))
-            await expect(page.locator(".said").last).to_contain_text(SENTENCES["unreachable"])
+            waiting = page.get_by_role("article").last
+            await expect(waiting.locator(".doing")).to_have_text(SENTENCES["unreachable"])
+            await expect(page.locator("#unreached")).to_be_hidden()  # the same is said of the photo
             await shot(page, "away")
 
             async with serving(web_chat(captions_dog, web_port=port_of(url))):
@@ -185,8 +187,8 @@ async def test_photos_that_another_program_shares_are_captioned(browser: Browser
         await share(page, url, "one.jpg", "zwei ü.jpg")
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
         assert page.url == f"{url}/"
-        names = await page.get_by_role("article").evaluate_all("all => all.map((a) => a.ariaLabel)")
-        assert names == ["one.jpg", "zwei ü.jpg"]
+        headings = await page.get_by_role("article").locator("h2").all_text_contents()
+        assert headings == ["Photo 1: one.jpg", "Photo 2: zwei ü.jpg"]
         assert "shared" not in await page.evaluate("caches.keys()")
         await page.reload()
         await expect(page.get_by_role("article")).to_have_count(2)
