@@ -10,6 +10,7 @@ import itertools
 import math
 import re
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -36,6 +37,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", *HEI
 JPEGS = frozenset({"JPEG", "MPO"})
 REDUCED = frozenset({"L", "RGB", "RGBA", "CMYK"})  # modes in which pixels have a mean
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+FASTEST, USUALLY = 10, 0.1  # milliseconds of a GIF's frame that are not taken; seconds instead
 
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
 
@@ -112,6 +115,48 @@ def picture(data: bytes, limits: Limits = Limits(), side: int | None = None) -> 
     # Pillow's decoders raise many types: OSError, ValueError, struct.error, SyntaxError.
     except Exception as error:
         raise _damaged(data, opened=True) from error
+
+
+def frames(data: bytes, limits: Limits) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
+    """Go through an animation: GIF, APNG, WebP or AVIF.
+
+    An animation that is damaged or cut off ends where it is. The frame of an APNG that programs
+    without animation show is left out.
+
+    Args:
+        data: a whole file.
+        limits: as of `picture`, for each frame.
+
+    Yields:
+        for each frame the seconds that it is shown, and what returns its picture as `picture` does;
+        only before the next frame is taken.
+
+    Raises:
+        BadImage: as of `picture`, of the first frame.
+    """
+    check_file(data, limits)
+    with _open(data) as image:
+        first = 1 if image.info.get("default_image") else 0
+        for number in itertools.count(first):
+            try:
+                image.seek(number)
+                _check_pixels(image, data, limits, None)  # one may be larger than the others
+                image.load()
+            except EOFError:
+                return
+            except Exception as error:
+                if number > first:
+                    return
+                if isinstance(error, BadImage | MemoryError):
+                    raise
+                raise _damaged(data, opened=True) from error
+            yield _shown(image), lambda: _picture(image.copy(), data, None)
+
+
+def _shown(frame: Image.Image) -> float:
+    """Return the seconds that a frame is shown; browsers take their own for very few."""
+    milliseconds = frame.info.get("duration") or 0
+    return milliseconds / 1000 if milliseconds > FASTEST else USUALLY
 
 
 def _open(data: bytes) -> Image.Image:
@@ -241,11 +286,15 @@ def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
         image = colour.to_srgb(image, profile)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image)
-        return white
+        return on_white(image.convert("RGBA"))
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Return a picture in RGBA as it is on white, in RGB."""
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image)
+    return white
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

@@ -46,7 +46,7 @@ READY = pack({})
 
 def main() -> None:
     """Serve photos."""
-    serve(_DO, _prepare)
+    serve(_DO, prepare)
 
 
 def serve(do: Mapping[str, Do], prepare: Callable[[], None]) -> None:
@@ -76,7 +76,8 @@ def serve(do: Mapping[str, Do], prepare: Callable[[], None]) -> None:
         pass  # the parent died while it was sending or waiting
 
 
-def _prepare() -> None:
+def prepare() -> None:
+    """Load every format, and let no library start threads."""
     Image.preinit()
     for plugin in PLUGINS:  # now, so that the first rare file does not wait for it
         import_module(f"PIL.{plugin}ImagePlugin")
@@ -164,7 +165,7 @@ def _pictures(*found: Pixels) -> Reply:
     return {"shapes": shapes}, b"".join(pixels.tobytes() for pixels in found)
 
 
-_DO: Mapping[Job, Do] = {
+_DO: Mapping[str, Do] = {
     "squeeze": _squeeze,
     "thumbnail": _shrink,
 }
