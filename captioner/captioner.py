@@ -31,23 +31,30 @@ from captioner.photo.sandbox import Sandbox, Unpacked
 from captioner.reranking import Hypothesis
 from captioner.result import Caption, compose
 from captioner.runtime import select
-from captioner.runtime.protocols import Memory, Runnable
+from captioner.runtime.protocols import Floats, Memory, Runnable
 from captioner.runtime.select import Runtime
 from captioner.second_opinion import SecondOpinion
 from captioner.serving import Measurement, Observe, ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 from captioner.speakers import Speakers, languages_of
+from captioner.video.result import VideoCaption
+from captioner.video.storyteller import Storyteller
 
 # Of the network on the CPU: files are decoded first, so that fuller batches wait for a free core.
 NICENESS = 5
 
+# Frames of videos that wait for a batch, for each worker: one is in a batch, the next one is ready.
+FRAMES_EACH = 2
+
 log = logging.getLogger(__name__)
+
+Answer = Caption | Floats  # `(channels,)`, where only features are wanted
 
 
 @dataclass(frozen=True)
 class _Request:
     photo: Unpacked
-    options: Options
+    options: Options | None  # None: only its pooled features are wanted
     arrived: float  # when its file arrived, by `time.perf_counter`
 
 
@@ -83,7 +90,7 @@ class Captioner:
         self._network = network
         self._speakers = Speakers(metadata, network, languages)
         self._observe = observe or (lambda measurement: None)
-        self._batcher = Batcher(
+        self._batcher: Batcher[_Request, Answer] = Batcher(
             self._forward,
             parallel=network.parallel,
             max_batch=serving.max_batch or network.max_batch,
@@ -94,6 +101,12 @@ class Captioner:
         self._sandbox = sandbox or Sandbox(serving.limits, serving.decoders)
         self._owns_sandbox = sandbox is None
         self._second_opinion = SecondOpinion(naming, serving, self._observe) if naming else None
+        self._stories = Storyteller(
+            serving.limits,
+            self._pooled_features,
+            self._captioned,
+            share=FRAMES_EACH * network.parallel,
+        )
         self._decoding = InProgress()  # photos whose files are being decoded
         self._answering = InProgress()  # all photos
         self._leaving = False
@@ -147,6 +160,7 @@ class Captioner:
         """Finish what was accepted, then stop."""
         self._leaving = True
         await self._decoding.ended()
+        await self._stories.__aexit__(kind, error, trace)
         await self._batcher.__aexit__(kind, error, trace)
         await self._answering.ended()
         if self._second_opinion:
@@ -218,10 +232,41 @@ class Captioner:
                 middle = second.side if second else None
                 unpacked = await self._sandbox.squeeze(photo, size, middle)
             self._observe(Measurement("decode", unpacked.seconds, photos=1))
-            caption = await self._batcher.submit(_Request(unpacked, options, arrived))
-            if second and unpacked.middle is not None:
-                caption = await second.on(unpacked.middle, caption)
-            return caption
+            return await self._named(_Request(unpacked, options, arrived))
+
+    async def caption_video(self, video: bytes, options: Options = Options()) -> VideoCaption:
+        """Caption a video or an animation, scene by scene; a photo is one scene.
+
+        Args:
+            video: a whole file; see `video.reading`.
+            options: how to decode each caption.
+
+        Raises:
+            BadImage: the video cannot be read.
+            Busy: too many videos or photos are waiting, or the captioner is stopping.
+            CheckpointError: the files of the languages cannot be used.
+            OptionError: captions cannot be in this language.
+        """
+        await self._speakers.prepare(options.language)
+        self.check_room()
+        size, second = self.metadata.preprocessing.size, self._second_opinion
+        with self._answering:
+            return await self._stories.tell(video, options, size, second.side if second else None)
+
+    async def _captioned(self, frame: Unpacked, options: Options) -> Caption:
+        return await self._named(_Request(frame, options, time.perf_counter()), accepted=True)
+
+    async def _named(self, request: _Request, *, accepted: bool = False) -> Caption:
+        caption = await self._batcher.submit(request, accepted=accepted)
+        assert isinstance(caption, Caption)
+        second, middle = self._second_opinion, request.photo.middle
+        return await second.on(middle, caption) if second and middle is not None else caption
+
+    async def _pooled_features(self, square: Pixels) -> Floats:
+        request = _Request(Unpacked(square, 0.0), None, time.perf_counter())
+        features = await self._batcher.submit(request, accepted=True)
+        assert not isinstance(features, Caption)
+        return features
 
     async def pixels(self, photo: bytes, max_side: int) -> Pixels:
         """Decode a photo to draw on: `(height, width, 3)`, scaled down to at most `max_side`.
@@ -239,7 +284,7 @@ class Captioner:
         with self._decoding:
             yield
 
-    def _forward(self, requests: list[_Request]) -> list[Caption]:
+    def _forward(self, requests: list[_Request]) -> list[Answer]:
         try:
             return self._caption_batch(requests)
         except self._network.out_of_memory:
@@ -252,25 +297,38 @@ class Captioner:
         self._network.free()
         return self._forward(requests[:half]) + self._forward(requests[half:])
 
-    def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
+    def _caption_batch(self, requests: list[_Request]) -> list[Answer]:
         started = time.perf_counter()
-        squares = np.stack([request.photo.pixels for request in requests])
-        memory = self._network.encode(squares)
+        memory = self._network.encode(np.stack([request.photo.pixels for request in requests]))
         encoded = time.perf_counter()
-        captions = self._decode(requests, memory)
+        wanted = [index for index, one in enumerate(requests) if one.options is not None]
+        if len(wanted) == len(requests):
+            answers: list[Answer] = [*self._decode(requests, memory)]
+        else:
+            answers = list(self._network.pooled_features(memory))
+            if wanted:
+                some = [requests[index] for index in wanted]
+                for index, one in zip(
+                    wanted, self._decode(some, memory.select(np.array(wanted))), strict=True
+                ):
+                    answers[index] = one
         encoder, decoder = encoded - started, time.perf_counter() - encoded
         self._observe(Measurement("encoder", encoder, len(requests)))
-        self._observe(Measurement("decoder", decoder, len(requests)))
+        if wanted:
+            self._observe(Measurement("decoder", decoder, len(wanted)))
         batch = {"encoder": encoder, "decoder": decoder}
         return [
-            replace(caption, seconds=_before(request, started) | batch)
-            for caption, request in zip(captions, requests, strict=True)
+            replace(answer, seconds=_before(request, started) | batch)
+            if isinstance(answer, Caption)
+            else answer
+            for answer, request in zip(answers, requests, strict=True)
         ]
 
     def _decode(self, requests: list[_Request], memory: Memory[Any]) -> list[Caption]:
         chosen: dict[int, list[Hypothesis]] = {}
         spoken: dict[int, Metadata] = {}
         for options in dict.fromkeys(request.options for request in requests):
+            assert options is not None
             same = [index for index, request in enumerate(requests) if request.options == options]
             photos = memory if len(same) == len(requests) else memory.select(np.array(same))
             metadata, network = self._speakers.speaker(options.language)

@@ -139,9 +139,7 @@ def _refuse(url: str, *_: object) -> None:
     raise PermissionError(f"a video names another file: {url!r}")
 
 
-def _read(
-    container: "InputContainer", size: int, limits: Limits, show: Show, until: float
-) -> Read:
+def _read(container: "InputContainer", size: int, limits: Limits, show: Show, until: float) -> Read:
     stream = _choose(container)
     _check_pixels(stream.width, stream.height, limits)
     rate = _rate(stream)
@@ -223,8 +221,7 @@ def _packets(
         raise BadImage("damaged")
     start = min(times)
     known = [
-        Packet(time - start, packet.is_keyframe)
-        for time, packet in zip(times, found, strict=True)
+        Packet(time - start, packet.is_keyframe) for time, packet in zip(times, found, strict=True)
     ]
     return start, _Packets(found, known, max(times) - start + last)
 

@@ -72,4 +72,3 @@ def _groups(packets: Sequence[Packet]) -> list[range]:
     return [
         range(start, end) for start, end in zip(starts, [*starts[1:], len(packets)], strict=True)
     ]
-
