@@ -96,8 +96,8 @@ def _clip(photos: list[Path], chance: random.Random, *, again: bool) -> Clip:
 
 
 def _at(clip: Clip, seconds: float) -> int:
-    """Return which photo is shown."""
-    return max(index for index, start in enumerate(clip.starts) if start <= seconds)
+    """Return which photo is shown, to half a frame."""
+    return max(i for i, start in enumerate(clip.starts) if start <= seconds + 0.5 / RATE)
 
 
 if __name__ == "__main__":

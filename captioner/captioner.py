@@ -102,7 +102,7 @@ class Captioner:
         self._owns_sandbox = sandbox is None
         self._second_opinion = SecondOpinion(naming, serving, self._observe) if naming else None
         self._stories = Storyteller(
-            serving.limits,
+            serving,
             self._pooled_features,
             self._captioned,
             share=FRAMES_EACH * network.parallel,

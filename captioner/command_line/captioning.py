@@ -17,12 +17,15 @@ from captioner.command_line.attempt import Attempt, attempt, in_flight, sentence
 from captioner.command_line.files import PhotoFile, one_by_one
 from captioner.command_line.profile import profile
 from captioner.command_line.progress import HIDDEN, Progress
+from captioner.errors import NO_PHOTO, NO_VIDEO
 from captioner.explain import PHOTO_SIDE, draw_attention
 from captioner.files import replacing
 from captioner.options import Options
 from captioner.output import complain, is_utf_8, say
 from captioner.photo.preprocessing import Pixels
 from captioner.result import Caption
+from captioner.video.result import VideoCaption
+from captioner.video.subtitles import webvtt
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,12 @@ class Printing:
     named: bool  # its name stands before its caption
     explain: Path | None  # where the attention is drawn
     profile: bool  # how long each stage took
+    vtt: Path | None = None  # where the scenes of a video are written
 
     @classmethod
     def of(cls, args: argparse.Namespace, *, several: bool) -> "Printing":
         """Return what the arguments ask for; `several` is whether there is more than one photo."""
-        return cls(args.json, several, args.explain, args.profile)
+        return cls(args.json, several, args.explain, args.profile, args.vtt)
 
 
 async def run(
@@ -93,16 +97,21 @@ def _print(done: Attempt, printing: Printing) -> bool:
         complain(lines.problem(name, result))
     if printing.as_json:
         say(lines.json_line(name, result, escaped=not is_utf_8(sys.stdout)))
-    elif isinstance(result, Caption):
+    elif not isinstance(result, str):
         for line in lines.plain(name, result, named=printing.named):
             say(line)
-    return isinstance(result, Caption)
+    return not isinstance(result, str)
 
 
 async def _add(captioner: Captioner, done: Attempt, options: Options, printing: Printing) -> bool:
     """Draw and time a photo that was captioned, if asked to; return False if that failed."""
-    if not isinstance(done.result, Caption):
+    if isinstance(done.result, str):
         return True
+    if isinstance(done.result, VideoCaption):
+        return _add_to_video(done.photo.name, done.result, printing)
+    if printing.vtt:
+        complain(lines.problem(done.photo.name, NO_VIDEO))
+        return False
     try:
         if printing.explain:
             photo = await captioner.pixels(done.data, PHOTO_SIDE)
@@ -114,6 +123,20 @@ async def _add(captioner: Captioner, done: Attempt, options: Options, printing: 
     except Exception as error:
         complain(lines.problem(done.photo.name, sentence(error)))
         return False
+    return True
+
+
+def _add_to_video(name: str, video: VideoCaption, printing: Printing) -> bool:
+    if printing.explain or printing.profile:
+        complain(lines.problem(name, NO_PHOTO))
+        return False
+    if printing.vtt:
+        try:
+            with replacing(printing.vtt) as part:
+                part.write_text(webvtt(video), encoding="utf-8")
+        except OSError as error:
+            complain(f"--vtt: {printing.vtt} cannot be written: {error.strerror or error}")
+            return False
     return True
 
 

@@ -15,23 +15,20 @@ import numpy as np
 from captioner.errors import Busy
 from captioner.in_progress import InProgress
 from captioner.options import Options
-from captioner.photo.decode import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Unpacked
 from captioner.result import Caption
 from captioner.runtime.protocols import Floats
+from captioner.serving import ServingConfig
 from captioner.video import scenes
 from captioner.video.clips import Clips
 from captioner.video.reading import Clip
 from captioner.video.result import Scene, VideoCaption
 from captioner.video.scenes import Shot
 
-# Videos in progress. They take seconds each, one after another, and whoever waits longer asks
-# again.
-MOST_VIDEOS = 8
 # Videos whose frames are in memory, 17 MB each: one is decoded while another is encoded.
 TOGETHER = 2
-RETRY_SECONDS = 10.0
+RETRY_SECONDS = 10.0  # the time of a few videos
 
 Encode = Callable[[Pixels], Awaitable[Floats]]  # a frame to its pooled features
 CaptionFrame = Callable[[Unpacked, Options], Awaitable[Caption]]
@@ -41,18 +38,18 @@ class Storyteller:
     """Captions videos for many callers."""
 
     def __init__(
-        self, limits: Limits, encode: Encode, caption: CaptionFrame, *, share: int
+        self, serving: ServingConfig, encode: Encode, caption: CaptionFrame, *, share: int
     ) -> None:
         """Prepare; nothing runs before the first video.
 
         Args:
-            limits: the largest video that is accepted.
+            serving: the largest video that is accepted, and how many at a time.
             encode: returns the pooled features of a frame.
             caption: captions a frame as a photo.
             share: how many frames, of all videos together, may wait for their features.
         """
         self._encode, self._caption = encode, caption
-        self._clips = Clips(limits)
+        self._clips, self._most = Clips(serving.limits), serving.max_videos
         self._free = asyncio.Semaphore(share)
         self._together = asyncio.Semaphore(TOGETHER)
         self._telling = InProgress()
@@ -86,7 +83,7 @@ class Storyteller:
             BadImage: the video cannot be read.
             Busy: too many videos are in progress.
         """
-        if self._telling.count >= MOST_VIDEOS:
+        if self._telling.count >= self._most:
             raise Busy("full", RETRY_SECONDS)
         with self._telling:
             async with self._together:
