@@ -25,7 +25,7 @@ def plain(name: str, found: Caption | VideoCaption, *, named: bool) -> list[str]
         named: whether the name stands before the caption.
     """
     if isinstance(found, VideoCaption):
-        text, others = found.text, ()
+        text, others = found.text, tuple[Caption, ...]()
     else:
         text, others = worded(found).text, found.alternatives
     first = f"{shown(name)}: {text}" if named else text

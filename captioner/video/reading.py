@@ -16,6 +16,8 @@ from captioner.video.film import SHARE, film
 from captioner.video.kinds import kind
 from captioner.video.sampling import MOST_FRAMES, MOST_SECONDS, RATE
 
+ROUNDING = 1e-6  # seconds, of sums
+
 
 @dataclass
 class Clip:
@@ -74,7 +76,7 @@ def _animation(
     for seconds, shown in frames(data, limits):
         count += 1
         # What a frame shows lasts until the next one, so a frame is due if any moment of it is.
-        if at + seconds > due:
+        if at + seconds > due + ROUNDING:
             take(at, shown())
             due = max(due, at) + step
         if len(clip.times) > MOST_FRAMES:

@@ -1,9 +1,10 @@
 """Films made of pictures, for tests and benchmarks: scenes that move, cuts, fades, and files."""
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
@@ -16,6 +17,7 @@ SIZE = (320, 240)
 # The options of each encoder that makes a small file soonest.
 QUICK = {
     "libx264": {"preset": "veryfast", "crf": "26"},
+    "libvpx": {"deadline": "realtime", "auto-alt-ref": "0"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
     "libsvtav1": {"preset": "12"},
 }
@@ -114,26 +116,34 @@ def encoded(
         muxer: options of the container.
         options: of the encoder.
     """
-    file, base = io.BytesIO(), Fraction(1, 1000 if times else rate)
-    with av.open(file, "w", format=format_, options=muxer or {}) as output:
-        chosen = QUICK.get(codec, {}) | options
-        stream: Any = output.add_stream(codec, rate=rate, options=chosen)
-        stream.pix_fmt, stream.thread_count, stream.codec_context.time_base = pixels, 1, base
-        silence: Any = output.add_stream("aac", rate=48_000) if sound else None
-        for index, picture in enumerate(frames):
-            if not index:
-                stream.width, stream.height = picture.size
-                stream.codec_context.sample_aspect_ratio = aspect or Fraction(1)
-            layout = "rgba" if picture.mode == "RGBA" else "rgb24"
-            frame = av.VideoFrame.from_ndarray(np.asarray(picture), layout)
-            frame.pts = round(1000 * times[index]) if times else index
-            frame.time_base = base
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode())
-        for index in range(round(48_000 * sound / 1024)):
-            quiet = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-            quiet.sample_rate, quiet.pts = 48_000, 1024 * index
-            output.mux(silence.encode(quiet))
-        if silence:
-            output.mux(silence.encode())
-    return file.getvalue()
+    base = Fraction(1, 1000 if times else rate)
+    with TemporaryDirectory() as folder:  # some containers are read while they are written
+        path = str(Path(folder) / "film")
+        with av.open(path, "w", format=format_, options=muxer or {}) as output:
+            stream: Any = output.add_stream(
+                codec, rate=rate, options=QUICK.get(codec, {}) | options
+            )
+            stream.pix_fmt, stream.thread_count, stream.codec_context.time_base = pixels, 1, base
+            silence: Any = output.add_stream("aac", rate=48_000) if sound else None
+            for index, picture in enumerate(frames):
+                if not index:
+                    stream.width, stream.height = picture.size
+                    stream.codec_context.sample_aspect_ratio = aspect or Fraction(1)
+                layout = "rgba" if picture.mode == "RGBA" else "rgb24"
+                frame = av.VideoFrame.from_ndarray(np.asarray(picture), layout)
+                frame.pts = round(1000 * times[index]) if times else index
+                frame.time_base = base
+                output.mux(stream.encode(frame))
+            output.mux(stream.encode())
+            for packet in _silence(silence, sound):
+                output.mux(packet)
+        return Path(path).read_bytes()
+
+
+def _silence(stream: Any, seconds: float) -> Iterator[Any]:
+    for index in range(round(48_000 * seconds / 1024)):
+        quiet = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        quiet.sample_rate, quiet.pts = 48_000, 1024 * index
+        yield stream.encode(quiet)
+    if stream:
+        yield stream.encode()
