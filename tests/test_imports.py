@@ -17,7 +17,12 @@ PACKAGES = ("bot", "captioner", "train")
 # those on one floor do not know each other.
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "bot": ({"store"}, {"telegram", "discord", "web"}),
-    "captioner": ({"languages", "photo"}, {"runtime"}, {"decoding", "video"}, {"export", "command_line"}),
+    "captioner": (
+        {"languages", "photo"},
+        {"runtime"},
+        {"decoding", "video"},
+        {"export", "command_line"},
+    ),
     "train": ({"data", "scoring"}, {"report"}, {"fitting"}, {"languages", "sweep"}),
 }
 # What is run, and who may import it beside `__main__`; nobody imports `__main__`.

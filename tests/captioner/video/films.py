@@ -17,6 +17,7 @@ SIZE = (320, 240)
 # The options of each encoder that makes a small file soonest.
 QUICK = {
     "libx264": {"preset": "veryfast", "crf": "26"},
+    "libx265": {"preset": "ultrafast", "x265-params": "log-level=none:pools=none"},
     "libvpx": {"deadline": "realtime", "auto-alt-ref": "0"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
     "libsvtav1": {"preset": "12"},
