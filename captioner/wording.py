@@ -81,8 +81,15 @@ class Said:
         return self._with_aside(self.sentence)
 
     def opened(self, opening: str) -> str:
-        """Return all of it after the opening of a sentence, such as `FIRST`."""
-        return self._with_aside(self._said(opening, caption=self._inside()))
+        """Return all of it after the opening of a sentence, such as `FIRST`.
+
+        A translation may open it with a colon instead, where its words would be in another order;
+        after that it begins as a sentence does.
+        """
+        before, _, _ = CATALOGUES.gettext(opening, self.language).partition("{caption}")
+        apart = before.rstrip().endswith((":", "\N{FULLWIDTH COLON}"))
+        caption = self.sentence if apart else self._inside()
+        return self._with_aside(self._said(opening, caption=caption))
 
     def _with_aside(self, sentence: str) -> str:
         if self.doubt is None:
