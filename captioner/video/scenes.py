@@ -23,8 +23,8 @@ from captioner.runtime.protocols import Floats
 CUT = 0.4
 # Scenes that are not neighbours are the same again if they are nearer than this.
 SAME = 0.3
-# Seconds; shorter ones are mostly the middle of a fade.
-SHORTEST = 0.9
+# Seconds: one frame where there are two a second, which mostly is the middle of a fade.
+SHORTEST = 0.7
 # A frame with less than this share of its scene's median sharpness is blurred.
 BLURRED = 0.5
 
