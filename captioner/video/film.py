@@ -44,8 +44,9 @@ MOST_PACKETS = 240 * int(MOST_SECONDS)
 # Pixels that are decoded of a video: about 36 seconds of 720p with 30 frames a second. A core takes
 # one to three seconds for them; beyond, keyframes and some frames after each must do.
 DECODED_PIXELS = 1_000_000_000
-# Share of `Limits.seconds` after which what has been decoded must do.
-SHARE = 0.6
+# Shares of `Limits.seconds`: on a busy machine only keyframes are decoded after the first, so that
+# the end of a video is seen too, and after the second what has been decoded must do.
+HURRY, SHARE = 0.5, 0.75
 # From this many frames a second on, those that no other frame refers to are left out: what shows a
 # moment is then a tenth of a second early at most.
 MANY = 20
@@ -76,6 +77,17 @@ class Read(NamedTuple):
     duration: float  # of all of it, as the file says or as far as it was read
 
 
+class _Clock(NamedTuple):
+    """How much of its time decoding has taken."""
+
+    started: float  # by `time.monotonic`
+    seconds: float  # in all
+
+    def is_past(self, share: float) -> bool:
+        """Return whether a share of the time is over."""
+        return time.monotonic() > self.started + share * self.seconds
+
+
 class _Packets(NamedTuple):
     compressed: "list[AnyPacket]"  # in the order in which they are decoded
     known: list[Packet]  # the same
@@ -102,10 +114,10 @@ def film(data: bytes, reader: Kind, limits: Limits, show: Show) -> Read:
     except ImportError as error:
         raise BadImage("unsupported video") from error
     av.logging.set_level(None)
-    until = time.monotonic() + SHARE * limits.seconds
+    clock = _Clock(time.monotonic(), limits.seconds)
     try:
         with _open(data, reader) as container:
-            return _read(container, len(data), limits, show, until)
+            return _read(container, len(data), limits, show, clock)
     except BadImage:
         raise
     except MemoryError as error:
@@ -139,7 +151,9 @@ def _refuse(url: str, *_: object) -> None:
     raise PermissionError(f"a video names another file: {url!r}")
 
 
-def _read(container: "InputContainer", size: int, limits: Limits, show: Show, until: float) -> Read:
+def _read(
+    container: "InputContainer", size: int, limits: Limits, show: Show, clock: _Clock
+) -> Read:
     stream = _choose(container)
     _check_pixels(stream.width, stream.height, limits)
     rate = _rate(stream)
@@ -152,7 +166,7 @@ def _read(container: "InputContainer", size: int, limits: Limits, show: Show, un
     found, base = 0, float(stream.time_base or 0)
     frames = (
         (index / rate if frame.pts is None or not base else frame.pts * base - start, frame)
-        for index, frame in enumerate(_decoded(context, chosen, until))
+        for index, frame in enumerate(_decoded(context, chosen, clock))
     )
     for seconds, frame in _at(wanted, frames):
         _check_pixels(frame.width, frame.height, limits)
@@ -240,20 +254,22 @@ def _decoder(stream: "VideoStream", *, skip: bool) -> "VideoCodecContext":
 
 
 def _decoded(
-    context: "VideoCodecContext", packets: "Iterable[AnyPacket]", until: float
+    context: "VideoCodecContext", packets: "Iterable[AnyPacket]", clock: _Clock
 ) -> "Iterator[VideoFrame]":
     """Decode until the time is over, or too many packets are broken."""
     import av
 
     errors = 0
     for packet in (*packets, None):
+        if packet and not packet.is_keyframe and clock.is_past(HURRY):
+            continue
         try:
             yield from (frame for frame in context.decode(packet) if not frame.is_corrupt)
         except av.FFmpegError as error:
             if isinstance(error, MemoryError):
                 raise
             errors += 1
-        if errors > MOST_ERRORS or time.monotonic() > until:
+        if errors > MOST_ERRORS or clock.is_past(SHARE):
             return
 
 

@@ -283,3 +283,21 @@ def test_the_file_itself_is_checked_as_a_photo() -> None:
     assert refusal(b"").kind == "empty"
     assert refusal(bytes(11), Limits(max_bytes=10)).kind == "too many bytes"
     assert refusal(b"hello").kind == "unsupported"
+
+
+def test_the_end_of_a_video_is_seen_too_where_the_time_is_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("captioner.video.film.HURRY", 0)
+    frames = plain(LEFT, 2 * RATE) + plain(GREEN, 2 * RATE) + plain(RIGHT, 2 * RATE)
+    clip = read(encoded(frames, g=str(2 * RATE), sc_threshold="0"), Limits(), SIDE)
+    assert (colours(clip), clip.times) == (["red", "green", "blue"], [0, 2, 4])
+
+
+def test_what_has_been_decoded_must_do_when_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("captioner.video.film.SHARE", 0)
+    frames = plain(LEFT, 6 * RATE)
+    clip = read(encoded(frames, "mov", "mjpeg", pixels="yuvj420p"), Limits(), SIDE)
+    assert len(clip.squares) == 1

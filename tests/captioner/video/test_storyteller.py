@@ -133,7 +133,7 @@ async def test_a_video_is_told_in_the_language_that_is_asked_for() -> None:
         film = encoded(cut(filmed("bird", "boats")))
         video = await captioner.caption_video(film, Options(language="de"))
     assert video.language == "de"
-    assert all(one.caption.text.startswith("Ein") for one in video.scenes)
+    assert all(one.caption.text.startswith("Ein ") for one in video.scenes)
 
 
 async def test_a_broken_video_fails_alone(tiny: Trained) -> None:
