@@ -10,17 +10,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
+from captioner.batches import Answer, Batches, Request
 from captioner.batching import Batcher
 from captioner.checkpoint import Metadata
 from captioner.config import ModelConfig
-from captioner.decoding.generate import generate
 from captioner.errors import Busy
 from captioner.in_progress import InProgress
 from captioner.languages.file import LanguagesFile
@@ -28,10 +25,9 @@ from captioner.naming import Naming
 from captioner.options import Options
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox, Unpacked
-from captioner.reranking import Hypothesis
-from captioner.result import Caption, compose
+from captioner.result import Caption
 from captioner.runtime import select
-from captioner.runtime.protocols import Floats, Memory, Runnable
+from captioner.runtime.protocols import Floats, Runnable
 from captioner.runtime.select import Runtime
 from captioner.second_opinion import SecondOpinion
 from captioner.serving import Measurement, Observe, ServingConfig
@@ -47,15 +43,6 @@ NICENESS = 5
 FRAMES_EACH = 2
 
 log = logging.getLogger(__name__)
-
-Answer = Caption | Floats  # `(channels,)`, where only features are wanted
-
-
-@dataclass(frozen=True)
-class _Request:
-    photo: Unpacked
-    options: Options | None  # None: only its pooled features are wanted
-    arrived: float  # when its file arrived, by `time.perf_counter`
 
 
 class Captioner:
@@ -90,7 +77,8 @@ class Captioner:
         self._network = network
         self._speakers = Speakers(metadata, network, languages)
         self._observe = observe or (lambda measurement: None)
-        self._batcher: Batcher[_Request, Answer] = Batcher(
+        self._batches = Batches(metadata, network, self._speakers, self._observe)
+        self._batcher: Batcher[Request, Answer] = Batcher(
             self._forward,
             parallel=network.parallel,
             max_batch=serving.max_batch or network.max_batch,
@@ -232,7 +220,7 @@ class Captioner:
                 middle = second.side if second else None
                 unpacked = await self._sandbox.squeeze(photo, size, middle)
             self._observe(Measurement("decode", unpacked.seconds, photos=1))
-            return await self._named(_Request(unpacked, options, arrived))
+            return await self._named(Request(unpacked, options, arrived))
 
     async def caption_video(self, video: bytes, options: Options = Options()) -> VideoCaption:
         """Caption a video or an animation, scene by scene; a photo is one scene.
@@ -254,16 +242,16 @@ class Captioner:
             return await self._stories.tell(video, options, size, second.side if second else None)
 
     async def _captioned(self, frame: Unpacked, options: Options) -> Caption:
-        return await self._named(_Request(frame, options, time.perf_counter()), accepted=True)
+        return await self._named(Request(frame, options, time.perf_counter()), accepted=True)
 
-    async def _named(self, request: _Request, *, accepted: bool = False) -> Caption:
+    async def _named(self, request: Request, *, accepted: bool = False) -> Caption:
         caption = await self._batcher.submit(request, accepted=accepted)
         assert isinstance(caption, Caption)
         second, middle = self._second_opinion, request.photo.middle
         return await second.on(middle, caption) if second and middle is not None else caption
 
     async def _pooled_features(self, square: Pixels) -> Floats:
-        request = _Request(Unpacked(square, 0.0), None, time.perf_counter())
+        request = Request(Unpacked(square, 0.0), None, time.perf_counter())
         features = await self._batcher.submit(request, accepted=True)
         assert not isinstance(features, Caption)
         return features
@@ -284,7 +272,7 @@ class Captioner:
         with self._decoding:
             yield
 
-    def _forward(self, requests: list[_Request]) -> list[Answer]:
+    def _forward(self, requests: list[Request]) -> list[Answer]:
         try:
             return self._caption_batch(requests)
         except self._network.out_of_memory:
@@ -297,59 +285,5 @@ class Captioner:
         self._network.free()
         return self._forward(requests[:half]) + self._forward(requests[half:])
 
-    def _caption_batch(self, requests: list[_Request]) -> list[Answer]:
-        started = time.perf_counter()
-        memory = self._network.encode(np.stack([request.photo.pixels for request in requests]))
-        encoded = time.perf_counter()
-        wanted = [index for index, one in enumerate(requests) if one.options is not None]
-        if len(wanted) == len(requests):
-            answers: list[Answer] = [*self._decode(requests, memory)]
-        else:
-            answers = list(self._network.pooled_features(memory))
-            if wanted:
-                some = [requests[index] for index in wanted]
-                for index, one in zip(
-                    wanted, self._decode(some, memory.select(np.array(wanted))), strict=True
-                ):
-                    answers[index] = one
-        encoder, decoder = encoded - started, time.perf_counter() - encoded
-        self._observe(Measurement("encoder", encoder, len(requests)))
-        if wanted:
-            self._observe(Measurement("decoder", decoder, len(wanted)))
-        batch = {"encoder": encoder, "decoder": decoder}
-        return [
-            replace(answer, seconds=_before(request, started) | batch)
-            if isinstance(answer, Caption)
-            else answer
-            for answer, request in zip(answers, requests, strict=True)
-        ]
-
-    def _decode(self, requests: list[_Request], memory: Memory[Any]) -> list[Caption]:
-        chosen: dict[int, list[Hypothesis]] = {}
-        spoken: dict[int, Metadata] = {}
-        for options in dict.fromkeys(request.options for request in requests):
-            assert options is not None
-            same = [index for index, request in enumerate(requests) if request.options == options]
-            photos = memory if len(same) == len(requests) else memory.select(np.array(same))
-            metadata, network = self._speakers.speaker(options.language)
-            sentences = generate(network, photos, options, metadata.matching, metadata.small_words)
-            chosen |= zip(same, sentences, strict=True)
-            spoken |= dict.fromkeys(same, metadata)
-        # Only after decoding, because a GPU may still be encoding before.
-        detected = self._out_of_distribution(memory)
-        return [
-            compose(chosen[index], spoken[index], out_of_distribution=detected[index])
-            for index in range(len(requests))
-        ]
-
-    def _out_of_distribution(self, memory: Memory[Any]) -> list[bool]:
-        detector = self.metadata.out_of_distribution
-        if detector is None:
-            return [False] * len(memory.start[0])
-        states = self._network.start_states(memory)
-        return detector.detect(states, self._network.multiply).tolist()
-
-
-def _before(request: _Request, started: float) -> dict[str, float]:
-    decode = request.photo.seconds
-    return {"decode": decode, "wait": started - request.arrived - decode}
+    def _caption_batch(self, requests: list[Request]) -> list[Answer]:
+        return self._batches.answer(requests)

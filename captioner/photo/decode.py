@@ -282,30 +282,9 @@ def _reduced(image: Image.Image, side: int) -> Image.Image:
 
 def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = _to_8_bits(image)
+        image = colour.to_8_bits(image)
     if profile:
         image = colour.to_srgb(image, profile)
     if image.has_transparency_data:
-        return on_white(image.convert("RGBA"))
+        return colour.on_white(image.convert("RGBA"))
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """Return a picture in RGBA as it is on white, in RGB."""
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image)
-    return white
-
-
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    values = np.array(image, dtype=np.float32)
-    opaque = values != image.info.get("transparency")
-    values[~np.isfinite(values)] = 0
-    # 16 bits are 0..65535. Wider types have no fixed range: take the smallest common one that fits.
-    peak = 65535 if image.mode.startswith("I;16") else values.max()
-    white = next((white for white in (1, 255, 65535) if peak <= white), peak)
-    values = values.clip(0, white, out=values) * (255 / white)
-    grey = Image.fromarray(np.rint(values).astype(np.uint8))
-    if not opaque.all():
-        grey.putalpha(Image.fromarray(opaque.astype(np.uint8) * 255))
-    return grey

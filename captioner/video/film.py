@@ -6,19 +6,18 @@ used, reads from memory, and may open nothing else: no other file and no address
 
 import io
 import itertools
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from PIL import Image
 
 from captioner.errors import BadImage
-from captioner.photo.decode import Limits, on_white
+from captioner.photo.decode import Limits
 from captioner.video.kinds import Kind
+from captioner.video.pictures import picture
 from captioner.video.sampling import MOST_SECONDS, Packet, moments, needed
 
 if TYPE_CHECKING:
@@ -51,21 +50,12 @@ HURRY, SHARE = 0.5, 0.75
 # moment is then a tenth of a second early at most.
 MANY = 20
 MOST_ERRORS = 200  # packets that cannot be decoded, before the rest is left
-ASPECTS = (Fraction(1, 4), Fraction(4))  # of a pixel that is shown wider or higher than it is
 # FFmpeg's own decoders of these ignore what is transparent.
 TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 USUAL_RATE = 25.0  # frames a second, where a file does not say it
 FASTEST = 1000.0  # frames a second; more are an error
 REORDERED = 2.0  # seconds; frames come in another order than they are shown in, but not by more
 LONGEST = 7 * 86_400.0  # seconds; a longer duration is an error
-# By the quarters of a turn to the left that a file asks for.
-TURNS = {
-    1: Image.Transpose.ROTATE_90,
-    2: Image.Transpose.ROTATE_180,
-    3: Image.Transpose.ROTATE_270,
-}
-UNSPECIFIED = 2  # FFmpeg's number for colours that a file does not specify
-HIGH = 720  # lines from which colours are BT.709's where a file does not say so
 
 Show = Callable[[float, Image.Image], None]  # is called with a frame's seconds and its picture
 
@@ -170,7 +160,7 @@ def _read(
     )
     for seconds, frame in _at(wanted, frames):
         _check_pixels(frame.width, frame.height, limits)
-        show(max(0.0, seconds), _picture(frame, stream))
+        show(max(0.0, seconds), picture(frame, stream.sample_aspect_ratio))
         found += 1
     if not found:
         raise BadImage("damaged")
@@ -289,24 +279,6 @@ def _at(
         shown = seconds, frame
     if shown and waiting:
         yield shown
-
-
-def _picture(frame: "VideoFrame", stream: "VideoStream") -> Image.Image:
-    """Return a frame as it is shown: in RGB, upright, on white."""
-    high = frame.height >= HIGH and frame.colorspace == UNSPECIFIED
-    colours = "ITU709" if high else None
-    if any(component.is_alpha for component in frame.format.components):
-        picture = on_white(Image.fromarray(frame.to_ndarray(format="rgba"), "RGBA"))
-    else:
-        pixels = frame.to_ndarray(format="rgb24", src_colorspace=colours)
-        picture = Image.fromarray(pixels)
-    aspect = stream.sample_aspect_ratio
-    if aspect and aspect != 1 and ASPECTS[0] <= aspect <= ASPECTS[1]:
-        wider = math.sqrt(aspect)  # so that there are as many pixels as before
-        size = (max(1, round(picture.width * wider)), max(1, round(picture.height / wider)))
-        picture = picture.resize(size, Image.Resampling.BILINEAR)
-    turned = TURNS.get(round(frame.rotation / 90) % 4)
-    return picture.transpose(turned) if turned is not None else picture
 
 
 def _duration(container: "InputContainer", seconds: float) -> float:

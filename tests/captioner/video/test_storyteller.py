@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from captioner import BadImage, Busy, Captioner, Options, VideoCaption
-from captioner.captioner import Answer, _Request
+from captioner.batches import Answer, Request
 from captioner.checkpoint import Metadata
 from captioner.runtime import select
 from captioner.serving import ServingConfig
@@ -177,7 +177,7 @@ class Watched(Captioner):
         self.batches: list[list[str]] = []
         self.began, self.go = threading.Event(), threading.Event()
 
-    def _caption_batch(self, requests: list[_Request]) -> list[Answer]:
+    def _caption_batch(self, requests: list[Request]) -> list[Answer]:
         self.batches.append(["photo" if one.options else "frame" for one in requests])
         self.began.set()
         assert self.go.wait(10)
