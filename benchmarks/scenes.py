@@ -26,7 +26,6 @@ from captioner.shipped import DEFAULT_CHECKPOINT, find  # noqa: E402
 from tests.captioner.video.films import RATE, cross_faded, encoded, scene  # noqa: E402
 
 MOVES = ("still", "pan", "zoom", "shake")
-SHORTEST, LONGEST = 2.0, 4.0  # seconds of a scene
 FADE = RATE  # frames: a second
 
 
@@ -45,7 +44,7 @@ async def main() -> None:
     shown = found = twice = wrong = 0
     async with Captioner.load(args.checkpoint, "cpu") as captioner:
         for number in range(args.clips):
-            clip = _clip(photos, chance, again=number % 2 == 1)
+            clip = _clip(photos, chance, args.scene, again=number % 2 == 1)
             story = await captioner.caption_video(clip.file)
             told = Counter(clip.names[_at(clip, scene.frame)] for scene in story.told)
             different = set(clip.names)
@@ -64,6 +63,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("flickr8k", type=Path, help="folder with the photos and the list of tests")
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
+    parser.add_argument(
+        "--scene", nargs=2, type=float, default=(2, 4), metavar="N", help="seconds of a scene"
+    )
     parser.add_argument("--clips", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -78,14 +80,16 @@ def _test_photos(folder: Path) -> list[Path]:
     return [places[name] for name in names if name in places]
 
 
-def _clip(photos: list[Path], chance: random.Random, *, again: bool) -> Clip:
+def _clip(
+    photos: list[Path], chance: random.Random, lengths: tuple[float, float], *, again: bool
+) -> Clip:
     chosen = chance.sample(photos, chance.randint(3, 5))
     if again:
         chosen.append(chosen[0])
     fade = chance.choice((0, FADE))
     scenes, starts, at = [], [], 0.0
     for path in chosen:
-        seconds = chance.uniform(SHORTEST, LONGEST) + fade / RATE
+        seconds = chance.uniform(*lengths) + fade / RATE
         photo = Image.open(path).convert("RGB")
         move, noise = chance.choice(MOVES), chance.choice((0, 0, 8))
         scenes.append(scene(photo, seconds, move=move, noise=noise, seed=chance.randrange(100)))

@@ -12,9 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from captioner.photo.animation import BLANK, spread
-from captioner.photo.preprocessing import Pixels
+from captioner.photo.preprocessing import Pixels, as_picture
 from captioner.runtime.protocols import Floats
 
 # Of 1 - cosine. Between two photos of Flickr8k's test set it is above 0.45, and mostly above 0.6.
@@ -25,6 +26,11 @@ CUT = 0.4
 SAME = 0.3
 # Seconds: one frame where there are two a second, which mostly is the middle of a fade.
 SHORTEST = 0.7
+# A frame by itself is a mixture of its neighbours, as where one fades into the other, if what they
+# do not explain of it is less than this share of their difference: in fades between Flickr8k's
+# photos less than 0.1, and of three different photos more than 0.12 in 99.5 % of cases.
+MIXED = 0.1
+COARSE = 14  # side of the squares in which mixtures are sought: what moves a little stays in place
 # A frame with less than this share of its scene's median sharpness is blurred.
 BLURRED = 0.5
 
@@ -76,7 +82,7 @@ def find(
     units = (features / lengths).astype(np.float64)
     groups = _merged([_Group(i, i, units[i]) for i in clear])
     ends = [*times[1:], max(seconds, times[-1])]
-    groups = _without_short(groups, times, ends)
+    groups = _without_short(_without_fades(groups, squares), times, ends)
     sharp = np.array([sharpness(square) for square in squares])
     members = [[i for i in clear if group.first <= i <= group.last] for group in groups]
     return [
@@ -110,6 +116,33 @@ def _merged(groups: list[_Group]) -> list[_Group]:
             break
         groups = _joined(groups, nearest)
     return groups
+
+
+def _without_fades(groups: list[_Group], squares: Sequence[Pixels]) -> list[_Group]:
+    """Merge each frame in which one scene fades into another with the nearer of them."""
+    index = 1
+    while index < len(groups) - 1:
+        before, here, after = groups[index - 1 : index + 2]
+        around = (before.last, here.first, after.first)
+        if here.first == here.last and _is_mixture(*(_coarse(squares[i]) for i in around)):
+            earlier = _distance(before, here) <= _distance(here, after)
+            groups = _joined(groups, index - 1 if earlier else index)
+        else:
+            index += 1
+    return groups
+
+
+def _is_mixture(one: Floats, here: Floats, other: Floats) -> bool:
+    difference, own = (other - one).ravel(), (here - one).ravel()
+    size = max(1e-9, float(difference @ difference))
+    share = float(own @ difference) / size
+    rest = own - share * difference
+    return 0 < share < 1 and float(rest @ rest) < MIXED * size
+
+
+def _coarse(square: Pixels) -> Floats:
+    small = as_picture(square).resize((COARSE, COARSE), Image.Resampling.BOX)
+    return np.asarray(small, np.float32)
 
 
 def _without_short(

@@ -109,3 +109,16 @@ def test_scenes_follow_one_another_in_time(count: int) -> None:
     shots = found(*chance.uniform(0, 2, count))
     assert [shot.start for shot in shots] == sorted(shot.start for shot in shots)
     assert all(one.end <= later.start for one, later in itertools.pairwise(shots))
+
+
+def test_a_frame_in_which_one_scene_fades_into_another_is_no_scene() -> None:
+    first, other, third = (
+        np.asarray(Image.effect_noise((8, 8), 90).resize((SIDE, SIDE)).convert("RGB"))
+        for _ in range(3)
+    )
+    mixed = np.asarray(Image.blend(Image.fromarray(first), Image.fromarray(other), 0.4))
+    seen = (0.0, 0.0, 0.6, 1.25, 1.25)  # the features of the third frame are unlike both
+    faded = found(*seen, step=3, squares=[first, first, mixed, other, other])
+    assert spans(faded) == [(0, 9), (9, 15)]
+    cut = found(*seen, step=3, squares=[first, first, third, other, other])
+    assert spans(cut) == [(0, 6), (6, 9), (9, 15)]
