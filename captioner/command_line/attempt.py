@@ -56,15 +56,29 @@ def serving(limits: Limits, decoders: int | None = None) -> ServingConfig:
 
 
 async def attempt(
-    captioner: Captioner, photo: PhotoFile, options: Options, read: Read = read
+    captioner: Captioner,
+    photo: PhotoFile,
+    options: Options,
+    read: Read = read,
+    *,
+    videos: bool = True,
 ) -> Attempt:
-    """Read and caption a photo; whatever happens to it, the others are captioned."""
+    """Read and caption a photo; whatever happens to it, the others are captioned.
+
+    Args:
+        captioner: that captions it.
+        photo: its name, or its data.
+        options: how to decode.
+        read: reads its file.
+        videos: whether videos and animations are told; otherwise a frame of an animation is
+            captioned, and a video is a problem.
+    """
     data = b""
     try:
         if photo.problem:
             return Attempt(photo, data, photo.problem)
         data = await asyncio.to_thread(read, photo, captioner.serving.limits.max_bytes)
-        if is_moving(data):
+        if videos and is_moving(data):
             return Attempt(photo, data, _plain(await captioner.caption_video(data, options)))
         return Attempt(photo, data, await captioner.caption(data, options))
     except Exception as error:

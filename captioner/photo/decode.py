@@ -137,10 +137,13 @@ def frames(data: bytes, limits: Limits) -> Iterator[tuple[float, Callable[[], Im
     check_file(data, limits)
     with _open(data) as image:
         first = 1 if image.info.get("default_image") else 0
+        checked: tuple[int, int] | None = None
         for number in itertools.count(first):
             try:
                 image.seek(number)
-                _check_pixels(image, data, limits, None)  # one may be larger than the others
+                if image.size != checked:  # one may be larger than the others
+                    _check_pixels(image, data, limits, None)
+                    checked = image.size
                 image.load()
             except EOFError:
                 return

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from captioner import Captioner, Options
+from captioner import Caption, Captioner, Options, VideoCaption
 from captioner.__main__ import main
 from captioner.command_line import captioning
-from captioner.command_line.attempt import serving
+from captioner.command_line.attempt import attempt, serving
 from captioner.command_line.captioning import Printing
 from captioner.command_line.files import PhotoFile, find
 from captioner.photo.decode import Limits
@@ -110,3 +110,14 @@ def test_wrong_arguments_are_named(arguments: list[str], reason: str, capsys: Ca
     with pytest.raises(SystemExit):
         main(arguments)
     assert reason in capsys.readouterr().err
+
+
+async def test_an_animation_is_a_photo_where_only_captions_have_a_place(tiny: Trained) -> None:
+    frames = [Image.effect_noise(SIZE, 40 + index).convert("RGB") for index in range(3)]
+    moving = saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=900)
+    async with Captioner(*on_cpu(tiny), serving(Limits(), decoders=1)) as captioner:
+        photo = PhotoFile("a.gif", data=moving)
+        told = await attempt(captioner, photo, Options())
+        captioned = await attempt(captioner, photo, Options(), videos=False)
+    assert isinstance(told.result, VideoCaption)
+    assert isinstance(captioned.result, Caption)
