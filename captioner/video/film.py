@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from PIL import Image
 
@@ -57,6 +57,7 @@ FASTEST = 1000.0  # frames a second; more are an error
 REORDERED = 2.0  # seconds; frames come in another order than they are shown in, but not by more
 LONGEST = 7 * 86_400.0  # seconds; a longer duration is an error
 
+Frame = TypeVar("Frame")
 Show = Callable[[float, Image.Image], None]  # is called with a frame's seconds and its picture
 
 
@@ -264,12 +265,14 @@ def _decoded(
 
 
 def _at(
-    wanted: Sequence[float], frames: "Iterable[tuple[float, VideoFrame]]"
-) -> "Iterator[tuple[float, VideoFrame]]":
+    wanted: Sequence[float], frames: Iterable[tuple[float, Frame]]
+) -> Iterator[tuple[float, Frame]]:
     """Yield the frame that is shown at each moment, once, with the seconds at which it begins."""
     waiting = deque(wanted)
-    shown: tuple[float, VideoFrame] | None = None
+    shown: tuple[float, Frame] | None = None
     for seconds, frame in frames:
+        if shown and seconds < shown[0]:  # a broken file has them in any order
+            continue
         if shown and waiting and waiting[0] < seconds:
             yield shown
             while waiting and waiting[0] < seconds:

@@ -11,6 +11,7 @@ from PIL import Image
 from captioner.errors import BadImage
 from captioner.photo.decode import Limits, decode
 from captioner.photo.preprocessing import Preprocessing, middle
+from captioner.video.film import _at
 from captioner.video.reading import Clip, read
 from captioner.video.sampling import MOST_FRAMES, MOST_SECONDS
 from tests.captioner.video.films import RATE, SIZE, encoded
@@ -301,3 +302,9 @@ def test_what_has_been_decoded_must_do_when_the_time_is_over(
     frames = plain(LEFT, 6 * RATE)
     clip = read(encoded(frames, "mov", "mjpeg", pixels="yuvj420p"), Limits(), SIDE)
     assert len(clip.squares) == 1
+
+
+def test_a_moment_has_the_frame_that_is_shown_then_and_none_goes_back_in_time() -> None:
+    frames = [(0.0, "a"), (1.0, "b"), (0.5, "late"), (2.0, "c"), (9.0, "d")]
+    assert list(_at([0.5, 1.5, 1.7, 5.0], frames)) == [(0, "a"), (1, "b"), (2, "c")]
+    assert list(_at([0.5], [(0.7, "first")])) == [(0.7, "first")]
