@@ -66,7 +66,6 @@ _BUSY: Mapping[BusyKind, str] = {
 }
 # Of the command line.
 NO_PICTURES = "This folder has no pictures."
-NO_PHOTO = "This is a video; --explain and --profile are for photos."
 NO_VIDEO = "This is a photo; --vtt is for videos."
 NO_FILE = "This is not a file."
 CLOSED_INPUT = "Standard input is closed."

@@ -17,7 +17,7 @@ from captioner.command_line.attempt import Attempt, attempt, in_flight, sentence
 from captioner.command_line.files import PhotoFile, one_by_one
 from captioner.command_line.profile import profile
 from captioner.command_line.progress import HIDDEN, Progress
-from captioner.errors import NO_PHOTO, NO_VIDEO
+from captioner.errors import NO_VIDEO
 from captioner.explain import PHOTO_SIDE, draw_attention
 from captioner.files import replacing
 from captioner.options import Options
@@ -37,6 +37,11 @@ class Printing:
     explain: Path | None  # where the attention is drawn
     profile: bool  # how long each stage took
     vtt: Path | None = None  # where the scenes of a video are written
+
+    @property
+    def tells(self) -> bool:
+        """Whether a video or an animation is told, or captioned as the photo that is drawn."""
+        return self.explain is None and not self.profile
 
     @classmethod
     def of(cls, args: argparse.Namespace, *, several: bool) -> "Printing":
@@ -74,7 +79,8 @@ async def run(
         try:
             with progress:
                 async for photo in one_by_one(photos):
-                    ahead.append(asyncio.create_task(attempt(captioner, photo, options)))
+                    done = attempt(captioner, photo, options, videos=printing.tells)
+                    ahead.append(asyncio.create_task(done))
                     if len(ahead) >= in_flight(captioner.device):
                         await print_next()
                 while ahead:
@@ -108,7 +114,7 @@ async def _add(captioner: Captioner, done: Attempt, options: Options, printing: 
     if isinstance(done.result, str):
         return True
     if isinstance(done.result, VideoCaption):
-        return _add_to_video(done.photo.name, done.result, printing)
+        return printing.vtt is None or _write_subtitles(printing.vtt, done.result)
     if printing.vtt:
         complain(lines.problem(done.photo.name, NO_VIDEO))
         return False
@@ -126,17 +132,13 @@ async def _add(captioner: Captioner, done: Attempt, options: Options, printing: 
     return True
 
 
-def _add_to_video(name: str, video: VideoCaption, printing: Printing) -> bool:
-    if printing.explain or printing.profile:
-        complain(lines.problem(name, NO_PHOTO))
+def _write_subtitles(path: Path, video: VideoCaption) -> bool:
+    try:
+        with replacing(path) as part:
+            part.write_text(webvtt(video), encoding="utf-8")
+    except OSError as error:
+        complain(f"--vtt: {path} cannot be written: {error.strerror or error}")
         return False
-    if printing.vtt:
-        try:
-            with replacing(printing.vtt) as part:
-                part.write_text(webvtt(video), encoding="utf-8")
-        except OSError as error:
-            complain(f"--vtt: {printing.vtt} cannot be written: {error.strerror or error}")
-            return False
     return True
 
 

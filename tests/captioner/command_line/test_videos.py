@@ -32,7 +32,8 @@ def film() -> bytes:
 def run(tiny: Trained, printing: Printing, *files: bytes) -> int:
     photos = [PhotoFile(f"{index}", data=data) for index, data in enumerate(files)]
     captioner = Captioner(*on_cpu(tiny), serving(Limits(), decoders=1))
-    return asyncio.run(captioning.run(captioner, photos, Options(), printing))
+    options = Options(attention=printing.explain is not None)
+    return asyncio.run(captioning.run(captioner, photos, options, printing))
 
 
 def test_a_video_is_told_in_one_line(tiny: Trained, film: bytes, capsys: Captured) -> None:
@@ -81,7 +82,7 @@ def test_a_photo_has_no_subtitles_and_a_video_no_sheet(
     assert run(tiny, Printing(False, False, None, False, tmp_path / "out.vtt"), photo_bytes(1)) == 1
     assert capsys.readouterr().err == "0: This is a photo; --vtt is for videos.\n"
     assert run(tiny, Printing(False, False, tmp_path / "out.png", False), film) == 1
-    assert "--explain and --profile are for photos" in capsys.readouterr().err
+    assert "This is not a picture" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -121,3 +122,13 @@ async def test_an_animation_is_a_photo_where_only_captions_have_a_place(tiny: Tr
         captioned = await attempt(captioner, photo, Options(), videos=False)
     assert isinstance(told.result, VideoCaption)
     assert isinstance(captioned.result, Caption)
+
+
+def test_where_the_attention_is_drawn_an_animation_is_a_photo(
+    tiny: Trained, tmp_path: Path, capsys: Captured
+) -> None:
+    frames = [Image.effect_noise(SIZE, 40 + index).convert("RGB") for index in range(3)]
+    moving = saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=900)
+    assert run(tiny, Printing(True, False, tmp_path / "out.png", False), moving) == 0
+    assert "scenes" not in json.loads(capsys.readouterr().out)
+    assert (tmp_path / "out.png").exists()
