@@ -17,11 +17,19 @@ from tests.captioner.photo.mutants import mutants
 from tests.captioner.video.films import encoded, scene
 from tests.captioner.video.hostile import HOSTILE, VALID
 from tests.conftest import LONG, photo_bytes
+from tests.pictures import BLACK, WHITE, halves, saved
 
 SIDE = 32
 EXAMPLE = Path(__file__).parents[3] / "examples" / "tourist.jpg"
 SECONDS = 20.0  # for each file; each takes a few, even on a busy machine
 LATE = 12.0  # by then a video that is slow to read must do with the frames that it has
+
+ANIMATIONS = {
+    format_: saved(
+        halves(), format_, save_all=True, append_images=[halves(BLACK), halves(WHITE)], duration=500
+    )
+    for format_ in ("GIF", "PNG", "WEBP", "AVIF")
+}
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
@@ -60,8 +68,9 @@ async def test_a_hostile_animation_is_read_or_refused(first: str) -> None:
 
 async def test_a_broken_video_is_read_or_refused() -> None:
     count = 20_000 if LONG else 1000
+    valid = VALID | ANIMATIONS
     async with Clips() as clips:
-        found = [await outcome(clips, data) for _, data in mutants(count, valid=VALID)]
+        found = [await outcome(clips, data) for _, data in mutants(count, valid=valid)]
     assert {None, "damaged"} <= set(found)
     assert not set(found) & {"too slow", "unsupported video"}
 
