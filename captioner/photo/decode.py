@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
 
 from captioner.errors import BadImage
-from captioner.photo import animation, colour, jpeg, jpeg2000, variants
+from captioner.photo import animation, colour, jpeg, jpeg2000, variants, webp
 from captioner.photo.preprocessing import Pixels
 
 try:
@@ -135,6 +135,8 @@ def frames(data: bytes, limits: Limits) -> Iterator[tuple[float, Callable[[], Im
         BadImage: as of `picture`, of the first frame.
     """
     check_file(data, limits)
+    if data.startswith(b"RIFF"):
+        data = webp.whole(data)
     with _open(data) as image:
         first = 1 if image.info.get("default_image") else 0
         checked: tuple[int, int] | None = None

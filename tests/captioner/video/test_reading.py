@@ -244,6 +244,14 @@ def test_a_file_that_is_cut_off_is_read_as_far_as_it_goes(
     assert half.seconds == pytest.approx(whole.seconds / 2, abs=1.5)
 
 
+@pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP"])
+def test_an_animation_that_is_cut_off_is_read_as_far_as_it_goes(format_: str) -> None:
+    data = animated(list(noisy(30)), format_, 100)
+    half = read(data[: len(data) * 3 // 5], Limits(), SIDE)
+    assert half.seconds == pytest.approx(1.8, abs=0.2)
+    assert len(half.squares) == 4
+
+
 def test_an_mp4_that_is_cut_off_before_its_index_is_damaged() -> None:
     data = encoded(plain(LEFT, RATE))
     assert refusal(data[: data.index(b"moov") - 8]).kind == "damaged"
