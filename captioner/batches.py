@@ -16,7 +16,7 @@ from captioner.runtime.protocols import Floats, Memory, Runnable
 from captioner.serving import Measurement, Observe
 from captioner.speakers import Speakers
 
-Answer = Caption | Floats  # `(channels,)`, where only the pooled features are wanted
+Answer = Caption | Floats  # `(size,)`, where only the features are wanted
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Request:
     """A photo, or a frame of a video, that waits for its batch."""
 
     photo: Unpacked
-    options: Options | None  # None: only its pooled features are wanted
+    options: Options | None  # None: only what it is compared by is wanted
     arrived: float  # when its file arrived, by `time.perf_counter`
 
 
@@ -54,7 +54,7 @@ class Batches:
         if len(wanted) == len(requests):
             answers: list[Answer] = [*self._decode(requests, memory)]
         else:
-            answers = list(self._network.pooled_features(memory))
+            answers = list(self._features(memory))
             if wanted:
                 some = [requests[index] for index in wanted]
                 for index, one in zip(
@@ -90,6 +90,16 @@ class Batches:
             compose(chosen[index], spoken[index], out_of_distribution=detected[index])
             for index in range(len(requests))
         ]
+
+    def _features(self, memory: Memory[Any]) -> Floats:
+        """Return what photos are compared by, `(photos, size)`: their angles matter.
+
+        Embeddings, if the checkpoint has them: what matches other sentences is far apart, and
+        equally far in every model, as the encoder's features are not.
+        """
+        pooled = self._network.pooled_features(memory)
+        matching = self._metadata.matching
+        return matching.embed(pooled, self._network.multiply) if matching else pooled
 
     def _out_of_distribution(self, memory: Memory[Any]) -> list[bool]:
         detector = self._metadata.out_of_distribution

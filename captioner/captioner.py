@@ -91,7 +91,7 @@ class Captioner:
         self._second_opinion = SecondOpinion(naming, serving, self._observe) if naming else None
         self._stories = Storyteller(
             serving,
-            self._pooled_features,
+            self._features,
             self._captioned,
             share=FRAMES_EACH * network.parallel,
         )
@@ -250,7 +250,7 @@ class Captioner:
         second, middle = self._second_opinion, request.photo.middle
         return await second.on(middle, caption) if second and middle is not None else caption
 
-    async def _pooled_features(self, square: Pixels) -> Floats:
+    async def _features(self, square: Pixels) -> Floats:
         request = Request(Unpacked(square, 0.0), None, time.perf_counter())
         features = await self._batcher.submit(request, accepted=True)
         assert not isinstance(features, Caption)

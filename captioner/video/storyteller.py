@@ -30,7 +30,7 @@ from captioner.video.scenes import Shot
 TOGETHER = 2
 RETRY_SECONDS = 10.0  # the time of a few videos
 
-Encode = Callable[[Pixels], Awaitable[Floats]]  # a frame to its pooled features
+Encode = Callable[[Pixels], Awaitable[Floats]]  # a frame to its features
 CaptionFrame = Callable[[Unpacked, Options], Awaitable[Caption]]
 
 
@@ -44,7 +44,7 @@ class Storyteller:
 
         Args:
             serving: the largest video that is accepted, and how many at a time.
-            encode: returns the pooled features of a frame.
+            encode: returns what a frame is compared by; see `batches.Batches`.
             caption: captions a frame as a photo.
             share: how many frames, of all videos together, may wait for their features.
         """
