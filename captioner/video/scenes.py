@@ -18,10 +18,10 @@ from captioner.photo.animation import BLANK, spread
 from captioner.photo.preprocessing import Pixels, as_picture
 from captioner.runtime.protocols import Floats
 
-# Of 1 - cosine. With both models that ship it is above 0.6 for nineteen in twenty pairs of photos of
-# Flickr8k's test set; within a photo it stays below 0.15 under a pan over a quarter of it, a zoom by
-# a fifth or a shake. `benchmarks/scenes.py` makes clips of photos and counts the scenes that are
-# found: with any value from 0.3 to 0.4 they are the same.
+# Of 1 - cosine. With both models that ship it is above 0.6 for nineteen in twenty pairs of photos
+# of Flickr8k's test set; within a photo it stays below 0.15 under a pan over a quarter of it, a
+# zoom by a fifth or a shake. `benchmarks/scenes.py` makes clips of photos and counts the scenes
+# that are found: with any value from 0.3 to 0.4 they are the same.
 CUT = 0.4
 # Scenes that are not neighbours are the same again if they are nearer than this.
 SAME = 0.3

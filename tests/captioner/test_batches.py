@@ -43,7 +43,7 @@ def test_nothing_is_searched_where_only_features_are_wanted(tiny: Trained) -> No
     measured: list[Measurement] = []
     answers = batches(tiny, measured).answer(requests(None, None))
     assert [one.stage for one in measured] == ["encoder"]
-    assert np.array_equal(np.shape(answers), (2, 512))
+    assert [answer.shape for answer in answers if isinstance(answer, np.ndarray)] == 2 * [(512,)]
 
 
 def test_features_are_embeddings_if_the_checkpoint_has_them(tiny: Trained) -> None:
