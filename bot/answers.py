@@ -42,6 +42,8 @@ PROBLEMS: Mapping[BadImageKind, Problem] = {
     "unsupported": "unsupported",
     "unsupported HEIC": "unsupported",
     "unsupported variant": "unsupported",
+    "unsupported video": "unsupported",
+    "no frames": "unsupported",
 }
 
 

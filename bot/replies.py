@@ -27,6 +27,8 @@ BAD_IMAGE: Mapping[BadImageKind, str] = {
         "The picture may be whole, but I cannot read this variant of its format. "
         "Please save it as a plain JPEG or PNG, and send that."
     ),
+    "unsupported video": N_("I cannot read videos. Please send a picture from it."),
+    "no frames": N_("I find no picture in this video. Please send another one."),
 }
 
 # What the parameters of a request may be; `wrong_parameter` fills in the limits.

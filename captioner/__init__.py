@@ -4,7 +4,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__all__ = ["BadImage", "Busy", "Caption", "Captioner", "Options"]
+__all__ = ["BadImage", "Busy", "Caption", "Captioner", "Options", "VideoCaption"]
 
 # ONNX Runtime reads it when it is imported; without it, some builds report their use.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from captioner.errors import BadImage, Busy
     from captioner.options import Options
     from captioner.result import Caption
+    from captioner.video.result import VideoCaption
 else:
     _HOMES = {
         "BadImage": "errors",
@@ -21,6 +22,7 @@ else:
         "Caption": "result",
         "Captioner": "captioner",
         "Options": "options",
+        "VideoCaption": "video.result",
     }
 
     def __getattr__(name: str) -> object:

@@ -1,8 +1,9 @@
-"""A caption as JSON: what the bot's API and `python -m captioner --json` both say of a photo."""
+"""Captions and stories as JSON: what the bot's API and `python -m captioner --json` both say."""
 
 from typing import Any
 
 from captioner.result import Caption
+from captioner.video.result import VideoCaption
 from captioner.wording import worded
 
 
@@ -26,5 +27,27 @@ def as_json(caption: Caption) -> dict[str, Any]:
         "alternatives": [
             {"caption": other.text, "confidence": round(other.confidence, 4)}
             for other in caption.alternatives
+        ],
+    }
+
+
+def video_as_json(video: VideoCaption) -> dict[str, Any]:
+    """Return what is told about a video, and each of its scenes; seconds have three decimals."""
+    told = video.told
+    return {
+        "text": video.text,
+        "language": video.language,
+        "seconds": round(video.seconds, 3),
+        "duration": round(video.duration, 3),
+        "scenes": [
+            {
+                "start": round(scene.start, 3),
+                "end": round(scene.end, 3),
+                "frame": round(scene.frame, 3),
+                "told": any(scene is one for one in told),
+                "repeats": scene.repeats,
+                **as_json(scene.caption),
+            }
+            for scene in video.scenes
         ],
     }

@@ -103,16 +103,22 @@ class Batcher(Generic[Item, Result]):
         """Number of items that wait for their batch; cancelled items do not count."""
         return sum(not entry.result.done() for entry in self._waiting)
 
-    async def submit(self, item: Item) -> Result:
+    async def submit(self, item: Item, *, accepted: bool = False) -> Result:
         """Wait for an item's result.
 
         If the caller is cancelled meanwhile, the item is dropped before its batch runs.
+
+        Args:
+            item: what `forward` gets.
+            accepted: it is part of what was accepted before, and has its place although the queue
+                is full; the caller sees to it that these are few.
 
         Raises:
             Busy: the queue is full, or the batcher is stopping.
             Exception: whatever `forward` raised for the batch.
         """
-        self.admit()
+        if not accepted or self._closing:
+            self.admit()
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Result] = loop.create_future()
         self._waiting.append(_Entry(item, result, loop.time() + self.max_wait))

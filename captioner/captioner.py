@@ -10,17 +10,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
+from captioner.batches import Answer, Batches, Request
 from captioner.batching import Batcher
 from captioner.checkpoint import Metadata
 from captioner.config import ModelConfig
-from captioner.decoding.generate import generate
 from captioner.errors import Busy
 from captioner.in_progress import InProgress
 from captioner.languages.file import LanguagesFile
@@ -28,27 +25,24 @@ from captioner.naming import Naming
 from captioner.options import Options
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox, Unpacked
-from captioner.reranking import Hypothesis
-from captioner.result import Caption, compose
+from captioner.result import Caption
 from captioner.runtime import select
-from captioner.runtime.protocols import Memory, Runnable
+from captioner.runtime.protocols import Floats, Runnable
 from captioner.runtime.select import Runtime
 from captioner.second_opinion import SecondOpinion
 from captioner.serving import Measurement, Observe, ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 from captioner.speakers import Speakers, languages_of
+from captioner.video.result import VideoCaption
+from captioner.video.storyteller import Storyteller
 
 # Of the network on the CPU: files are decoded first, so that fuller batches wait for a free core.
 NICENESS = 5
 
+# Frames of videos that wait for a batch, for each worker: one is in a batch, the next one is ready.
+FRAMES_EACH = 2
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Request:
-    photo: Unpacked
-    options: Options
-    arrived: float  # when its file arrived, by `time.perf_counter`
 
 
 class Captioner:
@@ -83,7 +77,8 @@ class Captioner:
         self._network = network
         self._speakers = Speakers(metadata, network, languages)
         self._observe = observe or (lambda measurement: None)
-        self._batcher = Batcher(
+        self._batches = Batches(metadata, network, self._speakers, self._observe)
+        self._batcher: Batcher[Request, Answer] = Batcher(
             self._forward,
             parallel=network.parallel,
             max_batch=serving.max_batch or network.max_batch,
@@ -94,6 +89,12 @@ class Captioner:
         self._sandbox = sandbox or Sandbox(serving.limits, serving.decoders)
         self._owns_sandbox = sandbox is None
         self._second_opinion = SecondOpinion(naming, serving, self._observe) if naming else None
+        self._stories = Storyteller(
+            serving,
+            self._features,
+            self._captioned,
+            share=FRAMES_EACH * network.parallel,
+        )
         self._decoding = InProgress()  # photos whose files are being decoded
         self._answering = InProgress()  # all photos
         self._leaving = False
@@ -147,6 +148,7 @@ class Captioner:
         """Finish what was accepted, then stop."""
         self._leaving = True
         await self._decoding.ended()
+        await self._stories.__aexit__(kind, error, trace)
         await self._batcher.__aexit__(kind, error, trace)
         await self._answering.ended()
         if self._second_opinion:
@@ -218,10 +220,41 @@ class Captioner:
                 middle = second.side if second else None
                 unpacked = await self._sandbox.squeeze(photo, size, middle)
             self._observe(Measurement("decode", unpacked.seconds, photos=1))
-            caption = await self._batcher.submit(_Request(unpacked, options, arrived))
-            if second and unpacked.middle is not None:
-                caption = await second.on(unpacked.middle, caption)
-            return caption
+            return await self._named(Request(unpacked, options, arrived))
+
+    async def caption_video(self, video: bytes, options: Options = Options()) -> VideoCaption:
+        """Caption a video or an animation, scene by scene; a photo is one scene.
+
+        Args:
+            video: a whole file; see `video.reading`.
+            options: how to decode each caption.
+
+        Raises:
+            BadImage: the video cannot be read.
+            Busy: too many videos or photos are waiting, or the captioner is stopping.
+            CheckpointError: the files of the languages cannot be used.
+            OptionError: captions cannot be in this language.
+        """
+        await self._speakers.prepare(options.language)
+        self.check_room()
+        size, second = self.metadata.preprocessing.size, self._second_opinion
+        with self._answering:
+            return await self._stories.tell(video, options, size, second.side if second else None)
+
+    async def _captioned(self, frame: Unpacked, options: Options) -> Caption:
+        return await self._named(Request(frame, options, time.perf_counter()), accepted=True)
+
+    async def _named(self, request: Request, *, accepted: bool = False) -> Caption:
+        caption = await self._batcher.submit(request, accepted=accepted)
+        assert isinstance(caption, Caption)
+        second, middle = self._second_opinion, request.photo.middle
+        return await second.on(middle, caption) if second and middle is not None else caption
+
+    async def _features(self, square: Pixels) -> Floats:
+        request = Request(Unpacked(square, 0.0), None, time.perf_counter())
+        features = await self._batcher.submit(request, accepted=True)
+        assert not isinstance(features, Caption)
+        return features
 
     async def pixels(self, photo: bytes, max_side: int) -> Pixels:
         """Decode a photo to draw on: `(height, width, 3)`, scaled down to at most `max_side`.
@@ -239,7 +272,7 @@ class Captioner:
         with self._decoding:
             yield
 
-    def _forward(self, requests: list[_Request]) -> list[Caption]:
+    def _forward(self, requests: list[Request]) -> list[Answer]:
         try:
             return self._caption_batch(requests)
         except self._network.out_of_memory:
@@ -252,46 +285,5 @@ class Captioner:
         self._network.free()
         return self._forward(requests[:half]) + self._forward(requests[half:])
 
-    def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
-        started = time.perf_counter()
-        squares = np.stack([request.photo.pixels for request in requests])
-        memory = self._network.encode(squares)
-        encoded = time.perf_counter()
-        captions = self._decode(requests, memory)
-        encoder, decoder = encoded - started, time.perf_counter() - encoded
-        self._observe(Measurement("encoder", encoder, len(requests)))
-        self._observe(Measurement("decoder", decoder, len(requests)))
-        batch = {"encoder": encoder, "decoder": decoder}
-        return [
-            replace(caption, seconds=_before(request, started) | batch)
-            for caption, request in zip(captions, requests, strict=True)
-        ]
-
-    def _decode(self, requests: list[_Request], memory: Memory[Any]) -> list[Caption]:
-        chosen: dict[int, list[Hypothesis]] = {}
-        spoken: dict[int, Metadata] = {}
-        for options in dict.fromkeys(request.options for request in requests):
-            same = [index for index, request in enumerate(requests) if request.options == options]
-            photos = memory if len(same) == len(requests) else memory.select(np.array(same))
-            metadata, network = self._speakers.speaker(options.language)
-            sentences = generate(network, photos, options, metadata.matching, metadata.small_words)
-            chosen |= zip(same, sentences, strict=True)
-            spoken |= dict.fromkeys(same, metadata)
-        # Only after decoding, because a GPU may still be encoding before.
-        detected = self._out_of_distribution(memory)
-        return [
-            compose(chosen[index], spoken[index], out_of_distribution=detected[index])
-            for index in range(len(requests))
-        ]
-
-    def _out_of_distribution(self, memory: Memory[Any]) -> list[bool]:
-        detector = self.metadata.out_of_distribution
-        if detector is None:
-            return [False] * len(memory.start[0])
-        states = self._network.start_states(memory)
-        return detector.detect(states, self._network.multiply).tolist()
-
-
-def _before(request: _Request, started: float) -> dict[str, float]:
-    decode = request.photo.seconds
-    return {"decode": decode, "wait": started - request.arrived - decode}
+    def _caption_batch(self, requests: list[Request]) -> list[Answer]:
+        return self._batches.answer(requests)

@@ -20,6 +20,8 @@ BadImageKind = Literal[
     "unsupported",
     "unsupported HEIC",  # the optional extra `heif` reads it
     "unsupported variant",  # of a format that is read otherwise
+    "unsupported video",  # the optional extra `video` reads it
+    "no frames",  # a video without a picture that can be read: only sound, for example
 ]
 BusyKind = Literal["full", "stopping"]
 
@@ -35,6 +37,8 @@ NUMBERS: Mapping[BadImageKind, tuple[str, ...]] = {
     "unsupported": (),
     "unsupported HEIC": (),
     "unsupported variant": (),
+    "unsupported video": (),
+    "no frames": (),
 }
 
 # The formats that this installation reads. Pillow reads a camera's MPO with its JPEG reader.
@@ -53,6 +57,8 @@ _BAD_IMAGE: Mapping[BadImageKind, str] = {
         "The picture may be whole, but this variant of its format cannot be read; "
         "save it as a plain JPEG or PNG."
     ),
+    "unsupported video": "Videos need the package av; or save it as an animated GIF or WebP.",
+    "no frames": "The video has no picture that can be read.",
 }
 _BUSY: Mapping[BusyKind, str] = {
     "full": "Too many photos are waiting; try again in {seconds:.0f} s.",
@@ -60,6 +66,7 @@ _BUSY: Mapping[BusyKind, str] = {
 }
 # Of the command line.
 NO_PICTURES = "This folder has no pictures."
+NO_VIDEO = "This is a photo; --vtt is for videos."
 NO_FILE = "This is not a file."
 CLOSED_INPUT = "Standard input is closed."
 UNEXPECTED = "Something went wrong in this program, not with the photo: {error}."

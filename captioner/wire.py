@@ -23,6 +23,7 @@ from captioner.errors import NUMBERS, BadImage, Busy, BusyKind
 from captioner.options import OptionError, Options
 from captioner.photo.preprocessing import Pixels
 from captioner.result import Caption
+from captioner.video.result import VideoCaption
 
 VERSION = 1
 # Every answer of a captioner has it. One without it is from another program: Ray Serve, for
@@ -58,7 +59,7 @@ class About:
 Problem = BadImage | Busy | OptionError | WireError | Failed
 
 
-def pack(document: Caption | Options | About) -> bytes:
+def pack(document: Caption | VideoCaption | Options | About) -> bytes:
     """Return a document as ASCII."""
     return json.dumps({"wire": VERSION, **_plain(document)}).encode()
 

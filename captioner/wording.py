@@ -3,7 +3,7 @@
 `worded` decides what is said, and `Said.text` says it, briefly, in the language of the caption.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,12 @@ IN_BRACKETS = N_("{caption} ({doubt})")
 # Instead of a caption, or before one.
 LOOKS_LIKE = N_("It looks like {name}.")
 PERHAPS = N_("Perhaps: {caption}")
+# Before the caption of each scene of a video, which begins as it does inside of a sentence.
+FIRST = N_("First {caption}")
+THEN = N_("Then {caption}")
+AFTER_THAT = N_("After that {caption}")
+NEXT = N_("Next {caption}")
+FINALLY = N_("Finally {caption}")
 
 ANIMAL = "an animal"
 # Behind a caption these say nothing.
@@ -51,6 +57,8 @@ class Said:
     name: str = ""  # of what the photo shows, with its article; empty if no name is said
     doubt: Doubt = None  # about the caption
     language: str = ENGLISH
+    # The first word of the caption as it is inside of a sentence: "a", "Kinder".
+    begins: str = field(default="", compare=False)
 
     @property
     def sentence(self) -> str:
@@ -70,11 +78,34 @@ class Said:
     @property
     def text(self) -> str:
         """All of it, as in a chat."""
+        return self._with_aside(self.sentence)
+
+    def opened(self, opening: str) -> str:
+        """Return all of it after the opening of a sentence, such as `FIRST`.
+
+        A translation may open it with a colon instead, where its words would be in another order;
+        after that it begins as a sentence does.
+        """
+        before, _, _ = CATALOGUES.gettext(opening, self.language).partition("{caption}")
+        apart = before.rstrip().endswith((":", "\N{FULLWIDTH COLON}"))
+        caption = self.sentence if apart else self._inside()
+        return self._with_aside(self._said(opening, caption=caption))
+
+    def _with_aside(self, sentence: str) -> str:
         if self.doubt is None:
-            return self.sentence
+            return sentence
         if self.sentence == self.caption:
-            return self._said(IN_BRACKETS, caption=self.caption, doubt=self.aside)
-        return joined([self.sentence, self.aside])
+            return self._said(IN_BRACKETS, caption=sentence, doubt=self.aside)
+        return joined([sentence, self.aside])
+
+    def _inside(self) -> str:
+        """Return the sentence without the capital that it has only because it is at the start."""
+        sentence, begins = self.sentence, self.begins
+        if sentence != self.caption:  # all languages say "it looks like" without a noun first
+            return f"{sentence[:1].lower()}{sentence[1:]}"
+        if sentence[: len(begins)].lower() != begins.lower():
+            return sentence
+        return f"{begins}{sentence[len(begins) :]}"
 
     @property
     def alt_text(self) -> str:
@@ -103,23 +134,24 @@ def worded(caption: Caption) -> Said:
     """
     unsure, unlike = caption.confidence < UNSURE, caption.out_of_distribution
     text, language = caption.text, caption.language
+    begins = caption.words[0].text if caption.words else ""
     if not caption.objects:
         doubt: Doubt = "guess" if unlike else "unsure" if unsure else None
-        return Said(text, doubt=doubt, language=language)
+        return Said(text, doubt=doubt, language=language, begins=begins)
     named, words = caption.objects[0], tokenize(text)
     only_name = Said(name=named.said, language=language)
     found = mentions(words, named, language)
     if unlike:
         after_subject = _after_subject(language)
         is_subject = len(found) == 1 and after_subject.isdisjoint(words[1 : found[0]])
-        return Said(text, named.said, "guess", language) if is_subject else only_name
+        return Said(text, named.said, "guess", language, begins) if is_subject else only_name
     if not found and (ANIMAL in named.kinds or caption.confidence < HOPELESS):
         return only_name
     if found and not unsure:
-        return Said(text, language=language)  # the name agrees with it
+        return Said(text, language=language, begins=begins)  # the name agrees with it
     adds = named.name not in VAGUE and not says(words, named, language)
     name = named.said if adds else ""
-    return Said(text, name, "unsure" if adds or unsure else None, language)
+    return Said(text, name, "unsure" if adds or unsure else None, language, begins)
 
 
 def _after_subject(language: str) -> frozenset[str]:

@@ -17,7 +17,12 @@ PACKAGES = ("bot", "captioner", "train")
 # those on one floor do not know each other.
 FLOORS: dict[str, tuple[set[str], ...]] = {
     "bot": ({"store"}, {"telegram", "discord", "web"}),
-    "captioner": ({"languages", "photo"}, {"runtime"}, {"decoding"}, {"export", "command_line"}),
+    "captioner": (
+        {"languages", "photo"},
+        {"runtime"},
+        {"decoding", "video"},
+        {"export", "command_line"},
+    ),
     "train": ({"data", "scoring"}, {"report"}, {"fitting"}, {"languages", "sweep"}),
 }
 # What is run, and who may import it beside `__main__`; nobody imports `__main__`.
@@ -53,12 +58,13 @@ def test_the_captioner_needs_nothing_that_only_training_or_the_bot_does() -> Non
     loaded = modules_after("import captioner, captioner.command_line.command")
     assert not loaded & {"accelerate", "matplotlib", "pycocoevalcap", "tensorboard", "tyro"}
     assert not loaded & {"aiohttp", "discord", "prometheus_client", "pydantic", "telegram"}
+    assert "av" not in loaded  # before a video comes
 
 
 def test_a_process_that_unpacks_photos_needs_no_pytorch() -> None:
     loaded = modules_after("import captioner.photo.worker, captioner.photo.decode")
     assert {"captioner", "PIL"} <= loaded
-    assert not loaded & {"torch", "torchvision", "safetensors", "asyncio"}
+    assert not loaded & {"torch", "torchvision", "safetensors", "asyncio", "av"}
 
 
 def test_the_bot_needs_nothing_of_training() -> None:

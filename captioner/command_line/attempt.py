@@ -12,12 +12,15 @@ from captioner.options import Options
 from captioner.photo.decode import Limits
 from captioner.result import Caption
 from captioner.serving import ServingConfig
+from captioner.video.kinds import is_moving
+from captioner.video.result import VideoCaption
 
 # Photos in progress at once, at least: two batches on a CPU; on a GPU as many as in its largest
 # batch, with which it captioned 1.6 times as many photos per second as with 64 (docs/figures.md).
 ON_CPU, ON_GPU = 32, 256
 EACH_CORE = 8  # where there are many cores: one is decoded, the others wait or are in a batch
 
+Result = Caption | VideoCaption
 Read = Callable[[PhotoFile, int], bytes]  # see `files.read`
 
 
@@ -27,7 +30,7 @@ class Attempt:
 
     photo: PhotoFile
     data: bytes  # its file
-    result: Caption | str  # or what is wrong
+    result: Result | str  # or what is wrong
 
 
 def in_flight(device: str) -> int:
@@ -47,22 +50,44 @@ def serving(limits: Limits, decoders: int | None = None) -> ServingConfig:
         limits: of a photo.
         decoders: processes that decode.
     """
-    queue = max(ServingConfig.max_queue, in_flight("cuda"))
-    return ServingConfig(limits, max_queue=queue, decoders=decoders)
+    most = in_flight("cuda")
+    queue = max(ServingConfig.max_queue, most)
+    return ServingConfig(limits, max_queue=queue, max_videos=most, decoders=decoders)
 
 
 async def attempt(
-    captioner: Captioner, photo: PhotoFile, options: Options, read: Read = read
+    captioner: Captioner,
+    photo: PhotoFile,
+    options: Options,
+    read: Read = read,
+    *,
+    videos: bool = True,
 ) -> Attempt:
-    """Read and caption a photo; whatever happens to it, the others are captioned."""
+    """Read and caption a photo; whatever happens to it, the others are captioned.
+
+    Args:
+        captioner: that captions it.
+        photo: its name, or its data.
+        options: how to decode.
+        read: reads its file.
+        videos: whether videos and animations are told; otherwise a frame of an animation is
+            captioned, and a video is a problem.
+    """
     data = b""
     try:
         if photo.problem:
             return Attempt(photo, data, photo.problem)
         data = await asyncio.to_thread(read, photo, captioner.serving.limits.max_bytes)
+        if videos and is_moving(data):
+            return Attempt(photo, data, _plain(await captioner.caption_video(data, options)))
         return Attempt(photo, data, await captioner.caption(data, options))
     except Exception as error:
         return Attempt(photo, data, sentence(error))
+
+
+def _plain(found: VideoCaption) -> Result:
+    # A GIF of a single frame is a photo.
+    return found if found.seconds else found.scenes[0].caption
 
 
 def sentence(error: Exception) -> str:

@@ -17,12 +17,15 @@ from captioner.command_line.attempt import Attempt, attempt, in_flight, sentence
 from captioner.command_line.files import PhotoFile, one_by_one
 from captioner.command_line.profile import profile
 from captioner.command_line.progress import HIDDEN, Progress
+from captioner.errors import NO_VIDEO
 from captioner.explain import PHOTO_SIDE, draw_attention
 from captioner.files import replacing
 from captioner.options import Options
 from captioner.output import complain, is_utf_8, say
 from captioner.photo.preprocessing import Pixels
 from captioner.result import Caption
+from captioner.video.result import VideoCaption
+from captioner.video.subtitles import webvtt
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,17 @@ class Printing:
     named: bool  # its name stands before its caption
     explain: Path | None  # where the attention is drawn
     profile: bool  # how long each stage took
+    vtt: Path | None = None  # where the scenes of a video are written
+
+    @property
+    def tells(self) -> bool:
+        """Whether a video or an animation is told, or captioned as the photo that is drawn."""
+        return self.explain is None and not self.profile
 
     @classmethod
     def of(cls, args: argparse.Namespace, *, several: bool) -> "Printing":
         """Return what the arguments ask for; `several` is whether there is more than one photo."""
-        return cls(args.json, several, args.explain, args.profile)
+        return cls(args.json, several, args.explain, args.profile, args.vtt)
 
 
 async def run(
@@ -70,7 +79,8 @@ async def run(
         try:
             with progress:
                 async for photo in one_by_one(photos):
-                    ahead.append(asyncio.create_task(attempt(captioner, photo, options)))
+                    done = attempt(captioner, photo, options, videos=printing.tells)
+                    ahead.append(asyncio.create_task(done))
                     if len(ahead) >= in_flight(captioner.device):
                         await print_next()
                 while ahead:
@@ -93,16 +103,21 @@ def _print(done: Attempt, printing: Printing) -> bool:
         complain(lines.problem(name, result))
     if printing.as_json:
         say(lines.json_line(name, result, escaped=not is_utf_8(sys.stdout)))
-    elif isinstance(result, Caption):
+    elif not isinstance(result, str):
         for line in lines.plain(name, result, named=printing.named):
             say(line)
-    return isinstance(result, Caption)
+    return not isinstance(result, str)
 
 
 async def _add(captioner: Captioner, done: Attempt, options: Options, printing: Printing) -> bool:
     """Draw and time a photo that was captioned, if asked to; return False if that failed."""
-    if not isinstance(done.result, Caption):
+    if isinstance(done.result, str):
         return True
+    if isinstance(done.result, VideoCaption):
+        return printing.vtt is None or _write_subtitles(printing.vtt, done.result)
+    if printing.vtt:
+        complain(lines.problem(done.photo.name, NO_VIDEO))
+        return False
     try:
         if printing.explain:
             photo = await captioner.pixels(done.data, PHOTO_SIDE)
@@ -113,6 +128,16 @@ async def _add(captioner: Captioner, done: Attempt, options: Options, printing: 
             complain(await profile(captioner, done.data, options, first=done.result))
     except Exception as error:
         complain(lines.problem(done.photo.name, sentence(error)))
+        return False
+    return True
+
+
+def _write_subtitles(path: Path, video: VideoCaption) -> bool:
+    try:
+        with replacing(path) as part:
+            part.write_text(webvtt(video), encoding="utf-8")
+    except OSError as error:
+        complain(f"--vtt: {path} cannot be written: {error.strerror or error}")
         return False
     return True
 

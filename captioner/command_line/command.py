@@ -98,13 +98,19 @@ def _failures(count: int) -> str:
 
 def _problem(args: argparse.Namespace, *, several: bool) -> str | None:
     """Return what is wrong with the arguments, as far as that is known before any work."""
-    for option, given in (("--explain", args.explain), ("--profile", args.profile)):
+    for option, given, of in (
+        ("--explain", args.explain, "photo"),
+        ("--profile", args.profile, "photo"),
+        ("--vtt", args.vtt, "video"),
+    ):
         if given and several:
-            return f"{option} is for one photo, not for several"
+            return f"{option} is for one {of}, not for several"
         if given and args.resume:
             return f"{option} is not for --resume"
     if args.explain and (problem := file_problem(args.explain)):
         return f"--explain: {args.explain} {problem}"
+    if args.vtt and (problem := unwritable(args.vtt)):
+        return f"--vtt cannot be {args.vtt}: {problem}"
     if args.resume and not args.json:
         return "--resume writes JSON, so it needs --json"
     if args.resume and (problem := unwritable(args.resume)):
@@ -120,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m captioner",
         usage="%(prog)s [OPTION...] PHOTO...",
-        description="Caption photos, one sentence a line.",
+        description="Caption photos and videos, each in a line: a sentence for each scene.",
         epilog="The other command writes a network for ONNX Runtime: "
         "python -m captioner export --help",
     )
@@ -146,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     common.add_search(parser)
     parser.add_argument(
         "--explain", type=Path, metavar="OUT.png", help="draw the attention map of each word"
+    )
+    parser.add_argument(
+        "--vtt", type=Path, metavar="OUT.vtt", help="write the scenes of a video, as WebVTT"
     )
     parser.add_argument("--profile", action="store_true", help="print how long each stage took")
     common.add_network(parser)

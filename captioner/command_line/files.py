@@ -6,12 +6,15 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from itertools import islice
 
 from captioner.errors import CLOSED_INPUT, NO_FILE, NO_PICTURES, BadImage, more_than
 from captioner.photo.folders import walk
+from captioner.photo.formats import is_photo_name, is_video_name
 
 STDIN = "-"
+READS_VIDEOS = find_spec("av") is not None
 # Names that are looked up together in another thread, so that the event loop never waits for a slow
 # disk. Most take a fraction of a millisecond, so the first photos do not wait for the others.
 TOGETHER = 64
@@ -40,11 +43,15 @@ def find(names: Iterable[str]) -> Iterator[PhotoFile]:
 
 def _inside(folder: str) -> Iterator[PhotoFile]:
     empty = True
-    for found in walk(folder):
+    for found in walk(folder, _is_wanted):
         empty = False
         yield PhotoFile(found.path, problem=found.problem, key=found.within or folder)
     if empty:
         yield PhotoFile(folder, problem=NO_PICTURES, key=folder)
+
+
+def _is_wanted(name: str) -> bool:
+    return is_photo_name(name) or (READS_VIDEOS and is_video_name(name))
 
 
 async def one_by_one(photos: Iterable[PhotoFile]) -> AsyncIterator[PhotoFile]:

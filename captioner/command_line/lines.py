@@ -7,28 +7,32 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from captioner.as_json import as_json
+from captioner.as_json import as_json, video_as_json
 from captioner.result import Caption
+from captioner.video.result import VideoCaption
 from captioner.wording import worded
 
 # A line break in a file's name would begin another line, and a terminal obeys others of these.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def plain(name: str, caption: Caption, *, named: bool) -> list[str]:
+def plain(name: str, found: Caption | VideoCaption, *, named: bool) -> list[str]:
     """Return what the bot would say, and the alternatives below it, indented.
 
     Args:
         name: of the photo.
-        caption: of the photo.
+        found: the caption of a photo, or the story of a video, which is one line.
         named: whether the name stands before the caption.
     """
-    text = worded(caption).text
+    if isinstance(found, VideoCaption):
+        text, others = found.text, tuple[Caption, ...]()
+    else:
+        text, others = worded(found).text, found.alternatives
     first = f"{shown(name)}: {text}" if named else text
-    return [first, *(f"  {other.text}" for other in caption.alternatives)]
+    return [first, *(f"  {other.text}" for other in others)]
 
 
-def json_line(name: str, result: Caption | str, *, escaped: bool) -> str:
+def json_line(name: str, result: Caption | VideoCaption | str, *, escaped: bool) -> str:
     """Return the `fields` of a photo as one line of JSON.
 
     Args:
@@ -39,7 +43,7 @@ def json_line(name: str, result: Caption | str, *, escaped: bool) -> str:
     return json.dumps(fields(name, result), ensure_ascii=escaped)
 
 
-def fields(name: str, result: Caption | str) -> dict[str, Any]:
+def fields(name: str, result: Caption | VideoCaption | str) -> dict[str, Any]:
     """Return what is written about a photo; `docs/serving.md` explains it.
 
     A name that is not text in UTF-8 has "file_bytes" besides: its bytes in base64.
@@ -50,6 +54,8 @@ def fields(name: str, result: Caption | str) -> dict[str, Any]:
     """
     if isinstance(result, str):
         return {**_name(name), "error": result}
+    if isinstance(result, VideoCaption):
+        return {**_name(name), **video_as_json(result)}
     return {**_name(name), **as_json(result), "logprob": round(result.logprob, 4)}
 
 

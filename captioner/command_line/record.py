@@ -19,6 +19,7 @@ from captioner.command_line.names import Names
 from captioner.command_line.settings import Settings, differences
 from captioner.files import replacing
 from captioner.result import Caption
+from captioner.video.result import VideoCaption
 
 try:
     import fcntl
@@ -71,7 +72,7 @@ class Record:
         """Return whether a photo is neither done nor in progress; from now on it is."""
         return self._begun.add(name)
 
-    def add(self, name: str, result: Caption | str) -> None:
+    def add(self, name: str, result: Caption | VideoCaption | str) -> None:
         """Write the line of a photo, all of it or, on an error, nothing.
 
         Args:

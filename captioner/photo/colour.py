@@ -78,3 +78,25 @@ def _palette() -> Image.Image:
     """Return colours from everywhere in RGB, one a pixel."""
     steps = np.linspace(0, 255, 5).astype(np.uint8)
     return Image.fromarray(np.stack(np.meshgrid(steps, steps, steps), -1).reshape(5, 25, 3))
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Return a picture in RGBA as it is on white, in RGB."""
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image)
+    return white
+
+
+def to_8_bits(image: Image.Image) -> Image.Image:
+    """Return a picture of wider values in grey; with alpha, if one of them is transparent."""
+    values = np.array(image, dtype=np.float32)
+    opaque = values != image.info.get("transparency")
+    values[~np.isfinite(values)] = 0
+    # 16 bits are 0..65535. Wider types have no fixed range: take the smallest common one that fits.
+    peak = 65535 if image.mode.startswith("I;16") else values.max()
+    white = next((white for white in (1, 255, 65535) if peak <= white), peak)
+    values = values.clip(0, white, out=values) * (255 / white)
+    grey = Image.fromarray(np.rint(values).astype(np.uint8))
+    if not opaque.all():
+        grey.putalpha(Image.fromarray(opaque.astype(np.uint8) * 255))
+    return grey

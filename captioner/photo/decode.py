@@ -10,6 +10,7 @@ import itertools
 import math
 import re
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
 
 from captioner.errors import BadImage
-from captioner.photo import animation, colour, jpeg, jpeg2000, variants
+from captioner.photo import animation, colour, jpeg, jpeg2000, variants, webp
 from captioner.photo.preprocessing import Pixels
 
 try:
@@ -36,6 +37,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", *HEI
 JPEGS = frozenset({"JPEG", "MPO"})
 REDUCED = frozenset({"L", "RGB", "RGBA", "CMYK"})  # modes in which pixels have a mean
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+FASTEST, USUALLY = 10, 0.1  # milliseconds of a GIF's frame that are not taken; seconds instead
 
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
 
@@ -112,6 +115,53 @@ def picture(data: bytes, limits: Limits = Limits(), side: int | None = None) -> 
     # Pillow's decoders raise many types: OSError, ValueError, struct.error, SyntaxError.
     except Exception as error:
         raise _damaged(data, opened=True) from error
+
+
+def frames(data: bytes, limits: Limits) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
+    """Go through an animation: GIF, APNG, WebP or AVIF.
+
+    An animation that is damaged or cut off ends where it is. The frame of an APNG that programs
+    without animation show is left out.
+
+    Args:
+        data: a whole file.
+        limits: as of `picture`, for each frame.
+
+    Yields:
+        for each frame the seconds that it is shown, and what returns its picture as `picture` does;
+        only before the next frame is taken.
+
+    Raises:
+        BadImage: as of `picture`, of the first frame.
+    """
+    check_file(data, limits)
+    if data.startswith(b"RIFF"):
+        data = webp.whole(data)
+    with _open(data) as image:
+        first = 1 if image.info.get("default_image") else 0
+        checked: tuple[int, int] | None = None
+        for number in itertools.count(first):
+            try:
+                image.seek(number)
+                if image.size != checked:  # one may be larger than the others
+                    _check_pixels(image, data, limits, None)
+                    checked = image.size
+                image.load()
+            except EOFError:
+                return
+            except Exception as error:
+                if number > first:
+                    return
+                if isinstance(error, BadImage | MemoryError):
+                    raise
+                raise _damaged(data, opened=True) from error
+            yield _shown(image), lambda: _picture(image.copy(), data, None)
+
+
+def _shown(frame: Image.Image) -> float:
+    """Return the seconds that a frame is shown; browsers take their own for very few."""
+    milliseconds = frame.info.get("duration") or 0
+    return milliseconds / 1000 if milliseconds > FASTEST else USUALLY
 
 
 def _open(data: bytes) -> Image.Image:
@@ -237,26 +287,9 @@ def _reduced(image: Image.Image, side: int) -> Image.Image:
 
 def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = _to_8_bits(image)
+        image = colour.to_8_bits(image)
     if profile:
         image = colour.to_srgb(image, profile)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image)
-        return white
+        return colour.on_white(image.convert("RGBA"))
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    values = np.array(image, dtype=np.float32)
-    opaque = values != image.info.get("transparency")
-    values[~np.isfinite(values)] = 0
-    # 16 bits are 0..65535. Wider types have no fixed range: take the smallest common one that fits.
-    peak = 65535 if image.mode.startswith("I;16") else values.max()
-    white = next((white for white in (1, 255, 65535) if peak <= white), peak)
-    values = values.clip(0, white, out=values) * (255 / white)
-    grey = Image.fromarray(np.rint(values).astype(np.uint8))
-    if not opaque.all():
-        grey.putalpha(Image.fromarray(opaque.astype(np.uint8) * 255))
-    return grey

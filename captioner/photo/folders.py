@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,8 +37,8 @@ def photos_in(folder: str) -> Listing:
     return listing
 
 
-def walk(folder: str) -> Iterator[Found]:
-    """Find the files in a folder, at any depth, that have the name of a photo.
+def walk(folder: str, wanted: Callable[[str], bool] = is_photo_name) -> Iterator[Found]:
+    """Find the files in a folder, at any depth, whose names are wanted: by default of photos.
 
     They come sorted by folder and name. A folder is listed when its turn comes, so the first photos
     come at once, and only the names in it and in the folders above it are kept.
@@ -51,7 +51,7 @@ def walk(folder: str) -> Iterator[Found]:
     path, within = Path(folder), ""
     while True:
         try:
-            opened.append(_Folder.read(path, within))
+            opened.append(_Folder.read(path, within, wanted))
         except OSError as error:
             yield Found(str(path), within.removesuffix("/"), error.strerror or str(error))
         while opened:
@@ -78,7 +78,7 @@ class _Folder:
     folders: frozenset[str]  # which of them are folders
 
     @classmethod
-    def read(cls, path: Path, within: str) -> "_Folder":
+    def read(cls, path: Path, within: str, wanted: Callable[[str], bool]) -> "_Folder":
         names, folders = list[str](), list[str]()
         with os.scandir(path) as entries:
             for entry in entries:
@@ -86,7 +86,7 @@ class _Folder:
                     continue
                 if _is_folder(entry):
                     folders.append(entry.name)
-                elif is_photo_name(entry.name) and _may_be_read(entry):
+                elif wanted(entry.name) and _may_be_read(entry):
                     names.append(entry.name)
         # As pathlib joins them: nothing before a name in the current folder.
         prefix = str(path / "x").removesuffix("x")

@@ -1,4 +1,4 @@
-"""The suffixes that photos have in folders and chats, in one list for all who look for photos."""
+"""The suffixes that photos and videos have, in one list for all who look for them."""
 
 from pathlib import PurePath
 
@@ -11,8 +11,20 @@ SUFFIXES = frozenset(
     | {".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"}
 )
 
+# Of all that `video.film` reads: MP4 and MOV, as phones name them, WebM and Matroska.
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".webm", ".mkv"})
+
 
 def is_photo_name(name: str) -> bool:
     """Return whether a file's name has the suffix of a photo, in any case, and is not hidden."""
+    return _ends(name, SUFFIXES)
+
+
+def is_video_name(name: str) -> bool:
+    """Return the same of the suffix of a video; animations such as GIFs count as photos here."""
+    return _ends(name, VIDEO_SUFFIXES)
+
+
+def _ends(name: str, suffixes: frozenset[str]) -> bool:
     path = PurePath(name)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")

@@ -13,11 +13,12 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -31,9 +32,15 @@ log = logging.getLogger(__name__)
 
 # The part of the environment that a worker gets: what loading libraries may need, and no tokens.
 KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-LONGEST_TEXT = 500  # bytes of a reply's JSON: a shape, or a kind with a few numbers
+PHOTO_WORKER = "captioner.photo.worker"
+# Bytes of a reply's JSON: shapes, a kind with a few numbers, or the times of a video's frames.
+LONGEST_TEXT = 2000
 FEWEST = 2  # workers: with one, a file that takes all of its seconds would hold up all others
 GRACE = 0.1  # seconds; an idle worker ends this soon after its input was closed
+
+
+Found = TypeVar("Found")
+Fields = Mapping[str, Any]  # of a reply
 
 
 class Unpacked(NamedTuple):
@@ -52,14 +59,17 @@ class Sandbox:
     gets the pixels of an earlier one.
     """
 
-    def __init__(self, limits: Limits = Limits(), workers: int | None = None) -> None:
+    def __init__(
+        self, limits: Limits = Limits(), workers: int | None = None, module: str = PHOTO_WORKER
+    ) -> None:
         """Prepare; nothing runs before `async with`.
 
         Args:
             limits: the largest photo that is accepted; a worker's memory follows from them.
             workers: number of processes; if None, one for each core, and at least two.
+            module: that a process runs; see `photo.worker.serve`.
         """
-        self._limits = limits
+        self._limits, self._module = limits, module
         self._count = workers or max(FEWEST, cores())
         self._free = asyncio.Semaphore(self._count)
         self._workers: deque[asyncio.Task[Process]] = deque()  # ready workers come first
@@ -110,12 +120,43 @@ class Sandbox:
         return await self._unpack("thumbnail", photo, max_side)
 
     async def _unpack(self, job: Job, photo: bytes, *sides: int) -> Unpacked:
+        most = sum(3 * side**2 for side in sides)
+        read = partial(_pictures, job=job, sides=sides)
+        (pixels, *middle), seconds = await self.ask(job, photo, sides, read, most)
+        return Unpacked(pixels, seconds, *middle)
+
+    async def ask(
+        self,
+        job: str,
+        photo: bytes,
+        sides: Sequence[int],
+        read: Callable[[Fields, bytearray], Found],
+        most: int,
+    ) -> tuple[Found, float]:
+        """Have a worker do a job with a file.
+
+        Args:
+            job: its name; see `photo.worker.serve`.
+            photo: the file.
+            sides: of the pictures that are wanted, in pixels.
+            read: turns a reply into what is returned. It raises a ValueError, a KeyError or a
+                TypeError if it is nonsense, because a file may have taken over the worker.
+            most: bytes of a reply.
+
+        Returns:
+            what was read, and the seconds that it took without the wait for a worker.
+
+        Raises:
+            BadImage: the file cannot be decoded within the limits.
+            RuntimeError: no worker can be started.
+        """
         check_file(photo, self._limits)
         async with self._worker() as process:
             started = time.perf_counter()
             try:
                 async with asyncio.timeout(self._limits.seconds):
-                    found = await _ask(process, job, photo, sides)
+                    fields, body = await _ask(process, {"job": job, "sides": sides}, photo, most)
+                found = _refusal(fields) if "refused" in fields else read(fields, body)
             except TimeoutError as error:
                 raise BadImage("too slow") from error
             # The worker crashed, or the photo took it over and the reply is nonsense.
@@ -124,8 +165,7 @@ class Sandbox:
             seconds = time.perf_counter() - started
         if isinstance(found, BadImage):
             raise found
-        pixels, *middle = found
-        return Unpacked(pixels, seconds, *middle)
+        return found, seconds
 
     @asynccontextmanager
     async def _worker(self) -> AsyncIterator[Process]:
@@ -155,7 +195,7 @@ class Sandbox:
         # Multiprocessing would import the main module of the program again, and so run a script
         # that has no `if __name__ == "__main__"` a second time.
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "captioner.photo.worker"),
+            *(sys.executable, "-P", "-m", self._module),
             json.dumps(asdict(self._limits)),
             stdin=PIPE,
             stdout=PIPE,
@@ -185,22 +225,17 @@ def _environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
 
 
-async def _ask(
-    process: Process, job: Job, photo: bytes, sides: Sequence[int]
-) -> list[Pixels] | BadImage:
+async def _ask(process: Process, job: Fields, photo: bytes, most: int) -> tuple[Fields, bytearray]:
     assert process.stdin
     assert process.stdout
-    process.stdin.write(pack({"job": job, "sides": sides}, len(photo)))
+    process.stdin.write(pack(job, len(photo)))
     process.stdin.write(photo)
     await process.stdin.drain()
     text_size, body_size = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
-    if text_size > LONGEST_TEXT or body_size > sum(3 * side**2 for side in sides):
+    if text_size > LONGEST_TEXT or body_size > most:
         raise ValueError("a reply longer than any valid one")
     fields = json.loads(await process.stdout.readexactly(text_size))
-    body = await process.stdout.readexactly(body_size)
-    if "refused" in fields:
-        return _refusal(fields)
-    return _pictures(fields["shapes"], bytearray(body), job, sides)
+    return fields, bytearray(await process.stdout.readexactly(body_size))
 
 
 def _refusal(fields: Mapping[str, Any]) -> BadImage:
@@ -213,9 +248,9 @@ def _refusal(fields: Mapping[str, Any]) -> BadImage:
     return BadImage(kind, **numbers)
 
 
-def _pictures(shapes: Any, body: bytearray, job: Job, sides: Sequence[int]) -> list[Pixels]:
-    found, start = [], 0
-    for (height, width, _), side in zip(shapes, sides, strict=True):
+def _pictures(fields: Fields, body: bytearray, job: Job, sides: Sequence[int]) -> list[Pixels]:
+    found, start = list[Pixels](), 0
+    for (height, width, _), side in zip(fields["shapes"], sides, strict=True):
         # Pixels of another shape would fail the whole batch.
         if max(height, width) > side or (job != "thumbnail" and min(height, width) < side):
             raise ValueError("pixels of another size than requested")

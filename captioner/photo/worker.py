@@ -15,7 +15,7 @@ import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from PIL import AvifImagePlugin, Image
 
@@ -31,6 +31,8 @@ PLUGINS = ("Mpo", "WebP", "Tiff", "Avif", "Jpeg2K")
 
 LENGTHS = struct.Struct(">II")  # of a message's JSON, and of the bytes after it
 Job = Literal["squeeze", "thumbnail"]
+Reply = tuple[Mapping[str, object], bytes]  # its JSON, and the bytes after it
+Do = Callable[[bytes, Limits, Sequence[int]], Reply]  # with a file, its limits, and the sides
 
 
 def pack(fields: Mapping[str, object], body_size: int = 0) -> bytes:
@@ -43,13 +45,23 @@ READY = pack({})
 
 
 def main() -> None:
-    """Serve jobs; the one argument is `Limits` as JSON."""
+    """Serve photos."""
+    serve(_DO, prepare)
+
+
+def serve(do: Mapping[str, Do], prepare: Callable[[], None]) -> None:
+    """Serve jobs; the one argument of the process is `Limits` as JSON.
+
+    Args:
+        do: what each job does.
+        prepare: is called once, before the process confines itself.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         # A terminal or a service manager signals every process; the parent decides when to stop.
         signal.signal(number, signal.SIG_IGN)
     limits = Limits(**json.loads(sys.argv[1]))
     jobs, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    _prepare()
+    prepare()
     _confine(limits)
     _hush()
     results.write(READY)
@@ -58,12 +70,14 @@ def main() -> None:
         while head := jobs.read(LENGTHS.size):
             text_size, body_size = LENGTHS.unpack(head)
             _allow_time(limits)
-            _serve(results, json.loads(jobs.read(text_size)), jobs.read(body_size), limits)
+            job = json.loads(jobs.read(text_size))
+            _answer(results, do[job["job"]], jobs.read(body_size), limits, job["sides"])
     except (BrokenPipeError, struct.error):
         pass  # the parent died while it was sending or waiting
 
 
-def _prepare() -> None:
+def prepare() -> None:
+    """Load every format, and let no library start threads."""
     Image.preinit()
     for plugin in PLUGINS:  # now, so that the first rare file does not wait for it
         import_module(f"PIL.{plugin}ImagePlugin")
@@ -119,34 +133,39 @@ def _hush() -> None:
     os.close(nowhere)
 
 
-def _serve(results: BinaryIO, job: Mapping[str, Any], photo: bytes, limits: Limits) -> None:
+def _answer(results: BinaryIO, do: Do, photo: bytes, limits: Limits, sides: Sequence[int]) -> None:
     try:
-        found = _DO[job["job"]](photo, limits, job["sides"])
+        fields, body = do(photo, limits, sides)
     except BadImage as error:
         _send(results, {"refused": error.kind, "numbers": error.numbers})
     except MemoryError:
         _send(results, {"refused": "too much memory", "numbers": {}})
     else:
-        body = b"".join(pixels.tobytes() for pixels in found)
-        _send(results, {"shapes": [pixels.shape for pixels in found]}, body)
+        _send(results, fields, body)
 
 
-def _squeeze(photo: bytes, limits: Limits, sides: Sequence[int]) -> list[Pixels]:
+def _squeeze(photo: bytes, limits: Limits, sides: Sequence[int]) -> Reply:
     """Squeeze a photo to the first side, and cut its middle for each other side.
 
     Decoding takes longer than both. The middle needs fewer pixels than twice its side.
     """
     side, *others = sides
     decoded = picture(photo, limits, max(side, *(other * 3 // 4 for other in others), 0))
-    return [Preprocessing(side).squeeze(decoded), *(middle(decoded, other) for other in others)]
+    others_found = (middle(decoded, other) for other in others)
+    return _pictures(Preprocessing(side).squeeze(decoded), *others_found)
 
 
-def _shrink(photo: bytes, limits: Limits, sides: Sequence[int]) -> list[Pixels]:
+def _shrink(photo: bytes, limits: Limits, sides: Sequence[int]) -> Reply:
     (side,) = sides
-    return [shrink(picture(photo, limits, side), side)]
+    return _pictures(shrink(picture(photo, limits, side), side))
 
 
-_DO: Mapping[Job, Callable[[bytes, Limits, Sequence[int]], list[Pixels]]] = {
+def _pictures(*found: Pixels) -> Reply:
+    shapes = [pixels.shape for pixels in found]
+    return {"shapes": shapes}, b"".join(pixels.tobytes() for pixels in found)
+
+
+_DO: Mapping[str, Do] = {
     "squeeze": _squeeze,
     "thumbnail": _shrink,
 }

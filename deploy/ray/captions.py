@@ -130,7 +130,8 @@ class Captions:
 
     async def _row(self, photo: PhotoFile) -> dict[str, Any]:
         async with self._room:
-            done = await attempt(self._captioner, photo, self._options, self._read)
+            # A story has no place among the columns of captions.
+            done = await attempt(self._captioner, photo, self._options, self._read, videos=False)
         return fields(photo.name, done.result)
 
 

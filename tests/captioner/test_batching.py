@@ -134,6 +134,25 @@ async def test_a_full_queue_is_busy_at_once() -> None:
         assert [await running, await waiting[1], await freed] == [0, 4, 8]
 
 
+async def test_part_of_what_was_accepted_has_its_place_in_a_full_queue() -> None:
+    forward = Recorder()
+    forward.go.clear()
+    async with Batcher(forward, max_batch=1, max_wait=0, max_queue=1) as batcher:
+        running = asyncio.create_task(batcher.submit(0))
+        await until_running(forward)
+        waiting = [
+            asyncio.create_task(batcher.submit(number, accepted=number > 1)) for number in (1, 2, 3)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            await batcher.submit(4)
+        forward.go.set()
+        assert await running == 0
+        assert list(await asyncio.gather(*waiting)) == [2, 4, 6]
+    with pytest.raises(Busy, match="stopping"):
+        await batcher.submit(5, accepted=True)
+
+
 async def test_a_full_queue_says_when_there_may_be_room_again() -> None:
     forward = Recorder()
     async with Batcher(forward, max_batch=2, max_wait=0, max_queue=6) as batcher:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from captioner import BadImage, Busy, Caption, Captioner, Options
-from captioner.captioner import _Request
+from captioner.batches import Answer, Request
 from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration, Features
 from captioner.language import repeats_word
@@ -30,7 +30,7 @@ class Held(Captioner):
     began: threading.Event
     go: threading.Event
 
-    def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
+    def _caption_batch(self, requests: list[Request]) -> list[Answer]:
         self.began.set()
         assert self.go.wait(5)
         return super()._caption_batch(requests)
@@ -226,7 +226,7 @@ async def test_a_full_device_halves_the_batch_and_goes_on(
     class Small(Captioner):
         sizes: list[int]
 
-        def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
+        def _caption_batch(self, requests: list[Request]) -> list[Answer]:
             self.sizes.append(len(requests))
             if len(requests) > 2:
                 raise torch.OutOfMemoryError("out of memory")
@@ -247,7 +247,7 @@ async def test_batches_side_by_side_are_each_halved_on_a_full_device(tiny: Train
     class Small(Captioner):
         together: threading.Barrier
 
-        def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
+        def _caption_batch(self, requests: list[Request]) -> list[Answer]:
             if len(requests) == 3:
                 self.together.wait(5)
             if len(requests) > 1:
@@ -265,7 +265,7 @@ async def test_batches_side_by_side_are_each_halved_on_a_full_device(tiny: Train
 
 async def test_one_photo_that_does_not_fit_the_device_is_an_error(tiny: Trained) -> None:
     class Full(Captioner):
-        def _caption_batch(self, requests: list[_Request]) -> list[Caption]:
+        def _caption_batch(self, requests: list[Request]) -> list[Answer]:
             raise torch.OutOfMemoryError("out of memory")
 
     async with Full(*on_cpu(tiny)) as captioner:

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from captioner import BadImage, Busy, Caption, Options
+from captioner import BadImage, Busy, Caption, Options, VideoCaption
 from captioner.config import ModelConfig
 from captioner.errors import NUMBERS, BusyKind
 from captioner.options import ANOTHER, OptionError
 from captioner.result import LocalName, NamedObject, Word
+from captioner.video.result import Scene
 from captioner.wire import (
     VERSION,
     About,
@@ -175,6 +176,18 @@ def test_other_bytes_are_one_error(data: bytes) -> None:
 
 
 CAPTION = Caption("A dog.", -1.5, 0.5, (Word("dog", -0.5, np.ones((1, 2), np.float32)),))
+
+
+def test_the_story_of_a_video_survives_the_way() -> None:
+    scenes = (Scene(0, 2.25, 0.5, CAPTION), Scene(2.25, 4, 0.5, CAPTION, repeats=0))
+    video = VideoCaption(scenes, 4.0, 4.125)
+    found = unpack(VideoCaption, pack(video))
+    assert [(one.start, one.end, one.frame, one.repeats) for one in found.scenes] == [
+        (0, 2.25, 0.5, None),
+        (2.25, 4, 0.5, 0),
+    ]
+    assert (found.seconds, found.duration, found.text) == (4, 4.125, video.text)
+    assert_same(found.scenes[1].caption, CAPTION)
 
 
 @given(st.sampled_from([field.name for field in fields(Caption)]), json_values)

@@ -1,7 +1,7 @@
 """Valid files of every format, damaged at random: flipped bits, cuts, splices, wrong lengths."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tests.pictures import VALID
 
@@ -9,18 +9,20 @@ NEAR = 300  # bytes in which most formats keep their headers
 LENGTHS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
-def mutants(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Yield `count` files with their names; a seed always gives the same ones."""
+def mutants(
+    count: int, seed: int = 0, valid: Mapping[str, bytes] = VALID
+) -> Iterator[tuple[str, bytes]]:
+    """Yield `count` files with their names, made of valid ones; a seed always gives the same."""
     for number in range(count):
         chance = random.Random(f"{seed}, {number}")
-        name = chance.choice(sorted(VALID))
-        data = VALID[name]
+        name = chance.choice(sorted(valid))
+        data = valid[name]
         for _ in range(chance.randint(1, 4)):
-            data = _mutate(data, chance)
+            data = _mutate(data, chance, valid)
         yield f"{name}, mutant {number}", data
 
 
-def _mutate(data: bytes, chance: random.Random) -> bytes:
+def _mutate(data: bytes, chance: random.Random, valid: Mapping[str, bytes]) -> bytes:
     end = min(NEAR, len(data)) if chance.random() < 0.5 else len(data)
     place = chance.randrange(end + 1)
     match chance.choice(("flip", "cut", "truncate", "splice", "repeat", "length")):
@@ -33,7 +35,7 @@ def _mutate(data: bytes, chance: random.Random) -> bytes:
         case "truncate":
             return data[: chance.randrange(len(data) + 1)]
         case "splice":
-            other = VALID[chance.choice(sorted(VALID))]
+            other = valid[chance.choice(sorted(valid))]
             start = chance.randrange(len(other))
             return data[:place] + other[start : start + chance.randint(1, 256)] + data[place:]
         case "repeat":

@@ -72,7 +72,7 @@ def test_a_worker_has_loaded_every_format_before_its_first_photo(tmp_path: Path)
         "import pathlib, sys\n"
         "from PIL import Image\n"
         "from captioner.photo import decode, worker\n"
-        "worker._prepare()\n"
+        "worker.prepare()\n"
         "assert set(decode.FORMATS) <= set(Image.OPEN)\n"
         "before = set(sys.modules)\n"
         "for path in pathlib.Path(sys.argv[1]).iterdir():\n"

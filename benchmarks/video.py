@@ -1,0 +1,140 @@
+"""Time the stories of videos, and the most memory that they take.
+
+    python benchmarks/video.py examples
+
+It makes clips of 5, 10, 30 and 120 seconds from the photos, each shown for four seconds while the
+camera pans, in H.264 as phones film (`--codec` names another encoder). Then it times each from its
+bytes to its story, and names the peak memory: of this process with its networks, and of the one
+that decodes.
+"""
+
+import argparse
+import asyncio
+import itertools
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import psutil
+from machine import machine
+from PIL import Image
+from quiet import collect, remark
+from table import markdown
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # the tests' films are used
+
+from captioner.captioner import Captioner  # noqa: E402
+from captioner.shipped import DEFAULT_CHECKPOINT, find  # noqa: E402
+from captioner.video.clips import WORKER  # noqa: E402
+from tests.captioner.video.films import encoded, scene  # noqa: E402
+
+SHOWN = 4  # seconds of each photo
+MIB = 2**20
+
+
+class Taken(NamedTuple):
+    """What the stories of a clip took."""
+
+    seconds: list[float]
+    others: float  # share of the machine that other processes used
+    scenes: int
+
+
+def main() -> None:
+    args = _arguments()
+    sizes = (args.width, args.height, args.rate)
+    print(f"{machine()}; {args.width} x {args.height}, {args.rate} frames/s, {args.codec}\n")
+    rows, busiest = [], 0.0
+    with ProcessPoolExecutor(1) as maker:  # so that making them counts in no figure
+        paths = sorted(args.photos.rglob("*.jpg"))
+        clips = [
+            maker.submit(_clip, paths, seconds, args.codec, *sizes).result()
+            for seconds in args.seconds
+        ]
+    with asyncio.Runner() as runner:
+        captioner = Captioner.load(args.checkpoint, "cpu")
+        runner.run(captioner.__aenter__())
+        for seconds, clip in zip(args.seconds, clips, strict=True):
+            taken = _time(runner, captioner, clip, args)
+            busiest = max(busiest, taken.others)
+            rows.append(
+                [
+                    f"{seconds:g} s",
+                    f"{len(clip) / MIB:.1f}",
+                    str(taken.scenes),
+                    f"{median(taken.seconds):.2f}",
+                    f"{min(taken.seconds):.2f} to {max(taken.seconds):.2f}",
+                    f"{_own_peak():.0f}",
+                    f"{_decoder_peak():.0f}",
+                ]
+            )
+        runner.run(captioner.__aexit__(None, None, None))
+    head = ["clip", "MB", "scenes", "seconds", "fastest to slowest", "peak MB", "decoder's peak MB"]
+    print(markdown(head, rows))
+    print(f"\n{remark(busiest)}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("photos", type=Path, help="folder of JPEG photos")
+    parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--seconds", nargs="+", type=float, default=[5, 10, 30, 120])
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=720)
+    parser.add_argument("--rate", type=int, default=30)
+    parser.add_argument("--codec", default="libx264", help="FFmpeg's name of the encoder")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--patience", type=float, default=300, help="seconds to wait for an idle machine"
+    )
+    return parser.parse_args()
+
+
+def _clip(
+    paths: list[Path], seconds: float, codec: str, width: int, height: int, rate: int
+) -> bytes:
+    def frames() -> Iterator[Image.Image]:
+        for path in itertools.cycle(paths):
+            photo = Image.open(path).convert("RGB")
+            yield from scene(photo, SHOWN, move="pan", rate=rate, size=(width, height))
+
+    count = round(seconds * rate)
+    return encoded(itertools.islice(frames(), count), "mp4", codec, rate=rate)
+
+
+def _time(
+    runner: asyncio.Runner, captioner: Captioner, clip: bytes, args: argparse.Namespace
+) -> Taken:
+    scenes = 0
+
+    def run(_: int) -> float:
+        nonlocal scenes
+        started = time.perf_counter()
+        scenes = len(runner.run(captioner.caption_video(clip)).scenes)
+        return time.perf_counter() - started
+
+    timings = collect(run, args.repeats, args.patience)
+    return Taken(timings.seconds, timings.others, scenes)
+
+
+def _own_peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _decoder_peak() -> float:
+    for process in psutil.Process(os.getpid()).children():
+        if WORKER in process.cmdline():
+            status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
+    raise AssertionError("the process that decodes is alive as long as the captioner")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Videos and animations: decoded to a few frames, cut into scenes, told as a short story."""

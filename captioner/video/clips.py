@@ -1,0 +1,113 @@
+"""Has videos decoded in a process of their own; see `photo.sandbox`."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from captioner.in_progress import InProgress
+from captioner.photo.decode import Limits
+from captioner.photo.preprocessing import Pixels
+from captioner.photo.sandbox import Fields, Sandbox
+from captioner.video.reading import Clip
+from captioner.video.sampling import MOST_FRAMES
+
+WORKER = "captioner.video.worker"
+# A second video waits meanwhile: each takes a core for a second, which photos need too.
+WORKERS = 1
+# Without a video for so long the process ends: it takes some 100 MB, and a second to start again.
+IDLE_SECONDS = 60.0
+
+
+class Clips:
+    """The process that decodes videos. It starts with a video, and ends when no more come."""
+
+    def __init__(self, limits: Limits = Limits(), idle: float = IDLE_SECONDS) -> None:
+        """Prepare; nothing runs before the first video.
+
+        Args:
+            limits: the largest video that is accepted.
+            idle: seconds without a video after which the process ends.
+        """
+        self._limits, self._idle = limits, idle
+        self._sandbox: Sandbox | None = None
+        self._reading = InProgress()
+        self._resting: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Start nothing yet."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish what was asked for, then end the process."""
+        await self._reading.ended()
+        self._stay()
+        self._rest()
+        await asyncio.gather(*self._ending)
+
+    async def read(self, video: bytes, side: int, middle: int | None = None) -> tuple[Clip, float]:
+        """Return a few frames of a video, see `reading.read`, and the seconds that it took.
+
+        Args:
+            video: its file.
+            side: of the square of each frame, in pixels.
+            middle: side of the square in the middle of each; None if it is not needed.
+
+        Raises:
+            BadImage: the video cannot be decoded within the limits.
+            RuntimeError: no process can be started.
+        """
+        sides = (side, middle) if middle else (side,)
+        most = MOST_FRAMES * sum(3 * side**2 for side in sides)
+        self._stay()
+        try:
+            with self._reading:
+                if self._sandbox is None:
+                    self._sandbox = Sandbox(self._limits, WORKERS, WORKER)
+                    await self._sandbox.__aenter__()
+                reply = partial(_clip, sides=sides)
+                return await self._sandbox.ask("clip", video, sides, reply, most)
+        finally:
+            if not self._reading.count:
+                self._stay()
+                loop = asyncio.get_running_loop()
+                self._resting = loop.call_later(self._idle, self._rest)
+
+    def _stay(self) -> None:
+        if self._resting:
+            self._resting.cancel()
+
+    def _rest(self) -> None:
+        if self._sandbox:
+            ending = asyncio.create_task(self._sandbox.__aexit__(None, None, None))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            self._sandbox = None
+
+
+def _clip(fields: Fields, body: bytearray, sides: Sequence[int]) -> Clip:
+    # A video may have taken over the process: what it says is checked.
+    milliseconds = [fields["seconds"], fields["duration"], *fields["times"]]
+    if not all(type(number) is int and 0 <= number < 2**40 for number in milliseconds):
+        raise ValueError("a time that no video has")
+    seconds, duration, *times = (number / 1000 for number in milliseconds)
+    if not times or times != sorted(times):
+        raise ValueError("frames in no order")
+    found, start = list[list[Pixels]](), 0
+    for side in sides:
+        shape = (len(times), side, side, 3)
+        size = int(np.prod(shape))
+        found.append(list(np.frombuffer(body, np.uint8, size, start).reshape(shape)))
+        start += size
+    if start != len(body):
+        raise ValueError("more pixels than requested")
+    return Clip(seconds, duration, times, *found)

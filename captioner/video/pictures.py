@@ -1,0 +1,43 @@
+"""From decoded frames to pictures."""
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from captioner.photo import colour
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+ASPECTS = (Fraction(1, 4), Fraction(4))  # of a pixel that is shown wider or higher than it is
+# By the quarters of a turn to the left that a file asks for.
+TURNS = {
+    1: Image.Transpose.ROTATE_90,
+    2: Image.Transpose.ROTATE_180,
+    3: Image.Transpose.ROTATE_270,
+}
+UNSPECIFIED = 2  # FFmpeg's number for colours that a file does not specify
+HIGH = 720  # lines from which colours are BT.709's where a file does not say so
+
+
+def picture(frame: "VideoFrame", aspect: Fraction | None) -> Image.Image:
+    """Return a frame as players show it: in RGB, upright, on white where it is transparent.
+
+    Args:
+        frame: decoded.
+        aspect: how wide a pixel is shown for its height; None: as wide as high.
+    """
+    high = frame.height >= HIGH and frame.colorspace == UNSPECIFIED
+    if any(component.is_alpha for component in frame.format.components):
+        shown = colour.on_white(Image.fromarray(frame.to_ndarray(format="rgba")))
+    else:
+        pixels = frame.to_ndarray(format="rgb24", src_colorspace="ITU709" if high else None)
+        shown = Image.fromarray(pixels)
+    if aspect and aspect != 1 and ASPECTS[0] <= aspect <= ASPECTS[1]:
+        wider = math.sqrt(aspect)  # so that there are as many pixels as before
+        size = (max(1, round(shown.width * wider)), max(1, round(shown.height / wider)))
+        shown = shown.resize(size, Image.Resampling.BILINEAR)
+    turned = TURNS.get(round(frame.rotation / 90) % 4)
+    return shown.transpose(turned) if turned is not None else shown

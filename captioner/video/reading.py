@@ -1,0 +1,92 @@
+"""From the bytes of a video, an animation or a photo to a few frames, each squeezed to a square.
+
+Frames are squeezed as they are decoded, so that a long video takes no more memory than a short one.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from captioner.errors import BadImage
+from captioner.photo.decode import Limits, check_file, frames, picture
+from captioner.photo.preprocessing import Pixels, Preprocessing, middle
+from captioner.video.film import SHARE, film
+from captioner.video.kinds import kind
+from captioner.video.sampling import MOST_FRAMES, MOST_SECONDS, RATE
+
+ROUNDING = 1e-6  # seconds, of sums
+
+
+@dataclass
+class Clip:
+    """What is left of a video."""
+
+    seconds: float = 0.0  # that were looked at; 0 of a photo
+    duration: float = 0.0  # of all of it
+    times: list[float] = field(default_factory=list)  # when each frame begins, in seconds
+    squares: list[Pixels] = field(default_factory=list)  # of each frame
+    middles: list[Pixels] = field(default_factory=list)  # likewise, if they are wanted
+
+
+def read(data: bytes, limits: Limits, side: int, middle_side: int | None = None) -> Clip:
+    """Read a video, an animation, or a photo as a video of one frame.
+
+    Args:
+        data: a whole file.
+        limits: the largest frame that is accepted, and the seconds that this may take.
+        side: of the squares, in pixels; see `Preprocessing.squeeze`.
+        middle_side: of the squares in the middle of the frames; see `preprocessing.middle`.
+
+    Returns:
+        at most `MOST_FRAMES` frames, evenly over at most `MOST_SECONDS`, in their order.
+
+    Raises:
+        BadImage: nothing can be read, or the file exceeds the limits.
+    """
+    check_file(data, limits)
+    clip = Clip()
+
+    def take(seconds: float, frame: Image.Image) -> None:
+        clip.times.append(seconds)
+        clip.squares.append(Preprocessing(side).squeeze(frame))
+        if middle_side:
+            clip.middles.append(middle(frame, middle_side))
+
+    match kind(data):
+        case "picture":
+            take(0.0, picture(data, limits, max(side, (middle_side or 0) * 3 // 4)))
+        case "animation":
+            _animation(data, limits, clip, take)
+        case reader:
+            clip.seconds, clip.duration = film(data, reader, limits, take)
+    return clip
+
+
+def _animation(
+    data: bytes, limits: Limits, clip: Clip, take: Callable[[float, Image.Image], None]
+) -> None:
+    """Take frames of an animation, whose length is only known at its end.
+
+    Whenever there are too many, every other one is dropped, and from then on half as many taken.
+    """
+    until = time.monotonic() + SHARE * limits.seconds
+    at, due, step, count = 0.0, 0.0, 1 / RATE, 0
+    for seconds, shown in frames(data, limits):
+        count += 1
+        # What a frame shows lasts until the next one, so a frame is due if any moment of it is.
+        if at + seconds > due + ROUNDING:
+            take(at, shown())
+            due = max(due, at) + step
+        if len(clip.times) > MOST_FRAMES:
+            del clip.times[1::2], clip.squares[1::2], clip.middles[1::2]
+            step *= 2
+            due = clip.times[-1] + step
+        at += min(seconds, MOST_SECONDS)
+        if at >= MOST_SECONDS or time.monotonic() > until:
+            break
+    if not count:
+        raise BadImage("no frames")
+    if count > 1:
+        clip.seconds = clip.duration = min(at, MOST_SECONDS)

@@ -1,0 +1,54 @@
+"""The story of a video: its scenes, each with its caption, and what is told of them."""
+
+from dataclasses import dataclass
+
+from captioner.result import Caption
+from captioner.video.telling import story
+
+# More sentences are no short story.
+MOST_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A part of a video that shows one thing."""
+
+    start: float  # seconds from the start of the video
+    end: float
+    frame: float  # when the frame begins that the caption is about
+    caption: Caption
+    # The index of an earlier scene that this shows again, or whose caption it has.
+    repeats: int | None = None
+
+
+@dataclass(frozen=True)
+class VideoCaption:
+    """What is known about a video, an animation, or a photo, which is one scene of no length."""
+
+    scenes: tuple[Scene, ...]  # in their order, at least one
+    seconds: float  # that were looked at, from the start; 0 of a photo
+    duration: float  # of all of it, as the file says
+
+    @property
+    def told(self) -> tuple[Scene, ...]:
+        """The scenes that the text is about, in their order.
+
+        None that repeats another; if there are too many, those that are shown longest.
+        """
+        lengths = [0.0] * len(self.scenes)
+        for index, scene in enumerate(self.scenes):
+            first = index if scene.repeats is None else scene.repeats
+            lengths[first] += scene.end - scene.start
+        once = [index for index, scene in enumerate(self.scenes) if scene.repeats is None]
+        longest = sorted(once, key=lambda index: -lengths[index])[:MOST_TOLD]
+        return tuple(self.scenes[index] for index in sorted(longest))
+
+    @property
+    def language(self) -> str:
+        """The code in ISO 639 of the language of the captions."""
+        return self.scenes[0].caption.language
+
+    @property
+    def text(self) -> str:
+        """What is said: a sentence for each scene that is told, in their order."""
+        return story([scene.caption for scene in self.told])

@@ -1,0 +1,74 @@
+"""Which moments of a video are looked at, and which of its packets must be decoded for them."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+# A sentence is about what lasts: half a second is shorter than any scene that is told.
+RATE = 2.0  # frames a second
+# Encoding takes as long as for as many photos. Fewer would miss the scenes of a two-minute video.
+MOST_FRAMES = 48
+# Beyond two minutes, 48 frames are further apart than a scene is long, and five sentences could
+# not tell it all.
+MOST_SECONDS = 120.0
+
+
+class Packet(NamedTuple):
+    """What is known about a compressed frame before it is decoded."""
+
+    seconds: float  # when it is shown, from the start of the video
+    is_key: bool  # it can be decoded without the ones before it
+
+
+def moments(seconds: float) -> list[float]:
+    """Return when to look at a video that lasts so long: evenly, in the middle of equal parts."""
+    seconds = min(seconds, MOST_SECONDS)
+    count = min(MOST_FRAMES, max(1, round(RATE * seconds)))
+    return [(index + 0.5) * seconds / count for index in range(count)]
+
+
+def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> list[bool]:
+    """Choose the packets to decode.
+
+    From a keyframe, frames are decoded up to the last moment wanted before the next one. If those
+    are too many, each keyframe is followed by as many frames as the others; where those end too
+    soon, earlier frames stand for later moments. Keyframes that stand for a moment are always
+    decoded.
+
+    Args:
+        packets: in the order in which they are decoded.
+        wanted: moments, in their order.
+        most: how many packets to decode.
+
+    Returns:
+        for each packet whether it is needed.
+    """
+    groups = _groups(packets)
+    starts = [packets[group.start].seconds for group in groups]
+    last: dict[int, float] = {}  # the last moment that each group is wanted for
+    for moment in wanted:
+        last[max(0, bisect_right(starts, moment) - 1)] = moment
+    ranks: dict[int, int] = {}  # how many packets of its group come before each
+    for number, moment in last.items():
+        group = groups[number]
+        # Frames are decoded in another order than they are shown in.
+        end = max((i for i in group if packets[i].seconds <= moment), default=group.start)
+        ranks |= {index: index - group.start for index in range(group.start, end + 1)}
+    reach = _reach(list(ranks.values()), most)
+    return [ranks.get(index, math.inf) <= reach for index in range(len(packets))]
+
+
+def _reach(ranks: list[int], most: int) -> int:
+    """Return the highest rank up to which there are at most so many; 0, a keyframe's, at least."""
+    if len(ranks) <= most:
+        return max(ranks, default=0)
+    return max(0, sorted(ranks)[max(0, most)] - 1)
+
+
+def _groups(packets: Sequence[Packet]) -> list[range]:
+    """Return the groups of pictures: a keyframe, and what is decoded after it."""
+    starts = [i for i, packet in enumerate(packets) if packet.is_key or i == 0]
+    return [
+        range(start, end) for start, end in zip(starts, [*starts[1:], len(packets)], strict=True)
+    ]

@@ -1,0 +1,28 @@
+"""How the captions of scenes become one text."""
+
+from collections.abc import Sequence
+
+from captioner.result import Caption
+from captioner.scripts import joined
+from captioner.wording import AFTER_THAT, FINALLY, FIRST, NEXT, THEN, worded
+
+# How the sentences of a story begin, by how many there are. No two begin alike.
+OPENINGS = {
+    2: (FIRST, THEN),
+    3: (FIRST, THEN, FINALLY),
+    4: (FIRST, THEN, AFTER_THAT, FINALLY),
+    5: (FIRST, THEN, AFTER_THAT, NEXT, FINALLY),
+}
+
+
+def story(captions: Sequence[Caption]) -> str:
+    """Tell scenes, up to five, in the language of their captions.
+
+    "First a dog runs along a beach. Then two people throw a ball." A single scene is told as the
+    caption of a photo.
+    """
+    said = [worded(caption) for caption in captions]
+    if len(said) == 1:
+        return said[0].text
+    openings = OPENINGS[len(said)]
+    return joined([one.opened(opening) for one, opening in zip(said, openings, strict=True)])

@@ -1,0 +1,43 @@
+"""A process that decodes videos for `clips.Clips`; see `photo.worker`, which it is besides.
+
+It is not the one for photos: no photo waits behind a video, and FFmpeg is in memory only where a
+video came. A video comes in with `{"job": "clip", "sides": [side, ...]}`. Its frames go out with
+`{"times": ..., "seconds": ..., "duration": ...}`, all in milliseconds.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from captioner.photo import worker
+from captioner.photo.decode import Limits
+from captioner.photo.worker import Reply, serve
+from captioner.video.reading import read
+
+
+def main() -> None:
+    """Serve videos."""
+    serve({"clip": _clip}, _prepare)
+
+
+def _prepare() -> None:
+    worker.prepare()
+    with suppress(ImportError):  # before the process confines its memory
+        import av.container  # noqa: F401
+
+
+def _clip(video: bytes, limits: Limits, sides: Sequence[int]) -> Reply:
+    clip = read(video, limits, *sides)
+    fields = {
+        "times": [_milliseconds(seconds) for seconds in clip.times],
+        "seconds": _milliseconds(clip.seconds),
+        "duration": _milliseconds(clip.duration),
+    }
+    return fields, b"".join(pixels.tobytes() for pixels in clip.squares + clip.middles)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
+
+
+if __name__ == "__main__":
+    main()
