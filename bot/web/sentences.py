@@ -117,7 +117,7 @@ SENTENCES = {
     "chosen": N_("chosen"),
     "play": N_("Play"),
     "pause": N_("Pause"),
-    "unreachable": N_("I cannot be reached right now. I try again by myself."),
+    "unreachable": N_("I cannot be reached right now. This page keeps trying."),
     "unreached": N_("I cannot be reached right now. This page shows what your browser has kept."),
     "try_later": N_("I cannot be reached right now. Please try again later."),
     "reachable": N_("I can be reached again."),
