@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from html import escape
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from string import Template
 
@@ -89,7 +90,8 @@ def _limits(settings: Settings) -> dict[str, object]:
 def _description() -> bytes:
     """Return the API's description, with the version of this program."""
     described = json.loads((STATIC / "openapi.json").read_text("utf-8"))
-    described["info"]["version"] = version("photo-captioner")
+    with suppress(PackageNotFoundError):  # a source tree that is not installed has none
+        described["info"]["version"] = version("photo-captioner")
     return json.dumps(described, ensure_ascii=False).encode()
 
 
