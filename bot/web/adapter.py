@@ -26,6 +26,7 @@ from bot.web.auth import Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
 from bot.web.cors import Cors
 from bot.web.feedback import FeedbackApi
+from bot.web.memory import Memory
 from bot.web.openai_api import OpenAIApi
 from bot.web.problems import API, METRICS, OPENAI
 
@@ -54,6 +55,9 @@ IDLE_SECONDS = 75.0
 MAX_LINE = 2**16  # bytes; `shown` may be 4000 characters of 4 bytes, each byte written as %XX
 MAX_FIELD = 2**13
 MAX_FIELDS = 100
+# As many of the largest photos may be in memory, until they are captioned: 640 MB with the default
+# limits. Usual photos are much smaller, so their queue is full first.
+BODIES = 32
 HSTS = "max-age=31536000"  # a year in which browsers use only https
 
 
@@ -129,13 +133,16 @@ class WebChat:
         cors = Cors(self.settings.cors_origins, (API, OPENAI))
         gate = Gate(self.settings, self.access, cors)
         asks = self.feedback is not None
-        api = CaptionApi(self.settings, self.answers, gate, stop, fingerprints=asks)
+        memory = Memory(BODIES * self.settings.max_bytes)
+        api = CaptionApi(self.settings, self.answers, gate, stop, memory, fingerprints=asks)
         middlewares = [connections.count, request_ids.identify, language.speak]
         app = web.Application(middlewares=[*middlewares, problems.nowhere, gate.guard])
         app.on_response_prepare.extend([_add_headers, request_ids.add_header, cors.add_headers])
         app.add_routes(page.routes(self.about, self.settings, feedback=asks))
         app.router.add_post(f"{API}caption", api.caption)
-        app.add_routes(OpenAIApi(self.settings, self.answers, stop, self.model, gate).routes())
+        app.add_routes(
+            OpenAIApi(self.settings, self.answers, stop, self.model, gate, memory).routes()
+        )
         if self.feedback is not None:
             app.router.add_post(f"{API}feedback", FeedbackApi(self.feedback).post)
         app.router.add_get("/healthz", _health)

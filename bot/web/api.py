@@ -20,6 +20,7 @@ from bot.settings import Settings
 from bot.web import caption_body, parameters, problems, upload
 from bot.web.auth import Gate
 from bot.web.caption_body import Said
+from bot.web.memory import Body, Memory
 from bot.web.parameters import Query
 from bot.web.problems import ProblemDetails, Refused
 from bot.web.upload import MOST_PHOTOS, Limits, Upload
@@ -43,6 +44,7 @@ class CaptionApi:
     answers: Answers
     gate: Gate
     stop: asyncio.Event
+    memory: Memory
     fingerprints: bool = False  # each answer has its photo's hash, by which feedback names it
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
 
@@ -69,8 +71,8 @@ class CaptionApi:
             min(MOST_PHOTOS, self.gate.most(request) or MOST_PHOTOS),
             self.settings.photo_seconds,
         )
-        async with self._memory(request, limits):
-            given = await self._read(request, limits)
+        async with self._memory(request, limits) as body:
+            given = await self._read(request, limits, body)
             # The gate has counted one photo, before it was known how many there are.
             if refusal := await self.gate.refused(request, len(given.photos), counted=1):
                 raise Refused(refusal)
@@ -82,26 +84,27 @@ class CaptionApi:
         return caption_body.one(request, *said)
 
     @asynccontextmanager
-    async def _memory(self, request: web.Request, limits: Limits) -> AsyncIterator[None]:
+    async def _memory(self, request: web.Request, limits: Limits) -> AsyncIterator[Body]:
         if not upload.is_large(request, limits):
-            yield
+            with self.memory.body() as body:
+                yield body
             return
         try:
             async with asyncio.timeout(self.answers.deadline):
                 await self.large.acquire()
         except TimeoutError:
-            error = Busy("full", LARGE_RETRY)
-            metrics.refused(self.answers.platform, "busy")
-            problem = ProblemDetails("busy", replies.busy(error), error.retry_after)
-            raise Refused(problem) from None
+            raise self._full(Busy("full", LARGE_RETRY)) from None
         try:
-            yield
+            with self.memory.body() as body:
+                yield body
         finally:
             self.large.release()
 
-    async def _read(self, request: web.Request, limits: Limits) -> Upload:
+    async def _read(self, request: web.Request, limits: Limits, body: Body) -> Upload:
         try:
-            return await upload.read(request, limits)
+            return await upload.read(request, limits, body)
+        except Busy as error:
+            raise self._full(error) from error
         except Refused as error:
             if error.problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 self._count_too_large()
@@ -138,6 +141,10 @@ class CaptionApi:
             digest = await asyncio.to_thread(hashlib.sha256, photo)
             described["photo_sha256"] = digest.hexdigest()
         return answer, described
+
+    def _full(self, error: Busy) -> Refused:
+        metrics.refused(self.answers.platform, "busy")
+        return Refused(ProblemDetails("busy", replies.busy(error), error.retry_after))
 
     def _count_too_large(self) -> None:
         metrics.refused(self.answers.platform, "too large")

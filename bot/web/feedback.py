@@ -48,14 +48,20 @@ def cleaned(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(TURNING.sub("", "".join(kept)).split()))
 
 
+def _filled(text: str) -> str:
+    if not (said := cleaned(text)):
+        raise ValueError("empty")
+    return said
+
+
 class Feedback(BaseModel):
     """What a person says about a caption."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     photo_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    caption: Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(cleaned)]
-    language: str = Field(pattern="^[a-z]{2,3}$")
+    caption: Annotated[str, Field(max_length=LONGEST), AfterValidator(_filled)]
+    language: Annotated[str, AfterValidator(parameters.spoken)]
     verdict: Verdict | None  # None takes back what was said
     # Only of a bad caption; an empty one, or the caption itself, corrects nothing.
     correction: Annotated[str, Field(max_length=LONGEST), AfterValidator(cleaned)] | None = None
@@ -85,8 +91,7 @@ class FeedbackApi:
             return answer
 
     async def _post(self, request: web.Request) -> web.Response:
-        if language.is_wrong(request):
-            raise Refused(parameters.wrong(language.NAME))
+        parameters.check(request, [language.NAME])
         if request.content_type != "application/json":
             raise _wrong("Content-Type", "feedback_not_json")
         body = await _read(request)

@@ -17,6 +17,7 @@ from bot.replies import replies
 from bot.settings import Settings
 from bot.web import language, problems
 from bot.web.auth import Gate
+from bot.web.memory import Body, Memory
 from bot.web.openai_answer import Completion, failure, model
 from bot.web.openai_request import ChatRequest, Photo, Refused, parse, read
 from bot.web.problems import LATE_RETRY, OPENAI
@@ -43,6 +44,7 @@ class OpenAIApi:
     stop: asyncio.Event
     model: Callable[[], str]  # the name of the model
     gate: Gate
+    memory: Memory
     started: int = field(default_factory=lambda: int(time.time()))
 
     def routes(self) -> list[web.RouteDef]:
@@ -73,15 +75,23 @@ class OpenAIApi:
         # Checked before the body is read, which takes longest when the bot is busiest.
         if refused := self.answers.no_room():
             return _refusal(refused)
+        with self.memory.body() as body:
+            return await self._complete(request, body)
+
+    async def _complete(self, request: web.Request, body: Body) -> web.Response:
         try:
             if language.is_wrong(request):
                 raise Refused(replies.wrong_parameter(language.NAME), language.NAME)
-            chat = await asyncio.to_thread(parse, await read(request, self.settings))
+            chat = await asyncio.to_thread(parse, await read(request, self.settings, body))
             languages.speak(chat.language or languages.language())
             photos = await asyncio.to_thread(chat.photos, self._most(request))
             chat.messages.clear()  # they hold the photos a second time
         except Refused as error:
             return self._refused(error)
+        except Busy as error:
+            return _refusal(
+                Answer(replies.busy(error), problem="busy", retry_after=error.retry_after)
+            )
         # The gate has counted one photo, before it was known how many there are.
         if refusal := await self.gate.refused(request, len(photos), counted=1):
             return problems.respond(request, refusal)

@@ -12,8 +12,10 @@ from bot import languages
 from bot.replies import replies
 from bot.settings import Settings
 from bot.web import data_uri, language
+from bot.web.memory import Body
 from bot.web.parameters import MOST
 from bot.web.upload import CHUNK
+from captioner import Busy
 
 # Of a body besides its photo: prompts, tools, and JSON itself.
 ROOM = 2**20
@@ -138,11 +140,12 @@ _FIELDS = frozenset(
 )
 
 
-async def read(request: web.Request, settings: Settings) -> bytearray:
+async def read(request: web.Request, settings: Settings, memory: Body) -> bytearray:
     """Return the body of a request; all its photos together may be as large as one.
 
     Raises:
         Refused: it is too large, too slow or cut off.
+        Busy: there is no memory for it now.
     """
     limit = settings.max_bytes * 4 // 3 + ROOM
     body = bytearray()
@@ -151,9 +154,12 @@ async def read(request: web.Request, settings: Settings) -> bytearray:
             raise _TooLarge
         async with asyncio.timeout(settings.photo_seconds):
             async for chunk in request.content.iter_chunked(CHUNK):
+                memory.grow(len(chunk))
                 body += chunk
                 if len(body) > limit:
                     raise _TooLarge
+    except Busy:
+        raise
     except _TooLarge as error:
         raise Refused(
             replies.too_large(settings.max_photo_mb),

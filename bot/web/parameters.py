@@ -1,5 +1,6 @@
 """The parameters of a request to the API."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from aiohttp import web
@@ -7,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from bot import languages
 from bot.replies import replies
+from bot.web import language
 from bot.web.problems import ProblemDetails, Refused
 
 # The largest values of the parameters, or their longest.
@@ -14,7 +16,8 @@ MOST = {"alternatives": 8, "explain": 1, "another": 2**63 - 1, "shown": 4000}
 LONGEST_NAME = 40  # characters of an unknown parameter that are repeated to its sender
 
 
-def _spoken(code: str) -> str:
+def spoken(code: str) -> str:
+    """Return a language's code; raises ValueError if the bot does not speak it."""
     if code not in languages.NAMES:
         raise ValueError(code)
     return code
@@ -24,7 +27,7 @@ class Query(BaseModel):
     """The options of a request."""
 
     # Of the caption and of every sentence; `language.speak` has acted on it.
-    language: Annotated[str, AfterValidator(_spoken)] | None = None
+    language: Annotated[str, AfterValidator(spoken)] | None = None
     alternatives: int = Field(default=2, ge=0, le=MOST["alternatives"])
     explain: Literal["0", "1"] = "0"
     # The turn; each samples other captions.
@@ -38,7 +41,19 @@ def read(request: web.Request) -> Query:
     Raises:
         Refused: one is unknown, wrong, or given twice: which of them counts would be a guess.
     """
-    known = list(Query.model_fields)
+    check(request, list(Query.model_fields))
+    try:
+        return Query.model_validate(dict(request.query))
+    except ValidationError as error:
+        raise Refused(wrong(str(error.errors(include_url=False)[0]["loc"][0]))) from error
+
+
+def check(request: web.Request, known: Sequence[str]) -> None:
+    """Check the names of a request's parameters, and its language.
+
+    Raises:
+        Refused: one is unknown or given twice, or the language is one that the bot does not speak.
+    """
     for name in dict.fromkeys(request.query):
         if name not in known:
             shown = _printable(name)
@@ -47,10 +62,8 @@ def read(request: web.Request) -> Query:
         if len(request.query.getall(name)) > 1:
             sentence = replies.REPEATED_PARAMETER.format(name=name)
             raise Refused(_problem("repeated_parameter", name, sentence))
-    try:
-        return Query.model_validate(dict(request.query))
-    except ValidationError as error:
-        raise Refused(wrong(str(error.errors(include_url=False)[0]["loc"][0]))) from error
+    if language.is_wrong(request):
+        raise Refused(wrong(language.NAME))
 
 
 def wrong(name: str) -> ProblemDetails:

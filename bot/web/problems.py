@@ -21,6 +21,7 @@ CONTENT_TYPE = "application/problem+json"
 LATE_RETRY = 10.0  # seconds
 # What programs ask for; other addresses are for people, who get text.
 API = "/api/"
+CAPTION = f"{API}caption"
 OPENAI = "/v1/"  # has errors of its own form
 METRICS = "/metrics"
 
@@ -184,7 +185,11 @@ async def nowhere(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except web.HTTPMethodNotAllowed as error:
         methods = ", ".join(sorted(error.allowed_methods))
-        detail = replies.NEEDS_POST if api else replies.WRONG_METHOD.format(methods=methods)
+        detail = (
+            replies.NEEDS_POST
+            if request.path == CAPTION
+            else replies.WRONG_METHOD.format(methods=methods)
+        )
         headers = {"Allow": methods}
         problem = ProblemDetails("method_not_allowed", detail, headers=headers)
     except web.HTTPNotFound:

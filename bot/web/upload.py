@@ -9,12 +9,22 @@ import re
 import warnings
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any, cast
 
-from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, BodyPartReader, web
+from aiohttp import (
+    BadContentDispositionHeader,
+    BadContentDispositionParam,
+    BodyPartReader,
+    MultipartReader,
+    StreamReader,
+    web,
+)
 
 from bot.replies import replies
 from bot.web import json_upload
+from bot.web.memory import Body
 from bot.web.problems import ProblemDetails, Refused, too_large
+from captioner import Busy
 
 # They quote the form, which is a stranger's: each would be a line in the log.
 for warning in (BadContentDispositionHeader, BadContentDispositionParam):
@@ -25,6 +35,9 @@ FORM_ROOM = 2**14  # bytes of a form besides each photo: boundaries and headers
 # Photos of one request. A phone's photo has 3 to 5 MB, so that 20 of them are within 80 MB, which
 # the default limit of 20 MB for one photo allows.
 MOST_PHOTOS = 20
+# Boundaries, headers and empty lines; programs write five for a photo. A form that is nothing but
+# lines would keep the loop busy: 4 MB of them for three seconds.
+MOST_LINES = 16 * (MOST_PHOTOS + 1)
 TOGETHER = 4  # times the limit for one photo: the bytes of one request's body
 ADDRESS = re.compile(rb"\s*(https?|ftp)://", re.IGNORECASE)
 
@@ -55,11 +68,12 @@ class Upload:
     several: bool  # whether it is answered with a list
 
 
-async def read(request: web.Request, limits: Limits) -> Upload:
+async def read(request: web.Request, limits: Limits, memory: Body) -> Upload:
     """Read a request's body.
 
     Raises:
         Refused: it is too large, too slow or broken, or holds something else than photos.
+        Busy: there is no memory for it now.
     """
     form, in_json = _is_form(request), _is_json(request)
     length = request.content_length
@@ -70,11 +84,11 @@ async def read(request: web.Request, limits: Limits) -> Upload:
     try:
         async with asyncio.timeout(limits.seconds_for(length)):
             if form:
-                return await _form(request, limits)
+                return await _form(request, limits, memory)
             if in_json:
-                return await _json(request, limits)
-            return Upload([_photo(await _body(request, limits))], several=False)
-    except Refused:
+                return await _json(request, limits, memory)
+            return Upload([_photo(await _body(request, limits, memory))], several=False)
+    except (Busy, Refused):
         raise
     except TimeoutError:
         raise Refused(ProblemDetails("slow_upload", replies.SLOW_UPLOAD)) from None
@@ -102,18 +116,20 @@ def _is_json(request: web.Request) -> bool:
     return request.content_type == "application/json"
 
 
-async def _body(request: web.Request, limits: Limits) -> bytearray:
+async def _body(request: web.Request, limits: Limits, memory: Body) -> bytearray:
     body = bytearray()
     async for chunk in request.content.iter_chunked(CHUNK):
+        memory.grow(len(chunk))
         body += chunk
         if len(body) > limits.photo:
             raise Refused(too_large(limits.photo / 2**20))
     return body
 
 
-async def _json(request: web.Request, limits: Limits) -> Upload:
+async def _json(request: web.Request, limits: Limits, memory: Body) -> Upload:
     body = bytearray()
     async for chunk in request.content.iter_chunked(CHUNK):
+        memory.grow(len(chunk))
         body += chunk
         if len(body) > limits.together:
             raise _too_large_together(limits)
@@ -124,7 +140,7 @@ async def _json(request: web.Request, limits: Limits) -> Upload:
     return Upload(photos, several=not isinstance(given, str))
 
 
-async def _form(request: web.Request, limits: Limits) -> Upload:
+async def _form(request: web.Request, limits: Limits, memory: Body) -> Upload:
     photos: list[bytes | ProblemDetails] = []
     left = limits.together
     async for field in _fields(request):
@@ -139,6 +155,7 @@ async def _form(request: web.Request, limits: Limits) -> Upload:
             if size > limits.photo:
                 photo.clear()  # the rest is read only to come to the next photo
             else:
+                memory.grow(len(chunk))
                 photo += chunk
         photos.append(too_large(limits.photo / 2**20) if size > limits.photo else _photo(photo))
     if not photos:
@@ -147,11 +164,28 @@ async def _form(request: web.Request, limits: Limits) -> Upload:
 
 
 async def _fields(request: web.Request) -> AsyncIterator[BodyPartReader]:
-    form = await request.multipart()
+    form = MultipartReader(request.headers, cast(StreamReader, _FewLines(request.content)))
     while field := await form.next():
         if not isinstance(field, BodyPartReader) or field.name != "photo":
             raise _needs_field()
         yield field
+
+
+class _FewLines:
+    """A form's content, of which only so many lines are read."""
+
+    def __init__(self, content: StreamReader) -> None:
+        self._content = content
+        self._left = MOST_LINES
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def readline(self, **given: Any) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("too many lines")
+        return await self._content.readline(**given)
 
 
 def _photo(photo: bytearray) -> bytes | ProblemDetails:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -107,6 +108,8 @@ def _problem(args: argparse.Namespace, *, several: bool) -> str | None:
             return f"{option} is for one {of}, not for several"
         if given and args.resume:
             return f"{option} is not for --resume"
+        if given and option != "--profile" and any(_is_same(given, photo) for photo in args.photos):
+            return f"{option}: {given} is the {of} itself, which would be overwritten"
     if args.explain and (problem := file_problem(args.explain)):
         return f"--explain: {args.explain} {problem}"
     if args.vtt and (problem := unwritable(args.vtt)):
@@ -120,6 +123,10 @@ def _problem(args: argparse.Namespace, *, several: bool) -> str | None:
     if STDIN in args.photos and (args.resume or args.shard != str(ALL)):
         return "--resume and --shard are for files and folders, not for standard input"
     return common.problem(args)
+
+
+def _is_same(one: str, other: str) -> bool:
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def _parser() -> argparse.ArgumentParser:

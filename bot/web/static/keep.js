@@ -33,6 +33,14 @@ export const empty = () => work("readwrite", (thread) => thread.clear());
 
 export const remove = (id) => work("readwrite", (thread) => thread.delete(id));
 
+// Stores a changed record, unless it was removed, perhaps in another tab.
+export const update = (record) =>
+  work("readwrite", (thread) => {
+    const kept = thread.getKey(record.id);
+    kept.onsuccess = () => kept.result !== undefined && thread.put(record);
+    return kept;
+  });
+
 export const put = (record) =>
   work("readwrite", (thread) => {
     thread.put(record);

@@ -3,6 +3,7 @@
 import * as keep from "./keep.js";
 
 const YEAR = 31_536_000; // seconds
+const PATIENCE = 1000; // milliseconds
 const choice = document.getElementById("language");
 
 export const here = document.documentElement.lang;
@@ -34,7 +35,8 @@ export function quote(text, code) {
 async function open(code) {
   document.cookie = `language=${code}; path=/; max-age=${YEAR}; samesite=lax`;
   const kept = document.cookie.split("; ").includes(`language=${code}`);
-  await keep.all(); // when it is read, what was being stored is stored
+  // When it is read, what was being stored is stored; a store that hangs is not waited for.
+  await Promise.race([keep.all(), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
   location.replace(kept ? location.pathname : `?language=${code}`);
 }
 

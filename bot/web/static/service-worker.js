@@ -6,6 +6,7 @@ const KEPT = "shell-";
 const CACHE = `${KEPT}${SHELL.version}`;
 const SHARED = "shared"; // as in shared.js; the page empties it at once
 const PAGE = "/";
+const PATIENCE = 4000; // milliseconds; a server that hangs is as good as none
 const files = new Set(SHELL.files);
 
 // From the server, and not from the cache of the browser: all of one version.
@@ -30,11 +31,11 @@ function isOurs(page) {
   return page.ok && SHELL.pages.some((hash) => tag.includes(hash));
 }
 
-// The server's answer; if there is none, what was kept.
+// The server's answer; if there is none in time, what was kept.
 async function answer(request, address) {
   let said;
   try {
-    said = await fetch(request);
+    said = await patiently(fetch(request), address);
   } catch (error) {
     said = error;
   }
@@ -46,6 +47,15 @@ async function answer(request, address) {
   if (kept) return kept;
   if (said instanceof Response) return said;
   throw said;
+}
+
+// Waits for an answer, but not for long if there is something that was kept.
+async function patiently(answering, address) {
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE));
+  const said = await Promise.race([answering, late]);
+  if (said) return said;
+  if (await caches.match(address, { cacheName: CACHE, ignoreVary: true })) throw new Error("late");
+  return answering;
 }
 
 // In the language in which it was opened last.

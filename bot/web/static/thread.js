@@ -10,7 +10,7 @@ import * as undo from "./undo.js";
 
 const part = (id) => document.getElementById(id);
 const [thread, retryAll, away] = [part("thread"), part("retry-all"), part("away")];
-const owner = { save: ({ record }) => keep.put(record), changed: offerRetry, remove };
+const owner = { save: ({ record }) => keep.update(record), changed: offerRetry, remove };
 let entries = [];
 let lastId = 0;
 

@@ -16,7 +16,8 @@ from openapi_spec_validator import validate as validate_openapi
 from PIL import Image
 
 from bot.replies import replies
-from bot.web.upload import CHUNK
+from bot.web import adapter
+from bot.web.upload import CHUNK, MOST_LINES
 from captioner import BadImage, Busy, Caption, Options
 from captioner.result import NamedObject, Word
 from tests.bot.web.server import (
@@ -303,6 +304,45 @@ async def test_a_form_that_is_too_large_is_refused(url: str, client: ClientSessi
     async with client.post(f"{url}/api/caption", data=data) as answer:
         assert answer.status == 413
         assert (await documented(answer))["error"] == replies.too_large(LIMIT_MB)
+
+
+async def test_a_form_of_lines_is_refused_after_a_few(url: str, client: ClientSession) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    lines = b"\r\n" * 2 * MOST_LINES
+    async with client.post(f"{url}/api/caption", data=lines, headers=headers) as answer:
+        assert await refused(answer, "broken_upload")
+        assert answer.headers["Connection"] == "close"
+
+
+async def test_bodies_of_all_requests_have_only_so_much_memory(
+    client: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "BODIES", 1)
+    part = bytes(LIMIT // 2)
+    chat = {"messages": [{"role": "user", "content": "A" * LIMIT}]}
+    async with serving(web_chat()) as url:
+        writers = []
+        for _ in range(2):
+            _, writer = await connect(url)
+            writer.write(head(f"Content-Length: {len(part) + 1}") + part)
+            await writer.drain()
+            writers.append(writer)
+        full = replies.busy(Busy("full", 10))
+        async with asyncio.timeout(5):
+            while True:
+                async with client.post(f"{url}/api/caption", data=PHOTO) as answer:
+                    if answer.status == 503:
+                        assert await refused(answer, "busy") == full
+                        break
+        async with client.post(f"{url}/v1/chat/completions", json=chat) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+        for writer in writers:
+            writer.close()
+        async with asyncio.timeout(5):
+            while True:
+                async with client.post(f"{url}/api/caption", data=PHOTO) as answer:
+                    if answer.status == 200:
+                        break
 
 
 async def test_a_form_with_the_largest_photo_is_read(url: str, client: ClientSession) -> None:

@@ -101,7 +101,9 @@ async def test_nothing_of_the_photo_and_of_who_said_it_is_kept(
         ({"caption": ""}, "caption"),
         ({"caption": "x" * (LONGEST + 1)}, "caption"),
         ({"caption": ["A dog."]}, "caption"),
+        ({"caption": "\0 \u202e"}, "caption"),
         ({"language": "english"}, "language"),
+        ({"language": "xx"}, "language"),
         ({"verdict": "fine"}, "verdict"),
         ({"verdict": True}, "verdict"),
         ({"correction": "A cat."}, "correction"),  # of a caption that is called good

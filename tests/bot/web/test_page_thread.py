@@ -87,6 +87,20 @@ async def test_a_reload_does_not_bring_back_what_was_cleared(browser: Browser) -
         await expect(page.get_by_role("button", name="Undo")).to_be_hidden()
 
 
+async def test_another_tab_does_not_bring_back_what_was_cleared(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await three(page)
+        other = await page.context.new_page()
+        await other.goto(page.url)
+        await expect(other.get_by_role("article")).to_have_count(3)
+        await page.get_by_role("button", name="Clear").click()
+        await other.get_by_role("button", name=replies.ANOTHER).first.click()
+        await expect(other.locator(".said").first).to_have_text(TAKES[1])
+        await other.close()
+        await reload(page)
+        await expect(page.locator("#empty")).to_be_visible()
+
+
 async def test_the_offer_to_undo_stays_until_it_is_closed_or_a_photo_is_sent(
     browser: Browser,
 ) -> None:

@@ -43,7 +43,7 @@ def test_every_kind_of_bad_image_has_a_code() -> None:
             "There are: language, alternatives, explain, another, shown.",
         ),
         ("explain=1&explain=1", "repeated_parameter", "explain", "Give explain only once."),
-        ("language=de&language=fr", "repeated_parameter", "language", "Give language only once."),
+        ("language=en&language=fr", "repeated_parameter", "language", "Give language only once."),
         ("explain=1&=", "unknown_parameter", "", "There is no parameter ."),
         ("Language=de", "unknown_parameter", "Language", "There is no parameter Language."),
         ("%00%0D%0A=1", "unknown_parameter", "���", "There is no parameter ���."),

@@ -113,6 +113,19 @@ def test_wrong_arguments_are_named(arguments: list[str], reason: str, capsys: Ca
     assert reason in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--vtt", "--explain"])
+def test_a_file_is_not_overwritten_with_what_is_made_of_it(
+    option: str, tmp_path: Path, capsys: Captured
+) -> None:
+    film, link = tmp_path / "a.mp4", tmp_path / "b.png"
+    film.write_bytes(b"a film")
+    link.symlink_to(film)
+    with pytest.raises(SystemExit):
+        main([str(film), option, str(link)])
+    assert "itself, which would be overwritten" in capsys.readouterr().err
+    assert film.read_bytes() == b"a film"
+
+
 async def test_an_animation_is_a_photo_where_only_captions_have_a_place(tiny: Trained) -> None:
     frames = [Image.effect_noise(SIZE, 40 + index).convert("RGB") for index in range(3)]
     moving = saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=900)
