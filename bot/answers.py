@@ -14,18 +14,20 @@ from bot import languages, metrics
 from bot.platforms import Platform
 from bot.replies import replies
 from bot.wording import take_apart
-from captioner import BadImage, Busy, Caption, Options
+from captioner import BadImage, Busy, Caption, Options, VideoCaption
 from captioner.errors import BadImageKind
 from captioner.explain import can_draw, draw_attention, numbered
 from captioner.options import ANOTHER
 from captioner.orthography import tokenize
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
+from captioner.video.kinds import is_moving
 from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
 
 CaptionPhoto = Callable[[bytes, Options], Awaitable[Caption]]
+CaptionVideo = Callable[[bytes, Options], Awaitable[VideoCaption]]
 DecodePhoto = Callable[[bytes], Awaitable[Pixels]]
 CheckRoom = Callable[[], None]
 Problem = Literal["damaged", "too large", "unsupported", "busy", "late", "failed"]
@@ -52,16 +54,18 @@ class Answer:
     """The bot's answer to one photo."""
 
     text: str  # for the person who sent it, also when something went wrong
-    caption: Caption | None = None  # None if something went wrong
+    caption: Caption | None = None  # None if something went wrong, or of a video
     problem: Problem | None = None
     error: BadImage | Busy | None = field(default=None, compare=False)  # from which `text` is
     retry_after: float | None = None  # seconds, for "busy"
     picture: bytes | None = None  # a JPEG that is sent with the text
+    video: VideoCaption | None = None  # of a video or an animation, instead of `caption`
 
     @property
     def outcome(self) -> str:
         """The outcome, as one word for logs and metrics."""
-        guessed = self.caption is not None and self.caption.out_of_distribution
+        said = self.video or self.caption
+        guessed = said is not None and said.out_of_distribution
         return self.problem or ("guessed" if guessed else "captioned")
 
 
@@ -96,6 +100,8 @@ class Answers:
     deadline: float = 60.0  # seconds for each photo
     check_room: CheckRoom = lambda: None  # raises Busy if there is no room for a photo
     languages: Collection[str] = ()  # that captions can be in besides the model's own
+    # Without it videos are refused, and of an animation one frame is captioned.
+    caption_video: CaptionVideo | None = None
 
     def no_room(self) -> Answer | None:
         """Return the answer to a photo that would be refused now, before it is sent; else None."""
@@ -110,6 +116,17 @@ class Answers:
     async def first(self, photo: bytes, options: Options | None = None) -> Answer:
         """Caption a photo."""
         return await self._answer(photo, options or self.options, _plain)
+
+    async def story(self, video: bytes, options: Options | None = None) -> Answer:
+        """Tell a video or an animation; a photo gets a caption, as by `first`."""
+        tell = self.caption_video
+        if tell is None or not is_moving(video):
+            return await self.first(video, options)
+
+        async def attempt(options: Options) -> Answer:
+            return _told(await tell(video, options))
+
+        return await self._guarded(options or self.options, attempt)
 
     async def another(self, photo: bytes, turn: int, shown: str) -> Answer:
         """Give a different caption.
@@ -158,12 +175,20 @@ class Answers:
         options: Options,
         finish: Callable[[bytes, Caption], Awaitable[Answer]],
     ) -> Answer:
+        async def attempt(options: Options) -> Answer:
+            return await finish(photo, await self.caption(photo, options))
+
+        return await self._guarded(options, attempt)
+
+    async def _guarded(
+        self, options: Options, attempt: Callable[[Options], Awaitable[Answer]]
+    ) -> Answer:
         started = time.perf_counter()
         if options.language is None and languages.language() in self.languages:
             options = replace(options, language=languages.language())
         try:
             async with asyncio.timeout(self.deadline):
-                answer = await finish(photo, await self.caption(photo, options))
+                answer = await attempt(options)
         except BadImage as error:
             text = replies.bad_image(error)
             answer = Answer(text, problem=PROBLEMS[error.kind], error=error)
@@ -199,6 +224,13 @@ def _busy(error: Busy) -> Answer:
 
 def _stages(answer: Answer) -> Mapping[str, float]:
     return answer.caption.seconds if answer.caption else {}
+
+
+def _told(video: VideoCaption) -> Answer:
+    if not video.seconds:  # a GIF of one frame is a photo
+        caption = video.scenes[0].caption
+        return Answer(worded(caption).text, caption)
+    return Answer(video.text, video=video)
 
 
 async def _plain(photo: bytes, caption: Caption) -> Answer:
