@@ -45,7 +45,11 @@ def manifest(direction: str) -> bytes:
                 "action": SHARE,
                 "method": "POST",
                 "enctype": "multipart/form-data",
-                "params": {"files": [{"name": "photos", "accept": ["image/*", *sorted(SUFFIXES)]}]},
+                "params": {
+                    "files": [
+                        {"name": "photos", "accept": ["image/*", "video/*", *sorted(SUFFIXES)]}
+                    ]
+                },
             },
         }
     )

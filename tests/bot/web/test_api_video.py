@@ -1,8 +1,5 @@
 """`POST /api/caption` with videos and animations, which are told as a story."""
 
-import io
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,6 @@ from captioner import BadImage, Busy, Caption, Captioner, Options, VideoCaption
 from captioner.video.result import Scene
 from tests.bot.web.server import (
     PHOTO,
-    SURE,
     captions_dog,
     documented,
     form,
@@ -24,20 +20,10 @@ from tests.bot.web.server import (
     serving,
     web_chat,
 )
-from tests.captioner.video.films import encoded
+from tests.bot.web.stories import CAT, STORY, animation, film, tells
 from tests.conftest import Trained, on_cpu
 from tests.pictures import LEFT, RIGHT, saved
 
-CAT = replace(SURE, text="A cat sits.", confidence=0.2)
-STORY = VideoCaption(
-    (
-        Scene(0.0, 2.0, 0.5, SURE),
-        Scene(2.0, 3.25, 2.5, CAT),
-        Scene(3.25, 4.0, 0.5, SURE, repeats=0),
-    ),
-    4.0,
-    4.25,
-)
 WEBVTT = """WEBVTT
 
 00:00:00.000 --> 00:00:02.000
@@ -49,24 +35,6 @@ A cat sits. (Not sure.)
 00:00:03.250 --> 00:00:04.000
 A dog runs.
 """
-
-
-@cache
-def film(format_: str = "webm", codec: str = "libvpx") -> bytes:
-    """Return a second of red and a second of blue."""
-    frames = [Image.new("RGB", (64, 48), colour) for colour in 12 * [LEFT] + 12 * [RIGHT]]
-    return encoded(frames, format_, codec)
-
-
-def animation(*colours: Any, format_: str = "GIF") -> bytes:
-    first, *others = [Image.new("RGB", (64, 48), colour) for colour in colours]
-    file = io.BytesIO()
-    first.save(file, format_, save_all=True, append_images=others, duration=1000)
-    return file.getvalue()
-
-
-async def tells(video: bytes, options: Options) -> VideoCaption:
-    return STORY
 
 
 async def post(client: ClientSession, url: str, body: Any, query: str = "", **headers: str) -> Any:

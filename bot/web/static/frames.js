@@ -1,0 +1,32 @@
+// Frames of films, as this browser decodes them.
+
+const PATIENCE = 10_000; // milliseconds; a browser may never answer about a film that is broken
+
+// Returns what a film shows at a moment as a bitmap, or null if this browser cannot play it.
+export async function frameAt(file, seconds) {
+  const player = document.createElement("video");
+  Object.assign(player, { muted: true, playsInline: true, preload: "auto" });
+  const address = URL.createObjectURL(file);
+  try {
+    const loaded = event(player, "loadeddata");
+    player.src = address;
+    await loaded;
+    const found = event(player, "seeked");
+    player.currentTime = seconds;
+    await found;
+    return await createImageBitmap(player);
+  } catch {
+    return null;
+  } finally {
+    player.removeAttribute("src");
+    URL.revokeObjectURL(address);
+  }
+}
+
+function event(player, name) {
+  return new Promise((resolve, reject) => {
+    player.addEventListener(name, resolve, { once: true });
+    player.addEventListener("error", reject, { once: true });
+    setTimeout(reject, PATIENCE);
+  });
+}
