@@ -11,9 +11,9 @@ export async function frameAt(file, seconds) {
     const loaded = event(player, "loadeddata");
     player.src = address;
     await loaded;
-    const found = event(player, "seeked");
+    const sought = event(player, "seeked");
     player.currentTime = seconds;
-    await found;
+    await sought;
     return await createImageBitmap(player);
   } catch {
     return null;

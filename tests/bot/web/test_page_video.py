@@ -87,17 +87,16 @@ async def test_a_film_has_a_player_its_story_and_its_scenes(browser: Browser) ->
               while (player.readyState < 1 || !player.textTracks[0]?.cues?.length) {
                 await new Promise((resolve) => setTimeout(resolve, 20));
               }
-              const { muted, paused, autoplay, playsInline, controls, textTracks } = player;
+              const { muted, paused, autoplay, controls, textTracks } = player;
               const { kind, language, mode, cues } = textTracks[0];
               const texts = [...cues].map((cue) => cue.getCueAsHTML().textContent);
-              return { muted, paused, autoplay, playsInline, controls, kind, language, mode, texts };
+              return { muted, paused, autoplay, controls, kind, language, mode, texts };
             }"""
         )
         assert state == {
             "muted": True,
             "paused": True,
             "autoplay": False,
-            "playsInline": True,
             "controls": True,
             "kind": "captions",
             "language": "en",
