@@ -14,14 +14,14 @@ from bot import languages, metrics
 from bot.platforms import Platform
 from bot.replies import replies
 from bot.wording import take_apart
-from captioner import BadImage, Busy, Caption, Options, VideoCaption
+from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
 from captioner.explain import can_draw, draw_attention, numbered
 from captioner.options import ANOTHER
 from captioner.orthography import tokenize
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
-from captioner.video.kinds import is_moving
+from captioner.video.result import VideoCaption
 from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
@@ -51,21 +51,20 @@ PROBLEMS: Mapping[BadImageKind, Problem] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """The bot's answer to one photo."""
+    """The bot's answer to one photo, or to one video."""
 
     text: str  # for the person who sent it, also when something went wrong
-    caption: Caption | None = None  # None if something went wrong, or of a video
+    caption: Caption | None = None  # None if something went wrong; of a video, the first one told
+    video: VideoCaption | None = None  # what `text` tells, if that is a story
     problem: Problem | None = None
     error: BadImage | Busy | None = field(default=None, compare=False)  # from which `text` is
     retry_after: float | None = None  # seconds, for "busy"
     picture: bytes | None = None  # a JPEG that is sent with the text
-    video: VideoCaption | None = None  # of a video or an animation, instead of `caption`
 
     @property
     def outcome(self) -> str:
         """The outcome, as one word for logs and metrics."""
-        said = self.video or self.caption
-        guessed = said is not None and said.out_of_distribution
+        guessed = self.caption is not None and self.caption.out_of_distribution
         return self.problem or ("guessed" if guessed else "captioned")
 
 
@@ -100,8 +99,7 @@ class Answers:
     deadline: float = 60.0  # seconds for each photo
     check_room: CheckRoom = lambda: None  # raises Busy if there is no room for a photo
     languages: Collection[str] = ()  # that captions can be in besides the model's own
-    # Without it videos are refused, and of an animation one frame is captioned.
-    caption_video: CaptionVideo | None = None
+    caption_video: CaptionVideo | None = None  # None if the captioner cannot tell videos
 
     def no_room(self) -> Answer | None:
         """Return the answer to a photo that would be refused now, before it is sent; else None."""
@@ -118,15 +116,19 @@ class Answers:
         return await self._answer(photo, options or self.options, _plain)
 
     async def story(self, video: bytes, options: Options | None = None) -> Answer:
-        """Tell a video or an animation; a photo gets a caption, as by `first`."""
+        """Tell a video or an animation, scene by scene.
+
+        Without `caption_video` its first frame is captioned, where a photo's reader finds one.
+        """
         tell = self.caption_video
-        if tell is None or not is_moving(video):
+        if tell is None:
             return await self.first(video, options)
 
-        async def attempt(options: Options) -> Answer:
-            return _told(await tell(video, options))
+        async def told(options: Options) -> Answer:
+            story = await tell(video, options)
+            return Answer(story.text, story.told[0].caption, video=story)
 
-        return await self._guarded(options or self.options, attempt)
+        return await self._made(told, options or self.options)
 
     async def another(self, photo: bytes, turn: int, shown: str) -> Answer:
         """Give a different caption.
@@ -175,20 +177,18 @@ class Answers:
         options: Options,
         finish: Callable[[bytes, Caption], Awaitable[Answer]],
     ) -> Answer:
-        async def attempt(options: Options) -> Answer:
+        async def captioned(options: Options) -> Answer:
             return await finish(photo, await self.caption(photo, options))
 
-        return await self._guarded(options, attempt)
+        return await self._made(captioned, options)
 
-    async def _guarded(
-        self, options: Options, attempt: Callable[[Options], Awaitable[Answer]]
-    ) -> Answer:
+    async def _made(self, make: Callable[[Options], Awaitable[Answer]], options: Options) -> Answer:
         started = time.perf_counter()
         if options.language is None and languages.language() in self.languages:
             options = replace(options, language=languages.language())
         try:
             async with asyncio.timeout(self.deadline):
-                answer = await attempt(options)
+                answer = await make(options)
         except BadImage as error:
             text = replies.bad_image(error)
             answer = Answer(text, problem=PROBLEMS[error.kind], error=error)
@@ -224,13 +224,6 @@ def _busy(error: Busy) -> Answer:
 
 def _stages(answer: Answer) -> Mapping[str, float]:
     return answer.caption.seconds if answer.caption else {}
-
-
-def _told(video: VideoCaption) -> Answer:
-    if not video.seconds:  # a GIF of one frame is a photo
-        caption = video.scenes[0].caption
-        return Answer(worded(caption).text, caption)
-    return Answer(video.text, video=video)
 
 
 async def _plain(photo: bytes, caption: Caption) -> Answer:

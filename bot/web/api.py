@@ -142,7 +142,7 @@ class CaptionApi:
         if query.another is not None and answers.caption_video and is_moving(photo):
             return parameters.no_other_story()
         answer = await _answer(photo, query, answers)
-        if answer.video is not None:  # feedback is about captions of photos
+        if caption_body.is_story(answer.video):  # feedback is about captions of photos
             return answer, caption_body.told(answer.video, query)
         if answer.caption is None:
             return problems.of(answer)
@@ -176,5 +176,6 @@ def _patient(
 async def _answer(photo: bytes, query: Query, answers: Answers) -> Answer:
     options = replace(answers.options, attention=query.explain == "1")
     if query.another is None:
-        return await answers.story(photo, replace(options, alternatives=query.alternatives))
+        answer = answers.story if is_moving(photo) else answers.first
+        return await answer(photo, replace(options, alternatives=query.alternatives))
     return await replace(answers, options=options).another(photo, query.another, query.shown)

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from aiohttp import web
 
@@ -29,6 +29,11 @@ def described(answer: Answer, caption: Caption, query: Query) -> dict[str, Any]:
     if answer.text != said["text"]:  # there is no other caption, which is said without doubt
         said |= {"text": answer.text, "doubt": ""}
     return said
+
+
+def is_story(video: VideoCaption | None) -> TypeGuard[VideoCaption]:
+    """Return whether a video is told as one; a GIF of a single frame is a photo."""
+    return video is not None and video.seconds > 0
 
 
 def told(video: VideoCaption, query: Query) -> dict[str, Any]:
@@ -61,7 +66,7 @@ def _rounded(rows: list[list[float]]) -> list[list[float]]:
 def one(request: web.Request, answer: Answer, described: dict[str, Any]) -> web.Response:
     """Answer a request with one photo or video."""
     codes = _languages(answer, described)
-    if answer.video and negotiation.prefers_vtt(request):
+    if is_story(answer.video) and negotiation.prefers_vtt(request):
         return _written(request, webvtt(answer.video), codes, "text/vtt")
     return _response(request, described, problems.line(answer.text), codes)
 

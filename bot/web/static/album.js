@@ -6,6 +6,7 @@ import { isFilm } from "./kinds.js";
 import { here, mark } from "./language.js";
 import { escaped } from "./markup.js";
 import { say } from "./say.js";
+import { AFTER } from "./scenes.js";
 
 // The longer side in pixels: a photo as wide as most windows is a few hundred kilobytes.
 const LONGEST = 1280;
@@ -60,9 +61,9 @@ function attributes(code) {
 }
 
 // Of a film, a frame that its story is about; null if this browser cannot show the file.
-function opened(photo, { scenes }) {
-  if (isFilm(photo)) return frameAt(photo, scenes?.[0].frame ?? 0);
-  return createImageBitmap(photo).catch(() => null);
+async function opened(photo, { scenes }) {
+  const picture = isFilm(photo) ? await frameAt(photo, (scenes?.[0].frame ?? 0) + AFTER) : photo;
+  return createImageBitmap(picture).catch(() => null);
 }
 
 // Returns a JPEG as a data address. It is drawn anew: what the camera wrote into the file, such as

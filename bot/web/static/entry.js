@@ -54,7 +54,10 @@ export class Entry {
     this.#identify();
     this.#part(".no-preview b").textContent = this.name;
     this.#scenes = new Scenes(this.#part(".scenes"));
-    this.#picture = new Picture(this.element, record.photo, () => this.#showScenes());
+    this.#picture = new Picture(this.element, record.photo, () => {
+      this.#showScenes();
+      this.#allow();
+    });
     this.#actions = new Actions(this.element, record, {
       another: () => this.another(),
       look: () => this.look(),
@@ -256,7 +259,8 @@ export class Entry {
     if (!this.canRetry && document.activeElement === retry) this.element.focus();
     retry.hidden = !this.canRetry;
     this.#part(".actions").hidden = !this.canRetry && !this.#record.answer;
-    for (const name of [".another", ".look"]) this.#part(name).hidden = this.#isStory;
+    this.#part(".another").hidden = this.#isStory;
+    this.#part(".look").hidden = this.#isStory && !this.#picture.player; // no frame can be drawn
     this.#part(".another").setAttribute("aria-disabled", Boolean(this.#doing) || this.exhausted);
     this.#owner.changed(this);
   }

@@ -2,7 +2,8 @@
 
 import { quote } from "./language.js";
 
-const AFTER = 0.01; // seconds: what is shown at a scene's rounded start may still be the one before
+// Seconds: what is shown at a rounded time may still be the frame before.
+export const AFTER = 0.01;
 
 export class Scenes {
   #list;
@@ -52,7 +53,7 @@ export class Scenes {
 }
 
 // As players write it: "1:05".
-function clock(seconds) {
+export function clock(seconds) {
   const whole = Math.floor(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }

@@ -80,7 +80,7 @@ async def test_a_film_has_a_player_its_story_and_its_scenes(browser: Browser) ->
         await expect(player).to_be_visible()
         await expect(player).to_have_accessible_name("Your video clip.webm")
         await expect(player).to_have_accessible_description(TEXT)
-        for hidden in (".sent img", ".enlarge", ".another", ".look", ".no-preview"):
+        for hidden in (".sent img", ".enlarge", ".another", ".no-preview"):
             await expect(page.locator(hidden)).to_be_hidden()
         state: dict[str, Any] = await player.evaluate(
             """async (player) => {
@@ -127,7 +127,7 @@ async def test_what_one_does_with_a_caption_one_does_with_a_story(browser: Brows
         await page.locator(".copy").click()
         await expect(page.locator(".note")).to_contain_text(PLAIN)
         assert await page.evaluate(copied) == PLAIN
-        for name, text in (
+        for name, copy in (
             ("copy_doubt", TEXT),
             (
                 "copy_html",
@@ -141,8 +141,8 @@ async def test_what_one_does_with_a_caption_one_does_with_a_story(browser: Brows
             ),
         ):
             await item(page, SENTENCES[name])
-            await expect(page.locator(".note")).to_contain_text("Copied")
-            assert await page.evaluate(copied) == text
+            await expect(page.locator(".note")).to_have_text(f"Copied: “{copy}”")
+            assert await page.evaluate(copied) == copy
         assert await saved(page, SENTENCES["download_vtt"]) == ("a clip.vtt", WEBVTT)
         opener = "#downloads > button"
         _, table = await saved(page, SENTENCES["download_csv"], opener)
@@ -159,6 +159,33 @@ async def test_what_one_does_with_a_caption_one_does_with_a_story(browser: Brows
         await expect(page.locator(".said")).to_contain_text("A dog, and then a ball.")
         await expect(page.locator(".film")).to_be_visible()
         await expect(page.locator(".scenes button")).to_have_count(3)
+
+
+async def test_the_frames_of_a_story_show_where_the_model_looked(browser: Browser) -> None:
+    async with opened(browser, caption_video=tells) as page:
+        await choose(page, clip())
+        await page.locator(".look").click()
+        frames = page.get_by_role("group", name=SENTENCES["scenes"]).get_by_role("button")
+        await expect(frames).to_have_count(2)
+        await expect(frames.first).to_have_accessible_name(f"{DOG.text} 0:00")
+        await expect(frames.first).to_have_attribute("aria-pressed", "true")
+        words = page.locator(".glass .word")
+        await expect(words.first).to_have_text("A")
+        corner = """canvas => [...canvas.getContext("2d").getImageData(
+            canvas.width - 4, 4, 1, 1).data]"""
+        heat = page.locator(".glass .heat")
+        red, _, blue, _ = await heat.evaluate(corner)
+        assert red > blue
+        await frames.last.click()
+        await expect(words.first).to_have_text("Two")
+        await expect(frames.first).to_have_attribute("aria-pressed", "false")
+        red, _, blue, _ = await heat.evaluate(corner)
+        assert blue > red
+        await expect(page.locator(".film")).to_be_visible()
+        await shot(page, "film-looked")
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".glass")).to_be_hidden()
+        await expect(page.locator(".look")).to_be_focused()
 
 
 async def test_an_animation_stays_a_picture_and_its_scenes_are_read(browser: Browser) -> None:
