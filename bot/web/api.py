@@ -25,7 +25,7 @@ from bot.web.parameters import Query
 from bot.web.problems import ProblemDetails, Refused
 from bot.web.upload import MOST_PHOTOS, Limits, Upload
 from captioner import Busy, Options
-from captioner.video.kinds import is_moving
+from captioner.video.kinds import is_film, is_moving
 
 # Photos of one request that are captioned at a time: half of a batch (`ServingConfig.max_batch`),
 # and a sixteenth of the queue's default, so that one request leaves room for others.
@@ -139,7 +139,7 @@ class CaptionApi:
             if photo.code == "too_many_bytes":
                 self._count_too_large()
             return photo
-        if query.another is not None and answers.caption_video and is_moving(photo):
+        if query.another is not None and answers.caption_video and is_film(photo):
             return parameters.no_other_story()
         answer = await _answer(photo, query, answers)
         if caption_body.is_story(answer.video):  # feedback is about captions of photos

@@ -180,6 +180,7 @@ async def test_a_replica_captions_as_the_captioner_in_the_process_does(
 async def test_a_replica_tells_a_video_as_the_captioner_in_the_process_does(
     cluster: Cluster, served_file: Path
 ) -> None:
+    await asyncio.to_thread(cluster.scale, 1)
     options = Options(attention=True)
     async with (
         RemoteCaptioner(cluster.url) as there,

@@ -159,8 +159,9 @@ async def test_a_video_has_only_one_story(client: ClientSession) -> None:
         answer = await post(client, url, film(), "?another=1&shown=A")
         detail = await refused(answer, "wrong_parameter")
         assert (await answer.json(content_type=None))["parameter"] == "another"
-        photo = await post(client, url, form(), "?another=1")
-        assert photo.status == 200
+        for picture in (PHOTO, animation(LEFT), animation(LEFT, RIGHT)):
+            said = await documented(await post(client, url, picture, "?another=1"))
+            assert said["caption"] == "A dog runs."
     assert detail == replies.NO_OTHER_STORY.format(name="another")
 
 
