@@ -26,7 +26,7 @@ export class Looking {
     const glass = await (answer.scenes
       ? fillStrip(this.#box, photo, answer.scenes)
       : fillGlass(this.#box, photo, answer, considered(answer), isSaid(answer)));
-    if (this.#glass !== opening) return;
+    if (this.#glass !== opening) return glass.stop();
     this.#glass = glass;
     this.#button.setAttribute("aria-expanded", "true");
     this.#box.hidden = false;
