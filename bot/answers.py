@@ -21,11 +21,13 @@ from captioner.options import ANOTHER
 from captioner.orthography import tokenize
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
+from captioner.video.result import VideoCaption
 from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
 
 CaptionPhoto = Callable[[bytes, Options], Awaitable[Caption]]
+CaptionVideo = Callable[[bytes, Options], Awaitable[VideoCaption]]
 DecodePhoto = Callable[[bytes], Awaitable[Pixels]]
 CheckRoom = Callable[[], None]
 Problem = Literal["damaged", "too large", "unsupported", "busy", "late", "failed"]
@@ -49,10 +51,11 @@ PROBLEMS: Mapping[BadImageKind, Problem] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """The bot's answer to one photo."""
+    """The bot's answer to one photo, or to one video."""
 
     text: str  # for the person who sent it, also when something went wrong
-    caption: Caption | None = None  # None if something went wrong
+    caption: Caption | None = None  # None if something went wrong; of a video, the first one told
+    video: VideoCaption | None = None  # what `text` tells, if that is a story
     problem: Problem | None = None
     error: BadImage | Busy | None = field(default=None, compare=False)  # from which `text` is
     retry_after: float | None = None  # seconds, for "busy"
@@ -96,6 +99,7 @@ class Answers:
     deadline: float = 60.0  # seconds for each photo
     check_room: CheckRoom = lambda: None  # raises Busy if there is no room for a photo
     languages: Collection[str] = ()  # that captions can be in besides the model's own
+    caption_video: CaptionVideo | None = None  # None if the captioner cannot tell videos
 
     def no_room(self) -> Answer | None:
         """Return the answer to a photo that would be refused now, before it is sent; else None."""
@@ -110,6 +114,21 @@ class Answers:
     async def first(self, photo: bytes, options: Options | None = None) -> Answer:
         """Caption a photo."""
         return await self._answer(photo, options or self.options, _plain)
+
+    async def story(self, video: bytes, options: Options | None = None) -> Answer:
+        """Tell a video or an animation, scene by scene.
+
+        Without `caption_video` its first frame is captioned, where a photo's reader finds one.
+        """
+        tell = self.caption_video
+        if tell is None:
+            return await self.first(video, options)
+
+        async def told(options: Options) -> Answer:
+            story = await tell(video, options)
+            return Answer(story.text, story.told[0].caption, video=story)
+
+        return await self._made(told, options or self.options)
 
     async def another(self, photo: bytes, turn: int, shown: str) -> Answer:
         """Give a different caption.
@@ -158,12 +177,18 @@ class Answers:
         options: Options,
         finish: Callable[[bytes, Caption], Awaitable[Answer]],
     ) -> Answer:
+        async def captioned(options: Options) -> Answer:
+            return await finish(photo, await self.caption(photo, options))
+
+        return await self._made(captioned, options)
+
+    async def _made(self, make: Callable[[Options], Awaitable[Answer]], options: Options) -> Answer:
         started = time.perf_counter()
         if options.language is None and languages.language() in self.languages:
             options = replace(options, language=languages.language())
         try:
             async with asyncio.timeout(self.deadline):
-                answer = await finish(photo, await self.caption(photo, options))
+                answer = await make(options)
         except BadImage as error:
             text = replies.bad_image(error)
             answer = Answer(text, problem=PROBLEMS[error.kind], error=error)

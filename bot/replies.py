@@ -101,6 +101,9 @@ class Replies:
     NO_PREVIEW = Sentence("I cannot see what is in this one: it has no preview picture.")
     GONE = Sentence("The photo is no longer there. Please send it again.")
     NOTHING_ELSE = Sentence("I have no other caption for this photo.")
+    NO_OTHER_STORY = Sentence(
+        "I have only one story for a video. Please leave out the parameter {name}."
+    )
     NO_ATTENTION = Sentence("This model cannot show where it looked.")
     LOOKED = Sentence("Where I looked for each word: the brighter, the more it mattered.")
     LOOKED_UNSAID = Sentence(

@@ -32,11 +32,22 @@ def as_json(caption: Caption) -> dict[str, Any]:
 
 
 def video_as_json(video: VideoCaption) -> dict[str, Any]:
-    """Return what is told about a video, and each of its scenes; seconds have three decimals."""
+    """Return what is told about a video, in the form of a photo's, and each of its scenes.
+
+    Seconds have three decimals. Names and alternatives are only those of the scenes; so is the
+    doubt, if several are told.
+    """
     told = video.told
     return {
-        "text": video.text,
+        "caption": video.alt_text,
         "language": video.language,
+        "text": video.text,
+        "doubt": worded(told[0].caption).aside if len(told) == 1 else "",
+        "alt_text": video.alt_text,
+        "confidence": round(video.confidence, 4),
+        "unfamiliar": video.out_of_distribution,
+        "objects": [],
+        "alternatives": [],
         "seconds": round(video.seconds, 3),
         "duration": round(video.duration, 3),
         "scenes": [

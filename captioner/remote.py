@@ -24,6 +24,7 @@ from captioner.options import OptionError, Options
 from captioner.photo.decode import Limits, check_file
 from captioner.photo.preprocessing import Pixels
 from captioner.result import Caption
+from captioner.video.result import VideoCaption
 from captioner.wire import (
     HEADER,
     OPTIONS,
@@ -63,7 +64,7 @@ class _LostError(Exception):
 
 
 class RemoteCaptioner:
-    """Sends photos to the captioner at an address, for many callers at once."""
+    """Sends photos and videos to the captioner at an address, for many callers at once."""
 
     def __init__(
         self,
@@ -174,6 +175,25 @@ class RemoteCaptioner:
 
         headers = {OPTIONS: pack(options).decode()}
         return await self._ask(photo, read, "caption", headers=headers)
+
+    async def caption_video(self, video: bytes, options: Options = Options()) -> VideoCaption:
+        """Caption a video or an animation; see `Captioner.caption_video`.
+
+        Raises:
+            BadImage: the video cannot be read.
+            Busy: too many videos or photos are waiting, or the captioner cannot be reached.
+            Failed: the captioner failed at this video, in every attempt, or a server on the way
+                refuses so large a one.
+            OptionError: captions cannot be in this language.
+        """
+
+        def read(body: bytes) -> VideoCaption:
+            return unpack(VideoCaption, body)
+
+        headers = {OPTIONS: pack(options).decode()}
+        # It may wait for other videos. A late answer says nothing about the captioner, and an
+        # attempt that is cut short would be repeated whole.
+        return await self._ask(video, read, "video", headers=headers, seconds=self._seconds)
 
     async def pixels(self, photo: bytes, max_side: int) -> Pixels:
         """Decode a photo to draw on; see `Captioner.pixels`.

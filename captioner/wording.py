@@ -80,16 +80,21 @@ class Said:
         """All of it, as in a chat."""
         return self._with_aside(self.sentence)
 
-    def opened(self, opening: str) -> str:
+    def opened(self, opening: str, *, doubt: bool = True) -> str:
         """Return all of it after the opening of a sentence, such as `FIRST`.
 
         A translation may open it with a colon instead, where its words would be in another order;
         after that it begins as a sentence does.
+
+        Args:
+            opening: has "{caption}" where the sentence belongs.
+            doubt: whether the doubt is said after it.
         """
         before, _, _ = CATALOGUES.gettext(opening, self.language).partition("{caption}")
         apart = before.rstrip().endswith((":", "\N{FULLWIDTH COLON}"))
         caption = self.sentence if apart else self._inside()
-        return self._with_aside(self._said(opening, caption=caption))
+        sentence = self._said(opening, caption=caption)
+        return self._with_aside(sentence) if doubt else sentence
 
     def _with_aside(self, sentence: str) -> str:
         if self.doubt is None:

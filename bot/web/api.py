@@ -1,4 +1,4 @@
-"""`POST /api/caption`: photos in, captions out; `static/openapi.json` describes it.
+"""`POST /api/caption`: photos and videos in, captions out; `static/openapi.json` describes it.
 
 `upload.py` reads the photos and `parameters.py` the query; `caption_body.py` writes what is said of
 the photos, and `problems.py` what is wrong.
@@ -6,15 +6,16 @@ the photos, and `problems.py` what is wrong.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from typing import TypeVar
 
 from aiohttp import web
 
 from bot import metrics
-from bot.answers import Answer, Answers, CaptionPhoto
+from bot.answers import Answer, Answers
 from bot.replies import replies
 from bot.settings import Settings
 from bot.web import caption_body, parameters, problems, upload
@@ -24,7 +25,8 @@ from bot.web.memory import Body, Memory
 from bot.web.parameters import Query
 from bot.web.problems import ProblemDetails, Refused
 from bot.web.upload import MOST_PHOTOS, Limits, Upload
-from captioner import Busy, Caption, Options
+from captioner import Busy, Options
+from captioner.video.kinds import is_film, is_moving
 
 # Photos of one request that are captioned at a time: half of a batch (`ServingConfig.max_batch`),
 # and a sixteenth of the queue's default, so that one request leaves room for others.
@@ -34,6 +36,8 @@ AT_ONCE = 8
 LARGE_AT_ONCE = 8
 LARGE_RETRY = 10.0  # seconds
 PAUSE = 0.1  # seconds between two looks whether there is room for another photo of a request
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -116,12 +120,17 @@ class CaptionApi:
         """Caption photos side by side; all of them have the time that one photo may take."""
         loop, turn = asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)
         until = loop.time() + self.answers.deadline
-        patient = _patient(self.answers.caption, until)
+        tell = self.answers.caption_video
+        patient = replace(
+            self.answers,
+            caption=_patient(self.answers.caption, until),
+            caption_video=_patient(tell, until) if tell else None,
+        )
 
         async def caption(photo: bytes | ProblemDetails) -> Said:
             async with turn:
                 left = max(0.0, until - loop.time())
-                answers = replace(self.answers, caption=patient, deadline=left)
+                answers = replace(patient, deadline=left)
                 return await self._said(photo, query, answers)
 
         async with asyncio.TaskGroup() as group:
@@ -133,7 +142,11 @@ class CaptionApi:
             if photo.code == "too_many_bytes":
                 self._count_too_large()
             return photo
+        if query.another is not None and answers.caption_video and is_film(photo):
+            return parameters.no_other_story()
         answer = await _answer(photo, query, answers)
+        if caption_body.is_story(answer.video):  # feedback is about captions of photos
+            return answer, caption_body.told(answer.video, query)
         if answer.caption is None:
             return problems.of(answer)
         described = caption_body.described(answer, answer.caption, query)
@@ -150,10 +163,12 @@ class CaptionApi:
         metrics.refused(self.answers.platform, "too large")
 
 
-def _patient(caption: CaptionPhoto, until: float) -> CaptionPhoto:
+def _patient(
+    caption: Callable[[bytes, Options], Awaitable[Result]], until: float
+) -> Callable[[bytes, Options], Awaitable[Result]]:
     """Return a function that waits for room in a full queue, but not for longer than `until`."""
 
-    async def patient(photo: bytes, options: Options) -> Caption:
+    async def patient(photo: bytes, options: Options) -> Result:
         while True:
             try:
                 return await caption(photo, options)
@@ -168,5 +183,6 @@ def _patient(caption: CaptionPhoto, until: float) -> CaptionPhoto:
 async def _answer(photo: bytes, query: Query, answers: Answers) -> Answer:
     options = replace(answers.options, attention=query.explain == "1")
     if query.another is None:
-        return await answers.first(photo, replace(options, alternatives=query.alternatives))
+        answer = answers.story if is_moving(photo) else answers.first
+        return await answer(photo, replace(options, alternatives=query.alternatives))
     return await replace(answers, options=options).another(photo, query.another, query.shown)

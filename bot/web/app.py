@@ -16,6 +16,7 @@ NOT_SHARED = "/#not-shared"  # where the page says that it did not get what was 
 WORKER = "/service-worker.js"
 # As in chat.css. A manifest has no colours for the dark: the page's own `theme-color` has them.
 GROUND = "#f7f5f1"
+SHARED = ["image/*", "video/*", *sorted(SUFFIXES)]
 
 
 def manifest(direction: str) -> bytes:
@@ -45,7 +46,7 @@ def manifest(direction: str) -> bytes:
                 "action": SHARE,
                 "method": "POST",
                 "enctype": "multipart/form-data",
-                "params": {"files": [{"name": "photos", "accept": ["image/*", *sorted(SUFFIXES)]}]},
+                "params": {"files": [{"name": "photos", "accept": SHARED}]},
             },
         }
     )

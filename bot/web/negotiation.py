@@ -7,6 +7,7 @@ from aiohttp import web
 
 JSON = ("application/json", "application/problem+json")
 TEXT = ("text/plain",)
+VTT = ("text/vtt",)
 GZIP = ("gzip", "x-gzip")
 QUALITY = re.compile(r"q=(0(\.[0-9]{0,3})?|1(\.0{0,3})?)", re.IGNORECASE)
 
@@ -21,6 +22,12 @@ def prefers_json(request: web.Request) -> bool:
     """Return whether a client wants JSON rather than plain text."""
     accepted = _accepted(request)
     return _best(accepted, JSON) > _best(accepted, TEXT)
+
+
+def prefers_vtt(request: web.Request) -> bool:
+    """Return whether a client wants subtitles rather than JSON and plain text."""
+    accepted = _accepted(request)
+    return _best(accepted, VTT) > max(_best(accepted, JSON), _best(accepted, TEXT))
 
 
 def accepts_gzip(request: web.Request) -> bool:

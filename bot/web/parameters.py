@@ -71,6 +71,12 @@ def wrong(name: str) -> ProblemDetails:
     return _problem("wrong_parameter", name, replies.wrong_parameter(name, MOST.get(name)))
 
 
+def no_other_story() -> ProblemDetails:
+    """Return the problem of a video for which another caption is asked."""
+    sentence = replies.NO_OTHER_STORY.format(name="another")
+    return _problem("wrong_parameter", "another", sentence)
+
+
 def _problem(code: str, name: str, sentence: str) -> ProblemDetails:
     return ProblemDetails(code, sentence, members={"parameter": name})
 

@@ -47,6 +47,8 @@ STATUS: Mapping[str, int] = {
     "unsupported": 415,
     "unsupported_heic": 415,
     "unsupported_variant": 415,
+    "unsupported_video": 415,
+    "no_frames": 415,
     "too_many_bytes": 413,
     "too_many_pixels": 413,
     "far_too_many_pixels": 413,

@@ -36,6 +36,11 @@ def is_moving(data: bytes) -> bool:
     return kind(data) != "picture"
 
 
+def is_film(data: bytes) -> bool:
+    """Return whether a file is a video, and no animation that is a picture to photo readers."""
+    return kind(data) not in ("animation", "picture")
+
+
 def _is_animated(data: bytes) -> bool:
     if data.startswith((b"GIF87a", b"GIF89a")):
         return True

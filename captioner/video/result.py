@@ -52,3 +52,18 @@ class VideoCaption:
     def text(self) -> str:
         """What is said: a sentence for each scene that is told, in their order."""
         return story([scene.caption for scene in self.told])
+
+    @property
+    def alt_text(self) -> str:
+        """What describes the video to those who do not see it: the same without doubt."""
+        return story([scene.caption for scene in self.told], doubt=False)
+
+    @property
+    def confidence(self) -> float:
+        """The least confidence of the captions that are told: 0..1."""
+        return min(scene.caption.confidence for scene in self.told)
+
+    @property
+    def out_of_distribution(self) -> bool:
+        """Whether a caption that is told is only a guess."""
+        return any(scene.caption.out_of_distribution for scene in self.told)

@@ -15,14 +15,20 @@ OPENINGS = {
 }
 
 
-def story(captions: Sequence[Caption]) -> str:
+def story(captions: Sequence[Caption], *, doubt: bool = True) -> str:
     """Tell scenes, up to five, in the language of their captions.
 
     "First a dog runs along a beach. Then two people throw a ball." A single scene is told as the
     caption of a photo.
+
+    Args:
+        captions: of the scenes, in their order.
+        doubt: whether doubts are said too; without them, it describes the video to those who do
+            not see it.
     """
     said = [worded(caption) for caption in captions]
     if len(said) == 1:
-        return said[0].text
+        return said[0].text if doubt else said[0].alt_text
     openings = OPENINGS[len(said)]
-    return joined([one.opened(opening) for one, opening in zip(said, openings, strict=True)])
+    both = zip(said, openings, strict=True)
+    return joined([one.opened(opening, doubt=doubt) for one, opening in both])

@@ -140,15 +140,23 @@ class Replica:
             case "GET", "about":
                 return self._about
             case "POST", "caption":
-                self._captioner.check_room()  # before the photo is read
-                options = unpack(Options, request.headers.get(OPTIONS) or pack(Options()))
-                _check(options)
+                options = self._options(request)
                 return await self._caption(await self._photo(request), options)
+            case "POST", "video":
+                options = self._options(request)
+                video = await self._photo(request)
+                return pack(await self._captioner.caption_video(video, options))
             case "POST", "pixels":
                 self._captioner.check_room()
                 side = _side(request.query_params.get("max_side", ""))
                 return pack_pixels(await self._captioner.pixels(await self._photo(request), side))
         raise WireError(f"{request.method} {request.url.path} is not answered here")
+
+    def _options(self, request: Request) -> Options:
+        self._captioner.check_room()  # before the photo is read
+        options = unpack(Options, request.headers.get(OPTIONS) or pack(Options()))
+        _check(options)
+        return options
 
     async def _caption(self, photo: bytes, options: Options) -> bytes:
         caption = await self._captioner.caption(photo, options)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from captioner import Caption, Options
 from captioner.config import ModelConfig
+from captioner.video.result import Scene, VideoCaption
 from captioner.wire import (
     HEADER,
     OPTIONS,
@@ -53,6 +54,7 @@ class Deployment:
         app = web.Application(client_max_size=2**26)
         app.router.add_get("/about", self._about)
         app.router.add_post("/caption", self._caption)
+        app.router.add_post("/video", self._video)
         app.router.add_post("/pixels", self._pixels)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
         await self._runner.setup()
@@ -79,6 +81,13 @@ class Deployment:
             return await self.next.popleft()(request)
         return web.Response(body=pack(captioned(photo)), headers=TYPED)
 
+    async def _video(self, request: web.Request) -> web.StreamResponse:
+        video = await request.read()
+        self.asked.append((video, unpack(Options, request.headers[OPTIONS])))
+        if self.next:
+            return await self.next.popleft()(request)
+        return web.Response(body=pack(told(video)), headers=TYPED)
+
     async def _pixels(self, request: web.Request) -> web.StreamResponse:
         assert await request.read()
         assert request.query["max_side"] == "4"
@@ -88,6 +97,11 @@ class Deployment:
 def captioned(photo: bytes) -> Caption:
     """Return the caption that a deployment gives a photo."""
     return Caption(f"A photo of {len(photo)} bytes.", -1.0, 0.5, (), seconds={"decode": 0.5})
+
+
+def told(video: bytes) -> VideoCaption:
+    """Return what a deployment tells of a video."""
+    return VideoCaption((Scene(0.0, 2.5, 0.5, captioned(video)),), 2.5, 2.75)
 
 
 def refuses(problem: Problem, status: int = 503) -> Answer:

@@ -13,7 +13,7 @@ from captioner import BadImage, Busy, Options, circuit, remote
 from captioner.options import OptionError
 from captioner.photo.decode import Limits
 from captioner.remote import RemoteCaptioner, RemoteError
-from captioner.wire import HEADER, VERSION, Failed, WireError
+from captioner.wire import HEADER, VERSION, Failed, WireError, pack
 from tests.captioner.deployment import (
     ABOUT,
     PIXELS,
@@ -26,9 +26,11 @@ from tests.captioner.deployment import (
     is_cut,
     refuses,
     says,
+    told,
 )
 
 PHOTO = b"a photo of some bytes"
+VIDEO = b"a video of some bytes"
 ATTEMPTS = len(remote.PAUSES) + 1
 SERVE_ERRORS = [says(500), says(503, "no replica"), says(408, "timed out"), hangs_up, is_cut]
 
@@ -417,3 +419,43 @@ async def test_ray_serve_without_a_captioner_is_merely_down(
         assert captioner.problem
         deployment.about = None
         await until(lambda: captioner.problem is None)
+
+
+async def test_a_video_is_told_elsewhere(deployment: Deployment) -> None:
+    options = Options(language="de", attention=True)
+    async with RemoteCaptioner(deployment.url) as captioner:
+        assert await captioner.caption_video(VIDEO, options) == told(VIDEO)
+    assert deployment.asked == [(VIDEO, options)]
+
+
+async def test_a_video_that_died_with_its_replica_is_sent_again(deployment: Deployment) -> None:
+    deployment.next.extend([says(500), hangs_up])
+    async with RemoteCaptioner(deployment.url) as captioner:
+        assert await captioner.caption_video(VIDEO) == told(VIDEO)
+    assert len(deployment.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("problem", "status"), [(BadImage("unsupported video"), 422), (Busy("full", 7.5), 503)]
+)
+async def test_the_error_of_a_video_comes_through_at_once(
+    deployment: Deployment, problem: BadImage | Busy, status: int
+) -> None:
+    deployment.next.append(refuses(problem, status))
+    async with RemoteCaptioner(deployment.url) as captioner:
+        with pytest.raises(type(problem)) as raised:
+            await captioner.caption_video(VIDEO)
+        assert captioner.problem is None
+    assert vars(raised.value) == vars(problem)
+    assert len(deployment.asked) == 1
+
+
+async def test_a_video_has_the_time_of_all_attempts_at_a_photo(deployment: Deployment) -> None:
+    async def is_slow(request: web.Request) -> web.Response:
+        await asyncio.sleep(0.6)  # longer than one attempt at a photo
+        return web.Response(body=pack(told(VIDEO)), headers=TYPED)
+
+    deployment.next.append(is_slow)
+    async with RemoteCaptioner(deployment.url, seconds=2) as captioner:
+        assert await captioner.caption_video(VIDEO) == told(VIDEO)
+    assert len(deployment.asked) == 1

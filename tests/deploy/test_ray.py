@@ -26,6 +26,7 @@ from captioner.photo.decode import Limits
 from captioner.remote import RemoteCaptioner
 from captioner.wire import HEADER, OPTIONS, VERSION, unpack_problem
 from tests.bot.test_main import clean, closed_port
+from tests.bot.web.stories import film
 from tests.conftest import photo_bytes
 
 pytest.importorskip("ray", reason="Ray is not installed; pip install -e '.[cluster]'")
@@ -174,6 +175,30 @@ async def test_a_replica_captions_as_the_captioner_in_the_process_does(
         for options in (Options(beam=21), Options(alternatives=101), Options(max_length=241)):
             with pytest.raises(OptionError, match=r"; it must be at most "):
                 await there.caption(PHOTOS[0], options)
+
+
+async def test_a_replica_tells_a_video_as_the_captioner_in_the_process_does(
+    cluster: Cluster, served_file: Path
+) -> None:
+    await asyncio.to_thread(cluster.scale, 1)
+    options = Options(attention=True)
+    async with (
+        RemoteCaptioner(cluster.url) as there,
+        Captioner.load(served_file, "cpu") as here,
+    ):
+        told, expected = [await one.caption_video(film(), options) for one in (there, here)]
+        assert told.text == expected.text
+        assert (told.seconds, told.duration) == (expected.seconds, expected.duration)
+        times = [
+            [(scene.start, scene.end, scene.frame) for scene in video.scenes]
+            for video in (told, expected)
+        ]
+        assert times[0] == times[1]
+        with pytest.raises(BadImage) as damaged:
+            await there.caption_video(film()[:100])
+        assert damaged.value.kind == "damaged"
+        with pytest.raises(OptionError, match=r"; it must be at most "):
+            await there.caption_video(film(), Options(beam=21))
 
 
 async def test_every_answer_of_a_replica_says_that_it_is_one(cluster: Cluster) -> None:

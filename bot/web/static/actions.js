@@ -1,16 +1,19 @@
 // What one does with a caption: the row of buttons under it, and the menu at the row's end.
 
 import { altText } from "./answer.js";
-import { doubt, plain, whole } from "./caption.js";
+import { hasDoubt, plain, whole } from "./caption.js";
 import { copied } from "./copy.js";
 import { edit } from "./edit.js";
+import { isFilm } from "./kinds.js";
 import { nameOf, quote } from "./language.js";
 import { inHtml, inMarkdown } from "./markup.js";
 import { Menu } from "./menu.js";
+import { save } from "./save.js";
 import { nodes, say } from "./say.js";
 import { canShare, shared } from "./share.js";
 import { canSpeak, read } from "./speech.js";
 import { makeToolbar } from "./toolbar.js";
+import { webvtt } from "./vtt.js";
 
 export class Actions {
   #entry;
@@ -36,6 +39,7 @@ export class Actions {
     on(".copy-doubt", () => this.#copy(whole(record)));
     on(".copy-html", () => this.#copySource(inHtml));
     on(".copy-markdown", () => this.#copySource(inMarkdown));
+    on(".subtitles", () => this.#saveSubtitles());
     on(".edit", () => this.#edit());
     on(".undo-edit", () => this.#keep(null, "edit_undone"));
     on(".share", () => this.#share());
@@ -64,7 +68,8 @@ export class Actions {
 
   #chooseItems() {
     const show = (selector, shown) => (this.#entry.querySelector(selector).hidden = !shown);
-    show(".copy-doubt", doubt(this.#record));
+    show(".copy-doubt", hasDoubt(this.#record));
+    show(".subtitles", this.#record.answer.scenes);
     show(".undo-edit", this.#record.edited);
     show(".share", canShare);
     const isAsking = this.#entry.classList.contains("again"); // for a caption that would replace it
@@ -77,11 +82,18 @@ export class Actions {
   }
 
   async #copySource(written) {
-    const source = written(this.#record.name || "photo", plain(this.#record));
+    const { name, photo } = this.#record;
+    const source = written(name || "photo", plain(this.#record), isFilm(photo));
     const done = await copied(source);
     const quoted = quote(source, this.#record.answer.language);
     quoted.dir = "ltr"; // as source is, whatever the language in it
     this.#quote(done ? "copied" : "not_copied", quoted);
+  }
+
+  #saveSubtitles() {
+    const file = `${this.#name.replace(/\.[^.]*$/, "")}.vtt`;
+    save(file, "text/vtt", webvtt(this.#record.answer.scenes));
+    this.#act.note(say("downloaded", { file }));
   }
 
   #quote(sentence, text) {

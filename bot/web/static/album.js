@@ -1,9 +1,12 @@
 // One HTML page with photos and their captions, which needs no other file and runs no script.
 
 import { plain, whole } from "./caption.js";
+import { frameAt } from "./frames.js";
+import { isFilm } from "./kinds.js";
 import { here, mark } from "./language.js";
 import { escaped } from "./markup.js";
 import { say } from "./say.js";
+import { AFTER } from "./scenes.js";
 
 // The longer side in pixels: a photo as wide as most windows is a few hundred kilobytes.
 const LONGEST = 1280;
@@ -44,7 +47,7 @@ ${figures.join("\n")}
 
 async function figure(record) {
   const { name, photo, answer } = record;
-  const picture = await scaled(photo);
+  const picture = scaled(await opened(photo, answer));
   const marks = attributes(answer.language);
   const shown = picture
     ? `<img src="${picture.address}" width="${picture.width}" height="${picture.height}" alt="${escaped(plain(record))}" ${marks}>`
@@ -57,10 +60,15 @@ function attributes(code) {
   return `lang="${escaped(lang)}" dir="${dir}"`;
 }
 
+// Of a film, a frame that its story is about; null if this browser cannot show the file.
+async function opened(photo, { scenes }) {
+  const picture = isFilm(photo) ? await frameAt(photo, (scenes?.[0].frame ?? 0) + AFTER) : photo;
+  return createImageBitmap(picture).catch(() => null);
+}
+
 // Returns a JPEG as a data address. It is drawn anew: what the camera wrote into the file, such as
 // where the photo was taken, stays out.
-async function scaled(photo) {
-  const bitmap = await createImageBitmap(photo).catch(() => null);
+function scaled(bitmap) {
   if (!bitmap) return null;
   const scale = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement("canvas");

@@ -14,6 +14,11 @@ export const whole = ({ edited, answer }) => edited || answer.text;
 // The doubt, if the sentence is the model's and has one.
 export const doubt = ({ edited, answer }) => (edited ? "" : (answer.doubt ?? ""));
 
+// A story has the doubt about each scene inside of it.
+export const hasDoubt = (record) => {
+  return Boolean(doubt(record)) || Boolean(record.answer.scenes && whole(record) !== plain(record));
+};
+
 // The nodes that show it, with a mark for the doubt or for the person's hand.
 export function shown({ edited, answer }) {
   if (!edited) return sentenceAndDoubt(answer);

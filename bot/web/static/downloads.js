@@ -6,9 +6,8 @@ import { isSaid } from "./answer.js";
 import { doubt, plain, sentence } from "./caption.js";
 import { table } from "./csv.js";
 import { Menu } from "./menu.js";
+import * as files from "./save.js";
 import { say } from "./say.js";
-
-const RELEASED_AFTER = 60_000; // milliseconds; Safari reads the file some time after the click
 
 // Fills in the part of the page at the end of the thread, which is there while there is a caption.
 export function offerDownloads(thread, records) {
@@ -49,7 +48,11 @@ function asTable(records) {
 }
 
 function asJson(records) {
-  return `${JSON.stringify(records.map(described), null, 2)}\n`;
+  const all = records.map((record) => {
+    const scenes = record.answer?.scenes?.map(({ start, end, text }) => ({ start, end, caption: text }));
+    return { ...described(record), ...(scenes && { scenes }) };
+  });
+  return `${JSON.stringify(all, null, 2)}\n`;
 }
 
 async function savePage(records, button) {
@@ -66,14 +69,10 @@ async function savePage(records, button) {
 }
 
 function save(ending, type, text) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
-  link.download = `captions-${today()}.${ending}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), RELEASED_AFTER);
-  announce(say("downloaded", { file: link.download }));
+  const file = `captions-${today()}.${ending}`;
+  files.save(file, type, text);
+  announce(say("downloaded", { file }));
 }
-
 
 // The day where the reader is, as ISO 8601 writes it.
 function today() {

@@ -1,4 +1,4 @@
-// One photo in the thread, with its caption and buttons.
+// One photo or video in the thread, with its caption and buttons.
 
 import { Actions } from "./actions.js";
 import { announce } from "./announce.js";
@@ -7,12 +7,15 @@ import { Asking } from "./asking.js";
 import { plain, shown, whole } from "./caption.js";
 import { enlarge } from "./enlarge.js";
 import { Feedback } from "./feedback.js";
+import { isFilm } from "./kinds.js";
 import { here, mark, quote } from "./language.js";
 import { Looking } from "./looking.js";
 import { Note } from "./note.js";
+import { Picture } from "./picture.js";
 import * as progress from "./progress.js";
 import * as records from "./records.js";
 import { nodes, say } from "./say.js";
+import { Scenes } from "./scenes.js";
 
 export class Entry {
   element;
@@ -27,7 +30,9 @@ export class Entry {
   #doing = ""; // the name of the sentence for what it does; empty while it does nothing
   #looking;
   #note;
-  #url;
+  #picture;
+  #scenes;
+  #isVideo;
 
   // The owner has functions that take an entry: `save` its record, `changed` when its buttons have
   // changed, `remove` it.
@@ -45,8 +50,14 @@ export class Entry {
     });
     this.#looking = new Looking(this.#part(".glass"), this.#part(".look"));
     this.#note = new Note(this.#part(".note"));
+    this.#isVideo = isFilm(record.photo);
     this.#identify();
-    this.#showPhoto();
+    this.#part(".no-preview b").textContent = this.name;
+    this.#scenes = new Scenes(this.#part(".scenes"));
+    this.#picture = new Picture(this.element, record.photo, () => {
+      this.#showScenes();
+      this.#allow();
+    });
     this.#actions = new Actions(this.element, record, {
       another: () => this.another(),
       look: () => this.look(),
@@ -72,7 +83,7 @@ export class Entry {
   }
 
   get name() {
-    return this.#record.name || say("photo");
+    return this.#record.name || say(this.#isVideo ? "video" : "photo");
   }
 
   // Whether Retry can help: the photo has no caption for now, or waits to be sent again.
@@ -89,8 +100,8 @@ export class Entry {
   place(number, total) {
     [this.#number, this.#total] = [number, total];
     const values = { number, name: this.name };
-    this.#part("h2").textContent = say("photo_heading", values);
-    this.#part(".remove").setAttribute("aria-label", say("remove", values));
+    this.#part("h2").textContent = say(this.#isVideo ? "video_heading" : "photo_heading", values);
+    this.#part(".remove").setAttribute("aria-label", say(this.#isVideo ? "remove_video" : "remove", values));
     this.#part(".enlarge").setAttribute("aria-label", say("enlarge", values));
   }
 
@@ -100,7 +111,7 @@ export class Entry {
   }
 
   another() {
-    if (this.#doing || this.exhausted) return;
+    if (this.#doing || this.exhausted || this.#isStory) return;
     this.#work("working_again", () => records.nextCaption(this.#record, this.#asking));
   }
 
@@ -134,17 +145,23 @@ export class Entry {
     this.#actions.leave();
     progress.left(this);
     this.#looking.close();
-    URL.revokeObjectURL(this.#url);
+    this.#picture.leave();
   }
 
   #part(selector) {
     return this.element.querySelector(selector);
   }
 
-  // Its buttons say to which photo they belong.
+  get #isStory() {
+    return Boolean(this.#record.answer?.scenes);
+  }
+
+  // Its buttons say to which photo they belong, and its player what it shows.
   #identify() {
     const [heading, actions, note] = ["h2", ".actions", ".note"].map((name) => this.#part(name));
     [heading.id, actions.id, note.id] = ["photo", "actions", "note"].map((name) => `${name}-${this.id}`);
+    this.#part(".said").id = `said-${this.id}`;
+    this.#part(".film").setAttribute("aria-describedby", `said-${this.id}`);
     this.element.setAttribute("aria-labelledby", heading.id);
     for (const button of actions.querySelectorAll("button")) {
       button.setAttribute("aria-describedby", heading.id);
@@ -152,20 +169,10 @@ export class Entry {
     this.#part(".another").setAttribute("aria-describedby", `${heading.id} ${note.id}`);
   }
 
-  #showPhoto() {
-    const image = this.#part("img");
-    this.#url = URL.createObjectURL(this.#record.photo);
-    image.addEventListener("error", () => {
-      image.hidden = this.#part(".enlarge").hidden = true;
-      this.#part(".no-preview").hidden = false;
-      this.#part(".no-preview b").textContent = this.name;
-    });
-    image.src = this.#url;
-  }
-
   #first() {
     this.#record.trouble = null;
-    this.#work("working", () => records.firstCaption(this.#record, this.#asking));
+    const doing = this.#isVideo ? "working_video" : "working";
+    this.#work(doing, () => records.firstCaption(this.#record, this.#asking));
   }
 
   // Does something for this photo, and shows, stores and announces how it ended.
@@ -196,7 +203,7 @@ export class Entry {
     const text = message ? quote(message, here) : quote(whole(this.#record), this.#record.answer.language);
     const name = document.createElement("bdi");
     name.textContent = this.name;
-    return nodes("photo_announced", { number: this.#number, total: this.#total, name, text });
+    return nodes(this.#isVideo ? "video_announced" : "photo_announced", { number: this.#number, total: this.#total, name, text });
   }
 
   #busy(doing) {
@@ -225,10 +232,11 @@ export class Entry {
     const { answer, trouble } = this.#record;
     const said = mark(this.#part(".said"), (answer ?? this.#record).language);
     said.replaceChildren(...(answer ? shown(this.#record) : [trouble ?? ""]));
-    const image = this.#part("img");
     const seen = answer && plain(this.#record);
-    image.alt = seen || say("your_photo", { name: this.#record.name });
-    image.lang = seen ? (answer.language ?? "en") : here; // its shape keeps the direction of the page
+    const language = answer?.language ?? "en";
+    const name = say(this.#isVideo ? "your_video" : "your_photo", { name: this.#record.name });
+    this.#picture.describe(seen || name, seen ? language : here, name); // the page's direction stays
+    this.#showScenes();
     this.element.classList.toggle("answered", Boolean(answer));
     this.element.classList.toggle("bad", Boolean(trouble));
     this.element.setAttribute("aria-busy", "false");
@@ -239,12 +247,20 @@ export class Entry {
     this.#allow();
   }
 
+  #showScenes() {
+    const { answer } = this.#record;
+    this.#picture.subtitle(answer?.scenes ?? null, answer?.language);
+    this.#scenes.show(answer?.scenes, this.#picture.player);
+  }
+
   // Switches buttons off that cannot help now.
   #allow() {
     const retry = this.#part(".retry");
     if (!this.canRetry && document.activeElement === retry) this.element.focus();
     retry.hidden = !this.canRetry;
     this.#part(".actions").hidden = !this.canRetry && !this.#record.answer;
+    this.#part(".another").hidden = this.#isStory;
+    this.#part(".look").hidden = this.#isStory && !this.#picture.player; // no frame can be drawn
     this.#part(".another").setAttribute("aria-disabled", Boolean(this.#doing) || this.exhausted);
     this.#owner.changed(this);
   }

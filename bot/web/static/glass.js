@@ -12,7 +12,7 @@ let number = 0; // of the boxes that were filled, for the ids of their headings
 
 // Fills a box with the server's explanation; returns functions that start it once the box is shown,
 // and stop it. Where the photo is out of distribution it shows no probabilities: they hold for
-// other photos only.
+// other photos only. Within another box, the photo is not the one that was sent: it stays there.
 export async function fillGlass(box, photo, answer, considered, isSaid) {
   const guessed = answer.unfamiliar;
   const parts = document.getElementById("glass").content.cloneNode(true);
@@ -23,7 +23,7 @@ export async function fillGlass(box, photo, answer, considered, isSaid) {
   canvas.hidden = play.hidden = !looked;
   find(".no-attention").hidden = looked;
   find(".unsaid").hidden = isSaid || !looked;
-  const image = looked ? await loaded(photo) : null;
+  const image = looked && photo ? await loaded(photo) : null;
   const heat = looked ? new Heat(canvas, image) : null;
 
   let current = 0;
@@ -102,7 +102,7 @@ export async function fillGlass(box, photo, answer, considered, isSaid) {
   box.replaceChildren(parts);
   return {
     start: () => {
-      if (image) takeAway = lay(canvas, box.closest(".entry"));
+      if (image && box.matches(".glass")) takeAway = lay(canvas, box.closest(".entry"));
       show(current); // the outline's width depends on the canvas's
       reading.scrollIntoView({ block: "nearest" });
       if (looked && !calm.matches) run();

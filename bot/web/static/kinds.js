@@ -7,6 +7,14 @@ const suffixes = new Set(limits.suffixes);
 
 const hasPhotoName = (name) => suffixes.has(/\.[^.]+$/.exec(name)?.[0].toLowerCase());
 
+// Films have a player on the page; animations are pictures there. The server decides by the bytes.
+const FILMS = new Set([".mp4", ".m4v", ".mov", ".webm", ".mkv"]);
+
+export function isFilm({ type, name = "" }) {
+  if (type.startsWith("video/")) return true;
+  return GENERIC.includes(type) && FILMS.has(/\.[^.]+$/.exec(name)?.[0].toLowerCase());
+}
+
 export function isPhoto({ type, name }) {
   return type.startsWith("image/") || hasPhotoName(name);
 }

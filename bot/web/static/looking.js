@@ -2,6 +2,7 @@
 
 import { considered, isSaid } from "./answer.js";
 import { closeWithEscape, fillGlass } from "./glass.js";
+import { fillStrip } from "./strip.js";
 
 export class Looking {
   #box;
@@ -22,8 +23,10 @@ export class Looking {
   async open({ answer, photo }) {
     this.close();
     const opening = (this.#glass = { stop: () => {} });
-    const glass = await fillGlass(this.#box, photo, answer, considered(answer), isSaid(answer));
-    if (this.#glass !== opening) return;
+    const glass = await (answer.scenes
+      ? fillStrip(this.#box, photo, answer.scenes)
+      : fillGlass(this.#box, photo, answer, considered(answer), isSaid(answer)));
+    if (this.#glass !== opening) return glass.stop();
     this.#glass = glass;
     this.#button.setAttribute("aria-expanded", "true");
     this.#box.hidden = false;

@@ -1,5 +1,6 @@
 // Makes photos smaller that are above the server's limits; all others are sent as they are.
 
+import { isFilm } from "./kinds.js";
 import limits from "./limits.js";
 
 const JPEG = "image/jpeg";
@@ -8,7 +9,9 @@ const CANVAS = 2 ** 24; // pixels; Safari draws nothing on a larger canvas
 const STEPS = 8;
 const HEADER = 2 ** 18; // bytes in which a JPEG describes itself; it can begin with a colour profile
 
+// A film that is too large is sent too: the server says so.
 export async function isTooLarge(file) {
+  if (isFilm(file)) return false;
   if (file.size > limits.bytes) return true;
   const image = await load(file);
   if (!image) return false;

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, FilePayload, Page, async_playwright
 from pydantic import SecretStr
 
 from bot.access import Access
-from bot.answers import CaptionPhoto
+from bot.answers import CaptionPhoto, CaptionVideo
 from bot.store.feedback_rows import FeedbackRows
 from captioner import Caption, Options
 from captioner.photo.decode import decode
@@ -143,12 +143,20 @@ async def opened(
     query: str = "",
     captions_in: Collection[str] = (),
     feedback: FeedbackRows | None = None,
+    caption_video: CaptionVideo | None = None,
     **settings: Any,
 ) -> AsyncIterator[Page]:
     """Open the page; check that it loads only from its server, and logs nothing but `allowed`."""
     secret = SecretStr(token) if token else None
     settings = {"max_photo_mb": 2, "web_token": secret, **settings}
-    chat = web_chat(caption, access=access, captions_in=captions_in, feedback=feedback, **settings)
+    chat = web_chat(
+        caption,
+        access=access,
+        captions_in=captions_in,
+        feedback=feedback,
+        caption_video=caption_video,
+        **settings,
+    )
     async with serving(chat) as url:
         with ExitStack() as stack:
             async with phone_tab(browser) if phone else shared_tab(browser) as page:

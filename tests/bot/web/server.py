@@ -13,7 +13,7 @@ from openapi_schema_validator import OAS31Validator
 
 from bot.about import about
 from bot.access import Access
-from bot.answers import Answers, CaptionPhoto, CheckRoom
+from bot.answers import Answers, CaptionPhoto, CaptionVideo, CheckRoom
 from bot.settings import Settings
 from bot.store.feedback_rows import FeedbackRows
 from bot.web.adapter import Unready, WebChat
@@ -49,6 +49,7 @@ async def captions_dog(photo: bytes, options: Options) -> Caption:
 def web_chat(
     caption: CaptionPhoto = captions_dog,
     *,
+    caption_video: CaptionVideo | None = None,
     check_room: CheckRoom = lambda: None,
     deadline: float = 10,
     access: Access = OPEN,
@@ -66,6 +67,7 @@ def web_chat(
         deadline=deadline,
         check_room=check_room,
         languages=captions_in,
+        caption_video=caption_video,
     )
     return WebChat(settings, answers, _about, lambda: 3, access, routes, unready, feedback=feedback)
 

@@ -45,7 +45,9 @@ pytestmark = IN_CHROMIUM
 
 async def test_a_chosen_photo_is_captioned(browser: Browser) -> None:
     async with opened(browser) as page:
-        await expect(page.get_by_role("heading", name="Drop a photo here")).to_be_visible()
+        await expect(
+            page.get_by_role("heading", name="Drop a photo or a short video here")
+        ).to_be_visible()
         await shot(page, "empty")
         await choose(page, photo(1))
         entry = page.get_by_role("article", name="photo 1.jpg")

@@ -13,6 +13,7 @@ from tests.bot.web.browser import (
     opened,
     photo,
 )
+from tests.bot.web.stories import film, tells
 
 pytestmark = [*IN_CHROMIUM, pytest.mark.parametrize("scheme", ["light", "dark"])]
 
@@ -54,6 +55,18 @@ async def test_captions_and_the_glass_box(scheme: Scheme, browser: Browser) -> N
         assert await complaints(page) == []
         await page.get_by_role("button", name=replies.LOOK).last.click()
         await expect(page.locator(".glass").last).to_be_visible()
+        assert await complaints(page) == []
+
+
+async def test_a_story_and_the_frames_that_it_is_about(scheme: Scheme, browser: Browser) -> None:
+    async with opened(browser, scheme=scheme, caption_video=tells) as page:
+        video: FilePayload = {"name": "clip.webm", "mimeType": "video/webm", "buffer": film()}
+        await choose(page, video)
+        await page.locator(".scenes button").first.click()
+        await expect(page.locator(".scenes [aria-current]")).to_have_count(1)
+        assert await complaints(page) == []
+        await page.get_by_role("button", name=replies.LOOK).click()
+        await expect(page.locator(".strip button")).to_have_count(2)
         assert await complaints(page) == []
 
 

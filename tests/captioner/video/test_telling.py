@@ -111,3 +111,13 @@ def test_subtitles_show_each_scene_while_it_lasts() -> None:
         "00:00:00.000 --> 00:00:02.500\nA dog runs along a beach.\n\n"
         "00:00:02.500 --> 01:01:01.250\nA &lt;b&gt; &amp; a dog.\n"
     )
+
+
+def test_the_alt_text_of_a_story_has_no_doubt() -> None:
+    unsure = caption("A cat sits on a chair.", confidence=0.2)
+    told = video(Scene(0, 1, 0.5, DOG), Scene(1, 2, 1.5, unsure), Scene(2, 3, 0.5, DOG, 0))
+    assert told.text == "First a dog runs along a beach. Then a cat sits on a chair. (Not sure.)"
+    assert told.alt_text == "First a dog runs along a beach. Then a cat sits on a chair."
+    assert (told.confidence, told.out_of_distribution) == (0.2, False)
+    alone = video(Scene(0, 1, 0.5, unsure))
+    assert (alone.text, alone.alt_text) == (worded(unsure).text, unsure.text)
