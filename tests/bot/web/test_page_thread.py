@@ -153,6 +153,7 @@ async def test_one_photo_is_removed_and_brought_back_to_its_place(browser: Brows
         await expect(page.get_by_role("status")).to_have_text("“photo 2.jpg” is back.")
         await page.get_by_role("button", name="Remove photo 2, photo 2.jpg").click()
         await reload(page)
+        await expect(page.get_by_role("article")).to_have_count(len(rest))
         assert await titles(page) == rest
         for _ in rest:
             await page.get_by_role("button", name="Remove photo").last.click()
