@@ -266,6 +266,7 @@ def _adapters(
         deadline=config.photo_seconds,
         check_room=captioner.check_room,
         languages=captioner.languages,
+        caption_video=getattr(captioner, "caption_video", None),  # a remote one may have none
     )
 
     def described(say: Callable[..., str]) -> str:

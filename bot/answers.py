@@ -1,4 +1,4 @@
-"""Turns a photo's bytes into the bot's answer, whatever happens; adapters only send it."""
+"""Turns a file's bytes into the bot's answer, whatever happens; adapters only send it."""
 
 import asyncio
 import io
@@ -13,7 +13,7 @@ import structlog
 from bot import languages, metrics
 from bot.platforms import Platform
 from bot.replies import replies
-from bot.wording import take_apart
+from bot.wording import as_preview, is_preview, take_apart
 from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
 from captioner.explain import can_draw, draw_attention, numbered
@@ -21,11 +21,14 @@ from captioner.options import ANOTHER
 from captioner.orthography import tokenize
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
+from captioner.video.kinds import is_moving
+from captioner.video.result import VideoCaption
 from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
 
 CaptionPhoto = Callable[[bytes, Options], Awaitable[Caption]]
+CaptionVideo = Callable[[bytes, Options], Awaitable[VideoCaption]]
 DecodePhoto = Callable[[bytes], Awaitable[Pixels]]
 CheckRoom = Callable[[], None]
 Problem = Literal["damaged", "too large", "unsupported", "busy", "late", "failed"]
@@ -49,10 +52,11 @@ PROBLEMS: Mapping[BadImageKind, Problem] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """The bot's answer to one photo."""
+    """The bot's answer to one photo, or to one video."""
 
     text: str  # for the person who sent it, also when something went wrong
-    caption: Caption | None = None  # None if something went wrong
+    caption: Caption | None = None  # None if something went wrong; of a video, the first one told
+    video: VideoCaption | None = None  # what `text` tells, if that is a story
     problem: Problem | None = None
     error: BadImage | Busy | None = field(default=None, compare=False)  # from which `text` is
     retry_after: float | None = None  # seconds, for "busy"
@@ -96,6 +100,7 @@ class Answers:
     deadline: float = 60.0  # seconds for each photo
     check_room: CheckRoom = lambda: None  # raises Busy if there is no room for a photo
     languages: Collection[str] = ()  # that captions can be in besides the model's own
+    caption_video: CaptionVideo | None = None  # None if the captioner cannot tell videos
 
     def no_room(self) -> Answer | None:
         """Return the answer to a photo that would be refused now, before it is sent; else None."""
@@ -111,6 +116,32 @@ class Answers:
         """Caption a photo."""
         return await self._answer(photo, options or self.options, _plain)
 
+    async def story(self, video: bytes, options: Options | None = None) -> Answer:
+        """Tell a video or an animation, scene by scene.
+
+        Without `caption_video` its first frame is captioned, where a photo's reader finds one.
+        """
+        tell = self.caption_video
+        if tell is None:
+            return await self.first(video, options)
+
+        async def told(options: Options) -> Answer:
+            story = await tell(video, options)
+            return Answer(story.text, story.told[0].caption, video=story)
+
+        return await self._made(told, options or self.options)
+
+    async def moving_or_still(self, file: bytes) -> Answer:
+        """Tell a file if it is a video or an animation, or caption it."""
+        return await (self.story(file) if is_moving(file) else self.first(file))
+
+    async def preview(self, photo: bytes) -> Answer:
+        """Caption the preview of a video, and say that it is one if videos are told otherwise."""
+        answer = await self.first(photo)
+        if answer.caption is None or self.caption_video is None:
+            return answer
+        return replace(answer, text=as_preview(answer.text))
+
     async def another(self, photo: bytes, turn: int, shown: str) -> Answer:
         """Give a different caption.
 
@@ -119,7 +150,7 @@ class Answers:
             turn: how often another caption was asked for; each turn samples other sentences.
             shown: the text that is shown now.
         """
-        # The words of doubt say nothing about the photo.
+        # The words of doubt, and that it is a preview, say nothing about the photo.
         known = set(tokenize(take_apart(shown).caption))
 
         async def choose(photo: bytes, caption: Caption) -> Answer:
@@ -128,7 +159,9 @@ class Answers:
                 # None if only a name would be said: that is no other caption.
                 words = set(tokenize(worded(choice).caption))
                 if words and len(words - known) >= ANOTHER.difference * len(words):
-                    return await _plain(photo, choice)
+                    answer = await _plain(photo, choice)
+                    text = as_preview(answer.text) if is_preview(shown) else answer.text
+                    return replace(answer, text=text)
             return Answer(replies.NOTHING_ELSE, caption)
 
         options = replace(ANOTHER, seed=turn, attention=self.options.attention)
@@ -158,12 +191,18 @@ class Answers:
         options: Options,
         finish: Callable[[bytes, Caption], Awaitable[Answer]],
     ) -> Answer:
+        async def captioned(options: Options) -> Answer:
+            return await finish(photo, await self.caption(photo, options))
+
+        return await self._made(captioned, options)
+
+    async def _made(self, make: Callable[[Options], Awaitable[Answer]], options: Options) -> Answer:
         started = time.perf_counter()
         if options.language is None and languages.language() in self.languages:
             options = replace(options, language=languages.language())
         try:
             async with asyncio.timeout(self.deadline):
-                answer = await finish(photo, await self.caption(photo, options))
+                answer = await make(options)
         except BadImage as error:
             text = replies.bad_image(error)
             answer = Answer(text, problem=PROBLEMS[error.kind], error=error)
@@ -183,6 +222,8 @@ class Answers:
             metrics.refused(self.platform, answer.problem)
         else:
             metrics.PHOTOS.labels(self.platform, answer.outcome).inc()
+        if answer.video:
+            metrics.VIDEOS.labels(self.platform).inc()
         log.info(
             "answered",
             platform=self.platform,

@@ -5,10 +5,12 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, Self
 
 import discord
+from discord.utils import MISSING
 
+from bot.discord.photos import Reply
 from bot.discord.request import PhotoRequest
 from bot.replies import replies
-from bot.wording import take_apart
+from bot.wording import alt_text
 
 Interaction = discord.Interaction[Any]
 
@@ -57,8 +59,19 @@ def buttons_under(turn: int = 1) -> discord.ui.View:
     Args:
         turn: 1 if "another" will be the first other caption of the photo, 2 for the second, ...
     """
+    return _row(f"another:{turn}", "look", "alt")
+
+
+def buttons_of(reply: Reply) -> discord.ui.View:
+    """Return the buttons of a reply; `MISSING` if it has no caption."""
+    if reply.picture is None:
+        return MISSING
+    return _row("alt") if reply.told else buttons_under()
+
+
+def _row(*custom_ids: str) -> discord.ui.View:
     row = discord.ui.View(timeout=None)
-    for custom_id in (f"another:{turn}", "look", "alt"):
+    for custom_id in custom_ids:
         row.add_item(CaptionButton(custom_id))
     return row
 
@@ -104,7 +117,7 @@ class CaptionButton(
                 request = PhotoRequest.from_button(interaction, "look")
                 await client.interactions.receive(interaction, request)
             elif await client.interactions.check_access(interaction):
-                text = f"```\n{take_apart(message.content).alt_text}\n```"
+                text = f"```\n{alt_text(message.content)}\n```"
                 await interaction.response.send_message(text, ephemeral=True)
 
 

@@ -6,11 +6,10 @@ from functools import partial
 from typing import Any
 
 import discord
-from discord.utils import MISSING
 
 from bot import languages, metrics
 from bot.discord.backfill import Backfill
-from bot.discord.buttons import buttons_under
+from bot.discord.buttons import buttons_of
 from bot.discord.errors import inbox_errors
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.incoming import Incoming
@@ -138,8 +137,7 @@ class Messages:
                 answer = Reply(replies.HINT)
             else:
                 raise Hopeless("the message has no picture any more")
-            buttons = buttons_under() if answer.picture else MISSING
-            await reply(incoming.message, answer.text, buttons=buttons)
+            await reply(incoming.message, answer.text, buttons=buttons_of(answer))
 
     async def _watched(self, incoming: Incoming, new: bool) -> bool:
         return (

@@ -23,7 +23,7 @@ from bot.telegram.errors import MaybeSent, reason
 from bot.telegram.identity import PLATFORM, visitor_of
 from bot.telegram.photos import NoPicture, carries_file, quoted_by
 from bot.telegram.sending import persistently, typing
-from bot.wording import take_apart
+from bot.wording import alt_text
 
 MAX_ALERT = 200  # characters of an alert that Telegram accepts
 PRESSED = re.compile(r"(look|alt)|another:(\d{1,6})")  # other clients can send anything
@@ -40,6 +40,14 @@ def buttons_under(turn: int) -> InlineKeyboardMarkup:
             [InlineKeyboardButton(replies.LOOK, callback_data="look")],
         ]
     )
+
+
+def buttons_of(answer: Answer) -> InlineKeyboardMarkup | None:
+    """Return the buttons under an answer; None if it has no caption."""
+    if answer.video:
+        alt_text = InlineKeyboardButton(replies.ALT_TEXT, callback_data="alt")
+        return InlineKeyboardMarkup([[alt_text]])
+    return buttons_under(1) if answer.caption else None
 
 
 async def press(update: Update, context: Context) -> None:
@@ -107,7 +115,7 @@ async def _pressed(query: CallbackQuery, shared: Shared) -> str | None:
 
 
 async def _show_alt_text(shown: Message, shared: Shared) -> None:
-    sentence = take_apart(shown.text or "").alt_text
+    sentence = alt_text(shown.text or "")
     length = len(sentence.encode("utf-16-le")) // 2  # Telegram counts UTF-16 code units
     block = MessageEntity(MessageEntity.PRE, 0, length)
     await shared.sender.reply(shown, sentence, entities=[block])

@@ -7,6 +7,7 @@ captioned as a photo is.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -49,7 +50,10 @@ class Storyteller:
             share: how many frames, of all videos together, may wait for their features.
         """
         self._encode, self._caption = encode, caption
-        self._clips, self._most = Clips(serving.limits), serving.max_videos
+        limits = serving.limits
+        if serving.max_video_bytes is not None:
+            limits = replace(limits, max_bytes=serving.max_video_bytes)
+        self._clips, self._most = Clips(limits), serving.max_videos
         self._free = asyncio.Semaphore(share)
         self._together = asyncio.Semaphore(TOGETHER)
         self._telling = InProgress()
