@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import structlog
+from PIL import Image
 
 from bot import languages, metrics
 from bot.platforms import Platform
@@ -16,13 +17,13 @@ from bot.replies import replies
 from bot.wording import as_preview, is_preview, take_apart
 from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
-from captioner.explain import can_draw, draw_attention, numbered
+from captioner.explain import can_draw, draw_attention, draw_scenes, numbered
 from captioner.options import ANOTHER
 from captioner.orthography import tokenize
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 from captioner.video.kinds import is_moving
-from captioner.video.result import VideoCaption
+from captioner.video.result import Scene, VideoCaption
 from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
@@ -185,6 +186,20 @@ class Answers:
 
         return await self._answer(photo, replace(self.options, attention=True), draw)
 
+    async def looked_at_scenes(self, video: bytes) -> Answer:
+        """Show the frames that a story is about, and the attention in each."""
+        tell = self.caption_video
+        if tell is None:
+            return await self.looked(video)
+
+        async def drawn(options: Options) -> Answer:
+            told = (await tell(video, options)).told
+            sheet = await asyncio.to_thread(_draw_scenes, told)
+            text = replies.LOOKED_AT_SCENES if sheet else replies.NO_ATTENTION
+            return Answer(text, told[0].caption, picture=sheet)
+
+        return await self._made(drawn, replace(self.options, attention=True))
+
     async def _answer(
         self,
         photo: bytes,
@@ -246,7 +261,25 @@ async def _plain(photo: bytes, caption: Caption) -> Answer:
     return Answer(worded(caption).text, caption)
 
 
+def _draw_scenes(scenes: Sequence[Scene]) -> bytes | None:
+    """Return a sheet; None if the captioner sent no attention or no pictures."""
+    pictures, labels, attention = [], [], []
+    for number, scene in enumerate(scenes, 1):
+        maps = [word.attention for word in scene.caption.words if word.attention is not None]
+        if scene.picture is None or not maps:
+            return None
+        minutes, seconds = divmod(int(scene.frame), 60)
+        pictures.append(scene.picture)
+        labels.append(f"{number}   {minutes}:{seconds:02}")
+        attention.append(np.stack(maps))
+    return _jpeg(draw_scenes(pictures, labels, attention))
+
+
 def _draw(photo: Pixels, words: Sequence[str], maps: Floats) -> bytes:
+    return _jpeg(draw_attention(photo, words, maps))
+
+
+def _jpeg(sheet: Image.Image) -> bytes:
     file = io.BytesIO()
-    draw_attention(photo, words, maps).save(file, "JPEG", quality=88)
+    sheet.save(file, "JPEG", quality=88)
     return file.getvalue()

@@ -104,6 +104,9 @@ class Replies:
     NOTHING_ELSE = Sentence("I have no other caption for this photo.")
     NO_ATTENTION = Sentence("This model cannot show where it looked.")
     LOOKED = Sentence("Where I looked for each word: the brighter, the more it mattered.")
+    LOOKED_AT_SCENES = Sentence(
+        "What I described of the video, and where I looked: the brighter, the more it mattered."
+    )
     LOOKED_UNSAID = Sentence(
         "I cannot show where I looked for a name. This is where I looked for each word of a "
         "caption that I left out."

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import discord
 from discord.utils import MISSING
@@ -62,11 +62,18 @@ def buttons_under(turn: int = 1) -> discord.ui.View:
     return _row(f"another:{turn}", "look", "alt")
 
 
-def buttons_of(reply: Reply) -> discord.ui.View:
-    """Return the buttons of a reply; `MISSING` if it has no caption."""
+def buttons_of(reply: Reply, *, shown: bool = False) -> discord.ui.View:
+    """Return the buttons of a reply; `MISSING` if it has no caption.
+
+    Args:
+        reply: with what was captioned.
+        shown: the reply shows that itself and quotes no message: of a film only the preview.
+    """
     if reply.picture is None:
         return MISSING
-    return _row("alt") if reply.told else buttons_under()
+    if not reply.told:
+        return buttons_under()
+    return _row("alt") if shown and reply.picture.film else _row("scenes", "alt")
 
 
 def _row(*custom_ids: str) -> discord.ui.View:
@@ -78,7 +85,7 @@ def _row(*custom_ids: str) -> discord.ui.View:
 
 class CaptionButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"another:(?P<turn>[0-9]{1,9})|look|alt",
+    template=r"another:(?P<turn>[0-9]{1,9})|look|scenes|alt",
 ):
     """One button; Discord sends its id back when it is pressed, even years later."""
 
@@ -113,8 +120,9 @@ class CaptionButton(
             if what == "another":
                 request = PhotoRequest.from_button(interaction, "another", int(turn))
                 await client.interactions.receive(interaction, request)
-            elif what == "look":
-                request = PhotoRequest.from_button(interaction, "look")
+            elif what in ("look", "scenes"):
+                shows: Literal["look", "scenes"] = "look" if what == "look" else "scenes"
+                request = PhotoRequest.from_button(interaction, shows)
                 await client.interactions.receive(interaction, request)
             elif await client.interactions.check_access(interaction):
                 text = f"```\n{alt_text(message.content)}\n```"
@@ -122,8 +130,8 @@ class CaptionButton(
 
 
 def _label(what: str) -> str:
-    labels = {"another": replies.ANOTHER, "look": replies.LOOK, "alt": replies.ALT_TEXT}
-    return labels[what]
+    labels = {"another": replies.ANOTHER, "alt": replies.ALT_TEXT}
+    return labels.get(what, replies.LOOK)
 
 
 def _client(interaction: Interaction) -> ButtonClient:

@@ -89,7 +89,7 @@ class Interactions:
         picture = await self._picture(request)
         if picture is None:
             await self._tell(request, replies.GONE)
-        elif request.what == "look":
+        elif request.what in ("look", "scenes"):
             await self._show_attention(request, picture)
         else:
             await self._caption_differently(request, picture)
@@ -109,7 +109,7 @@ class Interactions:
         await self._webhook(request).edit_original(
             text=reply.text,
             embed=embed if reply.picture and address else MISSING,
-            buttons=buttons_of(reply),
+            buttons=buttons_of(reply, shown=True),
         )
 
     async def _caption_differently(self, request: PhotoRequest, picture: Picture) -> None:
@@ -125,7 +125,9 @@ class Interactions:
             await webhook.edit_original(text=answer.text, buttons=buttons)
 
     async def _show_attention(self, request: PhotoRequest, picture: Picture) -> None:
-        answer = await self.photos.answer(picture, self.services.answers.looked, gone=replies.GONE)
+        answers = self.services.answers
+        show = answers.looked_at_scenes if request.what == "scenes" else answers.looked
+        answer = await self.photos.answer(picture, show, gone=replies.GONE)
         if answer.picture is None:
             await self._tell(request, answer.text)
             return
@@ -145,6 +147,8 @@ class Interactions:
             except REFUSED:
                 return None
             found = pictures_of(quoted)
+        if request.what == "scenes":
+            return found[0] if found else None
         return next((one.still for one in found if one.still), None)
 
     async def _apologize(self, request: PhotoRequest) -> None:

@@ -23,6 +23,7 @@ from captioner.runtime.protocols import Floats
 from captioner.serving import ServingConfig
 from captioner.video import scenes
 from captioner.video.clips import Clips
+from captioner.video.pictures import unsqueezed
 from captioner.video.reading import Clip
 from captioner.video.result import Scene, VideoCaption
 from captioner.video.scenes import Shot
@@ -102,8 +103,14 @@ class Storyteller:
                     for shot in shots
                 ]
                 duration, looked, times = clip.duration, clip.seconds, clip.times
+                aspect = clip.aspect if options.attention else None
                 del clip
             found = await self._captioned(shots, frames, times, options)
+            if aspect is not None:
+                found = [
+                    replace(one, picture=unsqueezed(frame.pixels, aspect))
+                    for one, frame in zip(found, frames, strict=True)
+                ]
             return VideoCaption(tuple(found), looked, duration)
 
     async def _shots(self, clip: Clip) -> list[Shot]:

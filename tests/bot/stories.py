@@ -3,6 +3,7 @@
 import io
 from functools import cache
 
+import numpy as np
 from PIL import Image
 
 from captioner import BadImage, Caption, Options, VideoCaption
@@ -16,10 +17,11 @@ STORY = "First a dog runs. Then a bird flies. (Not sure.)"
 UNREADABLE = b"\0\0\0\x18ftypisom" + bytes(12)
 
 
-def caption(text: str, confidence: float = 0.9) -> Caption:
+def caption(text: str, confidence: float = 0.9, *, attention: bool = False) -> Caption:
     """Return the caption of a scene."""
-    words = text.rstrip(".").lower().split()
-    return Caption(text, -0.1, confidence, tuple(Word(word, -0.1, None) for word in words))
+    maps = np.full((2, 2), 0.25, np.float32) if attention else None
+    words = tuple(Word(word, -0.1, maps) for word in text.rstrip(".").lower().split())
+    return Caption(text, -0.1, confidence, words)
 
 
 async def tell(video: bytes, options: Options) -> VideoCaption:
@@ -27,11 +29,11 @@ async def tell(video: bytes, options: Options) -> VideoCaption:
     assert video[:3] != b"\xff\xd8\xff"
     if video == UNREADABLE:
         raise BadImage("no frames")
-    scenes = caption("A dog runs."), caption("A bird flies.", 0.1)
-    times = ((0.0, 2.0, 1.0), (2.0, 4.0, 3.0))
-    return VideoCaption(
-        tuple(Scene(*time, one) for time, one in zip(times, scenes, strict=True)), 4.0, 4.0
-    )
+    picture = np.zeros((24, 32, 3), np.uint8) if options.attention else None
+    first = caption("A dog runs.", attention=options.attention)
+    second = caption("A bird flies.", 0.1, attention=options.attention)
+    scenes = Scene(0, 2, 1, first, picture=picture), Scene(2, 4, 3, second, picture=picture)
+    return VideoCaption(scenes, 4.0, 4.0)
 
 
 @cache

@@ -1,6 +1,9 @@
 """Videos and animations on Telegram: told as a story, or by their preview."""
 
+import io
+
 import pytest
+from PIL import Image
 
 from bot.replies import replies
 from bot.wording import as_preview
@@ -61,7 +64,7 @@ async def test_every_kind_of_film_is_told(fake: FakeTelegram, store: Store, kind
         sent = await fake.send(**made[kind])
         answer = await fake.nth("sendMessage")
 
-    assert (answer["text"], labels(answer)) == (STORY, [replies.ALT_TEXT])
+    assert (answer["text"], labels(answer)) == (STORY, [replies.ALT_TEXT, replies.LOOK])
     assert answer["reply_parameters"]["message_id"] == sent["message_id"]
     assert fake.of("sendChatAction")
 
@@ -155,6 +158,37 @@ async def test_the_alt_text_of_a_story_is_the_story_without_doubt(
     assert sent["text"] == "First a dog runs. Then a bird flies."
 
 
+@pytest.mark.parametrize("kind", ["film", "GIF document"])
+async def test_a_story_shows_the_frames_that_it_is_about(
+    fake: FakeTelegram, store: Store, kind: str
+) -> None:
+    document = {"document": fake.file(gif(), mime_type="image/gif")}
+
+    async with running(telegram(fake, store, caption_video=tell)):
+        await fake.send(**({"video": moving(fake)} if kind == "film" else document))
+        await fake.until(lambda: "reply_markup" in fake.latest())
+        await fake.press("scenes", fake.latest())
+        sheet = await fake.nth("sendPhoto")
+        told = await fake.nth("answerCallbackQuery")
+
+    assert sheet["caption"] == replies.LOOKED_AT_SCENES
+    assert sheet["photo"].startswith(b"\xff\xd8")
+    assert "text" not in told
+
+
+async def test_the_frames_of_a_film_that_is_gone_are_not_shown(
+    fake: FakeTelegram, store: Store
+) -> None:
+    async with running(telegram(fake, store, caption_video=tell)):
+        await fake.send(video=moving(fake))
+        await fake.until(lambda: "reply_markup" in fake.latest())
+        fake.failures["file"] = [failure(404)]
+        await fake.press("scenes", fake.latest())
+        told = await fake.nth("answerCallbackQuery")
+
+    assert (told["text"], told["show_alert"]) == (replies.UNREACHABLE, True)
+
+
 async def test_in_an_album_each_item_has_its_line(fake: FakeTelegram, store: Store) -> None:
     album = [
         fake.message(photo=[fake.photo(CAR)], media_group_id="a"),
@@ -204,6 +238,10 @@ async def test_a_real_film_is_told_by_a_real_model(
         async with running(bot):
             await fake.send(animation=moving(fake), document=fake.file(film()))
             sent = await fake.nth("sendMessage")
+            await fake.until(lambda: "reply_markup" in fake.latest())
+            await fake.press("scenes", fake.latest())
+            sheet = await fake.nth("sendPhoto")
 
     assert sent["text"] == told.text
-    assert labels(sent) == [replies.ALT_TEXT]
+    assert sheet["caption"] == replies.LOOKED_AT_SCENES
+    assert Image.open(io.BytesIO(sheet["photo"])).format == "JPEG"
