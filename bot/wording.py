@@ -26,6 +26,8 @@ from captioner.wording import (
 FORMER_GUESS = "This is unlike the photos that I learned from, so I can only guess: "
 FORMER_DOUBT = "I am not sure, but perhaps: "
 
+NAME = r"(?:[^.]|(?<=\bSt)\.)+?"  # of a thing; some are named after saints
+
 Patterns = tuple[tuple[re.Pattern[str], Doubt], ...]
 
 
@@ -44,11 +46,12 @@ def take_apart(text: str) -> Said:
 def alt_text(text: str) -> str:
     """Return what describes a photo or a video to those who do not see it: without doubt."""
     text = _without_note(text)
-    for language in CATALOGUES.languages:
-        first, then = _opening(FIRST, language), _opening(THEN, language)
-        if text.startswith(first) and then in text:
-            return _plain_story(text, language)
-    return take_apart(text).alt_text
+    openings = ((_opening(FIRST, one), _opening(THEN, one)) for one in CATALOGUES.languages)
+    if not any(text.startswith(first) and then in text for first, then in openings):
+        return take_apart(text).alt_text
+    # Languages may share the openings.
+    plain = (_plain_story(text, language) for language in CATALOGUES.languages)
+    return min(plain, key=len)
 
 
 def as_preview(text: str) -> str:
@@ -86,7 +89,7 @@ def _plain_story(story: str, language: str) -> str:
 
     before, _, after = said(LOOKS_LIKE).partition("{name}")
     # Inside of a sentence it begins with a small letter.
-    looks_like = f"(?i:{re.escape(before[:1])}){re.escape(before[1:])}(?P<name>[^.]+?)"
+    looks_like = f"(?i:{re.escape(before[:1])}){re.escape(before[1:])}(?P<name>{NAME})"
     looks_like += re.escape(after)
     perhaps = re.escape(said(PERHAPS).partition("{caption}")[0])
     story = re.sub(rf"{looks_like}\s*{perhaps}", "", story)

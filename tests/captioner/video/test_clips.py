@@ -65,14 +65,6 @@ def test_a_reply_that_is_nonsense_is_noticed(reply: dict[str, object]) -> None:
     with pytest.raises((KeyError, ValueError)):
         _clip(reply, bytearray(size), sides=(SIDE,))
     with pytest.raises(ValueError, match=r"buffer|pixels"):
-        _clip(
-            {"times": [0], "seconds": 0, "duration": 0, "aspect": 1000},
-            bytearray(size + 1),
-            sides=(SIDE,),
-        )
+        _clip(good, bytearray(size + 1), sides=(SIDE,))
     with pytest.raises(ValueError, match=r"buffer|pixels"):
-        _clip(
-            {"times": [0], "seconds": 0, "duration": 0, "aspect": 1000},
-            bytearray(size - 1),
-            sides=(SIDE,),
-        )
+        _clip(good, bytearray(size - 1), sides=(SIDE,))
