@@ -21,6 +21,7 @@ AnswerPhoto = Callable[[bytes], Awaitable[Answer]]
 PHOTOS_AT_ONCE = 16  # in memory; as many as the captioner takes in one batch
 CHUNK_BYTES = 2**16
 MAX_CHARACTERS = 2000  # Discord's limit for a message
+VECTORS = discord.StickerFormatType.lottie  # which nothing here draws
 # Where Discord itself serves what is embedded, such as the GIFs of its picker.
 PROXIES = re.compile(r"https://(media|images-ext-\d+)\.discordapp\.net/")
 
@@ -39,7 +40,7 @@ class Picture:
 
     url: str
     size: int = 0  # bytes; 0 if unknown
-    # Whether it is captioned where nobody asks; not films, nor what may be anything.
+    # Whether it is captioned where nobody asks; not films, stickers, nor what may be anything.
     declared: bool = True
     film: bool = False
     preview: str | None = None  # the address of a picture from a film
@@ -71,11 +72,13 @@ def picture_of(attachment: discord.Attachment) -> Picture | None:
 
 
 def pictures_of(message: discord.Message) -> list[Picture]:
-    """Return the pictures and films of a message, of what it forwards, and of its embeds."""
+    """Return what a message, and what it forwards, has to look at, in order."""
     found: list[Picture] = []
     parts: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
     for part in parts:
         found += filter(None, map(picture_of, part.attachments))
+        drawn = (one for one in part.stickers if one.format is not VECTORS)
+        found += (Picture(one.url, declared=False) for one in drawn)
         found += filter(None, map(_embedded, part.embeds))
     return found
 

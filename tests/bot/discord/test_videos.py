@@ -2,6 +2,7 @@
 
 import re
 
+import discord
 import pytest
 
 from bot.discord import photos
@@ -181,6 +182,33 @@ async def test_automatic_captions_leave_films_out_unless_the_bot_is_asked(world:
         asked = await fake.sent(2)
 
     assert [automatic["content"], asked["content"]] == ["Two children play.", STORY]
+    assert len(world.bot_messages()) == 2
+
+
+async def test_stickers_are_told_or_captioned_if_they_are_pictures(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = world.fake
+    png, apng, vectors = 1, 2, 3
+    made = {"700": PHOTOS[1], "701": gif()}  # the content says what moves, not the address
+    fake.files |= {f"stickers/{number}.png": data for number, data in made.items()}
+    monkeypatch.setattr(discord.Asset, "BASE", f"http://127.0.0.1:{fake.port}/cdn")
+
+    def stuck(*items: tuple[str, int]) -> list[Json]:
+        return [{"id": number, "name": "a", "format_type": format_} for number, format_ in items]
+
+    fake.flags = GRANTED
+    await world.chats.set_auto("discord", CHANNEL, True)
+    async with world.running():
+        both = stuck(("700", png), ("701", apng), ("702", vectors))
+        await fake.say(sticker_items=both)  # nobody asked
+        await fake.say(channel_id=PRIVATE, sticker_items=both)
+        pictures = await fake.sent()
+        await fake.say(channel_id=PRIVATE, sticker_items=stuck(("702", vectors)))
+        hint = await fake.sent(2)
+
+    assert pictures["content"] == replies.album(["Two children play.", STORY])
+    assert hint["content"] == replies.HINT
     assert len(world.bot_messages()) == 2
 
 
