@@ -254,7 +254,8 @@ def _busy(error: Busy) -> Answer:
 
 
 def _stages(answer: Answer) -> Mapping[str, float]:
-    return answer.caption.seconds if answer.caption else {}
+    # Those of a story's first scene would be neither its own nor the video's.
+    return answer.caption.seconds if answer.caption and not answer.video else {}
 
 
 async def _plain(photo: bytes, caption: Caption) -> Answer:
@@ -270,7 +271,7 @@ def _draw_scenes(scenes: Sequence[Scene]) -> bytes | None:
             return None
         minutes, seconds = divmod(int(scene.frame), 60)
         pictures.append(scene.picture)
-        labels.append(f"{number}   {minutes}:{seconds:02}")
+        labels.append(f"{number} ({minutes}:{seconds:02})")
         attention.append(np.stack(maps))
     return _jpeg(draw_scenes(pictures, labels, attention))
 

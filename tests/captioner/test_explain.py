@@ -82,7 +82,7 @@ def test_a_word_is_written_below_its_tile() -> None:
 def test_each_scene_is_shown_once_where_the_words_of_its_caption_looked() -> None:
     sheet = draw_scenes(
         [grey_photo(), grey_photo()],
-        ["1   0:00", "2   0:03"],
+        ["1 (0:00)", "2 (0:03)"],
         [maps_at((0, 0), (0, 0)), maps_at((6, 6))],
     )
 
