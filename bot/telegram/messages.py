@@ -185,18 +185,19 @@ async def _caption(shared: Shared, picture: Carrier) -> Answer | TelegramError:
 async def _tell(shared: Shared, carrier: Carrier, film: Film) -> Answer:
     """Tell a film; if it is too large or cannot be read, caption its preview, if it has one."""
     answers = shared.services.answers
+    answer: Answer | None
     try:
         async with shared.photos.film(film) as data:
             answer = await answers.moving_or_still(data)
         if not isinstance(answer.error, BadImage):
             return answer
     except NoPicture as error:
-        answer = _refused(error)
+        answer, refusal = None, error
     try:
         async with shared.photos.of(carrier) as photo:
             return await answers.preview(photo)
     except NoPicture:
-        return answer
+        return answer or _refused(refusal)
 
 
 def _refused(error: NoPicture) -> Answer:

@@ -5,7 +5,8 @@ import re
 import discord
 import pytest
 
-from bot.discord import photos
+from bot.access import Access
+from bot.discord import messages, photos
 from bot.replies import DISCORD_MENU, replies
 from bot.wording import as_preview
 from captioner import Captioner
@@ -88,6 +89,26 @@ async def test_a_gif_of_the_picker_is_fetched_from_the_proxy_and_told(
     assert reply["content"] == STORY
     assert len(world.fake.requests("GET", "/proxy/.*")) == 1
     assert not world.fake.requests("GET", "/elsewhere/.*")
+
+
+async def test_a_gif_that_discord_embeds_a_moment_after_its_link_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = world.fake
+    monkeypatch.setattr(messages, "EMBED_SECONDS", 0.1)
+    world.access = Access("1/minute", "1000/minute")
+    async with world.running():
+        linked = await fake.say("https://tenor.com/view/a", channel_id=PRIVATE)
+        linked["embeds"] = [gifv(world, monkeypatch)]
+        told = await fake.sent()
+        again = await fake.say("https://tenor.com/view/a", channel_id=PRIVATE)
+        again["embeds"] = linked["embeds"]
+        refused = await fake.sent(2)
+        await fake.say("https://example.org", channel_id=PRIVATE)
+        hint = await fake.sent(3)
+
+    assert [told["content"], hint["content"]] == [STORY, replies.HINT]
+    assert refused["content"].startswith("That is too many photos for now.")
 
 
 @pytest.mark.parametrize(
