@@ -20,7 +20,7 @@ class Scene:
     caption: Caption
     # The index of an earlier scene that this shows again, or whose caption it has.
     repeats: int | None = None
-    # The frame, `(height, width, 3)`, if attention was asked for; a remote captioner sends none.
+    # The frame, `(height, width, 3)`, if attention was asked for and the scene is told.
     picture: Pixels | None = field(default=None, compare=False, repr=False)
 
 

@@ -106,12 +106,8 @@ class Storyteller:
                 aspect = clip.aspect if options.attention else None
                 del clip
             found = await self._captioned(shots, frames, times, options)
-            if aspect is not None:
-                found = [
-                    replace(one, picture=unsqueezed(frame.pixels, aspect))
-                    for one, frame in zip(found, frames, strict=True)
-                ]
-            return VideoCaption(tuple(found), looked, duration)
+            story = VideoCaption(tuple(found), looked, duration)
+            return story if aspect is None else _illustrated(story, frames, aspect)
 
     async def _shots(self, clip: Clip) -> list[Shot]:
         if len(clip.squares) == 1:
@@ -150,3 +146,12 @@ class Storyteller:
     async def _alone(self, frame: Unpacked, options: Options) -> Caption:
         async with self._free:
             return await self._caption(frame, options)
+
+
+def _illustrated(story: VideoCaption, frames: list[Unpacked], aspect: float) -> VideoCaption:
+    told = {scene.start for scene in story.told}
+    scenes = (
+        replace(scene, picture=unsqueezed(frame.pixels, aspect)) if scene.start in told else scene
+        for scene, frame in zip(story.scenes, frames, strict=True)
+    )
+    return replace(story, scenes=tuple(scenes))
