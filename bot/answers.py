@@ -1,4 +1,4 @@
-"""Turns a photo's bytes into the bot's answer, whatever happens; adapters only send it."""
+"""Turns a file's bytes into the bot's answer, whatever happens; adapters only send it."""
 
 import asyncio
 import io
@@ -9,19 +9,21 @@ from typing import Literal
 
 import numpy as np
 import structlog
+from PIL import Image
 
 from bot import languages, metrics
 from bot.platforms import Platform
 from bot.replies import replies
-from bot.wording import take_apart
+from bot.wording import as_preview, is_preview, take_apart
 from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
-from captioner.explain import can_draw, draw_attention, numbered
+from captioner.explain import can_draw, draw_attention, draw_scenes, numbered
 from captioner.options import ANOTHER
 from captioner.orthography import tokenize
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
-from captioner.video.result import VideoCaption
+from captioner.video.kinds import is_moving
+from captioner.video.result import Scene, VideoCaption
 from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
@@ -130,6 +132,17 @@ class Answers:
 
         return await self._made(told, options or self.options)
 
+    async def moving_or_still(self, file: bytes) -> Answer:
+        """Tell a file if it is a video or an animation, or caption it."""
+        return await (self.story(file) if is_moving(file) else self.first(file))
+
+    async def preview(self, photo: bytes) -> Answer:
+        """Caption the preview of a video, and say that it is one if videos are told otherwise."""
+        answer = await self.first(photo)
+        if answer.caption is None or self.caption_video is None:
+            return answer
+        return replace(answer, text=as_preview(answer.text))
+
     async def another(self, photo: bytes, turn: int, shown: str) -> Answer:
         """Give a different caption.
 
@@ -138,7 +151,7 @@ class Answers:
             turn: how often another caption was asked for; each turn samples other sentences.
             shown: the text that is shown now.
         """
-        # The words of doubt say nothing about the photo.
+        # The words of doubt, and that it is a preview, say nothing about the photo.
         known = set(tokenize(take_apart(shown).caption))
 
         async def choose(photo: bytes, caption: Caption) -> Answer:
@@ -147,7 +160,9 @@ class Answers:
                 # None if only a name would be said: that is no other caption.
                 words = set(tokenize(worded(choice).caption))
                 if words and len(words - known) >= ANOTHER.difference * len(words):
-                    return await _plain(photo, choice)
+                    answer = await _plain(photo, choice)
+                    text = as_preview(answer.text) if is_preview(shown) else answer.text
+                    return replace(answer, text=text)
             return Answer(replies.NOTHING_ELSE, caption)
 
         options = replace(ANOTHER, seed=turn, attention=self.options.attention)
@@ -170,6 +185,20 @@ class Answers:
             return Answer(text, caption, picture=sheet)
 
         return await self._answer(photo, replace(self.options, attention=True), draw)
+
+    async def looked_at_scenes(self, video: bytes) -> Answer:
+        """Show the frames that a story is about, and the attention in each."""
+        tell = self.caption_video
+        if tell is None:
+            return await self.looked(video)
+
+        async def drawn(options: Options) -> Answer:
+            told = (await tell(video, options)).told
+            sheet = await asyncio.to_thread(_draw_scenes, told)
+            text = replies.LOOKED_AT_SCENES if sheet else replies.NO_ATTENTION
+            return Answer(text, told[0].caption, picture=sheet)
+
+        return await self._made(drawn, replace(self.options, attention=True))
 
     async def _answer(
         self,
@@ -208,6 +237,8 @@ class Answers:
             metrics.refused(self.platform, answer.problem)
         else:
             metrics.PHOTOS.labels(self.platform, answer.outcome).inc()
+        if answer.video:
+            metrics.VIDEOS.labels(self.platform).inc()
         log.info(
             "answered",
             platform=self.platform,
@@ -223,14 +254,33 @@ def _busy(error: Busy) -> Answer:
 
 
 def _stages(answer: Answer) -> Mapping[str, float]:
-    return answer.caption.seconds if answer.caption else {}
+    # Those of a story's first scene would be neither its own nor the video's.
+    return answer.caption.seconds if answer.caption and not answer.video else {}
 
 
 async def _plain(photo: bytes, caption: Caption) -> Answer:
     return Answer(worded(caption).text, caption)
 
 
+def _draw_scenes(scenes: Sequence[Scene]) -> bytes | None:
+    """Return a sheet; None if the captioner sent no attention or no pictures."""
+    pictures, labels, attention = [], [], []
+    for number, scene in enumerate(scenes, 1):
+        maps = [word.attention for word in scene.caption.words if word.attention is not None]
+        if scene.picture is None or not maps:
+            return None
+        minutes, seconds = divmod(int(scene.frame), 60)
+        pictures.append(scene.picture)
+        labels.append(f"{number} ({minutes}:{seconds:02})")
+        attention.append(np.stack(maps))
+    return _jpeg(draw_scenes(pictures, labels, attention))
+
+
 def _draw(photo: Pixels, words: Sequence[str], maps: Floats) -> bytes:
+    return _jpeg(draw_attention(photo, words, maps))
+
+
+def _jpeg(sheet: Image.Image) -> bytes:
     file = io.BytesIO()
-    draw_attention(photo, words, maps).save(file, "JPEG", quality=88)
+    sheet.save(file, "JPEG", quality=88)
     return file.getvalue()

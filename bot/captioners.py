@@ -100,7 +100,9 @@ async def _here(config: Settings, limits: Limits) -> "AsyncIterator[Captioner]":
                 config.captioner_checkpoint,
                 config.captioner_device,
                 runtime=config.captioner_runtime,
-                serving=ServingConfig(limits, max_queue=config.max_queue),
+                serving=ServingConfig(
+                    limits, max_queue=config.max_queue, max_video_bytes=config.max_video_bytes
+                ),
                 observe=metrics.observe,
                 sandbox=sandbox,
             )

@@ -80,25 +80,26 @@ class Replies:
     LOOK = Sentence("Where did you look?")
     ALT_TEXT = Sentence("Alt text")
 
-    HINT = Sentence("Send me a photo, and I will describe it in one sentence.")
+    HINT = Sentence("Send me a photo, a GIF or a short video, and I will say what it shows.")
     START = Sentence(
-        "Hello! Send me a photo, and I will describe it in one sentence. /help shows what else I "
-        "can do."
+        "Hello! Send me a photo, a GIF or a short video, and I will say what it shows. /help shows "
+        "what else I can do."
     )
     PRIVACY = Sentence(
-        "What happens to your photos: I read the photo that you send, describe it, and forget it. "
-        "Photos are never stored, on disk or anywhere else, and never sent to another service; the "
+        "What happens to your photos and videos: I read what you send, describe it, and forget it. "
+        "It is never stored, on disk or anywhere else, and never sent to another service; the "
         "model runs on the machines of whoever runs me. I store whether automatic captions are on "
         "in a chat, and the language that was chosen for it. For the limits, I count your photos "
         "for a while. Until I have answered your message, I also store what the chat app told me "
         "about it, without the photo, so that a restart does not lose it. After that I keep only "
-        "its number, for a few days. My log records what went wrong, but never what a photo "
-        "showed, who sent it, or what was written."
+        "its number, for a few days. My log records what went wrong, but never what a photo or "
+        "video showed, who sent it, or what was written."
     )
 
     NEEDS_PHOTO = Sentence("Reply to a photo with /caption, and I will describe it.")
     NEEDS_ATTACHMENT = Sentence("There is no picture here that I can read.")
     NO_PREVIEW = Sentence("I cannot see what is in this one: it has no preview picture.")
+    ONLY_PREVIEW = Sentence("I only looked at the preview of this video.")
     GONE = Sentence("The photo is no longer there. Please send it again.")
     NOTHING_ELSE = Sentence("I have no other caption for this photo.")
     NO_OTHER_STORY = Sentence(
@@ -106,6 +107,9 @@ class Replies:
     )
     NO_ATTENTION = Sentence("This model cannot show where it looked.")
     LOOKED = Sentence("Where I looked for each word: the brighter, the more it mattered.")
+    LOOKED_AT_SCENES = Sentence(
+        "What I described of the video, and where I looked: the brighter, the more it mattered."
+    )
     LOOKED_UNSAID = Sentence(
         "I cannot show where I looked for a name. This is where I looked for each word of a "
         "caption that I left out."
@@ -211,7 +215,8 @@ class Replies:
     UNKNOWN_PARAMETER = Sentence("There is no parameter {name}. There are: {names}.")
     REPEATED_PARAMETER = Sentence("Give {name} only once.")
     HELP = Sentence(
-        "Send me one or more photos, and I will describe each in one sentence.\n\n"
+        "Send me one or more photos, and I will describe each in one sentence. I tell GIFs and "
+        "videos as a short story, without their sound.\n\n"
         "In groups I stay silent until I am asked: {groups}\n\n"
         'Under a caption: "{another}" words it differently, "{look}" shows where I looked for '
         'each word, "{alt_text}" gives the sentence to copy.\n\n'

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     data_dir: FilePath = Path("data")
     database_url: DatabaseAddress | None = None  # then DATA_DIR is not used
     max_photo_mb: Decimal = Field(default=20, gt=0, le=100)  # 2**20 bytes; Telegram: 20
+    max_video_mb: Decimal = Field(default=20, gt=0, le=100)
     max_megapixels: Decimal = Field(default=50, gt=0, le=MOST_MEGAPIXELS)
     max_photos: Whole = Field(default=10, ge=1, le=20)  # in one message or album
     max_queue: Whole = Field(default=128, ge=1, le=10_000)
@@ -159,6 +160,11 @@ class Settings(BaseSettings):
     def max_bytes(self) -> int:
         """The largest photo, in bytes."""
         return int(self.max_photo_mb * 2**20)
+
+    @property
+    def max_video_bytes(self) -> int:
+        """The largest video, in bytes."""
+        return int(self.max_video_mb * 2**20)
 
     @property
     def inbox_file(self) -> Path:

@@ -1,4 +1,4 @@
-"""A sheet with the attention map of each word.
+"""A sheet with the attention map of each word, or of each scene of a video.
 
 The maps are the attention weights of Show, Attend and Tell (Xu et al., 2015), figure 3.
 """
@@ -78,6 +78,26 @@ def draw_attention(photo: Pixels, words: Sequence[str], attention: Floats) -> Im
     shown = words if can_draw(words) else [str(number) for number in range(1, len(words) + 1)]
     labels = [("", _FAINT_INK), *((word, _INK) for word in shown)]
     return _arrange(tiles, labels)
+
+
+def draw_scenes(
+    pictures: Sequence[Pixels], labels: Sequence[str], attention: Sequence[Floats]
+) -> Image.Image:
+    """Draw a picture of each scene, bright where the attention was for all of its words together.
+
+    Args:
+        pictures: each `(height, width, 3)` uint8 RGB, and all of one shape.
+        labels: what stands under each, in letters that the font has.
+        attention: of each, `(words, rows, columns)`, as for `draw_attention`.
+
+    Raises:
+        ValueError: the shapes or types are wrong.
+    """
+    tiles = []
+    for picture, maps in zip(pictures, attention, strict=True):
+        _check(picture, [""] * len(maps), maps)
+        tiles.append(_light(_tile(picture), maps.mean(0)))
+    return _arrange(tiles, [(label, _INK) for label in labels])
 
 
 def _check(photo: Pixels, words: Sequence[str], attention: Floats) -> None:

@@ -18,6 +18,7 @@ class ServingConfig:
     max_batch: int | None = None  # photos in a batch, at most; None: as the network is fastest
     max_wait: float = 0.0  # seconds that the first photo of a batch waits for others
     max_queue: int = 128  # photos that may wait besides the running batches
+    max_video_bytes: int | None = None  # of the largest video; None: as large as a photo
     max_videos: int = 8  # that may be in progress; they are decoded one after another
     decoders: int | None = None  # processes that decode photos; None: one per core, at least two
 

@@ -2,7 +2,7 @@
 
 A document is JSON with exactly the fields of a dataclass, and the version of this format: reading
 another version is one error instead of half a caption. Floats stay exact: JSON has all their
-digits, and attention maps are the bytes of their float32.
+digits, and arrays are their bytes: attention maps of float32, pictures of uint8.
 """
 
 import base64
@@ -32,6 +32,7 @@ HEADER = "photo-captioner-wire"
 OPTIONS = "photo-captioner-options"  # the header of a request that holds its `Options`
 SIZES = struct.Struct(">4sBII")  # what pixels begin with: a mark, the version, height, width
 MARK = b"pixl"
+TYPES = {"float32": "<f4", "uint8": "u1"}  # of arrays
 
 Kind = TypeVar("Kind")
 
@@ -176,8 +177,9 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, np.ndarray):
-        data = base64.b64encode(np.ascontiguousarray(value, "<f4").tobytes()).decode()
-        return {"shape": list(value.shape), "float32": data}
+        name = "uint8" if value.dtype == np.uint8 else "float32"
+        data = base64.b64encode(np.ascontiguousarray(value, TYPES[name]).tobytes()).decode()
+        return {"shape": list(value.shape), name: data}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
@@ -203,7 +205,7 @@ def _read(hint: Any, value: Any, name: str) -> Any:
         (hint,) = (one for one in inner if one is not NoneType)
         return _read(hint, value, name)
     if origin is np.ndarray:
-        return _array(value, name)
+        return _array(value, name, "uint8" if hint == Pixels else "float32")
     if origin is Literal and value in inner:
         return value
     if origin is tuple and isinstance(value, list):
@@ -227,13 +229,13 @@ def _fields(kind: Any, value: Any, name: str) -> Any:
     return kind(**{key: _read(hints[key], value[key], f"{name}.{key}") for key in names})
 
 
-def _array(value: Any, name: str) -> Any:
+def _array(value: Any, name: str, type_: str) -> Any:
     match value:
-        case {"shape": [*shape], "float32": str(data)} if all(map(_is_side, shape)):
+        case {"shape": [*shape]} if all(map(_is_side, shape)) and value.keys() == {"shape", type_}:
             try:
-                flat = np.frombuffer(base64.b64decode(data, validate=True), "<f4")
-                return flat.astype(np.float32).reshape(shape)
-            except (ValueError, binascii.Error) as error:
+                flat = np.frombuffer(base64.b64decode(value[type_], validate=True), TYPES[type_])
+                return flat.astype(type_).reshape(shape)
+            except (TypeError, ValueError, binascii.Error) as error:
                 raise WireError(f"{name} is not an array") from error
     raise WireError(f"{name} is not an array")
 

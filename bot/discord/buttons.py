@@ -2,13 +2,15 @@
 
 import re
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import discord
+from discord.utils import MISSING
 
+from bot.discord.photos import Reply
 from bot.discord.request import PhotoRequest
 from bot.replies import replies
-from bot.wording import take_apart
+from bot.wording import alt_text
 
 Interaction = discord.Interaction[Any]
 
@@ -57,15 +59,33 @@ def buttons_under(turn: int = 1) -> discord.ui.View:
     Args:
         turn: 1 if "another" will be the first other caption of the photo, 2 for the second, ...
     """
+    return _row(f"another:{turn}", "look", "alt")
+
+
+def buttons_of(reply: Reply, *, shown: bool = False) -> discord.ui.View:
+    """Return the buttons of a reply; `MISSING` if it has no caption.
+
+    Args:
+        reply: with what was captioned.
+        shown: the reply shows that itself and quotes no message: of a film only the preview.
+    """
+    if reply.picture is None:
+        return MISSING
+    if not reply.told:
+        return buttons_under()
+    return _row("alt") if shown and reply.picture.film else _row("scenes", "alt")
+
+
+def _row(*custom_ids: str) -> discord.ui.View:
     row = discord.ui.View(timeout=None)
-    for custom_id in (f"another:{turn}", "look", "alt"):
+    for custom_id in custom_ids:
         row.add_item(CaptionButton(custom_id))
     return row
 
 
 class CaptionButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"another:(?P<turn>[0-9]{1,9})|look|alt",
+    template=r"another:(?P<turn>[0-9]{1,9})|look|scenes|alt",
 ):
     """One button; Discord sends its id back when it is pressed, even years later."""
 
@@ -100,17 +120,18 @@ class CaptionButton(
             if what == "another":
                 request = PhotoRequest.from_button(interaction, "another", int(turn))
                 await client.interactions.receive(interaction, request)
-            elif what == "look":
-                request = PhotoRequest.from_button(interaction, "look")
+            elif what in ("look", "scenes"):
+                shows: Literal["look", "scenes"] = "look" if what == "look" else "scenes"
+                request = PhotoRequest.from_button(interaction, shows)
                 await client.interactions.receive(interaction, request)
             elif await client.interactions.check_access(interaction):
-                text = f"```\n{take_apart(message.content).alt_text}\n```"
+                text = f"```\n{alt_text(message.content)}\n```"
                 await interaction.response.send_message(text, ephemeral=True)
 
 
 def _label(what: str) -> str:
-    labels = {"another": replies.ANOTHER, "look": replies.LOOK, "alt": replies.ALT_TEXT}
-    return labels[what]
+    labels = {"another": replies.ANOTHER, "alt": replies.ALT_TEXT}
+    return labels.get(what, replies.LOOK)
 
 
 def _client(interaction: Interaction) -> ButtonClient:

@@ -11,7 +11,7 @@ from discord.utils import MISSING
 
 from bot import languages, metrics
 from bot.access import Refusal
-from bot.discord.buttons import buttons_under
+from bot.discord.buttons import buttons_of, buttons_under
 from bot.discord.errors import REFUSED, inbox_errors
 from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.language import language_of_interaction
@@ -89,7 +89,7 @@ class Interactions:
         picture = await self._picture(request)
         if picture is None:
             await self._tell(request, replies.GONE)
-        elif request.what == "look":
+        elif request.what in ("look", "scenes"):
             await self._show_attention(request, picture)
         else:
             await self._caption_differently(request, picture)
@@ -100,15 +100,16 @@ class Interactions:
             return
         reply = await self.photos.caption(request.pictures)
         # The answer shows the photo, so that its buttons can find it again.
-        embed, address = discord.Embed(), request.pictures[0].url
+        embed, still = discord.Embed(), request.pictures[0].still
+        address = still.url if still else None
         if request.what == "caption":
             embed.set_image(url=address)
         else:
             embed.set_thumbnail(url=address)
         await self._webhook(request).edit_original(
             text=reply.text,
-            embed=embed if reply.picture else MISSING,
-            buttons=buttons_under() if reply.picture else MISSING,
+            embed=embed if reply.picture and address else MISSING,
+            buttons=buttons_of(reply, shown=True),
         )
 
     async def _caption_differently(self, request: PhotoRequest, picture: Picture) -> None:
@@ -124,7 +125,9 @@ class Interactions:
             await webhook.edit_original(text=answer.text, buttons=buttons)
 
     async def _show_attention(self, request: PhotoRequest, picture: Picture) -> None:
-        answer = await self.photos.answer(picture, self.services.answers.looked, gone=replies.GONE)
+        answers = self.services.answers
+        show = answers.looked_at_scenes if request.what == "scenes" else answers.looked
+        answer = await self.photos.answer(picture, show, gone=replies.GONE)
         if answer.picture is None:
             await self._tell(request, answer.text)
             return
@@ -144,7 +147,9 @@ class Interactions:
             except REFUSED:
                 return None
             found = pictures_of(quoted)
-        return found[0] if found else None
+        if request.what == "scenes":
+            return found[0] if found else None
+        return next((one.still for one in found if one.still), None)
 
     async def _apologize(self, request: PhotoRequest) -> None:
         await self._tell(request, replies.GIVEN_UP)

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 import discord
-from discord.utils import MISSING
 
 from bot import languages, metrics
+from bot.access import Refusal
 from bot.discord.backfill import Backfill
-from bot.discord.buttons import buttons_under
+from bot.discord.buttons import buttons_of
 from bot.discord.errors import inbox_errors
 from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.incoming import Incoming
@@ -22,6 +22,8 @@ from bot.replies import replies
 from bot.services import Services
 from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key
+
+EMBED_SECONDS = 2.0  # Discord embeds what is behind a link this soon after a message
 
 
 class Messages:
@@ -131,15 +133,33 @@ class Messages:
 
     async def _answer(self, incoming: Incoming) -> None:
         with inbox_errors():
-            if pictures := self._pictures(incoming):
+            pictures, refusal = self._pictures(incoming), None
+            if not pictures:
+                pictures, refusal = await self._embedded_later(incoming)
+            if refusal:
+                metrics.refused(PLATFORM, refusal.kind)
+                if refusal.text:
+                    await reply(incoming.message, refusal.text)
+                return
+            if pictures:
                 async with typing(incoming.message.channel):
                     answer = await self.photos.caption(pictures)
             elif self._deserves_hint(incoming):
                 answer = Reply(replies.HINT)
             else:
                 raise Hopeless("the message has no picture any more")
-            buttons = buttons_under() if answer.picture else MISSING
-            await reply(incoming.message, answer.text, buttons=buttons)
+            await reply(incoming.message, answer.text, buttons=buttons_of(answer))
+
+    async def _embedded_later(self, incoming: Incoming) -> tuple[Sequence[Picture], Refusal | None]:
+        """Return what a link embeds, as a GIF of the picker does, or why it is not looked at."""
+        if not (self._deserves_hint(incoming) and "https://" in incoming.message.content):
+            return (), None
+        await asyncio.sleep(EMBED_SECONDS)
+        pictures = self._pictures(Incoming.of(await incoming.message.fetch()))
+        photos = min(len(pictures), self.services.settings.max_photos)
+        if not photos:
+            return (), None
+        return pictures, await self.services.access.refuse(incoming.visitor, photos)
 
     async def _watched(self, incoming: Incoming, new: bool) -> bool:
         return (

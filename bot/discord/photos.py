@@ -1,6 +1,7 @@
-"""The pictures of a Discord message, and the reply to them."""
+"""The pictures and films of a Discord message, and the reply to them."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,12 +14,16 @@ from bot.attachments import kind_of
 from bot.discord.identity import PLATFORM
 from bot.replies import replies
 from bot.services import Services
+from captioner import BadImage
 
 AnswerPhoto = Callable[[bytes], Awaitable[Answer]]
 
 PHOTOS_AT_ONCE = 16  # in memory; as many as the captioner takes in one batch
 CHUNK_BYTES = 2**16
 MAX_CHARACTERS = 2000  # Discord's limit for a message
+VECTORS = discord.StickerFormatType.lottie  # which nothing here draws
+# Where Discord itself serves what is embedded, such as the GIFs of its picker.
+PROXIES = re.compile(r"https://(media|images-ext-\d+)\.discordapp\.net/")
 
 
 class _TooLarge(Exception):
@@ -35,7 +40,17 @@ class Picture:
 
     url: str
     size: int = 0  # bytes; 0 if unknown
-    declared: bool = True  # False if only the content can tell whether it is a picture
+    # Whether it is captioned where nobody asks; not films, stickers, nor what may be anything.
+    declared: bool = True
+    film: bool = False
+    preview: str | None = None  # the address of a picture from a film
+
+    @property
+    def still(self) -> "Picture | None":
+        """Itself, or the preview of a film; None if that has none."""
+        if not self.film:
+            return self
+        return Picture(self.preview) if self.preview else None
 
 
 @dataclass(frozen=True)
@@ -44,27 +59,37 @@ class Reply:
 
     text: str
     picture: Picture | None = None  # the only picture, if it was captioned: it gets buttons
+    told: bool = False  # it was told as a story, which has fewer buttons
 
 
 def picture_of(attachment: discord.Attachment) -> Picture | None:
-    """Return an attachment as a picture; None if it says that it is something else."""
+    """Return an attachment as a picture or a film; None if it says that it is something else."""
     kind = kind_of(attachment.content_type, attachment.filename)
-    if kind not in ("picture", "unknown"):
+    if kind == "other":
         return None
-    return Picture(attachment.url, attachment.size, declared=kind == "picture")
+    film = kind == "film"
+    return Picture(attachment.url, attachment.size, declared=kind == "picture", film=film)
 
 
 def pictures_of(message: discord.Message) -> list[Picture]:
-    """Return the pictures of a message, of what it forwards, and of its embeds, in order."""
+    """Return what a message, and what it forwards, has to look at, in order."""
     found: list[Picture] = []
     parts: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
     for part in parts:
         found += filter(None, map(picture_of, part.attachments))
-        for embed in part.embeds:
-            # The original address may be on anybody's server; the proxy is Discord's own.
-            if address := embed.image.proxy_url or embed.thumbnail.proxy_url:
-                found.append(Picture(address))
+        drawn = (one for one in part.stickers if one.format is not VECTORS)
+        found += (Picture(one.url, declared=False) for one in drawn)
+        found += filter(None, map(_embedded, part.embeds))
     return found
+
+
+def _embedded(embed: discord.Embed) -> Picture | None:
+    # The original address may be on anybody's server; the proxy is Discord's own.
+    shown = embed.image.proxy_url or embed.thumbnail.proxy_url
+    film = embed.video.proxy_url if embed.type == "gifv" else None
+    if film and PROXIES.match(film):
+        return Picture(film, film=True, preview=shown)
+    return Picture(shown) if shown else None
 
 
 @dataclass(frozen=True)
@@ -86,13 +111,30 @@ class Photos:
             OSError: the same.
         """
         chosen = pictures[: self.services.settings.max_photos]
-        answering = (self.answer(one, self.services.answers.first) for one in chosen)
+        answering = map(self._caption, chosen)
         outcomes = await asyncio.gather(*answering, return_exceptions=True)
         answers = despite_failures(outcomes, _unreachable)
         if len(pictures) == 1:
-            return Reply(answers[0].text, pictures[0] if answers[0].caption else None)
+            captioned = pictures[0] if answers[0].caption else None
+            return Reply(answers[0].text, captioned, told=answers[0].video is not None)
         text = replies.album([answer.text for answer in answers], len(pictures) - len(chosen))
         return Reply(text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…")
+
+    async def _caption(self, picture: Picture) -> Answer:
+        answers = self.services.answers
+        if not picture.film:
+            return await self.answer(picture, answers.moving_or_still)
+        preview = picture.still
+        if answers.caption_video:
+            answer = await self.answer(picture, answers.moving_or_still)
+            # What is too large or cannot be read may have a preview.
+            unread = answer.problem == "too large" or isinstance(answer.error, BadImage)
+            if not (unread and preview):
+                return answer
+        if preview:
+            return await self.answer(preview, answers.preview)
+        metrics.refused(PLATFORM, "unsupported")
+        return Answer(replies.NEEDS_ATTACHMENT, problem="unsupported")
 
     async def answer(
         self, picture: Picture, answer: AnswerPhoto, gone: str | None = None
@@ -114,14 +156,14 @@ class Photos:
                 photo = await self._fetch(picture)
             except _TooLarge:
                 metrics.refused(PLATFORM, "too large")
-                text = replies.too_large(self.services.settings.max_photo_mb)
+                text = replies.too_large(self._max_mb(picture))
                 return Answer(text, problem="too large")
             except _Gone:
                 return _unreachable(gone)
             return await answer(photo)
 
     async def _fetch(self, picture: Picture) -> bytes:
-        max_bytes = self.services.settings.max_bytes
+        max_bytes = int(self._max_mb(picture) * 2**20)
         if picture.size > max_bytes:
             raise _TooLarge
         photo = bytearray()
@@ -136,6 +178,10 @@ class Photos:
                 if len(photo) > max_bytes:
                     raise _TooLarge
         return bytes(photo)
+
+    def _max_mb(self, picture: Picture) -> float:
+        settings = self.services.settings
+        return settings.max_video_mb if picture.film else settings.max_photo_mb
 
 
 def _unreachable(text: str | None = None) -> Answer:

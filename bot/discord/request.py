@@ -19,7 +19,7 @@ class PhotoRequest:
     must stay readable.
     """
 
-    what: Literal["caption", "menu", "another", "look"]
+    what: Literal["caption", "menu", "another", "look", "scenes"]
     application: int
     token: str = field(repr=False)
     pictures: Sequence[Picture] = ()
@@ -47,7 +47,10 @@ class PhotoRequest:
 
     @classmethod
     def from_button(
-        cls, interaction: discord.Interaction[Any], what: Literal["another", "look"], turn: int = 1
+        cls,
+        interaction: discord.Interaction[Any],
+        what: Literal["another", "look", "scenes"],
+        turn: int = 1,
     ) -> Self:
         """Describe a pressed button, to be answered in the language of now.
 
@@ -65,7 +68,7 @@ class PhotoRequest:
             turn,
             message.content if what == "another" else "",
             message.flags.ephemeral,
-            own=what == "look",
+            own=what != "another",
             language=languages.language(),
         )
 

@@ -21,12 +21,12 @@ from bot.store.inbox import Hopeless
 from bot.telegram.context import Context, Shared
 from bot.telegram.errors import MaybeSent, reason
 from bot.telegram.identity import PLATFORM, visitor_of
-from bot.telegram.photos import NoPicture, carries_file, quoted_by
+from bot.telegram.photos import NoPicture, carries_file, film_of, quoted_by
 from bot.telegram.sending import persistently, typing
-from bot.wording import take_apart
+from bot.wording import alt_text
 
 MAX_ALERT = 200  # characters of an alert that Telegram accepts
-PRESSED = re.compile(r"(look|alt)|another:(\d{1,6})")  # other clients can send anything
+PRESSED = re.compile(r"(look|scenes|alt)|another:(\d{1,6})")  # other clients can send anything
 
 
 def buttons_under(turn: int) -> InlineKeyboardMarkup:
@@ -40,6 +40,15 @@ def buttons_under(turn: int) -> InlineKeyboardMarkup:
             [InlineKeyboardButton(replies.LOOK, callback_data="look")],
         ]
     )
+
+
+def buttons_of(answer: Answer) -> InlineKeyboardMarkup | None:
+    """Return the buttons under an answer; None if it has no caption."""
+    if answer.video:
+        alt = InlineKeyboardButton(replies.ALT_TEXT, callback_data="alt")
+        look = InlineKeyboardButton(replies.LOOK, callback_data="scenes")
+        return InlineKeyboardMarkup([[alt], [look]])
+    return buttons_under(1) if answer.caption else None
 
 
 async def press(update: Update, context: Context) -> None:
@@ -91,8 +100,12 @@ async def _pressed(query: CallbackQuery, shared: Shared) -> str | None:
     if refusal := await shared.services.access.refuse(visitor_of(query), photos=1):
         return replies.too_many(refusal.retry_after or 0)
     try:
-        async with typing(shown), shared.photos.of(quoted) as photo:
-            if turn:
+        film = film_of(quoted) if action == "scenes" else None
+        fetched = shared.photos.film(film) if film else shared.photos.of(quoted)
+        async with typing(shown), fetched as photo:
+            if action == "scenes":
+                answer = await answers.looked_at_scenes(photo)
+            elif turn:
                 answer = await answers.another(photo, int(turn), shown.text or "")
             else:
                 answer = await answers.looked(photo)
@@ -107,7 +120,7 @@ async def _pressed(query: CallbackQuery, shared: Shared) -> str | None:
 
 
 async def _show_alt_text(shown: Message, shared: Shared) -> None:
-    sentence = take_apart(shown.text or "").alt_text
+    sentence = alt_text(shown.text or "")
     length = len(sentence.encode("utf-16-le")) // 2  # Telegram counts UTF-16 code units
     block = MessageEntity(MessageEntity.PRE, 0, length)
     await shared.sender.reply(shown, sentence, entities=[block])

@@ -23,7 +23,7 @@ class Shared:
     @classmethod
     def of(cls, services: Services) -> Self:
         """Start with no album and no photo in memory."""
-        photos = Photos(services.settings.max_photo_mb)
+        photos = Photos(services.settings.max_photo_mb, services.settings.max_video_mb)
         return cls(services, Sender(services.chat_settings), photos, Albums())
 
 

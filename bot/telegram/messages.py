@@ -1,4 +1,4 @@
-"""Messages: who may ask, and the answers to photos and albums."""
+"""Messages: who may ask, and the answers to photos, videos and albums."""
 
 import asyncio
 from collections import deque
@@ -12,7 +12,7 @@ from telegram.ext import ApplicationHandlerStop
 from bot import metrics
 from bot.answers import Answer, despite_failures
 from bot.replies import replies
-from bot.telegram.buttons import buttons_under
+from bot.telegram.buttons import buttons_of
 from bot.telegram.context import Context, Shared
 from bot.telegram.identity import (
     PLATFORM,
@@ -23,8 +23,17 @@ from bot.telegram.identity import (
     replies_to_bot,
     visitor_of,
 )
-from bot.telegram.photos import Carrier, NoPicture, carries_file, carries_photo, quoted_by
+from bot.telegram.photos import (
+    Carrier,
+    Film,
+    NoPicture,
+    carries_file,
+    carries_photo,
+    film_of,
+    quoted_by,
+)
 from bot.telegram.sending import Sender, typing
+from captioner import BadImage
 
 BACKLOG = timedelta(minutes=1)  # older messages were sent while the bot was down
 APOLOGIES = 100  # albums that are remembered as apologized for
@@ -100,7 +109,7 @@ async def caption(
         return
     # The buttons find the photo through the quoted message. They change it for everybody, which is
     # not for every reader of a channel to do.
-    buttons = buttons_under(1) if answers[0].caption and not is_channel(asked) else None
+    buttons = None if is_channel(asked) else buttons_of(answers[0])
     quote = chosen[0] if isinstance(chosen[0], Message) else asked
     await shared.sender.reply(asked, answers[0].text, quote=quote, buttons=buttons)
 
@@ -161,14 +170,39 @@ async def _captions(shared: Shared, pictures: Sequence[Carrier]) -> Sequence[Ans
 
 
 async def _caption(shared: Shared, picture: Carrier) -> Answer | TelegramError:
+    film = film_of(picture)
     try:
+        if film and shared.services.answers.caption_video:
+            return await _tell(shared, picture, film)
         async with shared.photos.of(picture) as photo:
-            return await shared.services.answers.first(photo)
+            return await shared.services.answers.moving_or_still(photo)
     except NoPicture as error:
-        metrics.refused(PLATFORM, error.kind)
-        return Answer(str(error), problem=error.kind)
+        return _refused(error)
     except TelegramError as error:
         return error
+
+
+async def _tell(shared: Shared, carrier: Carrier, film: Film) -> Answer:
+    """Tell a film; if it is too large or cannot be read, caption its preview, if it has one."""
+    answers = shared.services.answers
+    answer: Answer | None
+    try:
+        async with shared.photos.film(film) as data:
+            answer = await answers.moving_or_still(data)
+        if not isinstance(answer.error, BadImage):
+            return answer
+    except NoPicture as error:
+        answer, refusal = None, error
+    try:
+        async with shared.photos.of(carrier) as photo:
+            return await answers.preview(photo)
+    except NoPicture:
+        return answer or _refused(refusal)
+
+
+def _refused(error: NoPicture) -> Answer:
+    metrics.refused(PLATFORM, error.kind)
+    return Answer(str(error), problem=error.kind)
 
 
 def _unreachable() -> Answer:

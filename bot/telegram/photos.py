@@ -1,10 +1,20 @@
-"""The picture in a Telegram message: which file to fetch, and its bytes."""
+"""The picture or the film in a Telegram message: which file to fetch, and its bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from telegram import Bot, Document, ExternalReplyInfo, Message, PhotoSize, Sticker
+from telegram import (
+    Animation,
+    Bot,
+    Document,
+    ExternalReplyInfo,
+    Message,
+    PhotoSize,
+    Sticker,
+    Video,
+    VideoNote,
+)
 from telegram.error import BadRequest, RetryAfter, TelegramError
 
 from bot.answers import Problem
@@ -16,6 +26,7 @@ from bot.telegram.sending import persistently
 PHOTOS_AT_ONCE = 32  # in memory
 # A message, or what one quotes from another chat: both have the same fields for files.
 Carrier = Message | ExternalReplyInfo
+Film = Animation | Video | VideoNote | Sticker | Document
 CLOUD_MB = 20  # the largest file that Telegram's own servers let a bot download
 
 
@@ -58,7 +69,7 @@ def quoted_by(message: Message) -> Carrier | None:
 
 
 def file_of(message: Carrier, max_mb: float) -> str:
-    """Return the id of the file that holds a message's picture.
+    """Return the id of the file that holds a message's picture; of a film, that of its preview.
 
     Args:
         message: a message for which `carries_file` is true.
@@ -68,7 +79,6 @@ def file_of(message: Carrier, max_mb: float) -> str:
         NoPicture: the file is not a picture, has no preview, or is too large.
     """
     sizes: Sequence[PhotoSize | Sticker | Document]
-    # A GIF comes as an animation and, for older clients, also as a document.
     moving = message.animation or message.video or message.video_note
     if message.photo:
         sizes = message.photo
@@ -89,12 +99,25 @@ def file_of(message: Carrier, max_mb: float) -> str:
     return max(fitting, key=_pixels).file_id
 
 
-class Photos:
-    """Fetches photos, and bounds how many are in memory at once."""
+def film_of(message: Carrier) -> Film | None:
+    """Return the file of a message that is a video or an animation; None if there is none."""
+    if message.photo:
+        return None
+    # A GIF comes as an animation and, for older clients, also as a document.
+    if moving := message.animation or message.video or message.video_note:
+        return moving
+    if message.sticker:
+        return message.sticker if message.sticker.is_video else None
+    document = message.document
+    return document if document and _kind_of(document) == "film" else None
 
-    def __init__(self, max_mb: float) -> None:
-        """Accept files of up to `max_mb` units of 2**20 bytes."""
-        self.max_mb = max_mb
+
+class Photos:
+    """Fetches photos and films, and bounds how many are in memory at once."""
+
+    def __init__(self, max_mb: float, max_film_mb: float = CLOUD_MB) -> None:
+        """Accept files of up to so many units of 2**20 bytes."""
+        self.max_mb, self.max_film_mb = max_mb, max_film_mb
         self._room = asyncio.Semaphore(PHOTOS_AT_ONCE)
 
     @asynccontextmanager
@@ -107,19 +130,32 @@ class Photos:
         """
         file_id = file_of(message, self.max_mb)
         async with self._room:
-            yield await self._download(message.get_bot(), file_id)
+            yield await self._download(message.get_bot(), file_id, self.max_mb)
 
-    async def _download(self, bot: Bot, file_id: str) -> bytes:
+    @asynccontextmanager
+    async def film(self, film: Film) -> AsyncIterator[bytes]:
+        """Fetch a film of a message, and count it as in memory until the context ends.
+
+        Raises:
+            NoPicture: it is too large, or can never be fetched.
+            TelegramError: it cannot be fetched now.
+        """
+        if (film.file_size or 0) > self.max_film_mb * 2**20:
+            raise NoPicture(replies.too_large(self.max_film_mb), "too large")
+        async with self._room:
+            yield await self._download(film.get_bot(), film.file_id, self.max_film_mb)
+
+    async def _download(self, bot: Bot, file_id: str, max_mb: float) -> bytes:
         try:
             file = await persistently(lambda: bot.get_file(file_id))
-            if (file.file_size or 0) > self.max_mb * 2**20:
-                raise NoPicture(replies.too_large(self.max_mb), "too large")
+            if (file.file_size or 0) > max_mb * 2**20:
+                raise NoPicture(replies.too_large(max_mb), "too large")
             if not file.file_path:
                 raise NoPicture(replies.UNREACHABLE, "failed")
             return bytes(await persistently(file.download_as_bytearray))
         except BadRequest as error:
             if "too big" in error.message.lower():
-                limit = min(self.max_mb, CLOUD_MB)
+                limit = min(max_mb, CLOUD_MB)
                 raise NoPicture(replies.too_large(limit), "too large") from error
             raise NoPicture(replies.UNREACHABLE, "failed") from error
         except TelegramError as error:

@@ -96,10 +96,12 @@ class Clips:
 
 def _clip(fields: Fields, body: bytearray, sides: Sequence[int]) -> Clip:
     # A video may have taken over the process: what it says is checked.
-    milliseconds = [fields["seconds"], fields["duration"], *fields["times"]]
-    if not all(type(number) is int and 0 <= number < 2**40 for number in milliseconds):
+    thousandths = [fields["aspect"], fields["seconds"], fields["duration"], *fields["times"]]
+    if not all(type(number) is int and 0 <= number < 2**40 for number in thousandths):
         raise ValueError("a time that no video has")
-    seconds, duration, *times = (number / 1000 for number in milliseconds)
+    aspect, seconds, duration, *times = (number / 1000 for number in thousandths)
+    if not aspect:
+        raise ValueError("frames of no width")
     if not times or times != sorted(times):
         raise ValueError("frames in no order")
     found, start = list[list[Pixels]](), 0
@@ -110,4 +112,5 @@ def _clip(fields: Fields, body: bytearray, sides: Sequence[int]) -> Clip:
         start += size
     if start != len(body):
         raise ValueError("more pixels than requested")
-    return Clip(seconds, duration, times, *found)
+    squares, middles = found[0], found[1] if found[1:] else []
+    return Clip(seconds, duration, times, squares, middles, aspect)

@@ -4,9 +4,11 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image
 
 from captioner.photo import colour
+from captioner.photo.preprocessing import Pixels, as_picture
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -41,3 +43,15 @@ def picture(frame: "VideoFrame", aspect: Fraction | None) -> Image.Image:
         shown = shown.resize(size, Image.Resampling.BILINEAR)
     turned = TURNS.get(round(frame.rotation / 90) % 4)
     return shown.transpose(turned) if turned is not None else shown
+
+
+def unsqueezed(square: Pixels, aspect: float) -> Pixels:
+    """Return a squeezed frame in its own proportions, no larger than the square.
+
+    Args:
+        square: `(side, side, 3)`.
+        aspect: how wide the frame was for its height.
+    """
+    side = len(square)
+    size = (max(1, round(side * min(1, aspect))), max(1, round(side / max(1, aspect))))
+    return np.array(as_picture(square).resize(size, Image.Resampling.BILINEAR))

@@ -28,6 +28,7 @@ class Clip:
     times: list[float] = field(default_factory=list)  # when each frame begins, in seconds
     squares: list[Pixels] = field(default_factory=list)  # of each frame
     middles: list[Pixels] = field(default_factory=list)  # likewise, if they are wanted
+    aspect: float = 1.0  # how wide a frame is for its height, before it is squeezed
 
 
 def read(data: bytes, limits: Limits, side: int, middle_side: int | None = None) -> Clip:
@@ -50,6 +51,7 @@ def read(data: bytes, limits: Limits, side: int, middle_side: int | None = None)
 
     def take(seconds: float, frame: Image.Image) -> None:
         clip.times.append(seconds)
+        clip.aspect = frame.width / frame.height
         clip.squares.append(Preprocessing(side).squeeze(frame))
         if middle_side:
             clip.middles.append(middle(frame, middle_side))

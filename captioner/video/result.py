@@ -1,7 +1,8 @@
 """The story of a video: its scenes, each with its caption, and what is told of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from captioner.photo.preprocessing import Pixels
 from captioner.result import Caption
 from captioner.video.telling import story
 
@@ -19,6 +20,8 @@ class Scene:
     caption: Caption
     # The index of an earlier scene that this shows again, or whose caption it has.
     repeats: int | None = None
+    # The frame, `(height, width, 3)`, if attention was asked for and the scene is told.
+    picture: Pixels | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

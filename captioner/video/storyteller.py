@@ -7,6 +7,7 @@ captioned as a photo is.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +23,7 @@ from captioner.runtime.protocols import Floats
 from captioner.serving import ServingConfig
 from captioner.video import scenes
 from captioner.video.clips import Clips
+from captioner.video.pictures import unsqueezed
 from captioner.video.reading import Clip
 from captioner.video.result import Scene, VideoCaption
 from captioner.video.scenes import Shot
@@ -49,7 +51,10 @@ class Storyteller:
             share: how many frames, of all videos together, may wait for their features.
         """
         self._encode, self._caption = encode, caption
-        self._clips, self._most = Clips(serving.limits), serving.max_videos
+        limits = serving.limits
+        if serving.max_video_bytes is not None:
+            limits = replace(limits, max_bytes=serving.max_video_bytes)
+        self._clips, self._most = Clips(limits), serving.max_videos
         self._free = asyncio.Semaphore(share)
         self._together = asyncio.Semaphore(TOGETHER)
         self._telling = InProgress()
@@ -98,9 +103,11 @@ class Storyteller:
                     for shot in shots
                 ]
                 duration, looked, times = clip.duration, clip.seconds, clip.times
+                aspect = clip.aspect if options.attention else None
                 del clip
             found = await self._captioned(shots, frames, times, options)
-            return VideoCaption(tuple(found), looked, duration)
+            story = VideoCaption(tuple(found), looked, duration)
+            return story if aspect is None else _illustrated(story, frames, aspect)
 
     async def _shots(self, clip: Clip) -> list[Shot]:
         if len(clip.squares) == 1:
@@ -139,3 +146,12 @@ class Storyteller:
     async def _alone(self, frame: Unpacked, options: Options) -> Caption:
         async with self._free:
             return await self._caption(frame, options)
+
+
+def _illustrated(story: VideoCaption, frames: list[Unpacked], aspect: float) -> VideoCaption:
+    told = {scene.start for scene in story.told}
+    scenes = (
+        replace(scene, picture=unsqueezed(frame.pixels, aspect)) if scene.start in told else scene
+        for scene, frame in zip(story.scenes, frames, strict=True)
+    )
+    return replace(story, scenes=tuple(scenes))

@@ -2,7 +2,7 @@
 
 It is not the one for photos: no photo waits behind a video, and FFmpeg is in memory only where a
 video came. A video comes in with `{"job": "clip", "sides": [side, ...]}`. Its frames go out with
-`{"times": ..., "seconds": ..., "duration": ...}`, all in milliseconds.
+`{"times": ..., "seconds": ..., "duration": ..., "aspect": ...}`, all in thousandths.
 """
 
 from collections.abc import Sequence
@@ -28,15 +28,16 @@ def _prepare() -> None:
 def _clip(video: bytes, limits: Limits, sides: Sequence[int]) -> Reply:
     clip = read(video, limits, *sides)
     fields = {
-        "times": [_milliseconds(seconds) for seconds in clip.times],
-        "seconds": _milliseconds(clip.seconds),
-        "duration": _milliseconds(clip.duration),
+        "times": [_thousandths(seconds) for seconds in clip.times],
+        "seconds": _thousandths(clip.seconds),
+        "duration": _thousandths(clip.duration),
+        "aspect": max(1, _thousandths(clip.aspect)),
     }
     return fields, b"".join(pixels.tobytes() for pixels in clip.squares + clip.middles)
 
 
-def _milliseconds(seconds: float) -> int:
-    return round(1000 * seconds)
+def _thousandths(value: float) -> int:
+    return round(1000 * value)
 
 
 if __name__ == "__main__":

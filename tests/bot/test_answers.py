@@ -11,13 +11,15 @@ import pytest
 from PIL import Image
 from prometheus_client import REGISTRY
 
+from bot import languages
 from bot.answers import Answers, CaptionPhoto
 from bot.platforms import WEB
 from bot.replies import replies
 from bot.wording import take_apart
-from captioner import BadImage, Busy, Caption, Captioner, Options
+from captioner import BadImage, Busy, Caption, Captioner, Options, VideoCaption
 from captioner.result import NamedObject, Word
 from captioner.wording import worded
+from tests.bot.stories import STORY, UNREADABLE, film, gif, tell
 from tests.conftest import Trained, failing, on_cpu, photo_bytes, pixels
 
 SURE = Caption("A dog runs.", -0.1, 0.9, (Word("a", -0.1, None),))
@@ -265,3 +267,77 @@ async def test_each_photo_is_one_event_with_its_durations(caplog: pytest.LogCapt
     assert (told[0]["decode"], told[0]["wait"]) == (0.012, 0.5)
     assert all(0 <= one["seconds"] < 10 for one in told)
     assert "dog" not in caplog.text.lower()
+
+
+async def test_a_film_is_told_and_what_is_still_is_captioned() -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return SURE
+
+    asked = replace(answers(caption), caption_video=tell)
+    for moving in (film(), film("webm", "libvpx-vp9"), gif()):
+        answer = await asked.moving_or_still(moving)
+        assert answer == await asked.story(moving)
+        assert answer.text == STORY
+        assert answer.video == await tell(moving, Options())
+        assert answer.caption == answer.video.told[0].caption
+    answer = await asked.moving_or_still(photo_bytes(1))
+    assert (answer.text, answer.video) == (SURE.text, None)
+
+
+async def test_a_story_is_in_the_language_that_is_spoken_and_is_counted() -> None:
+    def count() -> float:
+        return REGISTRY.get_sample_value("captioner_videos_total", {"platform": "web"}) or 0
+
+    seen = []
+
+    async def noted(video: bytes, options: Options) -> VideoCaption:
+        seen.append(options.language)
+        return await tell(video, options)
+
+    asked = replace(answers(failing(AssertionError())), caption_video=noted, languages=("en", "de"))
+    before = count()
+    with languages.speaking("de"):
+        await asked.story(film())
+    with languages.speaking("fr"):
+        await asked.story(film())
+
+    assert seen == ["de", None]
+    assert count() == before + 2
+
+
+async def test_a_film_that_cannot_be_told_gets_a_sentence() -> None:
+    asked = replace(answers(failing(AssertionError())), caption_video=tell)
+    answer = await asked.story(UNREADABLE)
+    assert (answer.problem, answer.video, answer.caption) == ("unsupported", None, None)
+
+    async def busy(video: bytes, options: Options) -> VideoCaption:
+        raise Busy("full", 3)
+
+    answer = await replace(asked, caption_video=busy).story(film())
+    assert (answer.text, answer.retry_after) == (replies.busy(Busy("full", 3)), 3)
+
+
+async def test_without_a_captioner_of_videos_the_first_frame_is_captioned() -> None:
+    async def caption(photo: bytes, options: Options) -> Caption:
+        return SURE
+
+    asked = answers(caption)
+    for answer in (await asked.story(gif()), await asked.moving_or_still(gif())):
+        assert (answer.text, answer.video) == (SURE.text, None)
+    # That it is a preview is said only where others are told.
+    assert (await asked.preview(photo_bytes(1))).text == SURE.text
+    told = await replace(asked, caption_video=tell).preview(photo_bytes(1))
+    assert told.text == f"{SURE.text} {replies.ONLY_PREVIEW}"
+
+
+async def test_frames_are_shown_only_where_the_captioner_sends_them() -> None:
+    async def blind(video: bytes, options: Options) -> VideoCaption:
+        return await tell(video, replace(options, attention=False))
+
+    asked = replace(answers(failing(AssertionError())), caption_video=tell)
+    shown = await asked.looked_at_scenes(film())
+    assert shown.picture is not None
+    assert Image.open(io.BytesIO(shown.picture)).format == "JPEG"
+    assert shown.text == replies.LOOKED_AT_SCENES
+    hidden = await replace(asked, caption_video=blind).looked_at_scenes(film())
+    assert (hidden.text, hidden.picture) == (replies.NO_ATTENTION, None)

@@ -31,6 +31,8 @@ from captioner import Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.photo.sandbox import Sandbox
 from captioner.runtime import select
+from tests.bot.stories import film
+from tests.bot.telegram.fake_telegram import TOKEN, FakeTelegram
 from tests.conftest import long, photo_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -236,6 +238,23 @@ async def test_one_platform_that_cannot_be_reached_leaves_the_others_running(
     assert "abc.def.ghi" not in bot.said
     assert all(json.loads(line)["event"] for line in bot.said.splitlines())
     assert "Traceback" not in bot.said
+
+
+async def test_videos_are_told_in_chats_up_to_a_limit_of_their_own(start: Start) -> None:
+    small = round(len(film()) / 2**21, 6)  # MB, half as much
+    async with FakeTelegram().serve() as fake:
+        tokens = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": fake.url}
+        async with start(MAX_PHOTO_MB=f"{small:.6f}", **tokens) as bot:
+            await fake.send(video=fake.file(film(), width=96, height=80, duration=2))
+            sent = await fake.nth("sendMessage")
+            bot.process.send_signal(signal.SIGTERM)
+            assert await bot.ended() == 0
+
+    buttons = [
+        one["callback_data"] for row in sent["reply_markup"]["inline_keyboard"] for one in row
+    ]
+    assert buttons == ["alt", "scenes"]
+    assert TOKEN not in bot.said
 
 
 def test_check_prints_what_would_run(

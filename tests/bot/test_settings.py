@@ -107,6 +107,7 @@ LISTENS = "must be an address of this machine, without http:// and port, such as
         ("MAX_PHOTO_MB", "0", "must be a number above 0 and at most 100"),
         ("MAX_PHOTO_MB", "20MB", "must be a number above 0 and at most 100"),
         ("MAX_PHOTO_MB", "nan", "must be a number above 0 and at most 100"),
+        ("MAX_VIDEO_MB", "101", "must be a number above 0 and at most 100"),
         ("MISSED_HOURS", "169", "must be a number from 0 to 168"),
         ("WEB_BEHIND_PROXY", "maybe", "must be true or false"),
         ("FEEDBACK", "true", "must be on or off"),

@@ -2,11 +2,21 @@
 
 import string
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.wording import FORMER_DOUBT, FORMER_GUESS, take_apart
-from captioner.wording import Said
+from bot import languages
+from bot.wording import (
+    FORMER_DOUBT,
+    FORMER_GUESS,
+    alt_text,
+    as_preview,
+    is_preview,
+    take_apart,
+)
+from captioner.scripts import joined
+from captioner.wording import FINALLY, FIRST, THEN, Doubt, Said
 
 LETTERS = string.ascii_lowercase + "éñ"
 WORDS = st.lists(st.text(LETTERS + "'-19", min_size=1, max_size=9), min_size=1, max_size=12)
@@ -48,3 +58,42 @@ def test_a_message_of_an_earlier_version_is_taken_apart(sentence: str) -> None:
 
     assert take_apart(f"{FORMER_DOUBT}{lower}") == Said(sentence, doubt="unsure")
     assert take_apart(f"{FORMER_GUESS}{lower}") == Said(sentence, doubt="guess")
+
+
+@pytest.mark.parametrize("language", languages.NAMES)
+def test_the_alt_text_of_a_story_is_without_doubt(language: str) -> None:
+    def said(caption: str, name: str = "", doubt: Doubt = None) -> Said:
+        return Said(caption, name, doubt, language, caption.split()[0].lower() if caption else "")
+
+    dog, ball, cat = "A dog runs.", "Two people play.", "A cat sits."
+    plain = joined([said(dog).opened(FIRST), said(ball).opened(THEN), said(cat).opened(FINALLY)])
+    assert alt_text(plain) == plain
+    for scenes in (
+        (said(dog, doubt="unsure"), said(ball), said(cat, doubt="guess")),
+        (said(dog, "a beagle", "unsure"), said(ball, "a ball", "unsure"), said(cat)),
+        (said(dog, "a St. Bernard", "guess"), said(ball, doubt="guess"), said(cat)),
+        (said(dog), said(ball), said(cat, "a tabby cat", "guess")),
+    ):
+        openings = zip(scenes, (FIRST, THEN, FINALLY), strict=True)
+        text = joined([scene.opened(opening) for scene, opening in openings])
+        assert text != plain
+        assert alt_text(text).lower() == plain.lower()
+
+
+def test_what_only_has_a_name_is_named_in_the_alt_text_of_a_story() -> None:
+    scenes = Said(name="a St. Bernard").opened(FIRST), Said(name="a tabby cat").opened(THEN)
+    assert alt_text(joined(scenes)) == "First a St. Bernard. Then a tabby cat."
+
+
+def test_a_photo_that_comes_first_is_no_story() -> None:
+    assert alt_text("First a dog runs. (Not sure.)") == "First a dog runs."
+
+
+@pytest.mark.parametrize("language", languages.NAMES)
+def test_that_only_a_preview_was_looked_at_is_no_part_of_the_caption(language: str) -> None:
+    with languages.speaking(language):
+        text = as_preview("A dog runs. (Not sure.)")
+    assert is_preview(text)
+    assert not is_preview("A dog runs. (Not sure.)")
+    assert take_apart(text) == Said("A dog runs.", doubt="unsure")
+    assert alt_text(text) == "A dog runs."

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner.explain import can_draw, draw_attention, numbered
+from captioner.explain import can_draw, draw_attention, draw_scenes, numbered
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 
@@ -77,6 +77,23 @@ def test_a_word_is_written_below_its_tile() -> None:
     below = (left, bottom, right, bottom + 40)
     assert unwritten.crop(below).getcolors() == [(224 * 40, (255, 255, 255))]
     assert brightness(written, below) < 255
+
+
+def test_each_scene_is_shown_once_where_the_words_of_its_caption_looked() -> None:
+    sheet = draw_scenes(
+        [grey_photo(), grey_photo()],
+        ["1 (0:00)", "2 (0:03)"],
+        [maps_at((0, 0), (0, 0)), maps_at((6, 6))],
+    )
+
+    first, second = tile_boxes(sheet)
+    left, top = first[:2]
+    assert brightness(sheet, (left, top, left + 16, top + 16)) > 140
+    assert brightness(sheet, (left + 208, top + 208, left + 224, top + 224)) < 60
+    left, top = second[:2]
+    assert brightness(sheet, (left, top, left + 16, top + 16)) < 60
+    assert brightness(sheet, (left + 208, top + 208, left + 224, top + 224)) > 140
+    assert brightness(sheet, (left, top + 224, left + 224, top + 264)) < 255  # its label
 
 
 def test_a_photo_keeps_its_proportions_and_its_map_covers_all_of_it() -> None:

@@ -238,3 +238,25 @@ def test_numbers_that_an_error_does_not_have_are_refused() -> None:
     ):
         with pytest.raises(WireError):
             unpack_problem(json.dumps({"wire": VERSION, **said}).encode())
+
+
+def test_the_picture_of_a_scene_survives_the_way_and_is_no_map() -> None:
+    picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    attention = np.full((2, 2), 0.25, np.float32)
+    caption = Caption("A dog.", -1.0, 0.5, (Word("a", -0.1, attention),))
+    sent = pack(VideoCaption((Scene(0, 1, 0, caption, picture=picture),), 1, 1))
+    again = unpack(VideoCaption, sent).scenes[0].picture
+    assert again is not None
+    assert again.dtype == np.uint8
+    np.testing.assert_array_equal(again, picture)
+    for wrong in (
+        {"shape": [2, 3, 3], "float32": ""},
+        {"shape": [9, 3, 3], "uint8": "AAAA"},
+        {"shape": [1], "uint8": 7},
+        {"shape": [1], "uint8": "A"},
+        {"uint8": "AAAA"},
+    ):
+        document = json.loads(sent)
+        document["scenes"][0]["picture"] = wrong
+        with pytest.raises(WireError, match="picture"):
+            unpack(VideoCaption, json.dumps(document))

@@ -58,7 +58,15 @@ async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World)
             **common,
             "what": "caption",
             "token": command["token"],
-            "pictures": [{"url": photo["url"], "size": photo["size"], "declared": True}],
+            "pictures": [
+                {
+                    "url": photo["url"],
+                    "size": photo["size"],
+                    "declared": True,
+                    "film": False,
+                    "preview": None,
+                }
+            ],
             "quoted": None,
             "ephemeral": False,
             "own": False,

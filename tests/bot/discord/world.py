@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from bot import languages
 from bot.access import Access
-from bot.answers import Answers
+from bot.answers import Answers, CaptionVideo
 from bot.discord.adapter import Discord
 from bot.discord.identity import PLATFORM
 from bot.replies import replies
@@ -93,9 +93,16 @@ class World:
     opened: AsyncExitStack
     settings: Settings
     access: Access = field(default_factory=lambda: Access("1000/minute", "1000/minute"))
+    caption_video: CaptionVideo | None = None
 
     def services(self, **changes: Any) -> Services:
-        answers = Answers(self.model.caption, pixels, PLATFORM, languages=tuple(languages.NAMES))
+        answers = Answers(
+            self.model.caption,
+            pixels,
+            PLATFORM,
+            languages=tuple(languages.NAMES),
+            caption_video=self.caption_video,
+        )
         settings = self.settings.model_copy(update=changes)
         return Services(
             settings, answers, self.chats, self.inbox, self.access, lambda: ABOUT, stats

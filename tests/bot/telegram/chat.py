@@ -11,7 +11,7 @@ import pytest
 
 from bot import languages
 from bot.access import Access
-from bot.answers import Answers, CaptionPhoto
+from bot.answers import Answers, CaptionPhoto, CaptionVideo
 from bot.services import Services
 from bot.settings import Settings
 from bot.store.chat_settings import ChatSettings
@@ -89,7 +89,11 @@ async def stats() -> str:
 
 
 def telegram(
-    fake: FakeTelegram, store: AnyStore, caption: CaptionPhoto = caption_photo, **keys: Any
+    fake: FakeTelegram,
+    store: AnyStore,
+    caption: CaptionPhoto = caption_photo,
+    caption_video: CaptionVideo | None = None,
+    **keys: Any,
 ) -> Telegram:
     settings = Settings(**{"telegram_bot_token": TOKEN, "telegram_api_url": fake.url, **keys})
     access = Access(
@@ -99,7 +103,8 @@ def telegram(
         blocked=settings.blocked,
         operators=settings.operators,
     )
-    answers = Answers(caption, pixels, PLATFORM, languages=tuple(languages.NAMES))
+    spoken = tuple(languages.NAMES)
+    answers = Answers(caption, pixels, PLATFORM, languages=spoken, caption_video=caption_video)
     about = "I am a small model."
     return Telegram(Services(settings, answers, store, store.inbox, access, lambda: about, stats))
 

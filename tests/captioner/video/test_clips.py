@@ -47,21 +47,24 @@ async def test_it_serves_on_after_a_refusal() -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        {"times": [], "seconds": 0, "duration": 0},
-        {"times": [5, 4], "seconds": 9, "duration": 9},
-        {"times": [0], "seconds": -1, "duration": 0},
-        {"times": [0], "seconds": 1.5, "duration": 0},
-        {"times": [2**50], "seconds": 0, "duration": 0},
-        {"times": [0], "seconds": 0},
+        {"times": [], "seconds": 0, "duration": 0, "aspect": 1000},
+        {"times": [5, 4], "seconds": 9, "duration": 9, "aspect": 1000},
+        {"times": [0], "seconds": -1, "duration": 0, "aspect": 1000},
+        {"times": [0], "seconds": 1.5, "duration": 0, "aspect": 1000},
+        {"times": [2**50], "seconds": 0, "duration": 0, "aspect": 1000},
+        {"times": [0], "seconds": 0, "aspect": 1000},
+        {"times": [0], "seconds": 0, "duration": 0},
+        {"times": [0], "seconds": 0, "duration": 0, "aspect": 0},
     ],
 )
 def test_a_reply_that_is_nonsense_is_noticed(reply: dict[str, object]) -> None:
     from captioner.video.clips import _clip
 
     size = 3 * SIDE**2
+    good = {"times": [0], "seconds": 0, "duration": 0, "aspect": 1000}
     with pytest.raises((KeyError, ValueError)):
         _clip(reply, bytearray(size), sides=(SIDE,))
     with pytest.raises(ValueError, match=r"buffer|pixels"):
-        _clip({"times": [0], "seconds": 0, "duration": 0}, bytearray(size + 1), sides=(SIDE,))
+        _clip(good, bytearray(size + 1), sides=(SIDE,))
     with pytest.raises(ValueError, match=r"buffer|pixels"):
-        _clip({"times": [0], "seconds": 0, "duration": 0}, bytearray(size - 1), sides=(SIDE,))
+        _clip(good, bytearray(size - 1), sides=(SIDE,))

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from captioner import BadImage, Busy, Captioner, Options, VideoCaption
 from captioner.batches import Answer, Request
 from captioner.checkpoint import Metadata
+from captioner.photo.decode import Limits
 from captioner.runtime import select
 from captioner.serving import ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
@@ -126,6 +128,35 @@ async def test_each_scene_has_the_attention_that_is_asked_for(tiny: Trained) -> 
     for word in video.scenes[0].caption.words:
         assert word.attention is not None
         assert word.attention.sum() == pytest.approx(1)
+
+
+async def test_each_scene_has_its_frame_in_its_proportions_if_attention_is_asked_for(
+    tiny: Trained,
+) -> None:
+    film = encoded(scene(example("bird"), 1))
+    async with Captioner(*on_cpu(tiny), ServingConfig(decoders=1)) as captioner:
+        video = await captioner.caption_video(film, Options(attention=True))
+        plain = await captioner.caption_video(film)
+    assert all(one.picture is None for one in plain.scenes)
+    shown = video.scenes[0].picture
+    assert shown is not None
+    assert shown.shape == (48, 64, 3)
+    photo = np.asarray(example("bird").resize((64, 48)), np.float32)
+    assert np.abs(shown - photo).mean() < 15
+
+
+async def test_a_video_above_its_own_limit_is_refused_whatever_photos_may_have(
+    tiny: Trained,
+) -> None:
+    film = encoded(black(1))
+    for limit, photos in ((len(film) - 1, 2**20), (len(film), len(film) - 1)):
+        serving = ServingConfig(Limits(photos), max_video_bytes=limit, decoders=1)
+        async with Captioner(*on_cpu(tiny), serving) as captioner:
+            if limit < len(film):
+                with pytest.raises(BadImage, match="too large"):
+                    await captioner.caption_video(film)
+            else:
+                assert (await captioner.caption_video(film)).scenes
 
 
 async def test_a_video_is_told_in_the_language_that_is_asked_for() -> None:
