@@ -24,7 +24,7 @@ class Request:
     """A photo, or a frame of a video, that waits for its batch."""
 
     photo: Unpacked
-    options: Options | None  # None: only what it is compared by is wanted
+    options: Options | None  # None: only its features are wanted
     arrived: float  # when its file arrived, by `time.perf_counter`
 
 
@@ -46,7 +46,7 @@ class Batches:
         self._speakers, self._observe = speakers, observe
 
     def answer(self, requests: list[Request]) -> list[Answer]:
-        """Encode all of a batch, and caption what is to be captioned."""
+        """Encode a batch, and caption those of its requests that have options."""
         started = time.perf_counter()
         memory = self._network.encode(np.stack([request.photo.pixels for request in requests]))
         encoded = time.perf_counter()
@@ -92,10 +92,10 @@ class Batches:
         ]
 
     def _features(self, memory: Memory[Any]) -> Floats:
-        """Return what photos are compared by, `(photos, size)`: their angles matter.
+        """Return the features that photos are compared by, `(photos, size)`, by their angles.
 
-        Embeddings, if the checkpoint has them: what matches other sentences is far apart, and
-        equally far in every model, as the encoder's features are not.
+        They are embeddings, if the checkpoint has them. Photos that match different sentences are
+        then far apart, and equally far in every model; pooled features are not.
         """
         pooled = self._network.pooled_features(memory)
         matching = self._metadata.matching

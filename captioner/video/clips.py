@@ -16,9 +16,9 @@ from captioner.video.reading import Clip
 from captioner.video.sampling import MOST_FRAMES
 
 WORKER = "captioner.video.worker"
-# A second video waits meanwhile: each takes a core for a second, which photos need too.
+# Videos are decoded one after another: each takes a core for a second, which photos need too.
 WORKERS = 1
-# Without a video for so long the process ends: it takes some 100 MB, and a second to start again.
+# The process ends after this time without a video: it takes some 100 MB, and a second to start.
 IDLE_SECONDS = 60.0
 
 

@@ -36,26 +36,26 @@ DECODERS = frozenset(
 )
 # A phone's video has about ten: picture, sound, motion, faces.
 MOST_STREAMS = 64
-# Cameras film up to 8K, 7680 x 4320. A decoder keeps up to 17 frames of it.
+# Cameras record up to 8K, 7680 x 4320. A decoder keeps up to 17 such frames.
 MOST_PIXELS = 36_000_000
-# 240 frames a second, the most of phones, for all seconds that are looked at.
+# 240 frames a second, the fastest of phones, for all seconds that are used.
 MOST_PACKETS = 240 * int(MOST_SECONDS)
-# Pixels that are decoded of a video: about 36 seconds of 720p with 30 frames a second. A core takes
-# one to three seconds for them; beyond, keyframes and some frames after each must do.
+# Pixels of a video that are decoded: about 36 seconds of 720p with 30 frames a second, for which a
+# core takes one to three seconds. Of longer ones, keyframes and some frames after each are decoded.
 DECODED_PIXELS = 1_000_000_000
-# Shares of `Limits.seconds`: on a busy machine only keyframes are decoded after the first, so that
-# the end of a video is seen too, and after the second what has been decoded must do.
+# Shares of `Limits.seconds`, for busy machines. After the first, only keyframes are decoded, so
+# that the end of a video is reached too. After the second, the frames decoded so far are used.
 HURRY, SHARE = 0.5, 0.75
-# From this many frames a second on, those that no other frame refers to are left out: what shows a
-# moment is then a tenth of a second early at most.
+# From this many frames a second on, those that no other frame refers to are left out: the frame for
+# a moment is then at most a tenth of a second early.
 MANY = 20
-MOST_ERRORS = 200  # packets that cannot be decoded, before the rest is left
+MOST_ERRORS = 200  # packets that cannot be decoded; after them the rest is skipped
 # FFmpeg's own decoders of these ignore what is transparent.
 TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 USUAL_RATE = 25.0  # frames a second, where a file does not say it
-FASTEST = 1000.0  # frames a second; more are an error
-REORDERED = 2.0  # seconds; frames come in another order than they are shown in, but not by more
-LONGEST = 7 * 86_400.0  # seconds; a longer duration is an error
+FASTEST = 1000.0  # frames a second; a file that claims more is wrong
+REORDERED = 2.0  # seconds; the most by which a frame comes later than its place in the order
+LONGEST = 7 * 86_400.0  # seconds; a file that claims more is wrong
 
 Frame = TypeVar("Frame")
 Show = Callable[[float, Image.Image], None]  # is called with a frame's seconds and its picture
@@ -64,15 +64,15 @@ Show = Callable[[float, Image.Image], None]  # is called with a frame's seconds 
 class Read(NamedTuple):
     """What was found in a video, besides its frames."""
 
-    seconds: float  # that were looked at
-    duration: float  # of all of it, as the file says or as far as it was read
+    seconds: float  # that were used, from the start
+    duration: float  # of the whole video: as the file says, or as far as it was read
 
 
 class _Clock(NamedTuple):
-    """How much of its time decoding has taken."""
+    """When decoding started, and how long it may take."""
 
     started: float  # by `time.monotonic`
-    seconds: float  # in all
+    seconds: float  # that it may take
 
     def is_past(self, share: float) -> bool:
         """Return whether a share of the time is over."""
@@ -94,7 +94,7 @@ def film(data: bytes, reader: Kind, limits: Limits, show: Show) -> Read:
         data: a whole file.
         reader: of its kind.
         limits: pixels of a frame, and seconds.
-        show: takes each frame, upright and with the proportions at which it is shown; white
+        show: is called with each frame, upright, in the proportions of a player, and white
             where it is transparent.
 
     Raises:
@@ -170,7 +170,7 @@ def _read(
 
 
 def _choose(container: "InputContainer") -> "VideoStream":
-    """Return the stream that players show; a picture of the cover is none."""
+    """Return the stream that players show, which is never a cover picture."""
     import av
 
     covers = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
@@ -200,7 +200,7 @@ def _rate(stream: "VideoStream") -> float:
 def _packets(
     container: "InputContainer", stream: "VideoStream", rate: float, size: int
 ) -> tuple[float, _Packets]:
-    """Read the compressed frames of the first seconds; return when they start, and them."""
+    """Read the compressed frames of the first seconds; return their start time, and the frames."""
     import av
 
     base, room = float(stream.time_base or 0), size

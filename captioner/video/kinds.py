@@ -37,7 +37,7 @@ def is_moving(data: bytes) -> bool:
 
 
 def is_film(data: bytes) -> bool:
-    """Return whether a file is a video, and no animation that is a picture to photo readers."""
+    """Return whether a file is a video, and not an animation, which a photo's reader can open."""
     return kind(data) not in ("animation", "picture")
 
 

@@ -13,15 +13,15 @@ from captioner.photo.preprocessing import Pixels, as_picture
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-ASPECTS = (Fraction(1, 4), Fraction(4))  # of a pixel that is shown wider or higher than it is
-# By the quarters of a turn to the left that a file asks for.
+ASPECTS = (Fraction(1, 4), Fraction(4))  # of a pixel; others are ignored
+# By the number of quarter turns to the left that a file asks for.
 TURNS = {
     1: Image.Transpose.ROTATE_90,
     2: Image.Transpose.ROTATE_180,
     3: Image.Transpose.ROTATE_270,
 }
 UNSPECIFIED = 2  # FFmpeg's number for colours that a file does not specify
-HIGH = 720  # lines from which colours are BT.709's where a file does not say so
+HIGH = 720  # lines; from here on, colours that a file does not specify are those of BT.709
 
 
 def picture(frame: "VideoFrame", aspect: Fraction | None) -> Image.Image:
@@ -29,7 +29,7 @@ def picture(frame: "VideoFrame", aspect: Fraction | None) -> Image.Image:
 
     Args:
         frame: decoded.
-        aspect: how wide a pixel is shown for its height; None: as wide as high.
+        aspect: the width of a shown pixel divided by its height; None: 1.
     """
     high = frame.height >= HIGH and frame.colorspace == UNSPECIFIED
     if any(component.is_alpha for component in frame.format.components):
@@ -50,7 +50,7 @@ def unsqueezed(square: Pixels, aspect: float) -> Pixels:
 
     Args:
         square: `(side, side, 3)`.
-        aspect: how wide the frame was for its height.
+        aspect: the width of the frame divided by its height.
     """
     side = len(square)
     size = (max(1, round(side * min(1, aspect))), max(1, round(side / max(1, aspect))))

@@ -23,12 +23,12 @@ ROUNDING = 1e-6  # seconds, of sums
 class Clip:
     """What is left of a video."""
 
-    seconds: float = 0.0  # that were looked at; 0 of a photo
-    duration: float = 0.0  # of all of it
+    seconds: float = 0.0  # that were used, from the start; 0 for a photo
+    duration: float = 0.0  # of the whole video
     times: list[float] = field(default_factory=list)  # when each frame begins, in seconds
-    squares: list[Pixels] = field(default_factory=list)  # of each frame
+    squares: list[Pixels] = field(default_factory=list)  # one for each frame
     middles: list[Pixels] = field(default_factory=list)  # likewise, if they are wanted
-    aspect: float = 1.0  # how wide a frame is for its height, before it is squeezed
+    aspect: float = 1.0  # of a frame: width / height, before it is squeezed
 
 
 def read(data: bytes, limits: Limits, side: int, middle_side: int | None = None) -> Clip:
@@ -71,7 +71,7 @@ def _animation(
 ) -> None:
     """Take frames of an animation, whose length is only known at its end.
 
-    Whenever there are too many, every other one is dropped, and from then on half as many taken.
+    Whenever there are too many, every other one is dropped, and half as many are taken after that.
     """
     until = time.monotonic() + SHARE * limits.seconds
     at, due, step, count = 0.0, 0.0, 1 / RATE, 0

@@ -29,14 +29,14 @@ class VideoCaption:
     """What is known about a video, an animation, or a photo, which is one scene of no length."""
 
     scenes: tuple[Scene, ...]  # in their order, at least one
-    seconds: float  # that were looked at, from the start; 0 of a photo
-    duration: float  # of all of it, as the file says
+    seconds: float  # that were used, from the start; 0 for a photo
+    duration: float  # of the whole video, as the file says
 
     @property
     def told(self) -> tuple[Scene, ...]:
         """The scenes that the text is about, in their order.
 
-        None that repeats another; if there are too many, those that are shown longest.
+        Scenes that repeat another are left out; if there are too many, the longest are kept.
         """
         lengths = [0.0] * len(self.scenes)
         for index, scene in enumerate(self.scenes):
@@ -63,10 +63,10 @@ class VideoCaption:
 
     @property
     def confidence(self) -> float:
-        """The least confidence of the captions that are told: 0..1."""
+        """The lowest confidence of the captions in the text: 0..1."""
         return min(scene.caption.confidence for scene in self.told)
 
     @property
     def out_of_distribution(self) -> bool:
-        """Whether a caption that is told is only a guess."""
+        """Whether a caption in the text is only a guess."""
         return any(scene.caption.out_of_distribution for scene in self.told)

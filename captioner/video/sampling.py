@@ -1,4 +1,4 @@
-"""Which moments of a video are looked at, and which of its packets must be decoded for them."""
+"""Which moments of a video are used, and which of its packets must be decoded for them."""
 
 import math
 from bisect import bisect_right
@@ -9,8 +9,8 @@ from typing import NamedTuple
 RATE = 2.0  # frames a second
 # Encoding takes as long as for as many photos. Fewer would miss the scenes of a two-minute video.
 MOST_FRAMES = 48
-# Beyond two minutes, 48 frames are further apart than a scene is long, and five sentences could
-# not tell it all.
+# In a longer video, 48 frames would be further apart than a scene is long, and five sentences could
+# not describe it all.
 MOST_SECONDS = 120.0
 
 
@@ -22,7 +22,7 @@ class Packet(NamedTuple):
 
 
 def moments(seconds: float) -> list[float]:
-    """Return when to look at a video that lasts so long: evenly, in the middle of equal parts."""
+    """Return the moments of a video of this length that are used: the middles of equal parts."""
     seconds = min(seconds, MOST_SECONDS)
     count = min(MOST_FRAMES, max(1, round(RATE * seconds)))
     return [(index + 0.5) * seconds / count for index in range(count)]
@@ -31,10 +31,9 @@ def moments(seconds: float) -> list[float]:
 def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> list[bool]:
     """Choose the packets to decode.
 
-    From a keyframe, frames are decoded up to the last moment wanted before the next one. If those
-    are too many, each keyframe is followed by as many frames as the others; where those end too
-    soon, earlier frames stand for later moments. Keyframes that stand for a moment are always
-    decoded.
+    From a keyframe, frames are decoded up to the last moment wanted before the next keyframe. If
+    that is too many frames, at most the same number is decoded after each keyframe, and later
+    moments get the last one decoded. Keyframes that stand for a moment are always decoded.
 
     Args:
         packets: in the order in which they are decoded.
@@ -60,7 +59,7 @@ def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> lis
 
 
 def _reach(ranks: list[int], most: int) -> int:
-    """Return the highest rank up to which there are at most so many; 0, a keyframe's, at least."""
+    """Return the highest rank up to which there are at most `most`; at least 0, a keyframe's."""
     if len(ranks) <= most:
         return max(ranks, default=0)
     return max(0, sorted(ranks)[max(0, most)] - 1)

@@ -3,7 +3,7 @@
 Two frames are compared by the cosine of the angle between their features, which are the embeddings
 that captions are matched by (`batches.Batches`). Frames that follow one another are merged, the
 nearest first, each group of them standing for the mean of its features, until no two neighbours are
-near: hierarchical clustering with centroids, where only neighbours in time may merge.
+near: hierarchical clustering with centroids, in which only neighbours in time may merge.
 """
 
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ from captioner.runtime.protocols import Floats
 # Of 1 - cosine. With both models that ship it is above 0.6 for nineteen in twenty pairs of photos
 # of Flickr8k's test set; within a photo it stays below 0.15 under a pan over a quarter of it, a
 # zoom by a fifth or a shake. `benchmarks/scenes.py` makes clips of photos and counts the scenes
-# that are found: with any value from 0.3 to 0.4 they are the same.
+# that are found: any value from 0.3 to 0.4 gives the same counts.
 CUT = 0.4
-# Scenes that are not neighbours are the same again if they are nearer than this.
+# A later scene shows an earlier one again if the two are nearer than this.
 SAME = 0.3
-# Seconds: one frame where there are two a second, which mostly is the middle of a fade.
+# Seconds: a scene of one frame, at two frames a second, is mostly the middle of a fade.
 SHORTEST = 0.7
-# A frame by itself is a mixture of its neighbours, as where one fades into the other, if what they
-# do not explain of it is less than this share of their difference: in fades between Flickr8k's
-# photos less than 0.1, and of three different photos more than 0.12 in 99.5 % of cases.
+# A scene of one frame is a mixture of its neighbours, as where one fades into the other, if the
+# part of it that they do not explain is less than this share of their difference. In fades between
+# Flickr8k's photos it is less than 0.1; for three different photos, above 0.12 in 99.5 % of cases.
 MIXED = 0.1
-COARSE = 14  # side of the squares in which mixtures are sought: what moves a little stays in place
+COARSE = 14  # side of the squares that are compared for mixtures: small movements vanish at it
 # A frame with less than this share of its scene's median sharpness is blurred.
 BLURRED = 0.5
 

@@ -48,7 +48,7 @@ class Storyteller:
             serving: the largest video that is accepted, and how many at a time.
             encode: returns what a frame is compared by; see `batches.Batches`.
             caption: captions a frame as a photo.
-            share: how many frames, of all videos together, may wait for their features.
+            share: how many frames, of all videos together, may wait for their batch.
         """
         self._encode, self._caption = encode, caption
         limits = serving.limits
@@ -124,7 +124,7 @@ class Storyteller:
     async def _captioned(
         self, shots: list[Shot], frames: list[Unpacked], times: list[float], options: Options
     ) -> list[Scene]:
-        """Caption the scenes, each that repeats an earlier one with its caption."""
+        """Caption the scenes; one that repeats an earlier one gets the caption of that one."""
         once = [number for number, shot in enumerate(shots) if shot.repeats is None]
         captions = dict(
             zip(

@@ -1,8 +1,9 @@
-"""A process that decodes videos for `clips.Clips`; see `photo.worker`, which it is besides.
+"""A process that decodes videos for `clips.Clips`; all else is as in `photo.worker`.
 
-It is not the one for photos: no photo waits behind a video, and FFmpeg is in memory only where a
-video came. A video comes in with `{"job": "clip", "sides": [side, ...]}`. Its frames go out with
-`{"times": ..., "seconds": ..., "duration": ..., "aspect": ...}`, all in thousandths.
+Photos have processes of their own, so that no photo waits behind a video, and FFmpeg is in memory
+only after a video has come. A video comes in with `{"job": "clip", "sides": [side, ...]}`. Its
+frames go out with `{"times": ..., "seconds": ..., "duration": ..., "aspect": ...}`, all in
+thousandths.
 """
 
 from collections.abc import Sequence
