@@ -118,9 +118,9 @@ class Answers:
         return await self._answer(photo, options or self.options, _plain)
 
     async def story(self, video: bytes, options: Options | None = None) -> Answer:
-        """Tell a video or an animation, scene by scene.
+        """Describe a video or an animation, scene by scene.
 
-        Without `caption_video` its first frame is captioned, where a photo's reader finds one.
+        Without `caption_video`, the file is captioned as a photo, if it can be read as one.
         """
         tell = self.caption_video
         if tell is None:
@@ -133,11 +133,11 @@ class Answers:
         return await self._made(told, options or self.options)
 
     async def moving_or_still(self, file: bytes) -> Answer:
-        """Tell a file if it is a video or an animation, or caption it."""
+        """Describe a file scene by scene if it is a video or an animation, else caption it."""
         return await (self.story(file) if is_moving(file) else self.first(file))
 
     async def preview(self, photo: bytes) -> Answer:
-        """Caption the preview of a video, and say that it is one if videos are told otherwise."""
+        """Caption the preview of a video; say that it is one if videos are described otherwise."""
         answer = await self.first(photo)
         if answer.caption is None or self.caption_video is None:
             return answer

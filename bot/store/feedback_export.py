@@ -4,8 +4,8 @@
     OUT/photos/              the photos, as links to the files where the file system allows it
     OUT/languages/de.tsv     the same photos' captions in another language, for --languages
 
-A caption that was called good is one of them, and so is a correction. The store has no photo: each
-is found by its hash in a folder of the operator's.
+The captions are those that were called good, and the corrections of bad ones. The store has no
+photos: each is found by its hash in a folder of the operator's.
 """
 
 import csv

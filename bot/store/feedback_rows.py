@@ -1,4 +1,4 @@
-"""What people said about captions: one row for each caption of a photo, and nothing about them."""
+"""What people said about captions: a row for each caption of a photo, not of a person."""
 
 import hashlib
 from dataclasses import dataclass

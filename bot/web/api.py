@@ -31,11 +31,11 @@ from captioner.video.kinds import is_film, is_moving
 # Photos of one request that are captioned at a time: half of a batch (`ServingConfig.max_batch`),
 # and a sixteenth of the queue's default, so that one request leaves room for others.
 AT_ONCE = 8
-# Requests whose body may be larger than a photo: with the default limits 8 x 80 MB of memory. The
-# others wait, with what they have not sent yet.
+# Requests at a time whose body may be larger than a photo: 8 x 80 MB of memory with the default
+# limits. Others wait, before their body is read.
 LARGE_AT_ONCE = 8
 LARGE_RETRY = 10.0  # seconds
-PAUSE = 0.1  # seconds between two looks whether there is room for another photo of a request
+PAUSE = 0.1  # seconds between two checks for room for another photo of a request
 
 Result = TypeVar("Result")
 

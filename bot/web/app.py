@@ -14,7 +14,7 @@ from captioner.photo.formats import SUFFIXES
 SHARE = "/share"
 NOT_SHARED = "/#not-shared"  # where the page says that it did not get what was shared
 WORKER = "/service-worker.js"
-# As in chat.css. A manifest has no colours for the dark: the page's own `theme-color` has them.
+# As in chat.css. A manifest has no colours for dark mode: the page's own `theme-color` has them.
 GROUND = "#f7f5f1"
 SHARED = ["image/*", "video/*", *sorted(SUFFIXES)]
 

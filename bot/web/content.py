@@ -1,4 +1,4 @@
-"""Content that the server holds ready in memory: as it is, and compressed."""
+"""Content that the server keeps in memory, both as it is and compressed."""
 
 import gzip
 import hashlib

@@ -13,7 +13,7 @@ WHITE_SPACE = b" \t\r\n"
 
 
 class DataUriError(ValueError):
-    """A text that is no data URI in base64."""
+    """A text that is not a data URI in base64."""
 
     def __init__(self, kind: Literal["address", "other", "not base64"]) -> None:
         """Keep what it is: an address of the web, anything else, or wrong after its comma."""
@@ -29,10 +29,10 @@ def decode(text: str, chunk: int = CHUNK, *, bare: bool = False) -> bytes:
     Args:
         text: the data URI.
         chunk: how many characters are decoded at a time.
-        bare: base64 without a data URI around it is taken too.
+        bare: whether base64 without a data URI around it is accepted too.
 
     Raises:
-        DataUriError: it is something else.
+        DataUriError: the text is something else.
     """
     if ADDRESS.match(text):
         raise DataUriError("address")

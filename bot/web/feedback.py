@@ -1,8 +1,8 @@
 """`POST /api/feedback`: whether a caption is good, and what would have been right.
 
-Anyone who may use the API can send anything here: that the caption was the bot's own is not
-checked, because a correction would have to be trusted all the same. So texts are short, cleaned,
-and nothing but data; `docs/training.md` says to read them before training.
+Anyone who may use the API can send anything here. Whether the caption is the bot's own is not
+checked, because the correction could not be checked anyway. So texts are short, cleaned, and only
+stored; `docs/training.md` says to read them before training.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from bot.web.problems import LATE_RETRY, ProblemDetails, Refused
 
 log = structlog.stdlib.get_logger(__name__)
 
-# Two texts of the longest, each character written as two escapes of six bytes, and the rest.
+# Two texts of the greatest length, each character as two escapes of six bytes, and the rest.
 MOST_BYTES = 2 * LONGEST * 12 + 2**10
 BODY_SECONDS = 10.0
 SHOWN = 40  # characters of a stranger's name for a field

@@ -31,7 +31,7 @@ def prefers_vtt(request: web.Request) -> bool:
 
 
 def accepts_gzip(request: web.Request) -> bool:
-    """Return whether an answer may be compressed, and the client does not want it otherwise."""
+    """Return whether a client accepts gzip, and does not prefer an answer without it."""
     qualities = dict(_weighed(request.headers.getall("Accept-Encoding", [])))
     named = [qualities[name] for name in GZIP if name in qualities]
     quality = max(named) if named else qualities.get("*", 0.0)

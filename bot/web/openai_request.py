@@ -19,7 +19,7 @@ from captioner import Busy
 
 # Of a body besides its photo: prompts, tools, and JSON itself.
 ROOM = 2**20
-# Commas, arrays and objects of a body, which has hardly more values. A megabyte of our documents
+# Commas, arrays and objects in a body, about as many as it has values. A megabyte of our documents
 # has 12,000. Without a limit, 27 MB of "[],[]," take ten seconds and 4 GB.
 MOST_MARKS = 20_000
 
@@ -200,7 +200,7 @@ def _wrong(error: ValidationError) -> Refused:
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     if problems[0]["type"] == "json_invalid":
         return Refused(replies.NOT_JSON)
-    # Of the kinds that a field may have, the one that fits best has its problem deepest.
+    # A field of several types has a problem for each; the type that fits best has the deepest one.
     places = [
         [part for part in problem["loc"] if isinstance(part, int) or part in _FIELDS]
         for problem in problems

@@ -67,12 +67,12 @@ def check(request: web.Request, known: Sequence[str]) -> None:
 
 
 def wrong(name: str) -> ProblemDetails:
-    """Return the problem of a parameter that has a value which it cannot have."""
+    """Return the problem of a parameter whose value is not allowed."""
     return _problem("wrong_parameter", name, replies.wrong_parameter(name, MOST.get(name)))
 
 
 def no_other_story() -> ProblemDetails:
-    """Return the problem of a video for which another caption is asked."""
+    """Return the problem of asking for another caption of a video."""
     sentence = replies.NO_OTHER_STORY.format(name="another")
     return _problem("wrong_parameter", "another", sentence)
 

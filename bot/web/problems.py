@@ -1,7 +1,7 @@
 """Errors of the web chat's server: as problem details (RFC 9457), or as one plain sentence.
 
-`type` is "about:blank" and `title` the status in words: `code` tells problems apart, which is the
-same on every server, and there is no page on this one that a type could lead to.
+`type` is "about:blank" and `title` the status in words. `code` tells problems apart: it is the same
+on every server, and no server has a page that a `type` could lead to.
 """
 
 import math

@@ -12,7 +12,7 @@ from bot.rates import Left
 
 
 def headers(quotas: Sequence[Quota]) -> dict[str, str]:
-    """Return the headers; what is left is not said where only a database knows it."""
+    """Return the headers; `RateLimit` is left out if only a database knows what is left."""
     if not quotas:
         return {}
     policies = ", ".join(

@@ -72,7 +72,7 @@ async def read(request: web.Request, limits: Limits, memory: Body) -> Upload:
     """Read a request's body.
 
     Raises:
-        Refused: it is too large, too slow or broken, or holds something else than photos.
+        Refused: it is too large, too slow or broken, or holds something other than photos.
         Busy: there is no memory for it now.
     """
     form, in_json = _is_form(request), _is_json(request)

@@ -66,7 +66,7 @@ async function opened(photo, { scenes }) {
   return createImageBitmap(picture).catch(() => null);
 }
 
-// Returns a JPEG as a data address. It is drawn anew: what the camera wrote into the file, such as
+// Returns a JPEG as a data address. It is drawn again: what the camera wrote into the file, such as
 // where the photo was taken, stays out.
 function scaled(bitmap) {
   if (!bitmap) return null;

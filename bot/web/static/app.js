@@ -1,5 +1,5 @@
 // The page as an app: its service worker, the button that installs it, and the notice that the server
-// cannot be reached, which a page that opens without a connection needs.
+// cannot be reached, for a page that opened without a connection.
 
 import { announce } from "./announce.js";
 import { say } from "./say.js";
@@ -13,7 +13,7 @@ let invitation = null;
 let timer = 0;
 let takeBack = () => {};
 
-// The page needs no worker, so nobody has to know of one that cannot be registered.
+// The page works without the worker, so a failure to register it is not reported.
 function register() {
   const policy = window.trustedTypes?.createPolicy("service-worker", { createScriptURL: () => WORKER });
   worker.register(policy ? policy.createScriptURL(WORKER) : WORKER).catch(() => {});

@@ -8,7 +8,7 @@ import { say } from "./say.js";
 
 const REFUSALS = 5; // after which the person decides when to ask again
 const STOPPING = 503; // or busy
-const LOST = 3; // after which it is not the server that is to blame
+const LOST = 3; // after which the server is not the cause
 
 // `show` has functions for what the person may see meanwhile: `waiting`, `started`, `away`,
 // `refused` with the trouble, and `countdown` with the seconds that are left.

@@ -1,4 +1,4 @@
-// What a file says that it is, by its type and its name, as `bot/attachments.py` decides it.
+// What a file is by its type and its name, much as `bot/attachments.py` decides it.
 
 import limits from "./limits.js";
 

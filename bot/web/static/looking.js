@@ -19,7 +19,7 @@ export class Looking {
     return Boolean(this.#glass);
   }
 
-  // Also opens it anew, for another caption.
+  // Also opens it again, for another caption.
   async open({ answer, photo }) {
     this.close();
     const opening = (this.#glass = { stop: () => {} });

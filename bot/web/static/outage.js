@@ -23,7 +23,8 @@ export const wasConfirmed = () => confirmed;
 // Calls back with whether the server is away, and whether it answered again.
 export const onChange = (listener) => listeners.push(listener);
 
-// A request did not reach the server, or one that is about to stop: that is sure.
+// A request did not reach the server. `isSure`: the browser is offline, or the server is about to
+// stop.
 export function began({ isSure = !navigator.onLine } = {}) {
   if (away) return;
   away = true;
