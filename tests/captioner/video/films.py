@@ -1,6 +1,8 @@
 """Films made of pictures, for tests and benchmarks: scenes that move, cuts, fades, and files."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -118,7 +120,10 @@ def encoded(
         options: of the encoder.
     """
     base = Fraction(1, 1000 if times else rate)
-    with TemporaryDirectory() as folder:  # some containers are read while they are written
+    with (
+        _usual_priority(),
+        TemporaryDirectory() as folder,
+    ):  # some containers are read while they are written
         path = str(Path(folder) / "film")
         with av.open(path, "w", format=format_, options=muxer or {}) as output:
             stream: Any = output.add_stream(
@@ -139,6 +144,22 @@ def encoded(
             for packet in _silence(silence, sound):
                 output.mux(packet)
         return Path(path).read_bytes()
+
+
+@contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Undo what SVT-AV1 does to the thread that starts it: for root it becomes a real-time one.
+
+    So would all processes that it starts later, which can keep both cores from everyone else.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, priority)
 
 
 def _silence(stream: Any, seconds: float) -> Iterator[Any]:
