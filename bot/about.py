@@ -28,8 +28,8 @@ class About:
     """The sentences, and functions that put them together."""
 
     GOOD_AT = Sentence(
-        "I am best at photos of people, dogs and sports outdoors. With others I can often only "
-        "name a thing, or guess."
+        "I am best at photos of people, dogs and sports outdoors. In other photos I can often "
+        "only name a thing, or guess."
     )
     WEAK_AT = Sentence(
         "I read no text and know nobody by name. Food, rooms, screens and photos taken at night "

@@ -167,8 +167,8 @@ class Replies:
         "I only describe photos, and these messages have none. Send one as an image_url."
     )
     NOT_OF_OPENAI = Sentence(
-        "There is nothing here. Of OpenAI's API this server has only POST /v1/chat/completions and "
-        "GET /v1/models."
+        "There is nothing here. This server has only these addresses of OpenAI's API: POST "
+        "/v1/chat/completions and GET /v1/models."
     )
 
     NO_PAGE = Sentence("There is nothing here. The web chat is at the address / of this server.")
@@ -215,7 +215,7 @@ class Replies:
     UNKNOWN_PARAMETER = Sentence("There is no parameter {name}. There are: {names}.")
     REPEATED_PARAMETER = Sentence("Give {name} only once.")
     HELP = Sentence(
-        "Send me one or more photos, and I will describe each in one sentence. I tell GIFs and "
+        "Send me one or more photos, and I will describe each in one sentence. I describe GIFs and "
         "videos as a short story, without their sound.\n\n"
         "In groups I stay silent until I am asked: {groups}\n\n"
         'Under a caption: "{another}" words it differently, "{look}" shows where I looked for '

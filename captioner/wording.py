@@ -30,9 +30,9 @@ PERHAPS = N_("Perhaps: {caption}")
 # Before the caption of each scene of a video, which begins as it does inside of a sentence.
 FIRST = N_("First {caption}")
 THEN = N_("Then {caption}")
-AFTER_THAT = N_("After that {caption}")
-NEXT = N_("Next {caption}")
-FINALLY = N_("Finally {caption}")
+AFTER_THAT = N_("After that, {caption}")
+NEXT = N_("Next, {caption}")
+FINALLY = N_("Finally, {caption}")
 
 ANIMAL = "an animal"
 # Behind a caption these say nothing.

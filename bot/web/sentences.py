@@ -65,7 +65,7 @@ SENTENCES = {
     "camera_picture": N_("What the camera shows"),
     "camera_take": N_("Take"),
     "camera_use": N_("Use this photo"),
-    "camera_again": N_("Again"),
+    "camera_again": N_("Take another"),
     "cancel": N_("Cancel"),
     "no_camera": N_("I found no camera."),
     "camera_forbidden": N_(
@@ -121,27 +121,28 @@ SENTENCES = {
     "unreached": N_("I cannot be reached right now. This page shows what your browser has kept."),
     "try_later": N_("I cannot be reached right now. Please try again later."),
     "reachable": N_("I can be reached again."),
-    "not_arrived": N_("I did not get this photo, although I can be reached."),
+    "not_arrived": N_("I can be reached, but this photo did not arrive."),
     "is_it_good": N_("Is this caption good?"),
     "good_caption": N_("Good caption"),
     "bad_caption": N_("Bad caption"),
     "what_is_right": N_("What would be right?"),
     "send_correction": N_("Send this correction?"),
     "send": N_("Send"),
-    "no_correction": N_("Skip"),
+    "no_correction": N_("No, thanks"),
     "thanks": N_("Thank you."),
     "feedback_kept": N_(
         "I keep what you say on the machine of whoever runs me, with the caption and a fingerprint "
         "of the photo, never the photo."
     ),
     "feedback_about": N_(
-        "If you press a thumb under a caption, I keep which one on the machine of whoever runs "
-        "me, with the caption, its language, your correction, the time, and a fingerprint of the "
-        "photo, by which only those who have the photo can recognize it. I keep neither the photo "
+        "If you press a thumb under a caption, I keep whether it was up or down, on the machine "
+        "of whoever runs me, with the caption, its language, your correction, the time, and a "
+        "fingerprint of the photo, by which only those who have the photo can recognize it. I "
+        "keep neither the photo "
         "nor who you are. If you press the thumb again, I forget what you said."
     ),
     "unreadable": N_("This file cannot be read. It may be a folder, or it was moved."),
-    "cleared": N_("The thread is empty."),
+    "cleared": N_("All photos are removed."),
     "removed": N_("“{name}” is removed."),
     "undo": N_("Undo"),
     "undoable": N_("You can undo this."),

@@ -67,7 +67,7 @@ async def test_scenes_are_told_in_their_order_with_their_times() -> None:
     first, second, _ = (one.caption.text for one in video.scenes)
     assert "bird" in first
     assert "boat" in second
-    openings = ("First a", " Then ", " Finally ")
+    openings = ("First a", " Then ", " Finally, ")
     places = [video.text.index(opening) for opening in openings]
     assert places == sorted(places)
 

@@ -34,7 +34,7 @@ def test_scenes_are_one_text_of_plain_sentences() -> None:
     assert story([DOG, BALL]) == ("First a dog runs along a beach. Then two people throw a ball.")
     assert story([DOG, BALL, CAT]) == (
         "First a dog runs along a beach. Then two people throw a ball. "
-        "Finally a cat sits on a chair."
+        "Finally, a cat sits on a chair."
     )
 
 
