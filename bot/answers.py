@@ -24,9 +24,12 @@ from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 from captioner.video.kinds import is_moving
 from captioner.video.result import Scene, VideoCaption
+from captioner.video.telling import story
 from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
+
+PAUSE = 0.25  # seconds between two looks whether there is room for another video
 
 CaptionPhoto = Callable[[bytes, Options], Awaitable[Caption]]
 CaptionVideo = Callable[[bytes, Options], Awaitable[VideoCaption]]
@@ -62,6 +65,12 @@ class Answer:
     error: BadImage | Busy | None = field(default=None, compare=False)  # from which `text` is
     retry_after: float | None = None  # seconds, for "busy"
     picture: bytes | None = None  # a JPEG that is sent with the text
+
+    @property
+    def brief(self) -> str:
+        """The text, short enough to stand among others: of a long story its ends."""
+        told = self.video.told if self.video else ()
+        return self.text if len(told) <= 2 else story([told[0].caption, told[-1].caption])
 
     @property
     def outcome(self) -> str:
@@ -127,14 +136,27 @@ class Answers:
             return await self.first(video, options)
 
         async def told(options: Options) -> Answer:
-            story = await tell(video, options)
-            return Answer(story.text, story.told[0].caption, video=story)
+            story = await self._with_room(lambda: tell(video, options))
+            moves = story.seconds > 0  # a GIF of one frame does not
+            return Answer(story.text, story.told[0].caption, video=story if moves else None)
 
         return await self._made(told, options or self.options)
 
     async def moving_or_still(self, file: bytes) -> Answer:
         """Describe a file scene by scene if it is a video or an animation, else caption it."""
         return await (self.story(file) if is_moving(file) else self.first(file))
+
+    async def _with_room(self, tell: Callable[[], Awaitable[VideoCaption]]) -> VideoCaption:
+        """Wait for room for another video: an album may have more than are decoded at a time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.deadline / 2
+        while True:
+            try:
+                return await tell()
+            except Busy as error:
+                if error.kind != "full" or loop.time() > until:
+                    raise
+            await asyncio.sleep(PAUSE)
 
     async def preview(self, photo: bytes) -> Answer:
         """Caption the preview of a video; say that it is one if videos are described otherwise."""

@@ -67,6 +67,7 @@ _BUSY: Mapping[BusyKind, str] = {
 # Of the command line.
 NO_PICTURES = "This folder has no pictures."
 NO_VIDEO = "This is a photo; --vtt is for videos."
+NO_PHOTO = "This is a video; only photos and animations are captioned this way."
 NO_FILE = "This is not a file."
 CLOSED_INPUT = "Standard input is closed."
 UNEXPECTED = "Something went wrong in this program, not with the photo: {error}."

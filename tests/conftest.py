@@ -54,6 +54,9 @@ long = pytest.mark.skipif(not LONG, reason="`make test-all` runs it")
 LONGEST = (
     "tests/deploy/test_captions.py",
     "tests/bot/web/test_page.py",
+    "tests/bot/web/test_page_actions.py",
+    "tests/bot/web/test_page_axe.py",
+    "tests/bot/web/test_page_glass.py",
     "tests/train/test_fit.py",
     "tests/train/sweep/test_command.py",
     "tests/captioner/runtime/test_onnx.py",

@@ -117,7 +117,7 @@ class Photos:
         if len(pictures) == 1:
             captioned = pictures[0] if answers[0].caption else None
             return Reply(answers[0].text, captioned, told=answers[0].video is not None)
-        text = replies.album([answer.text for answer in answers], len(pictures) - len(chosen))
+        text = replies.album([answer.brief for answer in answers], len(pictures) - len(chosen))
         return Reply(text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…")
 
     async def _caption(self, picture: Picture) -> Answer:

@@ -104,7 +104,7 @@ async def caption(
     if quiet and not any(answer.caption for answer in answers):
         return
     if len(pictures) > 1:
-        text = replies.album([answer.text for answer in answers], len(pictures) - len(chosen))
+        text = replies.album([answer.brief for answer in answers], len(pictures) - len(chosen))
         await shared.sender.reply(asked, text)
         return
     # The buttons find the photo through the quoted message. They change it for everybody, which is

@@ -206,6 +206,7 @@ def _packets(
     base, room = float(stream.time_base or 0), size
     found: list[AnyPacket] = []
     times: list[float] = []
+    shown: list[bool] = []  # players leave out what an edit list trims, but decode it
     last = 1 / rate
     # Of a file that is cut off, what is there is used.
     with suppress(av.FFmpegError):
@@ -218,13 +219,14 @@ def _packets(
                 continue
             stamp = packet.dts if packet.pts is None else packet.pts
             times.append(len(times) / rate if stamp is None or not base else stamp * base)
+            shown.append(not packet.is_discard)
             found.append(packet)
             last = min(float(packet.duration or 0) * base or last, MOST_SECONDS)
             if times[-1] - times[0] > MOST_SECONDS + REORDERED:
                 break
     if not found:
         raise BadImage("damaged")
-    start = min(times)
+    start = min(itertools.compress(times, shown), default=min(times))
     known = [
         Packet(time - start, packet.is_keyframe) for time, packet in zip(times, found, strict=True)
     ]

@@ -27,6 +27,7 @@ from tests.bot.web.browser import (
     sentence,
     shot,
 )
+from tests.conftest import long
 
 pytestmark = IN_CHROMIUM
 
@@ -466,7 +467,12 @@ LARGE_TEXT = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", LOOKS)
+SHORT = ("narrow-arabic", "large-text-narrow", "forced-colours")
+
+
+@pytest.mark.parametrize(
+    "name", [one if one in SHORT else pytest.param(one, marks=long) for one in LOOKS]
+)
 async def test_the_row_and_its_menu_fit_every_window(name: str, browser: Browser) -> None:
     caption = ARABIC if "arabic" in name else UNSURE
     async with opened(browser, always(caption), **LOOKS[name]) as page:

@@ -30,7 +30,7 @@ from tests.bot.web.browser import (
     sentence,
     shot,
 )
-from tests.conftest import photo_bytes
+from tests.conftest import long, photo_bytes
 
 pytestmark = IN_CHROMIUM
 
@@ -336,9 +336,9 @@ async def captions_in_arabic(photo: bytes, options: Options) -> Caption:
     return ARABIC if options.language == "ar" else DOG
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=long)])
 @pytest.mark.parametrize("code", ["en", "ar"])
-@pytest.mark.parametrize(("width", "height"), [(320, 640), (1280, 800)])
+@pytest.mark.parametrize(("width", "height"), [(320, 640), pytest.param(1280, 800, marks=long)])
 async def test_it_fits_phones_and_desktops_in_both_directions(
     width: int, height: int, code: str, scheme: Scheme, browser: Browser, said: Memory
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.bot.web.browser import DOG, EXAMPLES, IN_CHROMIUM, choose, opened, shot
+from tests.conftest import long
 
 pytestmark = IN_CHROMIUM
 
@@ -24,7 +25,10 @@ WINDOWS: dict[str, tuple[int, int, str, bool]] = {
     "320-200": (320, 568, "200%", True),
     "landscape": (740, 360, "100%", True),
 }
-WINDOW = pytest.mark.parametrize("window", WINDOWS)
+SHORT = ("320", "desktop-200", "landscape")
+WINDOW = pytest.mark.parametrize(
+    "window", [one if one in SHORT else pytest.param(one, marks=long) for one in WINDOWS]
+)
 QUERY = pytest.mark.parametrize("query", ["", "/?language=ar"])
 
 OVERLAPS = """() => {
@@ -105,7 +109,7 @@ async def test_nothing_overlaps_or_is_cut_off(window: str, query: str, browser: 
         await shot(page, f"fits-glass-{name}")
 
 
-@pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
+@pytest.mark.parametrize("key", ["Tab", pytest.param("Shift+Tab", marks=long)])
 @WINDOW
 async def test_what_has_the_focus_can_be_seen(window: str, key: str, browser: Browser) -> None:
     async with fitted(browser, window) as page:
@@ -120,7 +124,7 @@ async def test_what_has_the_focus_can_be_seen(window: str, key: str, browser: Br
         assert [one for one in seen if not one["seen"]] == []
 
 
-@pytest.mark.parametrize("window", ["320", "desktop-200", "landscape"])
+@pytest.mark.parametrize("window", SHORT)
 async def test_targets_are_large_enough(window: str, browser: Browser) -> None:
     async with fitted(browser, window) as page:
         await with_the_glass_box(page)

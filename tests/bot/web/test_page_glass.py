@@ -26,6 +26,7 @@ from tests.bot.web.browser import (
     photo,
     shot,
 )
+from tests.conftest import long
 
 pytestmark = IN_CHROMIUM
 
@@ -186,7 +187,10 @@ async def test_bars_are_as_long_as_the_captions_are_likely(browser: Browser) -> 
         assert shares == pytest.approx([1, 0.25], abs=0.01)
 
 
-@pytest.mark.parametrize("color", ["black", "#333", "gray", "silver", "white"])
+@pytest.mark.parametrize(
+    "color",
+    ["black", *(pytest.param(one, marks=long) for one in ("#333", "gray", "silver")), "white"],
+)
 async def test_the_lit_part_stands_out_on_every_photo(color: str, browser: Browser) -> None:
     async with opened(browser) as page:
         words = await look(page, plain(color))

@@ -26,6 +26,7 @@ from tests.bot.web.browser import (
     reload,
     sentence,
 )
+from tests.conftest import long
 
 pytestmark = IN_CHROMIUM
 
@@ -134,6 +135,7 @@ async def test_of_many_photos_only_the_progress_is_announced(browser: Browser) -
         assert all(pause >= 4.9 for pause in pauses)
 
 
+@long
 async def test_what_was_announced_leaves_before_it_is_untrue(browser: Browser) -> None:
     async with opened(browser) as page:
         await choose(page, photo(1))

@@ -84,7 +84,7 @@ def test_a_photo_has_no_subtitles_and_a_video_no_sheet(
     assert run(tiny, Printing(False, False, None, False, tmp_path / "out.vtt"), photo_bytes(1)) == 1
     assert capsys.readouterr().err == "0: This is a photo; --vtt is for videos.\n"
     assert run(tiny, Printing(False, False, tmp_path / "out.png", False), film) == 1
-    assert "This is not a picture" in capsys.readouterr().err
+    assert NO_PHOTO in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
