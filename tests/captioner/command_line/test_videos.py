@@ -13,6 +13,7 @@ from captioner.command_line import captioning
 from captioner.command_line.attempt import attempt, serving
 from captioner.command_line.captioning import Printing
 from captioner.command_line.files import PhotoFile, find
+from captioner.errors import NO_PHOTO
 from captioner.photo.decode import Limits
 from captioner.serving import ServingConfig
 from tests.captioner.video.films import RATE, SIZE, encoded
