@@ -8,7 +8,7 @@ from captioner.serving import Measurement
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 PHOTOS = Counter("captioner_photos", "Answered photos by outcome", ["platform", "outcome"])
-VIDEOS = Counter("captioner_videos", "Videos and animations that were told", ["platform"])
+VIDEOS = Counter("captioner_videos", "Videos and animations that were described", ["platform"])
 ERRORS = Counter("captioner_errors", "Errors by kind", ["platform", "kind"])
 ANSWER_SECONDS = Histogram(
     "captioner_answer_seconds",

@@ -185,7 +185,7 @@ async def test_a_video_is_refused_as_a_photo_is(
     async def tell(video: bytes, options: Options) -> VideoCaption:
         raise error
 
-    async with serving(web_chat(caption_video=tell)) as url:
+    async with serving(web_chat(caption_video=tell, deadline=0.4)) as url:
         await refused(await post(client, url, film()), code)
 
 
