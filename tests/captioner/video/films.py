@@ -1,5 +1,6 @@
 """Films made of pictures, for tests and benchmarks: scenes that move, cuts, fades, and files."""
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -142,6 +143,26 @@ def encoded(
                 output.mux(stream.encode(frame))
             output.mux(stream.encode())
             for packet in _silence(silence, sound):
+                output.mux(packet)
+        return Path(path).read_bytes()
+
+
+def trimmed(film: bytes, seconds: float) -> bytes:
+    """Return an MP4 whose start an edit list leaves out, as programs trim without encoding."""
+    with TemporaryDirectory() as folder:
+        path = str(Path(folder) / "film.mp4")
+        options = {"avoid_negative_ts": "disabled"}
+        with (
+            av.open(io.BytesIO(film), "r") as whole,
+            av.open(path, "w", options={"use_editlist": "1"}, container_options=options) as output,
+        ):
+            source = whole.streams.video[0]
+            stream = output.add_stream_from_template(source)
+            for packet in whole.demux(source):
+                if packet.dts is None or packet.pts is None or packet.time_base is None:
+                    continue
+                late = round(seconds / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - late, packet.dts - late, stream
                 output.mux(packet)
         return Path(path).read_bytes()
 

@@ -14,7 +14,7 @@ from captioner.photo.preprocessing import Preprocessing, middle
 from captioner.video.film import _at
 from captioner.video.reading import Clip, read
 from captioner.video.sampling import MOST_FRAMES, MOST_SECONDS
-from tests.captioner.video.films import RATE, SIZE, encoded
+from tests.captioner.video.films import RATE, SIZE, encoded, trimmed
 from tests.conftest import photo_bytes
 from tests.pictures import BLACK, LEFT, RIGHT, WHITE, halves
 
@@ -75,6 +75,15 @@ def shade(square: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], where: str) -
     }[where]
     red, _, blue = (int(value) for value in square[y, x])
     return "red" if red > blue else "blue"
+
+
+def test_a_trimmed_start_is_left_out_as_players_do() -> None:
+    frames = plain(LEFT, 2 * RATE) + plain(GREEN, 2 * RATE) + plain(RIGHT, 2 * RATE)
+    clip = read(trimmed(encoded(frames, "mp4", g="1000", bf="0"), 1.0), Limits(), SIDE)
+    assert colours(clip) == ["red", "green", "blue"]
+    assert (clip.seconds, clip.duration) == pytest.approx((5, 5), abs=0.1)
+    first_green = clip.times[next(at for at, one in enumerate(clip.squares) if one[0, 0, 1] > 150)]
+    assert first_green == pytest.approx(1, abs=0.5)
 
 
 @pytest.mark.parametrize(("format_", "codec"), CONTAINERS)
