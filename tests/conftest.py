@@ -173,13 +173,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Have PyTorch use one thread, and the garbage collector pass over what the imports left."""
+    """Have the garbage collector pass over what the imports left."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Have PyTorch use one thread again, also after a test that lets it use more."""
     import torch
 
     # Small tensors are slower on several threads, and one thread gives the same sums everywhere.
     torch.set_num_threads(1)
-    gc.freeze()
-    gc.enable()
 
 
 @pytest.fixture(autouse=True)
