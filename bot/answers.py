@@ -5,7 +5,7 @@ import io
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import structlog
@@ -29,8 +29,9 @@ from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
 
-PAUSE = 0.25  # seconds between two looks whether there is room for another video
+PAUSE = 0.1  # seconds between two looks whether there is room
 
+Found = TypeVar("Found")
 CaptionPhoto = Callable[[bytes, Options], Awaitable[Caption]]
 CaptionVideo = Callable[[bytes, Options], Awaitable[VideoCaption]]
 DecodePhoto = Callable[[bytes], Awaitable[Pixels]]
@@ -99,6 +100,22 @@ def despite_failures(
     return [unreachable() if isinstance(one, BaseException) else one for one in outcomes]
 
 
+async def with_room(ask: Callable[[], Awaitable[Found]], until: float) -> Found:
+    """Wait for room in a full queue, but not for longer than `until` by the loop's clock.
+
+    Raises:
+        Busy: there was no room, or the captioner is stopping.
+        Exception: whatever `ask` raises.
+    """
+    while True:
+        try:
+            return await ask()
+        except Busy as error:
+            if error.kind != "full" or asyncio.get_running_loop().time() + PAUSE > until:
+                raise
+        await asyncio.sleep(PAUSE)
+
+
 @dataclass(frozen=True)
 class Answers:
     """Answers the photos of one platform; raises nothing but cancellation."""
@@ -136,7 +153,9 @@ class Answers:
             return await self.first(video, options)
 
         async def told(options: Options) -> Answer:
-            story = await self._with_room(lambda: tell(video, options))
+            # An album may have more videos than are decoded at a time.
+            until = asyncio.get_running_loop().time() + self.deadline / 2
+            story = await with_room(lambda: tell(video, options), until)
             moves = story.seconds > 0  # a GIF of one frame does not
             return Answer(story.text, story.told[0].caption, video=story if moves else None)
 
@@ -145,18 +164,6 @@ class Answers:
     async def moving_or_still(self, file: bytes) -> Answer:
         """Describe a file scene by scene if it is a video or an animation, else caption it."""
         return await (self.story(file) if is_moving(file) else self.first(file))
-
-    async def _with_room(self, tell: Callable[[], Awaitable[VideoCaption]]) -> VideoCaption:
-        """Wait for room for another video: an album may have more than are decoded at a time."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self.deadline / 2
-        while True:
-            try:
-                return await tell()
-            except Busy as error:
-                if error.kind != "full" or loop.time() > until:
-                    raise
-            await asyncio.sleep(PAUSE)
 
     async def preview(self, photo: bytes) -> Answer:
         """Caption the preview of a video; say that it is one if videos are described otherwise."""

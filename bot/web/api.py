@@ -15,7 +15,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from bot import metrics
-from bot.answers import Answer, Answers
+from bot.answers import Answer, Answers, with_room
 from bot.replies import replies
 from bot.settings import Settings
 from bot.web import caption_body, parameters, problems, upload
@@ -35,7 +35,6 @@ AT_ONCE = 8
 # limits. Others wait, before their body is read.
 LARGE_AT_ONCE = 8
 LARGE_RETRY = 10.0  # seconds
-PAUSE = 0.1  # seconds between two checks for room for another photo of a request
 
 Result = TypeVar("Result")
 
@@ -169,13 +168,7 @@ def _patient(
     """Return a function that waits for room in a full queue, but not for longer than `until`."""
 
     async def patient(photo: bytes, options: Options) -> Result:
-        while True:
-            try:
-                return await caption(photo, options)
-            except Busy as error:
-                if error.kind != "full" or asyncio.get_running_loop().time() + PAUSE > until:
-                    raise
-            await asyncio.sleep(PAUSE)
+        return await with_room(lambda: caption(photo, options), until)
 
     return patient
 
