@@ -4,7 +4,7 @@ A message ends where ", not " and the value can follow: the whole, or what the e
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
@@ -174,18 +174,23 @@ def _decimal(value: object) -> object:
     return value
 
 
-def _ids(value: object) -> object:
+def _each(value: object, read: Callable[[str], str | None], message: str) -> object:
+    """Return the words of a list as `read` has them; it returns None for a wrong one."""
     if not isinstance(value, str):
         return value
     words = [word for word in re.split(r"[\s,;]+", value) if word]
-    wrong = [word for word in words if _id(word) is None]
+    wrong = [word for word in words if read(word) is None]
     if wrong or not words:
-        message = (
-            "must be people, chats or servers by platform and id, with commas, such as "
-            "telegram:7,discord:42,web:203.0.113.7"
-        )
         raise ValueError(message, *wrong[:1])
-    return frozenset(map(_id, words))
+    return frozenset(map(read, words))
+
+
+def _ids(value: object) -> object:
+    message = (
+        "must be people, chats or servers by platform and id, with commas, such as "
+        "telegram:7,discord:42,web:203.0.113.7"
+    )
+    return _each(value, _id, message)
 
 
 def _id(word: str) -> str | None:
@@ -212,17 +217,11 @@ def _web_id(address: str) -> str | None:
 
 
 def _origins(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    words = [word for word in re.split(r"[\s,;]+", value) if word]
-    wrong = [word for word in words if _origin(word) is None]
-    if wrong or not words:
-        message = (
-            "must be exact origins of pages, with commas and nothing after the host or port, such "
-            "as https://example.org,http://localhost:3000"
-        )
-        raise ValueError(message, *wrong[:1])
-    return frozenset(map(_origin, words))
+    message = (
+        "must be exact origins of pages, with commas and nothing after the host or port, such as "
+        "https://example.org,http://localhost:3000"
+    )
+    return _each(value, _origin, message)
 
 
 def _origin(word: str) -> str | None:

@@ -116,7 +116,7 @@ class Photos:
     """Fetches photos and films, and bounds how many are in memory at once."""
 
     def __init__(self, max_mb: float, max_film_mb: float = CLOUD_MB) -> None:
-        """Accept files of up to so many units of 2**20 bytes."""
+        """Accept files of up to these sizes, in units of 2**20 bytes."""
         self.max_mb, self.max_film_mb = max_mb, max_film_mb
         self._room = asyncio.Semaphore(PHOTOS_AT_ONCE)
 

@@ -1,10 +1,10 @@
 """The parameters of a request to the API."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 from aiohttp import web
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from bot import languages
 from bot.replies import replies
@@ -26,8 +26,8 @@ def spoken(code: str) -> str:
 class Query(BaseModel):
     """The options of a request."""
 
-    # Of the caption and of every sentence; `language.speak` has acted on it.
-    language: Annotated[str, AfterValidator(spoken)] | None = None
+    # Of the caption and of every sentence; `check` has checked it.
+    language: str | None = None
     alternatives: int = Field(default=2, ge=0, le=MOST["alternatives"])
     explain: Literal["0", "1"] = "0"
     # The turn; each samples other captions.

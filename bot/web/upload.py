@@ -172,7 +172,7 @@ async def _fields(request: web.Request) -> AsyncIterator[BodyPartReader]:
 
 
 class _FewLines:
-    """A form's content, of which only so many lines are read."""
+    """A form's content, of which at most `MOST_LINES` lines are read."""
 
     def __init__(self, content: StreamReader) -> None:
         self._content = content

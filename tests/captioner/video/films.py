@@ -81,7 +81,7 @@ def scene(
 
 
 def cross_faded(scenes: Sequence[list[Image.Image]], count: int) -> Iterator[Image.Image]:
-    """Yield the frames of scenes; each fades into the next one over so many frames, 0 for a cut."""
+    """Yield the frames of scenes; each fades into the next one over `count` frames, 0 for a cut."""
     start = 0
     for one, following in pairwise(scenes):
         end = len(one) - count
