@@ -54,6 +54,8 @@ class PyTorchNetwork:
             torch.set_num_threads(cores())  # PyTorch does not know a container's limit
         self._turn: Turn = threading.Lock() if self._on_cuda else nullcontext()
         self._threads = threading.local()
+        # A thread has one stream, whichever languages it searches in: it decodes what it encoded.
+        self._streams = threading.local()
         self._decoders: Decoders | None = None  # of other languages, once one is asked for
         # By their identity, which is theirs while they are held.
         self._matrices: dict[int, tuple[Floats, torch.Tensor]] = {}
@@ -121,18 +123,23 @@ class PyTorchNetwork:
         """Return this thread's graphs, and have its work done on a stream of its own."""
         if not hasattr(self._threads, "graphs"):
             with self._turn:
-                self._threads.graphs = _Graphs(self, self._turn)
+                self._threads.graphs = _Graphs(self, self._turn, self._stream())
         graphs: _Graphs = self._threads.graphs
         return graphs
+
+    def _stream(self) -> torch.cuda.Stream:
+        if not hasattr(self._streams, "own"):
+            self._streams.own = torch.cuda.Stream(self.device)
+            torch.cuda.set_stream(self._streams.own)
+        stream: torch.cuda.Stream = self._streams.own
+        return stream
 
 
 class _Graphs:
     """The graphs of one thread."""
 
-    def __init__(self, network: PyTorchNetwork, turn: Turn) -> None:
+    def __init__(self, network: PyTorchNetwork, turn: Turn, stream: torch.cuda.Stream) -> None:
         torch.cuda.synchronize(network.device)  # the weights have arrived
-        stream = torch.cuda.Stream(network.device)
-        torch.cuda.set_stream(stream)
         self.encoder = EncoderGraphs(network._encode, network.device, turn, stream.synchronize)
         self.decoder = DecoderGraphs(network._model, turn, stream.synchronize)
 
