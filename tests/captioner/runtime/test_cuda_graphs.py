@@ -185,6 +185,9 @@ def test_a_thread_has_one_stream_for_all_languages(
         other.submit(search).result()
     assert len(made) == 2
     assert set(waited) == set(made)
+    on_device.free()  # what all languages hold
+    search()
+    assert len(made) == 3
 
 
 @needs_cuda
