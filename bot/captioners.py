@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bot import metrics
 from bot.settings import SettingProblem, Settings, SettingsError
 from captioner.checkpoint import CheckpointError
+from captioner.config import ModelConfig
 from captioner.errors import Busy
 from captioner.photo.decode import Limits
 from captioner.remote import RemoteCaptioner, RemoteError
@@ -85,6 +86,12 @@ def model_name(captioner: "Captioner | RemoteCaptioner", config: Settings) -> st
     except Busy:
         shipped = None
     return f"photo-captioner-{shipped}" if shipped else "photo-captioner"
+
+
+def network(model: ModelConfig) -> str:
+    """Return what a network is, such as "ResNet-50 with an attention LSTM"."""
+    depth = model.encoder.removeprefix("resnet")
+    return f"ResNet-{depth} with {'an attention' if model.attention else 'an'} {model.cell.upper()}"
 
 
 @asynccontextmanager

@@ -4,19 +4,15 @@ import sys
 from collections.abc import Sequence
 
 from captioner.interrupt import end_at_once, ending_at_once, run
-from captioner.output import OutputError, complain, flush, prepare
+from captioner.output import OutputError, complain, flushing, prepare
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the commands; return its exit status, 0 if all went well."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        try:
+        with flushing():
             return _export(given[1:]) if given[:1] == ["export"] else _caption(given)
-        except SystemExit:  # the help is printed, or a wrong argument is named
-            if sys.stdout is not None:
-                flush()
-            raise
     except OutputError as error:
         complain(f"error: standard output: {error}")
         return 1

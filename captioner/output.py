@@ -8,7 +8,8 @@ import io
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 
@@ -47,6 +48,17 @@ def flush() -> None:
         OutputError: it is closed, or what it writes to is full.
     """
     _write("")
+
+
+@contextmanager
+def flushing() -> Iterator[None]:
+    """Print what is still in the buffer also where argparse ends the block; see `flush`."""
+    try:
+        yield
+    except SystemExit:  # the help is printed, or a wrong argument is named
+        if sys.stdout is not None:
+            flush()
+        raise
 
 
 def _write(text: str) -> None:

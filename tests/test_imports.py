@@ -35,9 +35,9 @@ COMMANDS: dict[str, set[str]] = {
     "train.evaluate": {"train.languages"},
     "train.compare": set(),
     "captioner.captioner": {"captioner.command_line"},
-    "bot.telegram.adapter": set(),
-    "bot.discord.adapter": set(),
-    "bot.web.adapter": set(),
+    "bot.telegram.adapter": {"bot.adapters"},
+    "bot.discord.adapter": {"bot.adapters"},
+    "bot.web.adapter": {"bot.adapters"},
 }
 
 

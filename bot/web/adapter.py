@@ -26,6 +26,7 @@ from bot.web.auth import Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
 from bot.web.cors import Cors
 from bot.web.feedback import FeedbackApi
+from bot.web.listener import SERVER, AddressInUse
 from bot.web.memory import Memory
 from bot.web.openai_api import OpenAIApi
 from bot.web.problems import API, METRICS, OPENAI
@@ -47,7 +48,7 @@ HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Server": "photo-captioner",
+    "Server": SERVER,
 }
 
 # For the last bytes of answers; the requests themselves have been awaited by then.
@@ -66,15 +67,6 @@ OPEN = "WEB_TOKEN is not set, so everyone who can reach this machine can use the
 CLOSE = "set WEB_TOKEN, or WEB_HOST=127.0.0.1"
 
 Unready = Literal["no database", "captioner unreachable"]  # as /readyz says it
-
-
-class AddressInUse(PlatformError):
-    """Another program listens on the address."""
-
-    def __init__(self, message: str, address: str) -> None:
-        """Keep the message, and the address on its own."""
-        super().__init__(message)
-        self.address = address
 
 
 @dataclass

@@ -16,7 +16,7 @@ from bot.settings import Settings
 from captioner import BadImage
 from captioner.remote import RemoteCaptioner
 from captioner.wire import pack
-from tests.bot.test_main import Bot, caption, clean, closed_port
+from tests.bot.process import Bot, caption, clean, closed_port
 from tests.captioner.deployment import ABOUT, TYPED, Deployment, captioned, refuses, says
 from tests.conftest import photo_bytes
 

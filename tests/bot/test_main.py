@@ -2,18 +2,13 @@
 
 import asyncio
 import json
-import logging
 import os
 import re
 import runpy
 import signal
-import socket
-import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,87 +18,18 @@ import pytest
 
 from bot import __main__ as command
 from bot.__main__ import main
-from bot.settings import Settings
 from bot.store.inbox import Inbox
 from bot.store.inbox_rows import Key
 from bot.store.sqlite.inbox_rows import SqliteRows
 from captioner import Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.photo.sandbox import Sandbox
-from captioner.runtime import select
+from tests.bot.process import Start, caption, clean, closed_port, common
 from tests.bot.stories import film
 from tests.bot.telegram.fake_telegram import TOKEN, FakeTelegram
 from tests.conftest import long, photo_bytes
 
-ROOT = Path(__file__).parents[2]
-Start = Callable[..., Any]
 Finished = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@dataclass
-class Bot:
-    """A running bot, and its log so far."""
-
-    process: asyncio.subprocess.Process
-    said: str = ""
-    address: str = field(default="", init=False)
-
-    async def until(self, pattern: str) -> re.Match[str]:
-        """Read its log until it matches a pattern."""
-        assert self.process.stderr is not None
-        async with asyncio.timeout(60):
-            while not (found := re.search(pattern, self.said)):
-                line = await self.process.stderr.readline()
-                assert line, f"it ended, after saying: {self.said}"
-                self.said += line.decode()
-        return found
-
-    async def ended(self) -> int:
-        """Wait until it ends, and return its exit status."""
-        assert self.process.stderr is not None
-        async with asyncio.timeout(60):
-            self.said += (await self.process.stderr.read()).decode()
-            return await self.process.wait()
-
-
-def clean() -> dict[str, str]:
-    """Return the environment without the bot's settings."""
-    fields = Settings.model_fields
-    return {key: value for key, value in os.environ.items() if key.lower() not in fields}
-
-
-def common(checkpoint: Path) -> dict[str, str]:
-    """Return the settings of the tests."""
-    return {
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        "CAPTIONER_CHECKPOINT": str(checkpoint),
-        "WEB_PORT": "0",
-        "LOG_FORMAT": "text",
-    }
-
-
-@pytest.fixture
-def start(tmp_path: Path, served_file: Path) -> Start:
-    """Return a function that runs `python -m bot` in an empty folder, with a test's settings."""
-
-    @asynccontextmanager
-    async def running(*arguments: str, **environment: str) -> AsyncIterator[Bot]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", *arguments),
-            cwd=tmp_path,
-            env=clean() | common(served_file) | environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            yield Bot(process)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.communicate()
-
-    return running
 
 
 @pytest.fixture
@@ -130,37 +56,6 @@ def finished(tmp_path: Path, served_file: Path) -> Finished:
             os.close(output)
 
     return run
-
-
-@pytest.fixture
-def settings(
-    tmp_path: Path, served_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[pytest.MonkeyPatch]:
-    """Prepare an empty folder for `main` in this process; the patch returned sets keys."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("CAPTIONER_CHECKPOINT", str(served_file))
-    monkeypatch.setenv("WEB_PORT", "0")
-    monkeypatch.chdir(tmp_path)
-    logger = logging.getLogger()
-    before = logger.handlers[:], logger.level
-    yield monkeypatch
-    logger.handlers[:], logger.level = before
-
-
-async def caption(address: str, photo: bytes) -> tuple[int, Any]:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"{address}/api/caption", data=photo) as response,
-    ):
-        return response.status, await response.json()
-
-
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 async def test_without_tokens_only_the_web_chat_runs_and_the_others_are_named(
@@ -257,25 +152,6 @@ async def test_videos_are_told_in_chats_up_to_a_limit_of_their_own(start: Start)
     assert TOKEN not in bot.said
 
 
-def test_check_prints_what_would_run(
-    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--check"]) == 0
-
-    said = capsys.readouterr().out
-    assert re.search(
-        r"^Captioner: ResNet-18 with an attention LSTM, \w+, .* took ", said, re.MULTILINE
-    )
-    assert re.search(r"^Web chat: http://127\.0\.0\.1", said, re.MULTILINE)
-    assert (
-        "Access: everyone; 0 blocked; 0 operators; photos: 20/minute per person, "
-        "60/minute per chat, 6000/minute per web address\n"
-    ) in said
-    assert "Feedback" not in said
-    assert "Telegram: off; TELEGRAM_BOT_TOKEN is not set" in said
-    assert "Discord: off; DISCORD_BOT_TOKEN is not set" in said
-
-
 @pytest.mark.parametrize("arguments", [["--check"], []])
 def test_an_interrupted_start_ends_without_a_message(
     settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
@@ -290,16 +166,6 @@ def test_an_interrupted_start_ends_without_a_message(
         runpy.run_path(command.__file__, run_name="__main__")
     assert ended.value.code == 130
     assert capsys.readouterr() == ("", "")
-
-
-def test_check_names_a_gpu_that_only_pytorch_could_use(
-    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    settings.setattr(select, "_has_torch", lambda: False)
-    settings.setattr(select, "_has_driver", lambda: True)
-
-    assert main(["--check"]) == 0
-    assert select.GPU_UNUSED in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -343,16 +209,6 @@ def test_photos_can_be_decoded_while_the_network_is_loaded(
     assert "no.safetensors: there is no such file" in capsys.readouterr().err
 
 
-def test_check_counts_who_is_allowed(
-    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    settings.setenv("ALLOWED", "telegram:7,discord:42")
-    settings.setenv("OPERATORS", "telegram:7")
-
-    assert main(["--check"]) == 0
-    assert "Access: 2 allowed; 0 blocked; 1 operators; " in capsys.readouterr().out
-
-
 def test_the_version_is_that_of_the_installed_package(
     settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -372,18 +228,6 @@ def test_each_wrong_setting_is_an_error_of_its_own(
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(": ")[2].partition(": ")[0] for line in lines] == ["WEB_PORT", "BEAM"]
     assert all(line.startswith("error: ") for line in lines)
-
-
-def test_check_fails_where_a_platform_would(
-    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    settings.setenv("TELEGRAM_BOT_TOKEN", "12345:abcdef")
-    settings.setenv("TELEGRAM_API_URL", f"http://127.0.0.1:{closed_port()}")
-
-    assert main(["--check"]) == 1
-    said = capsys.readouterr()
-    assert "error: Telegram: " in said.err
-    assert "Web chat: http://" in said.out
 
 
 @pytest.mark.parametrize(
@@ -442,39 +286,6 @@ def test_an_inbox_in_a_mistyped_folder_is_an_error_and_not_created(
     assert not Path("dada").exists()
 
 
-def test_check_creates_nothing(
-    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--check"]) == 0
-    assert f"Data: {Path('data').absolute()}, which the bot will create; 0 messages" in (
-        capsys.readouterr().out
-    )
-    assert list(Path().iterdir()) == []
-
-
-def test_check_says_that_feedback_is_kept_and_creates_nothing(
-    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    settings.setenv("FEEDBACK", "on")
-
-    assert main(["--check"]) == 0
-    assert "Feedback: on; captions, corrections and hashes of photos are kept" in (
-        capsys.readouterr().out
-    )
-    assert list(Path().iterdir()) == []
-
-
-def test_check_fails_for_a_database_of_another_program(
-    settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("data").mkdir()
-    with closing(sqlite3.connect("data/chats.sqlite3")) as connection:
-        connection.execute("CREATE TABLE moz_places (id INTEGER)")
-
-    assert main(["--check"]) == 1
-    assert "chats.sqlite3: it belongs to another program" in capsys.readouterr().err
-
-
 async def test_what_is_said_of_a_caption_outlives_the_bot_and_is_exported(
     start: Start, tmp_path: Path
 ) -> None:
@@ -512,8 +323,7 @@ async def test_a_second_bot_on_the_same_folder_says_who_uses_it(start: Start) ->
             assert await second.ended() == 1
         async with start("--check", WEB_PORT=str(port)) as check:
             assert await check.ended() == 0
-            assert check.process.stdout is not None
-            printed = (await check.process.stdout.read()).decode()
+            printed = await check.printed()
         async with start("inbox", "list") as listing:
             assert await listing.ended() == 0
 

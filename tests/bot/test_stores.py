@@ -15,17 +15,10 @@ from tests.bot.postgres import IN_ADDRESS, PASSWORD
 
 
 @pytest.fixture
-def settings(
-    tmp_path: Path, served_file: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> pytest.MonkeyPatch:
+def settings(settings: pytest.MonkeyPatch, database_url: str) -> pytest.MonkeyPatch:
     """Prepare an empty folder, and settings with an empty database."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("CAPTIONER_CHECKPOINT", str(served_file))
-    monkeypatch.setenv("WEB_PORT", "0")
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.chdir(tmp_path)
-    return monkeypatch
+    settings.setenv("DATABASE_URL", database_url)
+    return settings
 
 
 def test_check_names_the_database_and_changes_nothing(

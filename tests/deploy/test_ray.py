@@ -25,7 +25,7 @@ from captioner.options import OptionError
 from captioner.photo.decode import Limits
 from captioner.remote import RemoteCaptioner
 from captioner.wire import HEADER, OPTIONS, VERSION, unpack_problem
-from tests.bot.test_main import clean, closed_port
+from tests.bot.process import clean, closed_port
 from tests.bot.web.stories import film
 from tests.conftest import photo_bytes
 

@@ -1,0 +1,121 @@
+"""The adapters of the platforms that are on, each with what it needs."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+
+from bot import captioners
+from bot.about import about
+from bot.access import Access
+from bot.answers import Answers
+from bot.importing import importing
+from bot.platforms import DISCORD, TELEGRAM, WEB, Platform
+from bot.replies import replies
+from bot.services import Services
+from bot.settings import Settings
+from bot.stats import Stats
+from bot.stores import Stores
+from bot.web.adapter import Unready, WebChat
+from captioner import Busy, Options
+from captioner.explain import PHOTO_SIDE
+
+if TYPE_CHECKING:
+    from captioner import Captioner
+    from captioner.remote import RemoteCaptioner
+
+
+class Adapter(Protocol):
+    """What the adapter of every platform can do."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then finish the work in hand."""
+
+    async def check(self) -> str:
+        """Describe what would run; raise `PlatformError` if it cannot run."""
+
+
+def adapters(
+    config: Settings, captioner: "Captioner | RemoteCaptioner", store: Stores
+) -> dict[Platform, Adapter]:
+    """Make the adapters of the platforms that are on, the web chat's first."""
+
+    def waiting() -> int:
+        return captioner.waiting
+
+    def unready() -> Unready | None:
+        if store.lost():
+            return "no database"
+        return "captioner unreachable" if captioners.problem(captioner) else None
+
+    stats = Stats(store.inbox, waiting).text
+    access_for = partial(
+        Access,
+        allowed=config.allowed,
+        blocked=config.blocked,
+        operators=config.operators,
+        spend=store.spend,
+    )
+    access = access_for(config.photos_per_person, config.photos_per_chat)
+    web_access = access_for(config.photos_per_address, config.photos_per_address)
+    answers = partial(
+        Answers,
+        captioner.caption,
+        partial(captioner.pixels, max_side=PHOTO_SIDE),
+        options=Options(beam=config.beam),
+        deadline=config.photo_seconds,
+        check_room=captioner.check_room,
+        languages=captioner.languages,
+        caption_video=captioner.caption_video,
+    )
+
+    def described(say: Callable[..., str]) -> str:
+        try:
+            model = captioners.about(captioner, config)
+        except Busy as error:
+            return replies.busy(error)
+        return say(captioners.network(model.config), model.scores, shipped=model.shipped)
+
+    in_a_chat = partial(described, about.text)
+    on_the_page = partial(described, about.model)
+
+    def services(platform: Platform) -> Services:
+        chats, inbox = store.chat_settings, store.inbox
+        return Services(config, answers(platform), chats, inbox, access, in_a_chat, stats)
+
+    others: dict[Platform, Adapter] = {}
+    routes = []
+    # A platform's library takes a third of the start, so only those that are on are imported.
+    if config.telegram_bot_token:
+        with importing():
+            from bot.telegram.adapter import Telegram
+        telegram = Telegram(services(TELEGRAM))
+        others[TELEGRAM] = telegram
+        if config.telegram_webhook_url:
+            routes.append(web.post("/telegram", telegram.webhook))
+    if config.discord_bot_token:
+        with importing():
+            from bot.discord.adapter import Discord
+        others[DISCORD] = Discord(services(DISCORD), store.lane)
+    chat = WebChat(
+        config,
+        answers(WEB),
+        on_the_page,
+        waiting,
+        web_access,
+        routes,
+        unready,
+        model=partial(captioners.model_name, captioner, config),
+        feedback=store.feedback,
+    )
+    return {WEB: chat, **others}
+
+
+def off(config: Settings) -> Iterator[tuple[Platform, str]]:
+    """Yield each platform that does not run, and the key that would start it."""
+    if config.telegram_bot_token is None:
+        yield TELEGRAM, "TELEGRAM_BOT_TOKEN"
+    if config.discord_bot_token is None:
+        yield DISCORD, "DISCORD_BOT_TOKEN"
