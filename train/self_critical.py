@@ -23,35 +23,33 @@ from typing import Annotated, Any
 import torch
 import tyro
 from torch import nn
-from torch.nn import functional
 
 from captioner import checkpoint
 from captioner.checkpoint import Metadata
 from captioner.language import SmallWords
-from captioner.model import Memory, Model
+from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.shipped import find
-from captioner.vocabulary import END, PAD, Vocabulary
+from captioner.vocabulary import Vocabulary
 from train import run_folder
 from train.captioning import half_is_fast
 from train.data.augmentation import Augmentation
 from train.data.contents import captions_digest
 from train.data.datasets import read
 from train.data.feature_cache import Data, compute, compute_views
-from train.data.loader import Batch, Images, data_loader, drop_words, on_device, photo_dataset
+from train.data.loader import Batch, Images, data_loader, on_device, photo_dataset
 from train.data.photos import check_readable
 from train.data.words import warn
 from train.errors import SettingError
-from train.fitting.cider_d import CiderD
+from train.fitting.cider_d import CiderD, ended
 from train.fitting.epochs import Epochs, resume, train_epochs
+from train.fitting.losses import forced_loss, reward_loss
 from train.fitting.optimization import freeze, optimizer
-from train.fitting.repetition import repeats
-from train.fitting.sampling import sample
 from train.fitting.starting import begin
 from train.fitting.validation import Validator
 from train.limits import check
-from train.processes import Peers, check_photos, join, leave, mean_of_all
+from train.processes import Peers, check_photos, join, leave
 
 
 @dataclass(frozen=True)
@@ -248,11 +246,6 @@ def _images(
     return view
 
 
-def ended(text: str, vocabulary: Vocabulary) -> list[int]:
-    """Return a caption as `CiderD` takes it: word ids, and the end."""
-    return [*vocabulary.encode(text), END]
-
-
 def _check_penalty(penalty: float, start: Metadata) -> None:
     if penalty and not start.small_words:
         raise SettingError(
@@ -271,83 +264,18 @@ def _loss(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the loss to minimize, and the mean reward of the sampled captions."""
     memory = model.encode_grid(grids)
-    loss, reward = reward_loss(model, memory, written, cider, config, small_words, chance)
+    loss, reward = reward_loss(
+        model,
+        memory,
+        written,
+        cider,
+        samples=config.samples,
+        max_length=config.max_length,
+        penalty=config.repetition_penalty,
+        small_words=small_words,
+        chance=chance,
+    )
     if config.teacher_forcing:
         forced = forced_loss(model, memory, written, config.label_smoothing)
         loss = loss + config.teacher_forcing * forced
     return loss, reward
-
-
-def reward_loss(
-    model: Model,
-    memory: Memory,
-    written: torch.Tensor,
-    cider: CiderD,
-    config: SelfCriticalConfig,
-    small_words: SmallWords | None,
-    chance: torch.Tensor | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the loss of sampled captions, and their mean reward; see `mean_of_all` for both.
-
-    Args:
-        model: in training mode, on the device of `memory`.
-        memory: the photos.
-        written: `(photos * captions, length)`, their reference captions.
-        cider: of the training captions.
-        config: how to sample, and what is rewarded.
-        small_words: of the vocabulary; without them repeated words are not penalized.
-        chance: see `sample`.
-    """
-    photos = len(memory.regions)
-    tokens, logprobs = sample(model, memory, config.samples, config.max_length, chance)
-    # A step may have no photo for a process, which then gets one without references.
-    counted = (written != PAD).any(1).view(photos, -1).any(1)
-    tokens = tokens.masked_fill(~counted.repeat_interleave(config.samples)[:, None], PAD)
-    rewards = _rewards(cider, tokens, written, photos)
-    if config.repetition_penalty and small_words:
-        repeating = repeats(tokens, small_words).view_as(rewards)
-        rewards = rewards - config.repetition_penalty * repeating
-    # The baseline of a caption is the mean reward of the other samples of its photo.
-    mean = rewards.mean(1, keepdim=True)
-    advantages = (rewards - mean) * config.samples / (config.samples - 1)
-    weights = advantages.to(logprobs).flatten()
-    present = tokens != PAD
-    total = -(weights[:, None] * logprobs)[present].sum()
-    return mean_of_all(total, present.sum()), mean_of_all(mean.sum(), counted.sum())
-
-
-def forced_loss(
-    model: Model,
-    memory: Memory,
-    written: torch.Tensor,
-    label_smoothing: float,
-    word_dropout: float = 0.0,
-) -> torch.Tensor:
-    """Return the cross-entropy of reference captions, in nats a word; see `reward_loss`.
-
-    Args:
-        model: in training mode, on the device of `memory`.
-        memory: the photos.
-        written: `(photos * captions, length)`, their reference captions.
-        label_smoothing: the probability that is spread over all words.
-        word_dropout: the share of words that the model does not see; see `drop_words`.
-    """
-    # Without word dropout, no random numbers are drawn for it.
-    seen = drop_words(written, word_dropout) if word_dropout else written
-    logits, _ = model.predict(memory, seen)
-    following = written[:, 1:]
-    targets = following[following != PAD]
-    total = functional.cross_entropy(
-        logits.float(), targets, label_smoothing=label_smoothing, reduction="sum"
-    )
-    return mean_of_all(total, len(targets))
-
-
-def _rewards(
-    cider: CiderD, tokens: torch.Tensor, written: torch.Tensor, photos: int
-) -> torch.Tensor:
-    """Return the reward of each sample: `(photos, samples)`."""
-    references = written[:, 1:].unflatten(0, (photos, -1))
-    scores = cider(tokens.unflatten(0, (photos, -1)), references)
-    present = (references != PAD).any(-1)[:, None]
-    return scores.sum(-1) / present.sum(-1).clamp(min=1)

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-from captioner.vocabulary import PAD
+from captioner.vocabulary import END, PAD, Vocabulary
 
 ORDERS = (1, 2, 3, 4)
 SIGMA = 6.0  # words
@@ -78,6 +78,11 @@ class CiderD:
         place = torch.searchsorted(self._codes, codes).clamp(max=len(self._codes) - 1)
         rarity = torch.where(self._codes[place] == codes, self._rarity[place], self._rarest)
         return rarity.masked_fill(codes == NOTHING, 0)
+
+
+def ended(text: str, vocabulary: Vocabulary) -> list[int]:
+    """Return a caption as `CiderD` takes it: word ids, and the end."""
+    return [*vocabulary.encode(text), END]
 
 
 def rows(captions: Sequence[Sequence[int]]) -> torch.Tensor:

@@ -19,11 +19,11 @@ from train.captioning import half_is_fast
 from train.data.datasets import Record
 from train.data.words import build_vocabulary
 from train.fit import FitConfig
+from train.fitting.losses import forced_loss
 from train.languages.epochs import train_epochs
 from train.languages.task import Batch, Task, prepare
 from train.limits import SQUARE, check
 from train.processes import check_alone
-from train.self_critical import forced_loss
 
 
 def fit_languages(config: FitConfig) -> Path:

@@ -21,13 +21,14 @@ from captioner.vocabulary import Vocabulary
 from train.captioning import half_is_fast
 from train.data.datasets import Record
 from train.errors import SettingError
-from train.fitting.cider_d import CiderD
+from train.fitting.cider_d import CiderD, ended
+from train.fitting.losses import forced_loss, reward_loss
 from train.languages.captions import codes
 from train.languages.epochs import train_epochs
 from train.languages.task import Batch, prepare
 from train.limits import check
 from train.processes import check_alone
-from train.self_critical import SelfCriticalConfig, ended, forced_loss, reward_loss
+from train.self_critical import SelfCriticalConfig
 
 
 def self_critical_languages(config: SelfCriticalConfig) -> Path:
@@ -77,7 +78,14 @@ def self_critical_languages(config: SelfCriticalConfig) -> Path:
             if reward is None:
                 return forced, forced.detach() * 0
             minimized, mean = reward_loss(
-                speaker, started, batch.tokens, reward, config, language.small_words
+                speaker,
+                started,
+                batch.tokens,
+                reward,
+                samples=config.samples,
+                max_length=config.max_length,
+                penalty=config.repetition_penalty,
+                small_words=language.small_words,
             )
             return minimized + config.teacher_forcing * forced, -mean
 
