@@ -45,12 +45,6 @@ def adapters(
     def waiting() -> int:
         return captioner.waiting
 
-    def unready() -> Unready | None:
-        if store.lost():
-            return "no database"
-        return "captioner unreachable" if captioners.problem(captioner) else None
-
-    stats = Stats(store.inbox, waiting).text
     access_for = partial(
         Access,
         allowed=config.allowed,
@@ -70,16 +64,9 @@ def adapters(
         languages=captioner.languages,
         caption_video=captioner.caption_video,
     )
-
-    def described(say: Callable[..., str]) -> str:
-        try:
-            model = captioners.about(captioner, config)
-        except Busy as error:
-            return replies.busy(error)
-        return say(captioners.network(model.config), model.scores, shipped=model.shipped)
-
-    in_a_chat = partial(described, about.text)
-    on_the_page = partial(described, about.model)
+    in_a_chat = partial(_described, captioner, config, about.text)
+    on_the_page = partial(_described, captioner, config, about.model)
+    stats = Stats(store.inbox, waiting).text
 
     def services(platform: Platform) -> Services:
         chats, inbox = store.chat_settings, store.inbox
@@ -106,11 +93,27 @@ def adapters(
         waiting,
         web_access,
         routes,
-        unready,
+        partial(_unready, captioner, store),
         model=partial(captioners.model_name, captioner, config),
         feedback=store.feedback,
     )
     return {WEB: chat, **others}
+
+
+def _described(
+    captioner: "Captioner | RemoteCaptioner", config: Settings, say: Callable[..., str]
+) -> str:
+    try:
+        model = captioners.about(captioner, config)
+    except Busy as error:
+        return replies.busy(error)
+    return say(captioners.network(model.config), model.scores, shipped=model.shipped)
+
+
+def _unready(captioner: "Captioner | RemoteCaptioner", store: Stores) -> Unready | None:
+    if store.lost():
+        return "no database"
+    return "captioner unreachable" if captioners.problem(captioner) else None
 
 
 def off(config: Settings) -> Iterator[tuple[Platform, str]]:
