@@ -10,7 +10,6 @@ interruption run it again: photos that are in the output already are skipped.
 import argparse
 import asyncio
 import atexit
-import json
 import math
 import os
 import re
@@ -22,9 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
-from pyarrow.fs import FileSelector, FileType
 from ray.exceptions import RayError
 
 from captioner import Captioner, Options
@@ -33,9 +30,10 @@ from captioner.command_line import arguments as common
 from captioner.command_line.addresses import is_address, opened, photos_at, reader
 from captioner.command_line.attempt import attempt, in_flight, serving
 from captioner.command_line.files import PhotoFile
-from captioner.command_line.lines import fields, name_of
-from captioner.command_line.names import ALL, Names, Shard, ShardError
-from captioner.command_line.settings import Settings, differences, settings
+from captioner.command_line.lines import fields
+from captioner.command_line.names import ALL, Shard, ShardError
+from captioner.command_line.parquet import SCHEMA, OutputError, check, done_in
+from captioner.command_line.settings import settings
 from captioner.cores import cores
 from captioner.interrupt import run
 from captioner.options import OptionError
@@ -44,39 +42,11 @@ from captioner.photo.decode import Limits
 from captioner.runtime.errors import UnusableError
 from captioner.shipped import name_of as name_of_checkpoint
 
-MADE = "_made.json"  # in the output, says what made it; readers of Parquet pass over such names
 ROWS = 1000  # of a file, 20 to 40 seconds of a core; a kill costs each actor about two of them
 WRITTEN_BY_ONE = 16  # actors: a file takes far less time to write than to caption
 STOP_SECONDS = 5.0  # of an actor, which has nothing in progress then
 REACH_SECONDS = 10.0  # that a cluster's machine may take to accept a connection
 SHARES = 4  # files for each actor if the folder is small, so that all end at about the same time
-
-_ONE = pa.list_(pa.struct([("name", pa.string()), ("confidence", pa.float64())]))
-_OTHER = pa.list_(pa.struct([("caption", pa.string()), ("confidence", pa.float64())]))
-SCHEMA = pa.schema(
-    {
-        "file": pa.string(),
-        "file_bytes": pa.string(),
-        "error": pa.string(),
-        "caption": pa.string(),
-        "language": pa.string(),
-        "text": pa.string(),
-        "doubt": pa.string(),
-        "alt_text": pa.string(),
-        "confidence": pa.float64(),
-        "unfamiliar": pa.bool_(),
-        "objects": _ONE,
-        "alternatives": _OTHER,
-        "logprob": pa.float64(),
-    }
-)
-
-
-WHICH = ["file", "file_bytes", "error"]  # what says which photo a row is of, and how it ended
-
-
-class OutputError(Exception):
-    """An output that cannot be continued."""
 
 
 class NoClusterError(Exception):
@@ -188,67 +158,6 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((found[1], int(found[2])), REACH_SECONDS).close()
 
 
-def check(output: str, now: Settings) -> None:
-    """Compare the settings with those that made the output, or keep them in it.
-
-    Raises:
-        OutputError: other settings made it.
-        OSError: it cannot be read or written.
-        ValueError: there is no such kind of address.
-    """
-    filesystem, folder = opened(output)
-    made = f"{folder.rstrip('/')}/{MADE}"
-    if filesystem.get_file_info(made).type == FileType.File:
-        try:
-            with filesystem.open_input_file(made) as file:
-                before = dict(json.loads(file.read()))
-        except (TypeError, ValueError) as error:
-            reason = f"{MADE}, which says what made it, is damaged; name another output"
-            raise OutputError(f"{output}: {reason}") from error
-        if changes := differences(before, now):
-            raise OutputError(
-                f"{output}: other settings made it: {changes}. Use the same ones, or name another "
-                "output"
-            )
-        return
-    filesystem.create_dir(folder)
-    if any(filesystem.get_file_info(FileSelector(folder))):
-        raise OutputError(f"{output}: it has files of another program; name another output")
-    with filesystem.open_output_stream(made) as file:
-        file.write(json.dumps(now, indent=1).encode())
-
-
-def done_in(output: str) -> tuple[Names, int, int]:
-    """Return the photos that an output holds, their number, and how many of them failed.
-
-    A file that was cut off when its writer was killed is removed.
-
-    Raises:
-        OutputError: it has a file of another program.
-        OSError: it cannot be read or written.
-    """
-    filesystem, folder = opened(output)
-    names, count, failed = Names(), 0, 0
-    for found in filesystem.get_file_info(FileSelector(folder)):
-        if not found.path.endswith(".parquet"):
-            continue
-        try:
-            with filesystem.open_input_file(found.path) as file:
-                parquet = pq.ParquetFile(file)
-                if not {*WHICH} <= {*parquet.schema_arrow.names}:
-                    raise OutputError(f"{found.path} is another program's; name another output")
-                table = parquet.read(columns=WHICH)
-        except pa.ArrowInvalid:
-            complain(f"{found.path} was cut off; its photos are captioned again")
-            filesystem.delete_file(found.path)
-            continue
-        for row in table.to_pylist():
-            names.add(name_of(row))
-        count += len(table)
-        failed += len(table) - table["error"].null_count
-    return names, count, failed
-
-
 def caption(
     photos: Sequence[PhotoFile],
     output: str,
@@ -299,21 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if problem := _problem(args):
         parser.error(problem)
     try:
-        shard = Shard.parse(args.shard)
-        options = common.options(args)
-        loading = Loading(
-            source=args.input,
-            checkpoint=name_of_checkpoint(args.checkpoint) or os.path.abspath(args.checkpoint),
-            device=args.device,
-            runtime=args.runtime,
-            limits=common.limits(args),
-            options=options,
-        )
-        # Here too, so that what cannot be used is known before there are actors.
-        Captioner.load(args.checkpoint, "cpu").check_language(args.language)
-        check(args.output, settings(args.checkpoint, args.runtime, options, loading.limits, shard))
-        names, before, _ = done_in(args.output)
-        photos = [photo for photo in shard.of(photos_at(args.input)) if names.add(photo.name)]
+        loading = _loading(args)
+        photos = _photos_left(args, loading)
     except OptionError as error:
         parser.error(f"--{error.field} {error.reason}")
     except ShardError as error:
@@ -324,23 +220,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--checkpoint: {error}")
     except (OutputError, OSError, ValueError) as error:
         parser.error(str(error))
-    complain(f"{args.output}: {before:,} photos are done, {len(photos):,} are not")
-    if photos:
-        try:
-            if problem := _missing(args, start(args.address)):
-                complain(f"error: {problem}")
-                return 1
-            actors = args.actors or most_actors(args.cpus, args.gpus)
-            caption(photos, args.output, loading, actors, args.cpus, args.gpus)
-        except NoClusterError as error:
-            complain(f"error: {error}")
-            return 1
-        except (RayError, OSError) as error:
-            complain(f"error: {_first_line(error)} Run this again to go on.")
-            return 1
+    if photos and (problem := _caption(photos, args, loading)):
+        complain(f"error: {problem}")
+        return 1
     _, count, failed = done_in(args.output)
     complain(f"{args.output}: {count:,} photos, {failed:,} of them failed")
     return int(failed > 0)
+
+
+def _loading(args: argparse.Namespace) -> Loading:
+    return Loading(
+        source=args.input,
+        checkpoint=name_of_checkpoint(args.checkpoint) or os.path.abspath(args.checkpoint),
+        device=args.device,
+        runtime=args.runtime,
+        limits=common.limits(args),
+        options=common.options(args),
+    )
+
+
+def _photos_left(args: argparse.Namespace, loading: Loading) -> list[PhotoFile]:
+    """Return the photos that the output does not have yet, after checking that it may have them."""
+    shard = Shard.parse(args.shard)
+    # Here too, so that what cannot be used is known before there are actors.
+    Captioner.load(args.checkpoint, "cpu").check_language(args.language)
+    now = settings(args.checkpoint, args.runtime, loading.options, loading.limits, shard)
+    check(args.output, now)
+    names, before, _ = done_in(args.output)
+    photos = [photo for photo in shard.of(photos_at(args.input)) if names.add(photo.name)]
+    complain(f"{args.output}: {before:,} photos are done, {len(photos):,} are not")
+    return photos
+
+
+def _caption(photos: list[PhotoFile], args: argparse.Namespace, loading: Loading) -> str | None:
+    """Caption photos on the cluster that the arguments name; return why that was not possible."""
+    try:
+        if problem := _missing(args, start(args.address)):
+            return problem
+        actors = args.actors or most_actors(args.cpus, args.gpus)
+        caption(photos, args.output, loading, actors, args.cpus, args.gpus)
+    except NoClusterError as error:
+        return str(error)
+    except (RayError, OSError) as error:
+        return f"{_first_line(error)} Run this again to go on."
+    return None
 
 
 def _missing(args: argparse.Namespace, alone: bool) -> str | None:
