@@ -5,10 +5,59 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.data.test_datasets import lay, photos
+from tests.train.data.layouts import lay, photos, summary
 from train.data.datasets import Dataset, DatasetError, read
 
 DOG, CAT = "A dog, asleep", "A cat; awake"
+
+
+def test_a_folder_with_a_csv(tmp_path: Path) -> None:
+    lines = (
+        "\ufeffSplit,Photo,Caption\n"
+        'train,cats/one.png,"A cat, asleep"\n'
+        "train,.\\cats\\one.png,A tabby\n"
+        "dev,two.jpg,A dog\n"
+        "test,dogs/two.jpg,Another dog\n"
+    )
+    lay(tmp_path, {"captions.csv": lines, **photos("cats", "one.png"), **photos("dogs", "two.jpg")})
+    lay(tmp_path, photos(".", "two.jpg", ".hidden.jpg", "notes.txt"))
+    dataset = read(tmp_path)
+    assert (dataset.name, dataset.problems) == ("folder", ())
+    assert [(r.photo.relative_to(tmp_path).as_posix(), r.split) for r in dataset.records] == [
+        ("cats/one.png", "train"),
+        ("two.jpg", "val"),
+        ("dogs/two.jpg", "test"),
+    ]
+    assert dataset.records[0].captions == ("A cat, asleep", "A tabby")
+
+
+def test_only_broken_rows_of_a_csv_are_left_out(tmp_path: Path) -> None:
+    lines = (
+        "photo,caption,split\n"
+        'a.jpg,"A forgotten mark,train\n'
+        "a.jpg,A comma, unquoted,train\n"
+        "a.jpg,A dog,practice\n"
+        ",A dog,train\n"
+        "a.jpg,Good,train\n"
+    )
+    lay(tmp_path, {"captions.csv": lines, **photos(".", "a.jpg", "z.jpg", "y.jpg")})
+    dataset = read(tmp_path)
+    assert summary(dataset) == {"a.jpg": ("train", ("Good",))}
+    assert dataset.problems == (
+        "captions.csv, line 2 cannot be parsed, and was left out.",
+        "captions.csv, line 3 has 4 columns instead of 3, and was left out; "
+        "a caption with a comma needs quotation marks.",
+        "captions.csv, line 4 names the split 'practice' instead of train, val or test; "
+        "it was left out.",
+        "captions.csv, line 5 has no photo, and was left out.",
+        "Photos without captions: 2, all left out (the first is y.jpg).",
+    )
+
+
+def test_the_error_for_a_csv_without_the_columns_names_those_it_has(tmp_path: Path) -> None:
+    lay(tmp_path, {"captions.csv": "name;words\na.jpg;A dog\n", **photos(".", "a.jpg")})
+    with pytest.raises(DatasetError, match=r"captions\.csv cannot be read.*photo and caption.*;"):
+        read(tmp_path)
 
 
 def captions(dataset: Dataset) -> dict[str, tuple[str, ...]]:
