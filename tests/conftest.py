@@ -64,7 +64,6 @@ LONGEST = (
     "tests/bot/test_kill_several.py",
     "tests/bot/test_main.py",
     "tests/captioner/test_main.py",
-    "tests/captioner/decoding/test_generate.py",
     "tests/captioner/photo/test_hostile.py",
     "tests/train/test_self_critical.py",
 )
