@@ -26,7 +26,7 @@ from served import ROOT
 from table import markdown
 
 from captioner import Captioner, Options
-from captioner.naming import Naming
+from captioner.naming.classifier import Naming
 from captioner.photo.sandbox import Sandbox, Unpacked
 from captioner.runtime.protocols import Squares
 from captioner.serving import ServingConfig

@@ -39,7 +39,7 @@ from traffic import USERS, Load, ask_in_turn, send_at_random, sending
 
 from captioner import Options
 from captioner.cores import cores
-from captioner.naming import Naming
+from captioner.naming.classifier import Naming
 from captioner.photo.decode import picture
 from captioner.photo.preprocessing import middle
 from captioner.runtime.protocols import Squares

@@ -21,7 +21,8 @@ from captioner.config import ModelConfig
 from captioner.errors import Busy
 from captioner.in_progress import InProgress
 from captioner.languages.file import LanguagesFile
-from captioner.naming import Naming
+from captioner.naming.classifier import Naming
+from captioner.naming.second_opinion import SecondOpinion
 from captioner.options import Options
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox, Unpacked
@@ -29,7 +30,6 @@ from captioner.result import Caption
 from captioner.runtime import select
 from captioner.runtime.protocols import Floats, Runnable
 from captioner.runtime.select import Runtime
-from captioner.second_opinion import SecondOpinion
 from captioner.serving import Measurement, Observe, ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 from captioner.speakers import Speakers, languages_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from captioner.confidence import UNSURE
-from captioner.mentions import mentions, says
+from captioner.naming.mentions import mentions, says
 from captioner.orthography import tokenize
 from captioner.result import Caption
 from captioner.scripts import full_stop, joined

@@ -20,7 +20,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "captioner": (
         {"languages", "photo"},
         {"runtime"},
-        {"decoding", "video"},
+        {"decoding", "naming", "video"},
         {"export", "command_line"},
     ),
     "train": ({"data", "scoring"}, {"report"}, {"fitting"}, {"languages", "sweep"}),

@@ -28,8 +28,8 @@ from tqdm import tqdm
 from captioner import BadImage, Caption, Captioner
 from captioner.confidence import DOUBTFUL, UNSURE
 from captioner.files import unwritable
-from captioner.naming import NAMES, NAMING, Naming, NamingConfig, save
-from captioner.object_names import ObjectNames, Reals, softmax
+from captioner.naming.classifier import NAMES, NAMING, Naming, NamingConfig, save
+from captioner.naming.object_names import ObjectNames, Reals, softmax
 from captioner.photo.decode import decode
 from captioner.photo.formats import is_photo_name
 from captioner.photo.preprocessing import middle

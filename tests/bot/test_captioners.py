@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[2]
 # Nothing of these is on the machine of such a bot, as far as it knows.
 BLOCKED = (
     *("torch", "torchvision", "onnxruntime", "ray"),
-    *("captioner.captioner", "captioner.model", "captioner.naming", "captioner.photo.sandbox"),
+    *("captioner.captioner", "captioner.model", "captioner.photo.sandbox"),
+    "captioner.naming.classifier",
 )
 PHOTO = photo_bytes(1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from captioner import Caption
 from captioner.confidence import DOUBTFUL, UNSURE
-from captioner.local_names import localized
+from captioner.naming.local_names import localized
 from captioner.result import NamedObject
 from captioner.wording import HOPELESS, Said, worded
 

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from captioner.export.efficientnet import EPSILON, STRIDES, classifier_graph
-from captioner.naming import NAMES, NAMING, Naming
-from captioner.object_names import ObjectNames, softmax
+from captioner.naming.classifier import NAMES, NAMING, Naming
+from captioner.naming.object_names import ObjectNames, softmax
 from captioner.runtime.onnx_decoder import session
 from tests.conftest import photo_bytes
 from train.errors import PathError

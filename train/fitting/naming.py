@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from captioner.object_names import ObjectNames, Reals, softmax
+from captioner.naming.object_names import ObjectNames, Reals, softmax
 from captioner.runtime.protocols import Floats, Ids
 
 TEMPERATURES = np.geomspace(0.25, 4, 161)

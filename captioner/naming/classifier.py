@@ -20,7 +20,7 @@ from safetensors.numpy import save as serialize
 from captioner.checkpoint import CheckpointError, read
 from captioner.cores import cores
 from captioner.files import replacing
-from captioner.object_names import ObjectNames, softmax
+from captioner.naming.object_names import ObjectNames, softmax
 from captioner.result import NamedObject
 from captioner.runtime.onnx_decoder import session
 from captioner.runtime.protocols import Floats, Squares

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from captioner.local_names import NAMES, localized, read
-from captioner.naming import NAMES as ENGLISH_NAMES
-from captioner.object_names import ObjectNames
+from captioner.naming.classifier import NAMES as ENGLISH_NAMES
+from captioner.naming.local_names import NAMES, localized, read
+from captioner.naming.object_names import ObjectNames
 from captioner.result import NamedObject
 
 CODES = sorted(path.stem for path in NAMES.glob("*.tsv"))

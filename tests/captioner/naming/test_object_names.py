@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from captioner.naming import NAMES
-from captioner.object_names import ObjectNames, softmax
+from captioner.naming.classifier import NAMES
+from captioner.naming.object_names import ObjectNames, softmax
 
 TABLE = ObjectNames.read(NAMES)
 # Names without an article that are not plurals.

@@ -15,8 +15,8 @@ import numpy as np
 
 from captioner.batching import Batcher
 from captioner.errors import Busy
-from captioner.local_names import localized
-from captioner.naming import Naming
+from captioner.naming.classifier import Naming
+from captioner.naming.local_names import localized
 from captioner.photo.preprocessing import Pixels
 from captioner.result import Caption, NamedObject
 from captioner.serving import Measurement, Observe, ServingConfig

@@ -1,7 +1,7 @@
 """Whether a caption already speaks of the thing that a name is of, in each language.
 
 In English that is the last word of the name, or of a wider one. In other languages the table of
-names (`captioner.local_names`) has the beginnings of such words, whatever their inflection.
+names (`captioner.naming.local_names`) has the beginnings of such words, whatever their inflection.
 """
 
 import re

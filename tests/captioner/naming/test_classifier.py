@@ -10,7 +10,7 @@ import pytest
 from captioner import Caption, Captioner, Options
 from captioner.checkpoint import CheckpointError
 from captioner.confidence import DOUBTFUL, Calibration
-from captioner.naming import NAMES, NAMING, Naming, NamingConfig, save
+from captioner.naming.classifier import NAMES, NAMING, Naming, NamingConfig, save
 from captioner.photo.decode import decode
 from captioner.photo.preprocessing import middle
 from captioner.result import NamedObject
@@ -19,7 +19,7 @@ from captioner.serving import Measurement, ServingConfig
 from captioner.shipped import WEIGHTS
 from tests.conftest import Trained, on_cpu, photo_bytes
 
-HARD = Path(__file__).parents[2] / "examples" / "hard"
+HARD = Path(__file__).parents[3] / "examples" / "hard"
 CAT = NamedObject("a tabby cat", 0.9)
 SURE = Calibration(right=50, intercept=9.0, mean=0.0, length=0.0)
 UNSURE_OF_ALL = Calibration(right=50, intercept=-9.0, mean=0.0, length=0.0)
