@@ -17,7 +17,8 @@ from PIL import Image
 
 from bot.replies import replies
 from bot.web import adapter
-from bot.web.upload import CHUNK, MOST_LINES
+from bot.web.body import CHUNK
+from bot.web.upload import MOST_LINES
 from captioner import BadImage, Busy, Caption, Options
 from captioner.result import NamedObject, Word
 from tests.bot.web.server import (
@@ -317,7 +318,8 @@ async def test_a_form_of_lines_is_refused_after_a_few(url: str, client: ClientSe
 async def test_bodies_of_all_requests_have_only_so_much_memory(
     client: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter, "BODIES", 1)
+    monkeypatch.setattr(adapter, "PHOTOS_IN_MEMORY", 1)
+    monkeypatch.setattr(adapter, "VIDEOS_IN_MEMORY", 1)
     part = bytes(LIMIT // 2)
     chat = {"messages": [{"role": "user", "content": "A" * LIMIT}]}
     async with serving(web_chat()) as url:
