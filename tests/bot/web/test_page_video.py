@@ -242,7 +242,7 @@ async def test_a_film_that_is_too_large_is_refused_before_it_is_sent(browser: Br
         await expect(page.locator("#intake-note")).to_be_hidden()
 
 
-# H.264 in MP4 is what most services send as a GIF. This Chromium may not play it, but WebM.
+# What most services call a GIF is H.264 in MP4; every Chromium plays this WebM.
 @pytest.mark.parametrize(
     ("name", "kind"), [("waves.gif", "image/gif"), ("waves.jpg", "image/jpeg"), ("waves", "")]
 )
