@@ -16,6 +16,8 @@ CHUNK = 2**16
 MOST_PHOTOS = 20
 PHOTOS_TOGETHER = 4  # of the largest ones: the bytes of one request's body,
 VIDEOS_TOGETHER = 2  # or as many videos, if these are more; the largest one fits in base64 too
+# Times the seconds for one photo: those for a body of videos that are much larger than photos.
+LONGEST = 8
 # Bytes with which a file begins. With the fewest, `kinds` can tell whether it is a video; more than
 # the most, it does not need.
 FEWEST, ENOUGH = 12, 2**12
@@ -53,7 +55,7 @@ class Limits:
 
     def seconds_for(self, length: int | None) -> float:
         """Return how long a body may take; `length` is the number of its bytes, if known."""
-        return self.seconds * max(1, math.ceil((length or 0) / self.photo))
+        return self.seconds * min(LONGEST, max(1, math.ceil((length or 0) / self.photo)))
 
 
 class TooLarge(Exception):
