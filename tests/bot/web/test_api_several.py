@@ -287,7 +287,7 @@ async def answered(client: ClientSession, error: BaseException | None) -> list[d
         raise error or AssertionError
 
     async with (
-        serving(web_chat(caption, deadline=0.15)) as url,
+        serving(web_chat(caption, deadline=0.19)) as url,
         client.post(f"{url}/api/caption", data=several(PHOTO, PHOTO)) as answer,
     ):
         said: list[dict[str, Any]] = await documented(answer)
