@@ -8,7 +8,7 @@ from mimetypes import MimeTypes
 from pathlib import PurePath
 from typing import Literal
 
-from captioner.photo.formats import is_photo_name
+from captioner.photo.formats import VIDEO_SUFFIXES, is_photo_name
 
 Kind = Literal["picture", "film", "other", "unknown"]
 
@@ -16,7 +16,10 @@ Kind = Literal["picture", "film", "other", "unknown"]
 GENERIC = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
 # Python's own table: `mimetypes.guess_type` would also read the operating system's.
 TYPES = MimeTypes().types_map[True]
-FILMS = frozenset({".3gp", ".m4v", ".mkv", ".ogv", ".wmv"})  # beside those in the table
+# Beside those in the table. The last two cannot be read, but a chat may have a preview of them.
+FILMS = VIDEO_SUFFIXES | {".ogv", ".wmv"}
+# What systems call every file named ".ts". Most are TypeScript; films of that type cannot be read.
+MPEG_TS = "video/mp2t"
 
 
 def kind_of(declared: str | None, name: str | None) -> Kind:
@@ -33,6 +36,8 @@ def kind_of(declared: str | None, name: str | None) -> Kind:
     suffix = PurePath(name).suffix.lower()
     by_name = "video/" if suffix in FILMS else TYPES.get(suffix, "")
     type_ = (declared or "").partition(";")[0].strip().lower()
+    if MPEG_TS in (type_, by_name):
+        return "other"
     if type_.startswith("video/"):
         return "film"
     if type_.startswith("image/") or is_photo_name(name) or by_name.startswith("image/"):

@@ -40,6 +40,7 @@ async def started(config: Settings) -> "AsyncIterator[Captioner | RemoteCaptione
     remote = RemoteCaptioner(
         config.captioner_url,
         limits,
+        max_video_bytes=config.max_video_bytes,
         max_waiting=config.max_queue,
         seconds=config.photo_seconds,
     )

@@ -12,55 +12,31 @@ import io
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import aiohttp
-
 from captioner.circuit import Circuit
 from captioner.errors import BadImage, Busy
+from captioner.exchange import Exchange, LostError, RemoteError
 from captioner.in_progress import InProgress
 from captioner.options import OptionError, Options
 from captioner.photo.decode import Limits, check_file
 from captioner.photo.preprocessing import Pixels
 from captioner.result import Caption
 from captioner.video.result import VideoCaption
-from captioner.wire import (
-    HEADER,
-    OPTIONS,
-    VERSION,
-    About,
-    Failed,
-    WireError,
-    pack,
-    unpack,
-    unpack_pixels,
-    unpack_problem,
-)
+from captioner.wire import OPTIONS, About, Failed, WireError, pack, unpack, unpack_pixels
+
+__all__ = ["RemoteCaptioner", "RemoteError"]
 
 # Seconds before a photo is sent again. Each pause is up to half as long again, at random, so that
 # the photos of a replica that died do not all come at once. The first pause is for such a replica,
 # because Serve then uses others; all together are for a server that restarts.
 PAUSES = (0.1, 0.5, 2.0)
-CONNECT_SECONDS = 3.0
 PROBE_SECONDS = 5.0  # for an answer that needs no photo
 WATCH_SECONDS = 30.0  # between two probes while all is well: the model may be replaced by another
-# An idle connection is closed here before Ray Serve does, after 90 seconds.
-KEEP_SECONDS = 60.0
-# Statuses of a proxy that got no answer from a replica, besides those from 500 on.
-UNANSWERED = frozenset({408, 429, 499})
-TOO_LARGE = 413  # by a proxy, and not by a captioner, which says so in its own words
-NO_APPLICATION = b"/-/routes"  # of the sentence that Ray Serve says with its status 404
 
 Result = TypeVar("Result")
-
-
-class RemoteError(ValueError):
-    """An address where something other than a captioner of this version is."""
-
-
-class _LostError(Exception):
-    """No answer of a captioner came; another attempt may get one."""
 
 
 class RemoteCaptioner:
@@ -71,6 +47,7 @@ class RemoteCaptioner:
         url: str,
         limits: Limits = Limits(),
         *,
+        max_video_bytes: int | None = None,
         max_waiting: int = 128,
         seconds: float = 60.0,
     ) -> None:
@@ -78,11 +55,15 @@ class RemoteCaptioner:
 
         Args:
             url: of the deployment, http or https, with its prefix if it has one.
-            limits: the largest file that is sent; pixels and seconds are limited where it arrives.
+            limits: the largest photo that is sent; pixels and seconds are limited where it arrives.
+            max_video_bytes: of the largest video that is sent; None: as large as a photo.
             max_waiting: photos that may be sent and not answered at the same time.
             seconds: for all attempts at one photo.
         """
-        self.url, self._limits = url.rstrip("/"), limits
+        self._exchange = Exchange(url)
+        self.url = self._exchange.url
+        most = limits.max_bytes if max_video_bytes is None else max_video_bytes
+        self._limits, self._video_limits = limits, replace(limits, max_bytes=most)
         self._max_waiting, self._seconds = max_waiting, seconds
         self._circuit = Circuit("the captioner")
         self._sent = InProgress()
@@ -97,16 +78,13 @@ class RemoteCaptioner:
         Raises:
             RemoteError: something else is there, or a captioner of another version.
         """
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        await self._exchange.__aenter__()
         try:
             await self._learn()
-        except _LostError as error:
+        except LostError as error:
             self._circuit.open(str(error))
         except BaseException:
-            await self._session.close()
+            await self._exchange.__aexit__(None, None, None)
             raise
         self._watching = asyncio.create_task(self._watch(), name="captioner's watch")
         return self
@@ -123,7 +101,7 @@ class RemoteCaptioner:
         self._watching.cancel()
         with suppress(asyncio.CancelledError):
             await self._watching
-        await self._session.close()
+        await self._exchange.__aexit__(kind, error, trace)
 
     @property
     def problem(self) -> str | None:
@@ -173,6 +151,7 @@ class RemoteCaptioner:
         def read(body: bytes) -> Caption:
             return unpack(Caption, body)
 
+        check_file(photo, self._limits)
         headers = {OPTIONS: pack(options).decode()}
         return await self._ask(photo, read, "caption", headers=headers)
 
@@ -190,6 +169,7 @@ class RemoteCaptioner:
         def read(body: bytes) -> VideoCaption:
             return unpack(VideoCaption, body)
 
+        check_file(video, self._video_limits)
         headers = {OPTIONS: pack(options).decode()}
         # It may wait for other videos. A late answer says nothing about the captioner, and an
         # attempt that is cut short would be repeated whole.
@@ -203,20 +183,29 @@ class RemoteCaptioner:
             Busy: too many photos are waiting, or the captioner cannot be reached.
             Failed: the captioner failed at this photo, in every attempt.
         """
+        check_file(photo, self._limits)
         return await self._ask(photo, unpack_pixels, "pixels", params={"max_side": max_side})
 
     async def _ask(
-        self, photo: bytes, read: Callable[[bytes], Result], path: str, **request: Any
+        self,
+        file: bytes,
+        read: Callable[[bytes], Result],
+        path: str,
+        *,
+        seconds: float | None = None,
+        **request: Any,
     ) -> Result:
-        check_file(photo, self._limits)
+        """Send a file until its answer can be read; `seconds` are for each attempt."""
         self.check_room()
+        seconds = seconds or self._seconds / (len(PAUSES) + 1)
         with self._sent:
             for pause in (*PAUSES, None):
                 try:
-                    # This copies nothing: `BytesIO` shares the photo's bytes.
-                    body = await self._exchange("POST", path, data=io.BytesIO(photo), **request)
-                    result = read(body)
-                except (_LostError, RemoteError, WireError, Failed) as error:
+                    # This copies nothing: `BytesIO` shares the file's bytes.
+                    result = read(
+                        await self._once("POST", path, seconds, data=io.BytesIO(file), **request)
+                    )
+                except (LostError, RemoteError, WireError, Failed) as error:
                     if pause is None or self._circuit.problem is not None:
                         raise self._given_up(error) from error
                     await asyncio.sleep(pause * random.uniform(1, 1.5))
@@ -224,6 +213,19 @@ class RemoteCaptioner:
                     self._circuit.succeeded()
                     return result
         raise AssertionError("the last attempt returns or raises")
+
+    async def _once(self, method: str, path: str, seconds: float, **request: Any) -> bytes:
+        """Send a request once; see `Exchange.ask`. What the captioner says closes the circuit."""
+        try:
+            return await self._exchange.ask(method, path, seconds, **request)
+        except Busy as error:
+            if error.kind == "stopping":  # others may not be
+                raise LostError("a replica is stopping") from error
+            self._circuit.succeeded()
+            raise
+        except (BadImage, OptionError):
+            self._circuit.succeeded()
+            raise
 
     def _given_up(self, error: Exception) -> Exception:
         if isinstance(error, Failed):
@@ -244,7 +246,7 @@ class RemoteCaptioner:
                     continue
             try:
                 await self._learn()
-            except (_LostError, RemoteError) as error:
+            except (LostError, RemoteError) as error:
                 if self._circuit.problem is None:  # one late answer is no reason to refuse photos
                     self._circuit.failed(str(error))
                 else:
@@ -254,79 +256,13 @@ class RemoteCaptioner:
 
     async def _learn(self) -> None:
         try:
-            body = await self._exchange("GET", "about", seconds=PROBE_SECONDS)
+            body = await self._once("GET", "about", PROBE_SECONDS)
         except (BadImage, OptionError, WireError) as error:
             raise RemoteError(str(error)) from error
         except (Busy, Failed) as error:
-            raise _LostError(str(error)) from error
+            raise LostError(str(error)) from error
         try:
             self._about = unpack(About, body)
         except WireError as error:
             raise RemoteError(f"what the captioner there says cannot be read ({error})") from error
         self.languages[:] = self._about.languages
-
-    async def _exchange(
-        self, method: str, path: str, *, seconds: float | None = None, **request: Any
-    ) -> bytes:
-        """Send a request once, and return the body of its answer.
-
-        Raises:
-            BadImage, Busy, Failed, OptionError: as the captioner answered.
-            RemoteError: another program answered, or another version.
-            _LostError: nothing answered, or only a proxy did.
-        """
-        seconds = seconds or self._seconds / (len(PAUSES) + 1)
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
-        url = f"{self.url}/{path}"
-        try:
-            async with self._session.request(
-                method, url, timeout=timeout, allow_redirects=False, **request
-            ) as answer:
-                await _check_origin(answer)
-                status, body = answer.status, await answer.read()
-        except (aiohttp.InvalidURL, aiohttp.ClientSSLError) as error:
-            raise RemoteError(f"no connection is possible ({_one_line(error)})") from error
-        except aiohttp.ClientResponseError as error:  # its message is the parser's
-            raise RemoteError("another program is there; its answer is not HTTP") from error
-        except aiohttp.ClientConnectorError as error:
-            raise _LostError(f"nothing answers there ({error.os_error})") from error
-        except TimeoutError as error:
-            raise _LostError(f"no answer came within {seconds:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise _LostError(f"the connection was lost ({_one_line(error)})") from error
-        if status == 200:
-            return body
-        problem = unpack_problem(body)
-        if isinstance(problem, Busy) and problem.kind == "stopping":  # others may not be
-            raise _LostError("a replica is stopping")
-        if isinstance(problem, BadImage | Busy | OptionError):
-            self._circuit.succeeded()
-        raise problem
-
-
-async def _check_origin(answer: aiohttp.ClientResponse) -> None:
-    """Refuse an answer that does not come from a captioner of this version."""
-    version = answer.headers.get(HEADER)
-    if version == str(VERSION):
-        return
-    if version is not None:
-        raise RemoteError(
-            f"the captioner there has version {version} of the wire format, and this program has "
-            f"version {VERSION}; run the same version of photo-captioner on both sides"
-        )
-    if answer.status == TOO_LARGE:
-        raise Failed(
-            f"a server on the way to the captioner refuses photos of this size, with status "
-            f"{TOO_LARGE}; raise its limit to MAX_PHOTO_MB"
-        )
-    if answer.status >= 500 or answer.status in UNANSWERED:
-        raise _LostError(f"no captioner answers there, only a server with status {answer.status}")
-    if answer.status == 404 and NO_APPLICATION in await answer.content.read(2**10):
-        raise _LostError("Ray Serve is there, and has no application at this path")
-    elsewhere = answer.headers.get("Location")
-    refers = f" and refers to {elsewhere!r}" if elsewhere else ""
-    raise RemoteError(f"another program is there; it answered with status {answer.status}{refers}")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

@@ -59,7 +59,9 @@ MAX_FIELD = 2**13
 MAX_FIELDS = 100
 # As many of the largest photos may be in memory, until they are captioned: 640 MB with the default
 # limits. Usual photos are much smaller, so their queue is full first.
-BODIES = 32
+PHOTOS_IN_MEMORY = 32
+# Or as many of the largest videos, if these are more: two bodies of two. They are 400 MB at most.
+VIDEOS_IN_MEMORY = 4
 HSTS = "max-age=31536000"  # a year in which browsers use only https
 
 
@@ -126,7 +128,8 @@ class WebChat:
         cors = Cors(self.settings.cors_origins, (API, OPENAI))
         gate = Gate(self.settings, self.access, cors)
         asks = self.feedback is not None
-        memory = Memory(BODIES * self.settings.max_bytes)
+        photos = PHOTOS_IN_MEMORY * self.settings.max_bytes
+        memory = Memory(max(photos, VIDEOS_IN_MEMORY * self.settings.max_video_bytes))
         api = CaptionApi(self.settings, self.answers, gate, stop, memory, fingerprints=asks)
         middlewares = [connections.count, request_ids.identify, language.speak]
         app = web.Application(middlewares=[*middlewares, problems.nowhere, gate.guard])

@@ -6,37 +6,32 @@ the photos, and `problems.py` what is wrong.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import TypeVar
 
 from aiohttp import web
 
 from bot import metrics
-from bot.answers import Answer, Answers, with_room
+from bot.answers import Answer, Answers
 from bot.replies import replies
 from bot.settings import Settings
-from bot.web import caption_body, parameters, problems, upload
+from bot.web import caption_body, parameters, problems, side_by_side, upload
 from bot.web.auth import Gate
+from bot.web.body import MOST_PHOTOS, Limits
 from bot.web.caption_body import Said
 from bot.web.memory import Body, Memory
 from bot.web.parameters import Query
 from bot.web.problems import ProblemDetails, Refused
-from bot.web.upload import MOST_PHOTOS, Limits, Upload
-from captioner import Busy, Options
+from bot.web.upload import Upload
+from captioner import Busy
 from captioner.video.kinds import is_film, is_moving
 
-# Photos of one request that are captioned at a time: half of a batch (`ServingConfig.max_batch`),
-# and a sixteenth of the queue's default, so that one request leaves room for others.
-AT_ONCE = 8
 # Requests at a time whose body may be larger than a photo: 8 x 80 MB of memory with the default
 # limits. Others wait, before their body is read.
 LARGE_AT_ONCE = 8
 LARGE_RETRY = 10.0  # seconds
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -69,11 +64,8 @@ class CaptionApi:
         # Checked before the body is read, which takes longest when the bot is busiest.
         if refused := self.answers.no_room():
             raise Refused(problems.of(refused))
-        limits = Limits(
-            self.settings.max_bytes,
-            min(MOST_PHOTOS, self.gate.most(request) or MOST_PHOTOS),
-            self.settings.photo_seconds,
-        )
+        most = min(MOST_PHOTOS, self.gate.most(request) or MOST_PHOTOS)
+        limits = Limits.of(self.settings, most)
         async with self._memory(request, limits) as body:
             given = await self._read(request, limits, body)
             # The gate has counted one photo, before it was known how many there are.
@@ -116,25 +108,10 @@ class CaptionApi:
     async def _captions(
         self, photos: Sequence[bytes | ProblemDetails], query: Query
     ) -> Sequence[Said]:
-        """Caption photos side by side; all of them have the time that one photo may take."""
-        loop, turn = asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)
-        until = loop.time() + self.answers.deadline
-        tell = self.answers.caption_video
-        patient = replace(
-            self.answers,
-            caption=_patient(self.answers.caption, until),
-            caption_video=_patient(tell, until) if tell else None,
-        )
+        async def said(photo: bytes | ProblemDetails, answers: Answers) -> Said:
+            return await self._said(photo, query, answers)
 
-        async def caption(photo: bytes | ProblemDetails) -> Said:
-            async with turn:
-                left = max(0.0, until - loop.time())
-                answers = replace(patient, deadline=left)
-                return await self._said(photo, query, answers)
-
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(caption(photo)) for photo in photos]
-        return [task.result() for task in tasks]
+        return await side_by_side.answered(photos, _moves, self.answers, said)
 
     async def _said(self, photo: bytes | ProblemDetails, query: Query, answers: Answers) -> Said:
         if isinstance(photo, ProblemDetails):
@@ -162,15 +139,8 @@ class CaptionApi:
         metrics.refused(self.answers.platform, "too large")
 
 
-def _patient(
-    caption: Callable[[bytes, Options], Awaitable[Result]], until: float
-) -> Callable[[bytes, Options], Awaitable[Result]]:
-    """Return a function that waits for room in a full queue, but not for longer than `until`."""
-
-    async def patient(photo: bytes, options: Options) -> Result:
-        return await with_room(lambda: caption(photo, options), until)
-
-    return patient
+def _moves(photo: bytes | ProblemDetails) -> bool:
+    return isinstance(photo, bytes) and is_moving(photo)
 
 
 async def _answer(photo: bytes, query: Query, answers: Answers) -> Answer:

@@ -9,14 +9,14 @@ from aiohttp import web
 
 from bot import languages
 from bot.web.sentences import sentences
-from captioner.photo.formats import SUFFIXES
+from captioner.photo.formats import SUFFIXES, VIDEO_SUFFIXES
 
 SHARE = "/share"
 NOT_SHARED = "/#not-shared"  # where the page says that it did not get what was shared
 WORKER = "/service-worker.js"
 # As in chat.css. A manifest has no colours for dark mode: the page's own `theme-color` has them.
 GROUND = "#f7f5f1"
-SHARED = ["image/*", "video/*", *sorted(SUFFIXES)]
+SHARED = ["image/*", "video/*", *sorted(SUFFIXES | VIDEO_SUFFIXES)]
 
 
 def manifest(direction: str) -> bytes:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import structlog
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 log = structlog.stdlib.get_logger(__name__)
@@ -140,9 +140,9 @@ class Connection(asyncio.Protocol):
 
 
 def _ours(record: logging.LogRecord) -> bool:
-    # A client that does not send HTTP, or a body that contradicts its headers, gets an error; it
-    # must not fill the log with tracebacks.
-    theirs = (HttpProcessingError, web.RequestPayloadError)
+    # A client that does not send HTTP, or a body that contradicts its headers, gets an error, and
+    # one that leaves during "Expect: 100-continue" nothing. None may fill the log with tracebacks.
+    theirs = (HttpProcessingError, web.RequestPayloadError, ClientConnectionResetError)
     return not (record.exc_info and isinstance(record.exc_info[1], theirs))
 
 

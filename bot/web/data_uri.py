@@ -21,6 +21,11 @@ class DataUriError(ValueError):
         self.kind = kind
 
 
+def is_address(text: str) -> bool:
+    """Return whether a text is an address of the web, or begins like one."""
+    return ADDRESS.match(text) is not None
+
+
 def decode(text: str, chunk: int = CHUNK, *, bare: bool = False) -> bytes:
     """Return the bytes in a data URI; the type that it says is not read.
 
@@ -34,7 +39,7 @@ def decode(text: str, chunk: int = CHUNK, *, bare: bool = False) -> bytes:
     Raises:
         DataUriError: the text is something else.
     """
-    if ADDRESS.match(text):
+    if is_address(text):
         raise DataUriError("address")
     head = DATA.match(text)
     if head is None and not bare:

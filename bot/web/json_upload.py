@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.replies import replies
 from bot.web import data_uri
+from bot.web.body import Limits
 from bot.web.problems import ProblemDetails, Refused, too_large
 
 SMALL = 2**16  # bytes of JSON that may be parsed whatever they hold
@@ -50,12 +51,12 @@ def parse(body: bytearray, most: int) -> str | list[str]:
     return photos
 
 
-def decode(text: str, limit: int) -> bytes | ProblemDetails:
+def decode(text: str, limits: Limits) -> bytes | ProblemDetails:
     """Return a photo's bytes, or what is wrong with it.
 
     Args:
         text: base64, also as a data URI; see `data_uri.decode`.
-        limit: the most bytes of a photo.
+        limits: how many bytes it may have.
     """
     try:
         photo = data_uri.decode(text, bare=True)
@@ -63,7 +64,8 @@ def decode(text: str, limit: int) -> bytes | ProblemDetails:
         if error.kind == "address":
             return no_urls()
         return ProblemDetails("not_base64", replies.NOT_BASE64)
-    return too_large(limit / 2**20) if len(photo) > limit else photo
+    most = limits.file(photo)
+    return too_large(most / 2**20) if len(photo) > most else photo
 
 
 def no_urls() -> ProblemDetails:

@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.answers import Answer
 from bot.web import language
 from captioner import Caption
-from captioner.as_json import as_json
+from captioner.as_json import as_json, video_as_json
 from captioner.wording import worded
 
 # What OpenAI calls the errors of these statuses; clients choose their exceptions by the status.
@@ -68,10 +68,10 @@ def model(name: str, created: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Completion:
-    """The captions of the photos of one message."""
+    """The captions of the photos of one message, and the stories of its videos."""
 
     model: str
-    answers: Sequence[tuple[Answer, Caption]]  # one for each photo, in their order
+    answers: Sequence[tuple[Answer, Caption]]  # one for each, in their order
     most: int  # choices that were asked for
 
     def response(self, *, stream: bool, include_usage: bool) -> web.Response:
@@ -130,28 +130,43 @@ class Completion:
     def _texts(self) -> list[str]:
         """Return the text of each choice: a line for each photo.
 
-        There are fewer choices than were asked for if a photo has fewer captions.
+        There are fewer choices than were asked for if a photo has fewer captions; a video has one
+        story.
         """
         said = [
-            [answer.text, *(worded(other).text for other in caption.alternatives)]
+            [answer.text, *(worded(other).text for other in _others(answer, caption))]
             for answer, caption in self.answers
         ]
         return ["\n".join(lines) for lines in zip(*said, strict=False)][: self.most]
 
     def _captions(self) -> list[dict[str, Any]]:
-        described = [as_json(caption) for _, caption in self.answers]
-        for one in described:
-            one["alternatives"] = one["alternatives"][: self.most - 1]
+        described = [
+            as_json(caption) if answer.video is None else video_as_json(answer.video)
+            for answer, caption in self.answers
+        ]
+        for video in described:
+            for one in (video, *video.get("scenes", ())):
+                one["alternatives"] = one["alternatives"][: self.most - 1]
         return described
 
     def _usage(self) -> dict[str, int]:
         # The decoder's tokens are words; prompts are not read.
+        others = len(self._texts()) - 1
         words = sum(
             len(sentence.words)
-            for _, caption in self.answers
-            for sentence in (caption, *caption.alternatives[: len(self._texts()) - 1])
+            for answer, caption in self.answers
+            for sentence in (*_first(answer, caption), *_others(answer, caption)[:others])
         )
         return {"prompt_tokens": 0, "completion_tokens": words, "total_tokens": words}
+
+
+def _first(answer: Answer, caption: Caption) -> Sequence[Caption]:
+    """Return the captions that are said of a photo or a video."""
+    return [caption] if answer.video is None else [one.caption for one in answer.video.told]
+
+
+def _others(answer: Answer, caption: Caption) -> Sequence[Caption]:
+    return caption.alternatives if answer.video is None else ()
 
 
 def _piece(

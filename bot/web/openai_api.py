@@ -15,13 +15,15 @@ from bot import languages, metrics
 from bot.answers import Answer, Answers, Problem
 from bot.replies import replies
 from bot.settings import Settings
-from bot.web import language, problems
+from bot.web import language, problems, side_by_side
 from bot.web.auth import Gate
+from bot.web.body import Limits
 from bot.web.memory import Body, Memory
 from bot.web.openai_answer import Completion, failure, model
 from bot.web.openai_request import ChatRequest, Photo, Refused, parse, read
 from bot.web.problems import LATE_RETRY, OPENAI
 from captioner import Busy
+from captioner.video.kinds import is_moving
 
 # The photo is a part of the body, so neither the body's type (415) nor its size (413) is wrong.
 # The codes of the first three are those of OpenAI.
@@ -82,9 +84,10 @@ class OpenAIApi:
         try:
             if language.is_wrong(request):
                 raise Refused(replies.wrong_parameter(language.NAME), language.NAME)
-            chat = await asyncio.to_thread(parse, await read(request, self.settings, body))
+            limits = Limits.of(self.settings, self._most(request))
+            chat = await asyncio.to_thread(parse, await read(request, limits, body))
             languages.speak(chat.language or languages.language())
-            photos = await asyncio.to_thread(chat.photos, self._most(request))
+            photos = await asyncio.to_thread(chat.photos, limits.photos)
             chat.messages.clear()  # they hold the photos a second time
         except Refused as error:
             return self._refused(error)
@@ -100,11 +103,17 @@ class OpenAIApi:
     async def _answer(self, photos: Sequence[Photo], chat: ChatRequest) -> web.Response:
         choices = chat.n or 1
         options = replace(self.answers.options, alternatives=choices - 1)
-        answers = await asyncio.gather(
-            *(self.answers.first(photo.file, options) for photo in photos)
-        )
+
+        async def answered(photo: Photo, answers: Answers) -> Answer:
+            answer = answers.story if is_moving(photo.file) else answers.first
+            return await answer(photo.file, options)
+
+        if len(photos) == 1:
+            found = [await answered(photos[0], self.answers)]
+        else:
+            found = await side_by_side.answered(photos, _moves, self.answers, answered)
         captioned = []
-        for photo, answer in zip(photos, answers, strict=True):
+        for photo, answer in zip(photos, found, strict=True):
             if answer.caption is None:
                 return _refusal(answer, photo.param)
             captioned.append((answer, answer.caption))
@@ -122,6 +131,10 @@ class OpenAIApi:
         if error.broken:
             answer.force_close()
         return answer
+
+
+def _moves(photo: Photo) -> bool:
+    return is_moving(photo.file)
 
 
 def _refusal(answer: Answer, param: str | None = None) -> web.Response:

@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot import languages
 from bot.replies import replies
-from bot.settings import Settings
-from bot.web import data_uri, language
+from bot.web import body, data_uri, language
+from bot.web.body import Limits, TooLarge
 from bot.web.memory import Body
 from bot.web.parameters import MOST
-from bot.web.upload import CHUNK
 from captioner import Busy
 
 # Of a body besides its photo: prompts, tools, and JSON itself.
@@ -52,7 +51,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo of a message."""
+    """One photo or video of a message."""
 
     file: bytes
     param: str  # the field that it came in, such as "messages[0].content[1].image_url.url"
@@ -70,6 +69,14 @@ class _Address(_Strict):
 class _Part(_Strict):
     type: str
     image_url: _Address | str | None = None  # some programs send the address itself
+    video_url: _Address | str | None = None  # OpenAI has no such part; other servers have
+
+    def file(self) -> tuple[str, _Address | str | None] | None:
+        """Return the field of a photo or a video, and what is in it; None if there is none."""
+        for field, address in (("image_url", self.image_url), ("video_url", self.video_url)):
+            if address is not None or self.type == field:
+                return field, address
+        return None
 
 
 class _Message(_Strict):
@@ -103,7 +110,7 @@ class ChatRequest(_Strict):
         return bool(self.stream_options and self.stream_options.include_usage)
 
     def photos(self, most: int) -> list[Photo]:
-        """Return the photos of the last message of a user that has any.
+        """Return the photos and videos of the last message of a user that has any.
 
         A photo of 20 MB takes a twentieth of a second.
 
@@ -122,9 +129,9 @@ class ChatRequest(_Strict):
             if message.role != "user" or not isinstance(message.content, list):
                 continue
             found = [
-                (f"messages[{number}].content[{index}].image_url", part.image_url)
+                (f"messages[{number}].content[{index}].{file[0]}", file[1])
                 for index, part in enumerate(message.content)
-                if part.image_url is not None or part.type == "image_url"
+                if (file := part.file())
             ]
             if len(found) > most:
                 raise Refused(replies.too_many_at_once(most), f"messages[{number}].content")
@@ -140,29 +147,22 @@ _FIELDS = frozenset(
 )
 
 
-async def read(request: web.Request, settings: Settings, memory: Body) -> bytearray:
-    """Return the body of a request; all its photos together may be as large as one.
+async def read(request: web.Request, limits: Limits, memory: Body) -> bytearray:
+    """Return the body of a request; all its photos together may be as large as one file.
 
     Raises:
         Refused: it is too large, too slow or cut off.
         Busy: there is no memory for it now.
     """
-    limit = settings.max_bytes * 4 // 3 + ROOM
-    body = bytearray()
+    most = limits.largest * 4 // 3 + ROOM
     try:
-        if (request.content_length or 0) > limit:
-            raise _TooLarge
-        async with asyncio.timeout(settings.photo_seconds):
-            async for chunk in request.content.iter_chunked(CHUNK):
-                memory.grow(len(chunk))
-                body += chunk
-                if len(body) > limit:
-                    raise _TooLarge
+        async with asyncio.timeout(limits.seconds_for(request.content_length)):
+            return await body.read(request, memory, lambda _: most)
     except Busy:
         raise
-    except _TooLarge as error:
+    except TooLarge as error:
         raise Refused(
-            replies.too_large(settings.max_photo_mb),
+            replies.too_large(limits.largest / 2**20),
             code="image_file_too_large",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         ) from error
@@ -171,24 +171,19 @@ async def read(request: web.Request, settings: Settings, memory: Body) -> bytear
     # A body that contradicts its headers can raise anything in its parser.
     except Exception as error:
         raise Refused(replies.NOT_JSON, broken=True) from error
-    return body
 
 
-class _TooLarge(Exception):
-    """A body with more bytes than allowed."""
-
-
-def parse(body: bytes | bytearray) -> ChatRequest:
+def parse(written: bytes | bytearray) -> ChatRequest:
     """Read a body of any content; 27 MB take up to a tenth of a second.
 
     Raises:
         Refused: it is not a request of this API.
     """
     # Each takes milliseconds, and other threads may run between them.
-    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MOST_MARKS:
+    if sum(written.count(mark) for mark in (b",", b"[", b"{")) > MOST_MARKS:
         raise Refused(replies.TOO_MANY_VALUES)
     try:
-        chat = ChatRequest.model_validate_json(body)
+        chat = ChatRequest.model_validate_json(written)
     except ValidationError as error:
         raise _wrong(error) from error
     if chat.language is not None and chat.language not in languages.NAMES:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +18,8 @@ from bot.web import app, language, parameters, problems
 from bot.web.content import Content
 from bot.web.sentences import sentences
 from captioner.photo.decode import Limits
-from captioner.photo.formats import SUFFIXES
+from captioner.photo.formats import SUFFIXES, VIDEO_SUFFIXES
+from captioner.video import kinds
 
 STATIC = Path(__file__).parent / "static"
 SERVED_AS_THEY_ARE = (".css", ".js", ".png", ".svg")
@@ -34,7 +35,8 @@ def routes(
 
     Args:
         about: returns the paragraphs that describe the model, as plain text.
-        settings: the page makes photos smaller that are above these limits.
+        settings: the page makes photos smaller that are above these limits, and sends no videos
+            that are.
         feedback: the page asks whether its captions are good.
     """
     files = {
@@ -81,10 +83,21 @@ def _module(value: object) -> bytes:
 def _limits(settings: Settings) -> dict[str, object]:
     return {
         "bytes": settings.max_bytes,
+        "filmBytes": settings.max_video_bytes,
         "pixels": int(settings.max_megapixels * 1e6),
         "side": Limits.max_side,
         "suffixes": sorted(SUFFIXES),
+        "filmSuffixes": sorted(VIDEO_SUFFIXES),
+        "films": {  # their first bytes, each a character
+            "matroska": kinds.EBML.decode("latin-1"),
+            "boxes": _characters(kinds.BOXES),
+            "pictures": _characters(kinds.PICTURES | {kinds.SEQUENCE}),
+        },
     }
+
+
+def _characters(marks: Collection[bytes]) -> list[str]:
+    return sorted(mark.decode("latin-1") for mark in marks)
 
 
 def _description() -> bytes:

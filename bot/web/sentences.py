@@ -119,6 +119,7 @@ SENTENCES = {
     "pause": N_("Pause"),
     "unreachable": N_("I cannot be reached right now. This page keeps trying."),
     "unreached": N_("I cannot be reached right now. This page shows what your browser has kept."),
+    "too_large": _english("TOO_LARGE"),
     "try_later": N_("I cannot be reached right now. Please try again later."),
     "reachable": N_("I can be reached again."),
     "not_arrived": N_("I can be reached, but this photo did not arrive."),

@@ -4,8 +4,6 @@ Photos are kept in memory, never written to a disk, and read only up to the limi
 """
 
 import asyncio
-import math
-import re
 import warnings
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,7 +19,8 @@ from aiohttp import (
 )
 
 from bot.replies import replies
-from bot.web import json_upload
+from bot.web import body, data_uri, json_upload
+from bot.web.body import CHUNK, MOST_PHOTOS, Limits, TooLarge
 from bot.web.memory import Body
 from bot.web.problems import ProblemDetails, Refused, too_large
 from captioner import Busy
@@ -30,34 +29,11 @@ from captioner import Busy
 for warning in (BadContentDispositionHeader, BadContentDispositionParam):
     warnings.filterwarnings("ignore", category=warning)
 
-CHUNK = 2**16
 FORM_ROOM = 2**14  # bytes of a form besides each photo: boundaries and headers
-# Photos of one request. A phone's photo has 3 to 5 MB, so that 20 of them are within 80 MB, which
-# the default limit of 20 MB for one photo allows.
-MOST_PHOTOS = 20
 # Boundaries, headers and empty lines; programs write five for a photo. A form that is nothing but
 # lines would keep the loop busy: 4 MB of them for three seconds.
 MOST_LINES = 16 * (MOST_PHOTOS + 1)
-TOGETHER = 4  # times the limit for one photo: the bytes of one request's body
-ADDRESS = re.compile(rb"\s*(https?|ftp)://", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one request may upload."""
-
-    photo: int  # bytes
-    photos: int
-    seconds: float  # for as many bytes as one photo may have, however few are sent
-
-    @property
-    def together(self) -> int:
-        """Bytes of a whole body."""
-        return TOGETHER * self.photo
-
-    def seconds_for(self, length: int | None) -> float:
-        """Return how long a body may take; `length` is the number of its bytes, if known."""
-        return self.seconds * max(1, math.ceil((length or 0) / self.photo))
+START = 200  # bytes of a photo in which an address begins
 
 
 @dataclass(frozen=True)
@@ -75,21 +51,18 @@ async def read(request: web.Request, limits: Limits, memory: Body) -> Upload:
         Refused: it is too large, too slow or broken, or holds something other than photos.
         Busy: there is no memory for it now.
     """
-    form, in_json = _is_form(request), _is_json(request)
-    length = request.content_length
-    if not form and not in_json and (length or 0) > limits.photo:
-        raise Refused(too_large(limits.photo / 2**20))
-    if (length or 0) > limits.together + FORM_ROOM * limits.photos:
-        raise _too_large_together(limits)
     try:
-        async with asyncio.timeout(limits.seconds_for(length)):
-            if form:
+        async with asyncio.timeout(limits.seconds_for(request.content_length)):
+            if _is_form(request):
                 return await _form(request, limits, memory)
-            if in_json:
+            if _is_json(request):
                 return await _json(request, limits, memory)
-            return Upload([_photo(await _body(request, limits, memory))], several=False)
+            photo = await body.read(request, memory, limits.file)
+            return Upload([_photo(photo)], several=False)
     except (Busy, Refused):
         raise
+    except TooLarge as error:
+        raise Refused(too_large(error.most / 2**20)) from None
     except TimeoutError:
         raise Refused(ProblemDetails("slow_upload", replies.SLOW_UPLOAD)) from None
     # A body that contradicts its headers can raise anything in its parser.
@@ -99,8 +72,10 @@ async def read(request: web.Request, limits: Limits, memory: Body) -> Upload:
 
 def is_large(request: web.Request, limits: Limits) -> bool:
     """Return whether a body may have more bytes than one photo."""
-    length = request.content_length
-    return (_is_form(request) or _is_json(request)) and (length is None or length > limits.photo)
+    several = _is_form(request) or _is_json(request)
+    most = limits.together if several else limits.largest
+    length = most if request.content_length is None else request.content_length
+    return min(most, length) > limits.photo
 
 
 def is_broken(problem: ProblemDetails) -> bool:
@@ -116,48 +91,39 @@ def _is_json(request: web.Request) -> bool:
     return request.content_type == "application/json"
 
 
-async def _body(request: web.Request, limits: Limits, memory: Body) -> bytearray:
-    body = bytearray()
-    async for chunk in request.content.iter_chunked(CHUNK):
-        memory.grow(len(chunk))
-        body += chunk
-        if len(body) > limits.photo:
-            raise Refused(too_large(limits.photo / 2**20))
-    return body
-
-
 async def _json(request: web.Request, limits: Limits, memory: Body) -> Upload:
-    body = bytearray()
-    async for chunk in request.content.iter_chunked(CHUNK):
-        memory.grow(len(chunk))
-        body += chunk
-        if len(body) > limits.together:
-            raise _too_large_together(limits)
+    try:
+        written = await body.read(request, memory, lambda _: limits.together)
+    except TooLarge:
+        raise _too_large_together(limits) from None
     # In threads, because megabytes take a tenth of a second.
-    given = await asyncio.to_thread(json_upload.parse, body, limits.photos)
+    given = await asyncio.to_thread(json_upload.parse, written, limits.photos)
     texts = [given] if isinstance(given, str) else given
-    photos = [await asyncio.to_thread(json_upload.decode, text, limits.photo) for text in texts]
+    photos = [await asyncio.to_thread(json_upload.decode, text, limits) for text in texts]
     return Upload(photos, several=not isinstance(given, str))
 
 
 async def _form(request: web.Request, limits: Limits, memory: Body) -> Upload:
     photos: list[bytes | ProblemDetails] = []
     left = limits.together
+    if (request.content_length or 0) > left + FORM_ROOM * limits.photos:
+        raise _too_large_together(limits)
     async for field in _fields(request):
         if len(photos) == limits.photos:
             raise json_upload.too_many(limits.photos)
-        photo, size = bytearray(), 0
+        photo, size, most = bytearray(), 0, limits.largest
         while chunk := await field.read_chunk(CHUNK):
             size += len(chunk)
             left -= len(chunk)
             if left < 0:
                 raise _too_large_together(limits)
-            if size > limits.photo:
-                photo.clear()  # the rest is read only to come to the next photo
-            else:
+            if size <= most:
                 memory.grow(len(chunk))
                 photo += chunk
-        photos.append(too_large(limits.photo / 2**20) if size > limits.photo else _photo(photo))
+                most = limits.file(photo)
+            if size > most:
+                photo.clear()  # the rest is read only to come to the next photo
+        photos.append(too_large(most / 2**20) if size > most else _photo(photo))
     if not photos:
         raise _needs_field()
     return Upload(photos, several=len(photos) > 1)
@@ -190,7 +156,8 @@ class _FewLines:
 
 def _photo(photo: bytearray) -> bytes | ProblemDetails:
     # `curl -F photo=https://...` without its @, for example.
-    return json_upload.no_urls() if ADDRESS.match(photo) else bytes(photo)
+    start = photo[:START].decode("latin-1")
+    return json_upload.no_urls() if data_uri.is_address(start) else bytes(photo)
 
 
 def _too_large_together(limits: Limits) -> Refused:

@@ -67,6 +67,7 @@ class Arguments(BaseModel):
     runtime: Runtime = "auto"
     max_queue: Annotated[int, Field(ge=1, le=10_000)] = 128  # photos of each replica
     max_photo_mb: Annotated[float, Field(gt=0, le=100)] = 20
+    max_video_mb: Annotated[float, Field(gt=0, le=100)] = 20
     max_megapixels: Annotated[float, Field(gt=0, le=MOST_MEGAPIXELS)] = 50
     decode_seconds: Annotated[float, Field(gt=0, le=600)] = 10
 
@@ -75,6 +76,11 @@ class Arguments(BaseModel):
         """The largest photo that is accepted."""
         pixels = int(self.max_megapixels * 1e6)
         return Limits(int(self.max_photo_mb * 2**20), pixels, seconds=self.decode_seconds)
+
+    @property
+    def max_video_bytes(self) -> int:
+        """The largest video that is accepted."""
+        return int(self.max_video_mb * 2**20)
 
     @property
     def most_ongoing(self) -> int:
@@ -95,13 +101,17 @@ class Replica:
             CheckpointError: a file is missing, damaged, or not what it should be.
             UnusableError: there is no such device, or the runtime cannot be used.
         """
-        self._limits = arguments.limits
+        self._most, self._most_of_video = arguments.limits.max_bytes, arguments.max_video_bytes
         captioner = await asyncio.to_thread(
             Captioner.load,
             arguments.checkpoint,
             arguments.device,
             runtime=arguments.runtime,
-            serving=ServingConfig(self._limits, max_queue=arguments.max_queue),
+            serving=ServingConfig(
+                arguments.limits,
+                max_queue=arguments.max_queue,
+                max_video_bytes=arguments.max_video_bytes,
+            ),
         )
         self._captioner = await captioner.__aenter__()
         about = About(
@@ -141,15 +151,16 @@ class Replica:
                 return self._about
             case "POST", "caption":
                 options = self._options(request)
-                return await self._caption(await self._photo(request), options)
+                return await self._caption(await _file(request, self._most), options)
             case "POST", "video":
                 options = self._options(request)
-                video = await self._photo(request)
+                video = await _file(request, self._most_of_video)
                 return pack(await self._captioner.caption_video(video, options))
             case "POST", "pixels":
                 self._captioner.check_room()
                 side = _side(request.query_params.get("max_side", ""))
-                return pack_pixels(await self._captioner.pixels(await self._photo(request), side))
+                photo = await _file(request, self._most)
+                return pack_pixels(await self._captioner.pixels(photo, side))
         raise WireError(f"{request.method} {request.url.path} is not answered here")
 
     def _options(self, request: Request) -> Options:
@@ -162,17 +173,6 @@ class Replica:
         caption = await self._captioner.caption(photo, options)
         self._captioned = time.monotonic()
         return pack(caption)
-
-    async def _photo(self, request: Request) -> bytes:
-        photo, limit = bytearray(), self._limits.max_bytes
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > limit:
-            raise BadImage("too many bytes", size=int(announced), limit=limit)
-        async for chunk in request.stream():
-            photo += chunk
-            if len(photo) > limit:
-                raise BadImage("too many bytes", size=len(photo), limit=limit)
-        return bytes(photo)
 
 
 def deployment(arguments: Arguments) -> serve.Deployment:
@@ -189,6 +189,18 @@ def deployment(arguments: Arguments) -> serve.Deployment:
 def application(arguments: Arguments) -> serve.Application:
     """Build the application for `serve run` and `serve deploy`."""
     return deployment(arguments).bind(arguments)
+
+
+async def _file(request: Request, most: int) -> bytes:
+    file = bytearray()
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > most:
+        raise BadImage("too many bytes", size=int(announced), limit=most)
+    async for chunk in request.stream():
+        file += chunk
+        if len(file) > most:
+            raise BadImage("too many bytes", size=len(file), limit=most)
+    return bytes(file)
 
 
 def _response(body: bytes, status: int = 200, **headers: str) -> Response:

@@ -5,12 +5,17 @@ import mimetypes
 import pytest
 
 from bot.attachments import Kind, kind_of
+from captioner.photo.formats import VIDEO_SUFFIXES
 
 
 @pytest.fixture(autouse=True)
 def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget what the operating system knows about names."""
     monkeypatch.setattr(mimetypes, "guess_type", lambda *name, **how: (None, None))
+
+
+def test_every_video_that_the_captioner_reads_is_known_by_its_name() -> None:
+    assert {kind_of(None, f"A{suffix.upper()}") for suffix in VIDEO_SUFFIXES} == {"film"}
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,12 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         ("VIDEO/MP4", None, "film"),
         (None, "A.MOV", "film"),
         ("application/octet-stream", "a.mkv", "film"),
+        ("application/octet-stream", "a.3g2", "film"),
+        (None, "a.qt", "film"),
+        (None, "a.wmv", "film"),
+        ("video/mp2t", "page.ts", "other"),
+        ("VIDEO/MP2T; charset=utf-8", None, "other"),
+        ("text/typescript", "page.ts", "other"),
         (None, None, "unknown"),
         ("", "", "unknown"),
         (None, "photo", "unknown"),

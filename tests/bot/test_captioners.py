@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -93,6 +94,18 @@ async def test_photos_are_captioned_elsewhere_without_any_runtime(tmp_path: Path
         assert await bot.ended() == 0
     assert [photo for photo, _ in deployment.asked] == [PHOTO] * 3
     assert "Traceback" not in bot.said
+
+
+async def test_photos_and_videos_are_sent_up_to_their_own_limits() -> None:
+    limits: dict[str, Any] = {"max_photo_mb": 10 / 2**20, "max_video_mb": 100 / 2**20}
+    async with Deployment() as deployment:
+        settings = Settings.model_construct(captioner_url=deployment.url, **limits)
+        async with captioners.started(settings) as captioner:
+            for ask, most in ((captioner.caption, 10), (captioner.caption_video, 100)):
+                await ask(bytes(most))
+                with pytest.raises(BadImage) as large:
+                    await ask(bytes(most + 1))
+                assert large.value.numbers["limit"] == most
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,21 @@ async def test_a_file_above_the_limit_is_not_sent(deployment: Deployment) -> Non
     assert deployment.asked == []
 
 
+@pytest.mark.parametrize(("photo", "video"), [(10, 100), (100, 10)])
+async def test_photos_and_videos_have_a_limit_each(
+    deployment: Deployment, photo: int, video: int
+) -> None:
+    async with RemoteCaptioner(
+        deployment.url, Limits(max_bytes=photo), max_video_bytes=video
+    ) as captioner:
+        for ask, most in ((captioner.caption, photo), (captioner.caption_video, video)):
+            await ask(bytes(most))
+            with pytest.raises(BadImage) as large:
+                await ask(bytes(most + 1))
+            assert large.value.numbers == {"size": most + 1, "limit": most}
+    assert [len(file) for file, _ in deployment.asked] == [photo, video]
+
+
 @pytest.mark.parametrize(
     ("problem", "status"),
     [
@@ -167,7 +182,7 @@ async def test_a_proxy_that_refuses_large_photos_is_named_and_stops_no_other_pho
     async with RemoteCaptioner(deployment.url) as captioner:
         for _ in range(circuit.FAILURES):
             deployment.next.extend([says(413, "<html>")] * ATTEMPTS)
-            with pytest.raises(Failed, match=r"refuses photos of this size, with status 413"):
+            with pytest.raises(Failed, match=r"refuses files of this size, with status 413"):
                 await captioner.caption(PHOTO)
         assert captioner.problem is None
         assert await captioner.caption(PHOTO) == captioned(PHOTO)

@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "deploy" / "ray" / "config.yaml"
 PHOTOS = [photo_bytes(seed) for seed in range(4)]
 MAX_QUEUE = 16
+MAX_VIDEO_MB = 20.5
 REPLICA = "ray::ServeReplica"  # how the titles of their processes begin
 START_SECONDS = 120
 
@@ -104,7 +105,8 @@ def _end(process: "subprocess.Popen[Any]") -> None:
 
 @pytest.fixture(scope="module")
 def cluster(served_file: Path) -> Iterator[Cluster]:
-    port, arguments = closed_port(), {"checkpoint": str(served_file), "max_queue": MAX_QUEUE}
+    limits = {"max_queue": MAX_QUEUE, "max_video_mb": MAX_VIDEO_MB}
+    port, arguments = closed_port(), {"checkpoint": str(served_file), **limits}
     # Ray's sockets need a short path.
     with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as temporary:
         process = subprocess.Popen(
@@ -225,6 +227,19 @@ async def test_every_answer_of_a_replica_says_that_it_is_one(cluster: Cluster) -
             assert answer.status == 400
             problem = unpack_problem(await answer.read())
             assert str(problem).startswith("Options: alternatives, attention, ")
+
+
+async def test_photos_and_videos_have_a_limit_each(cluster: Cluster) -> None:
+    await asyncio.to_thread(cluster.scale, 1)
+    photo, video = Limits().max_bytes, int(MAX_VIDEO_MB * 2**20)
+    async with aiohttp.ClientSession() as session:
+        for path, most in (("caption", photo), ("video", video)):
+            for size, kind in ((most, "unsupported"), (most + 1, "too many bytes")):
+                body = io.BytesIO(bytes(size))
+                async with session.post(f"{cluster.url}/{path}", data=body) as answer:
+                    problem = unpack_problem(await answer.read())
+                assert isinstance(problem, BadImage)
+                assert problem.kind == kind
 
 
 async def test_a_full_replica_refuses_by_itself(cluster: Cluster) -> None:

@@ -4,7 +4,6 @@ import { altText } from "./answer.js";
 import { hasDoubt, plain, whole } from "./caption.js";
 import { copied } from "./copy.js";
 import { edit } from "./edit.js";
-import { isFilm } from "./kinds.js";
 import { nameOf, quote } from "./language.js";
 import { inHtml, inMarkdown } from "./markup.js";
 import { Menu } from "./menu.js";
@@ -82,8 +81,8 @@ export class Actions {
   }
 
   async #copySource(written) {
-    const { name, photo } = this.#record;
-    const source = written(name || "photo", plain(this.#record), isFilm(photo));
+    const { name, isFilm } = this.#record;
+    const source = written(name || "photo", plain(this.#record), isFilm);
     const done = await copied(source);
     const quoted = quote(source, this.#record.answer.language);
     quoted.dir = "ltr"; // as source is, whatever the language in it

@@ -2,7 +2,6 @@
 
 import { plain, whole } from "./caption.js";
 import { frameAt } from "./frames.js";
-import { isFilm } from "./kinds.js";
 import { here, mark } from "./language.js";
 import { escaped } from "./markup.js";
 import { say } from "./say.js";
@@ -46,8 +45,8 @@ ${figures.join("\n")}
 }
 
 async function figure(record) {
-  const { name, photo, answer } = record;
-  const picture = scaled(await opened(photo, answer));
+  const { name, answer } = record;
+  const picture = scaled(await opened(record));
   const marks = attributes(answer.language);
   const shown = picture
     ? `<img src="${picture.address}" width="${picture.width}" height="${picture.height}" alt="${escaped(plain(record))}" ${marks}>`
@@ -61,8 +60,8 @@ function attributes(code) {
 }
 
 // Of a film, a frame that its story is about; null if this browser cannot show the file.
-async function opened(photo, { scenes }) {
-  const picture = isFilm(photo) ? await frameAt(photo, (scenes?.[0].frame ?? 0) + AFTER) : photo;
+async function opened({ photo, isFilm, answer: { scenes } }) {
+  const picture = isFilm ? await frameAt(photo, (scenes?.[0].frame ?? 0) + AFTER) : photo;
   return createImageBitmap(picture).catch(() => null);
 }
 

@@ -13,7 +13,7 @@ let atEnd = true; // whether the page follows the end of the thread as it grows
 
 function send(files) {
   atEnd = true;
-  thread.send([...files]);
+  return thread.send([...files]);
 }
 
 function stayAtTheEnd() {

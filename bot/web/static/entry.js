@@ -7,7 +7,6 @@ import { Asking } from "./asking.js";
 import { plain, shown, whole } from "./caption.js";
 import { enlarge } from "./enlarge.js";
 import { Feedback } from "./feedback.js";
-import { isFilm } from "./kinds.js";
 import { here, mark, quote } from "./language.js";
 import { Looking } from "./looking.js";
 import { Note } from "./note.js";
@@ -32,7 +31,6 @@ export class Entry {
   #note;
   #picture;
   #scenes;
-  #isVideo;
 
   // The owner has functions that take an entry: `save` its record, `changed` when its buttons have
   // changed, `remove` it.
@@ -50,11 +48,10 @@ export class Entry {
     });
     this.#looking = new Looking(this.#part(".glass"), this.#part(".look"));
     this.#note = new Note(this.#part(".note"));
-    this.#isVideo = isFilm(record.photo);
     this.#identify();
     this.#part(".no-preview b").textContent = this.name;
     this.#scenes = new Scenes(this.#part(".scenes"));
-    this.#picture = new Picture(this.element, record.photo, () => {
+    this.#picture = new Picture(this.element, record, () => {
       this.#showScenes();
       this.#allow();
     });
@@ -83,7 +80,7 @@ export class Entry {
   }
 
   get name() {
-    return this.#record.name || say(this.#isVideo ? "video" : "photo");
+    return this.#record.name || say(this.#record.isFilm ? "video" : "photo");
   }
 
   // Whether Retry can help: the photo has no caption for now, or waits to be sent again.
@@ -100,8 +97,8 @@ export class Entry {
   place(number, total) {
     [this.#number, this.#total] = [number, total];
     const values = { number, name: this.name };
-    this.#part("h2").textContent = say(this.#isVideo ? "video_heading" : "photo_heading", values);
-    this.#part(".remove").setAttribute("aria-label", say(this.#isVideo ? "remove_video" : "remove", values));
+    this.#part("h2").textContent = say(this.#record.isFilm ? "video_heading" : "photo_heading", values);
+    this.#part(".remove").setAttribute("aria-label", say(this.#record.isFilm ? "remove_video" : "remove", values));
     this.#part(".enlarge").setAttribute("aria-label", say("enlarge", values));
   }
 
@@ -171,7 +168,7 @@ export class Entry {
 
   #first() {
     this.#record.trouble = null;
-    const doing = this.#isVideo ? "working_video" : "working";
+    const doing = this.#record.isFilm ? "working_video" : "working";
     this.#work(doing, () => records.firstCaption(this.#record, this.#asking));
   }
 
@@ -203,7 +200,7 @@ export class Entry {
     const text = message ? quote(message, here) : quote(whole(this.#record), this.#record.answer.language);
     const name = document.createElement("bdi");
     name.textContent = this.name;
-    return nodes(this.#isVideo ? "video_announced" : "photo_announced", { number: this.#number, total: this.#total, name, text });
+    return nodes(this.#record.isFilm ? "video_announced" : "photo_announced", { number: this.#number, total: this.#total, name, text });
   }
 
   #busy(doing) {
@@ -234,7 +231,7 @@ export class Entry {
     said.replaceChildren(...(answer ? shown(this.#record) : [trouble ?? ""]));
     const seen = answer && plain(this.#record);
     const language = answer?.language ?? "en";
-    const name = say(this.#isVideo ? "your_video" : "your_photo", { name: this.#record.name });
+    const name = say(this.#record.isFilm ? "your_video" : "your_photo", { name: this.#record.name });
     this.#picture.describe(seen || name, seen ? language : here, name); // the page's direction stays
     this.#showScenes();
     this.element.classList.toggle("answered", Boolean(answer));

@@ -17,7 +17,7 @@ async function sendOne(name, send) {
     const answer = await fetch(`/static/examples/${name}`);
     if (!answer.ok) throw new Error(answer.status);
     const photo = await answer.blob();
-    send([new File([photo], name, { type: photo.type })]);
+    await send([new File([photo], name, { type: photo.type })]);
     // The button that had the focus is hidden now.
     part("thread").lastElementChild.focus({ preventScroll: true });
   } catch {

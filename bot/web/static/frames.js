@@ -1,12 +1,14 @@
 // Frames of films, as this browser decodes them.
 
+import { shownAs } from "./kinds.js";
+
 const PATIENCE = 10_000; // milliseconds; a browser may never answer about a film that is broken
 
 // Returns what a film shows at a moment as a picture, or null if this browser cannot play it.
 export async function frameAt(file, seconds) {
   const player = document.createElement("video");
   Object.assign(player, { muted: true, playsInline: true, preload: "auto" });
-  const address = URL.createObjectURL(file);
+  const address = URL.createObjectURL(shownAs("video", file));
   try {
     const loaded = event(player, "loadeddata");
     player.src = address;

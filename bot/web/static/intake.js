@@ -4,7 +4,7 @@ import { announce } from "./announce.js";
 import { droppedFolders, MOST, photosIn, photosOf } from "./folders.js";
 import { isOther } from "./kinds.js";
 import limits from "./limits.js";
-import { say } from "./say.js";
+import { inMegabytes, say } from "./say.js";
 import { shared } from "./shared.js";
 import { isTooLarge, smaller } from "./shrink.js";
 import { offerWebcam } from "./webcam.js";
@@ -68,21 +68,20 @@ async function sendAll(photos) {
   for (const photo of photos) {
     let fitting = photo;
     if (await isTooLarge(photo)) {
-      sendReady();
+      await sendReady();
       tell(say("making_smaller")); // which takes seconds if the photo is huge
       fitting = await smaller(photo);
       areSmaller ||= fitting !== photo;
     }
     ready.push(fitting);
-    if (ready.length === TOGETHER) sendReady();
+    if (ready.length === TOGETHER) await sendReady();
   }
-  sendReady();
+  await sendReady();
   return areSmaller;
 }
 
 function limitsInWords() {
-  const round = (number) => Math.round(10 * number) / 10;
-  return { megabytes: round(limits.bytes / 2 ** 20), million: round(limits.pixels / 1e6) };
+  return { megabytes: inMegabytes(limits.bytes), million: Math.round(limits.pixels / 1e5) / 10 };
 }
 
 // Shows a sentence above the buttons, and has it read aloud; without one, nothing.

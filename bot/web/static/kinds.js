@@ -1,25 +1,38 @@
-// What a file is by its type and its name, much as `bot/attachments.py` decides it.
+// What a file is. Its first bytes say whether it is a film, as in `captioner/video/kinds.py`. Its type
+// and its name only say whether it is worth sending, much as `bot/attachments.py` decides it.
 
 import limits from "./limits.js";
 
 const GENERIC = ["", "application/octet-stream", "binary/octet-stream", "application/binary"];
-const suffixes = new Set(limits.suffixes);
+const MPEG_TS = "video/mp2t"; // what systems call every file named .ts, and most of these are TypeScript
+const HEAD = 12; // bytes
+const { matroska, boxes, pictures } = limits.films;
+const [photos, films] = [limits.suffixes, limits.filmSuffixes].map((all) => new Set(all));
 
-const hasPhotoName = (name) => suffixes.has(/\.[^.]+$/.exec(name)?.[0].toLowerCase());
+const suffix = (name = "") => /\.[^.]+$/.exec(name)?.[0].toLowerCase();
 
-// Films have a player on the page; animations are pictures there. The server decides by the bytes.
-const FILMS = new Set([".mp4", ".m4v", ".mov", ".webm", ".mkv"]);
+// Films have a player on the page; animations are pictures there. A file that cannot be read is none.
+export async function isFilm(file) {
+  const bytes = await file.slice(0, HEAD).arrayBuffer().catch(() => new ArrayBuffer(0));
+  const head = String.fromCharCode(...new Uint8Array(bytes));
+  const [box, brand] = [head.slice(4, 8), head.slice(8)];
+  return head.startsWith(matroska) || (boxes.includes(box) && !(box === "ftyp" && pictures.includes(brand)));
+}
 
-export function isFilm({ type, name = "" }) {
-  if (type.startsWith("video/")) return true;
-  return GENERIC.includes(type) && FILMS.has(/\.[^.]+$/.exec(name)?.[0].toLowerCase());
+// Returns a file that browsers show as a film, or as a picture, whatever type it says: without one,
+// they look at its bytes too.
+export function shownAs(kind, file) {
+  return file.type.startsWith(`${kind}/`) ? file : file.slice();
 }
 
 export function isPhoto({ type, name }) {
-  return type.startsWith("image/") || hasPhotoName(name);
+  return type.startsWith("image/") || photos.has(suffix(name));
 }
 
-// Whether a file is surely no picture; where its type and name say nothing, only its content can tell.
+// Whether a file is surely no picture and no film; where its type and name say nothing, only its content
+// can tell.
 export function isOther(file) {
-  return !isPhoto(file) && !GENERIC.includes(file.type) && !file.type.startsWith("video/");
+  const { type, name } = file;
+  if (isPhoto(file) || films.has(suffix(name))) return false;
+  return type === MPEG_TS || !(GENERIC.includes(type) || type.startsWith("video/"));
 }

@@ -1,6 +1,6 @@
 // What was sent, as its entry shows it: a photo or an animation as a picture, a film in a player.
 
-import { isFilm } from "./kinds.js";
+import { shownAs } from "./kinds.js";
 import { nameOf } from "./language.js";
 import { webvtt } from "./vtt.js";
 
@@ -8,20 +8,18 @@ export class Picture {
   #image;
   #player;
   #find;
-  #file;
   #url;
   #subtitles = null; // the scenes of the player's track
   #changed;
 
-  // `changed` is called when it turns out what this browser can show.
-  constructor(entry, file, changed) {
+  // `changed` is called if it turns out that this browser cannot show it.
+  constructor(entry, { photo, isFilm }, changed) {
     this.#find = (selector) => entry.querySelector(selector);
     [this.#image, this.#player] = [".sent img", ".film"].map(this.#find);
-    [this.#file, this.#changed] = [file, changed];
-    this.#url = URL.createObjectURL(file);
-    this.#image.addEventListener("error", () => this.#noImage());
-    this.#player.addEventListener("error", () => this.#missing());
-    if (isFilm(file)) this.#play();
+    this.#changed = changed;
+    this.#url = URL.createObjectURL(shownAs(isFilm ? "video" : "image", photo));
+    for (const shown of [this.#image, this.#player]) shown.addEventListener("error", () => this.#missing());
+    if (isFilm) this.#play();
     else this.#image.src = this.#url;
   }
 
@@ -60,13 +58,6 @@ export class Picture {
     this.#player.hidden = false;
     this.#player.muted = true; // the attribute counts only where a parser made the player
     this.#player.src = this.#url;
-  }
-
-  // A file without a type may be a film.
-  #noImage() {
-    if (this.#file.type.startsWith("image/")) return this.#missing();
-    this.#play();
-    this.#changed();
   }
 
   #missing() {

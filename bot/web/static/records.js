@@ -1,19 +1,22 @@
 // What the browser stores of a photo, and how it changes when the server answers.
 
 import { after } from "./answer.js";
-import { mayPass } from "./api.js";
+import { mayPass, Trouble } from "./api.js";
 import { here } from "./language.js";
-import { say } from "./say.js";
+import limits from "./limits.js";
+import { inMegabytes, say } from "./say.js";
 
 const ASK = { explain: 1, alternatives: 2 };
 const REMEMBERED = 8; // captions that the next one must differ from
+const TOO_LARGE = 413; // of HTTP
 const TURNS = 4; // which one click asks for, until one of them has another caption
 
 // `turn` counts the captions that were asked for after the first, and `said` has the last of them.
-export const create = (id, photo) => ({
+export const create = (id, photo, isFilm) => ({
   id,
   name: photo.name,
   photo,
+  isFilm,
   answer: null, // the API's JSON
   edited: null, // what a person made of its caption
   trouble: null, // a sentence, if there is no answer
@@ -30,8 +33,11 @@ export const isOpen = ({ answer, trouble, status }) => !answer && (!trouble || s
 export const canRetry = ({ answer, trouble, status }) =>
   !answer && Boolean(trouble) && mayPass(status);
 
-// Takes an `Asking`, and throws what it throws.
+// Takes an `Asking`, and throws what it throws. A film that the server would refuse, or a photo that
+// could not be made smaller, is not sent.
 export async function firstCaption(record, asking) {
+  const most = record.isFilm ? limits.filmBytes : limits.bytes;
+  if (record.photo.size > most) throw new Trouble(say("too_large", { megabytes: inMegabytes(most) }), TOO_LARGE);
   record.answer = await asking.answer(ASK);
   record.said = [record.answer.caption];
 }

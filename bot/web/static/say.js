@@ -20,6 +20,9 @@ export function percent(part) {
   return part > 0 && part < 0.005 ? say("under", { percent: percents.format(0.01) }) : percents.format(part);
 }
 
+// As the server counts them, with one decimal.
+export const inMegabytes = (bytes) => Math.round((10 * bytes) / 2 ** 20) / 10;
+
 // A language may have the values in any order.
 function pieces(name, values) {
   return sentences[name]

@@ -9,9 +9,9 @@ const CANVAS = 2 ** 24; // pixels; Safari draws nothing on a larger canvas
 const STEPS = 8;
 const HEADER = 2 ** 18; // bytes in which a JPEG describes itself; it can begin with a colour profile
 
-// A film that is too large is sent too: the server says so.
+// Films are not made smaller.
 export async function isTooLarge(file) {
-  if (isFilm(file)) return false;
+  if (await isFilm(file)) return false;
   if (file.size > limits.bytes) return true;
   const image = await load(file);
   if (!image) return false;

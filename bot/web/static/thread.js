@@ -3,6 +3,7 @@
 import { announce, hush } from "./announce.js";
 import { Entry } from "./entry.js";
 import * as keep from "./keep.js";
+import { isFilm } from "./kinds.js";
 import * as outage from "./outage.js";
 import * as records from "./records.js";
 import { say } from "./say.js";
@@ -13,21 +14,28 @@ const [thread, retryAll, away] = [part("thread"), part("retry-all"), part("away"
 const owner = { save: ({ record }) => keep.update(record), changed: offerRetry, remove };
 let entries = [];
 let lastId = 0;
+let coming = Promise.resolve(); // files are added in the order in which they came
 
 // Returns the records of all photos, in their order.
 export const all = () => entries.map(({ record }) => record);
 
-// Takes the files that a person has chosen.
-export function send(photos) {
+// Takes the files that a person has chosen; they are added when their first bytes are read.
+export async function send(photos) {
   if (!photos.length) return;
+  const [before, examined] = [coming, Promise.all(photos.map(isFilm))];
+  coming = before.then(() => examined);
+  await before;
+  const areFilms = await examined;
   undo.forget();
   if (!entries.length) hush(); // the thread is no longer empty
-  add(photos.map(recordOf));
+  add(photos.map((photo, at) => recordOf(photo, areFilms[at])));
 }
 
 // Shows the photos that this browser has kept.
 export async function load() {
   const kept = await keep.all();
+  // An earlier version of the page stored no kind.
+  for (const record of kept) record.isFilm ??= await isFilm(record.photo);
   const here = new Set(entries.map(({ id }) => id)); // photos that came meanwhile
   add(kept.filter(({ id }) => !here.has(id)));
 }
@@ -64,9 +72,9 @@ function bringBack(removed, sentence) {
   announce(sentence);
 }
 
-function recordOf(photo) {
+function recordOf(photo, asFilm) {
   lastId = Math.max(lastId + 1, Date.now());
-  const record = records.create(lastId, photo);
+  const record = records.create(lastId, photo, asFilm);
   keep.put(record);
   return record;
 }

@@ -148,7 +148,7 @@ async def opened(
 ) -> AsyncIterator[Page]:
     """Open the page; check that it loads only from its server, and logs nothing but `allowed`."""
     secret = SecretStr(token) if token else None
-    settings = {"max_photo_mb": 2, "web_token": secret, **settings}
+    settings = {"max_photo_mb": 2, "max_video_mb": 2, "web_token": secret, **settings}
     chat = web_chat(
         caption,
         access=access,

@@ -59,7 +59,8 @@ def web_chat(
     feedback: FeedbackRows | None = None,
     **fields: Any,
 ) -> WebChat:
-    settings = Settings.model_construct(**{"web_port": 0, "max_photo_mb": LIMIT_MB, **fields})
+    limits = {"max_photo_mb": LIMIT_MB, "max_video_mb": LIMIT_MB}
+    settings = Settings.model_construct(**{"web_port": 0, **limits, **fields})
     answers = Answers(
         caption,
         pixels,

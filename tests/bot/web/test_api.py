@@ -4,6 +4,8 @@ import asyncio
 import io
 import logging
 import os
+import socket
+import struct
 import sys
 from asyncio import StreamWriter
 from collections.abc import Callable, Iterator
@@ -17,7 +19,8 @@ from PIL import Image
 
 from bot.replies import replies
 from bot.web import adapter
-from bot.web.upload import CHUNK, MOST_LINES
+from bot.web.body import CHUNK
+from bot.web.upload import MOST_LINES
 from captioner import BadImage, Busy, Caption, Options
 from captioner.result import NamedObject, Word
 from tests.bot.web.server import (
@@ -317,7 +320,8 @@ async def test_a_form_of_lines_is_refused_after_a_few(url: str, client: ClientSe
 async def test_bodies_of_all_requests_have_only_so_much_memory(
     client: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter, "BODIES", 1)
+    monkeypatch.setattr(adapter, "PHOTOS_IN_MEMORY", 1)
+    monkeypatch.setattr(adapter, "VIDEOS_IN_MEMORY", 1)
     part = bytes(LIMIT // 2)
     chat = {"messages": [{"role": "user", "content": "A" * LIMIT}]}
     async with serving(web_chat()) as url:
@@ -498,6 +502,28 @@ async def test_a_client_that_goes_away_during_its_upload_is_not_an_error(
                 writer.write(head("Content-Length: 100", kind=kind) + b"--x\r\n")
                 async with client.get(f"{url}/healthz"):  # the server has read what came before
                     leave(writer)
+
+    assert not troubles(caplog)
+
+
+async def test_a_client_that_goes_away_before_it_is_told_to_go_on_is_not_an_error(
+    caplog: pytest.LogCaptureFixture, client: ClientSession
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with serving(web_chat()) as url:
+        host, _, port = url.partition("://")[2].partition(":")
+        for reset in (True, False):
+            # The server's loop waits meanwhile; then it finds the request and its end together.
+            with socket.create_connection((host, int(port))) as leaving:
+                leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", reset, 0))
+                leaving.sendall(head("Content-Length: 100000", "Expect: 100-continue"))
+            async with client.get(f"{url}/healthz") as answer:
+                assert answer.status == 200
+            _, writer = await connect(url)
+            writer.write(head("Content-Length: 100000", "Expect: 100-continue"))
+            writer.transport.abort() if reset else writer.close()
+            async with client.get(f"{url}/healthz") as answer:
+                assert answer.status == 200
 
     assert not troubles(caplog)
 

@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -51,14 +52,14 @@ async def test_the_api_is_what_its_openapi_file_says(tmp_path: Path) -> None:
         "--seed": "1",
         "--workers": "1",
     }
-    token = SecretStr(TOKEN)
+    settings: dict[str, Any] = {
+        "web_token": SecretStr(TOKEN),
+        "photo_seconds": 5,
+        "max_photos": 1000,  # in a message, of which the file cannot say how many there may be
+    }
     async with (
         SqliteFeedback(tmp_path / "feedback.sqlite3") as feedback,
-        serving(
-            web_chat(
-                sees_a_picture_in_any_bytes, feedback=feedback, web_token=token, photo_seconds=5
-            )
-        ) as url,
+        serving(web_chat(sees_a_picture_in_any_bytes, feedback=feedback, **settings)) as url,
     ):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "--no-color", "run", "openapi.json"),

@@ -11,9 +11,9 @@ from aiohttp import ClientSession, FormData
 from bot.access import Access
 from bot.replies import replies
 from bot.web import api
-from bot.web.api import AT_ONCE
-from bot.web.upload import MOST_PHOTOS, TOGETHER, Limits
-from captioner import BadImage, Busy, Caption, Options
+from bot.web.body import MOST_PHOTOS, PHOTOS_TOGETHER, Limits
+from bot.web.side_by_side import AT_ONCE, MOVING_AT_ONCE
+from captioner import BadImage, Busy, Caption, Options, VideoCaption
 from tests.bot.web.server import (
     LIMIT,
     LIMIT_MB,
@@ -27,6 +27,8 @@ from tests.bot.web.server import (
     serving,
     web_chat,
 )
+from tests.bot.web.stories import STORY, animation, film
+from tests.pictures import LEFT, RIGHT
 
 
 def several(*photos: bytes) -> FormData:
@@ -132,9 +134,12 @@ async def test_more_photos_than_one_request_may_hold_are_refused_before_any_is_c
 async def test_photos_that_are_too_large_together_are_refused(
     url: str, client: ClientSession
 ) -> None:
-    for data in (several(*[bytes(LIMIT)] * TOGETHER, b"1"), several(*[bytes(LIMIT // 4)] * 20)):
+    for data in (
+        several(*[bytes(LIMIT)] * PHOTOS_TOGETHER, b"1"),
+        several(*[bytes(LIMIT // 4)] * 20),
+    ):
         async with client.post(f"{url}/api/caption", data=data) as answer:
-            sentence = replies.too_large_together(TOGETHER * LIMIT_MB)
+            sentence = replies.too_large_together(PHOTOS_TOGETHER * LIMIT_MB)
             assert await refused(answer, "too_many_bytes_together") == sentence
 
 
@@ -142,7 +147,7 @@ async def test_a_body_without_a_length_is_read_only_up_to_the_limit(url: str) ->
     reader, writer = await connect(url)
     writer.write(head("Transfer-Encoding: chunked", kind="multipart/form-data; boundary=x"))
     start = b'--x\r\nContent-Disposition: form-data; name="photo"\r\n\r\n'
-    for part in (start, *[bytes(LIMIT)] * (TOGETHER + 1)):
+    for part in (start, *[bytes(LIMIT)] * (PHOTOS_TOGETHER + 1)):
         writer.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
     line = await asyncio.wait_for(reader.readline(), 5)
     writer.close()
@@ -151,9 +156,9 @@ async def test_a_body_without_a_length_is_read_only_up_to_the_limit(url: str) ->
 
 
 def test_a_larger_body_may_take_longer() -> None:
-    limits = Limits(photo=1000, photos=20, seconds=60)
-    lengths = (None, 0, 1000, 1001, 4000)
-    assert [limits.seconds_for(length) for length in lengths] == [60, 60, 60, 120, 240]
+    limits = Limits(photo=1000, video=2000, photos=20, seconds=60)
+    lengths = (None, 0, 1000, 1001, 4000, 10**9)
+    assert [limits.seconds_for(length) for length in lengths] == [60, 60, 60, 120, 240, 480]
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json"])
@@ -214,6 +219,37 @@ async def test_photos_of_one_request_are_captioned_side_by_side_but_leave_room_f
     assert most == AT_ONCE
 
 
+async def test_videos_of_one_request_leave_places_for_others_and_photos_pass_them(
+    client: ClientSession,
+) -> None:
+    working = most = 0
+    captioned, enough = [], asyncio.Event()
+
+    async def tell(video: bytes, options: Options) -> VideoCaption:
+        nonlocal working, most
+        working += 1
+        most = max(most, working)
+        await enough.wait()
+        working -= 1
+        return STORY
+
+    async def caption(photo: bytes, options: Options) -> Caption:
+        captioned.append(photo)
+        if len(captioned) == 2:
+            enough.set()
+        return SURE
+
+    files = [*[film()] * 4, *[animation(LEFT, RIGHT)] * 4, PHOTO, PHOTO]
+    async with (
+        serving(web_chat(caption, caption_video=tell)) as url,
+        client.post(f"{url}/api/caption", data=several(*files)) as answer,
+    ):
+        said = await documented(answer)
+
+    assert ["scenes" in one for one in said] == [True] * 8 + [False] * 2
+    assert most == MOVING_AT_ONCE
+
+
 async def test_photos_of_one_request_wait_for_room_in_the_queue(client: ClientSession) -> None:
     working = refusals = 0
 
@@ -251,7 +287,7 @@ async def answered(client: ClientSession, error: BaseException | None) -> list[d
         raise error or AssertionError
 
     async with (
-        serving(web_chat(caption, deadline=0.15)) as url,
+        serving(web_chat(caption, deadline=0.19)) as url,
         client.post(f"{url}/api/caption", data=several(PHOTO, PHOTO)) as answer,
     ):
         said: list[dict[str, Any]] = await documented(answer)

@@ -1,5 +1,8 @@
 """`POST /api/caption` with videos and animations, which are told as a story."""
 
+import asyncio
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +12,16 @@ from PIL import Image
 
 from bot.replies import replies
 from bot.store.sqlite.feedback_rows import SqliteFeedback
+from bot.web.adapter import VIDEOS_IN_MEMORY
 from captioner import BadImage, Busy, Caption, Captioner, Options, VideoCaption
 from captioner.video.result import Scene
 from tests.bot.web.server import (
     PHOTO,
     captions_dog,
+    connect,
     documented,
     form,
+    head,
     refused,
     serving,
     web_chat,
@@ -165,9 +171,98 @@ async def test_a_video_has_only_one_story(client: ClientSession) -> None:
     assert detail == replies.NO_OTHER_STORY.format(name="another")
 
 
-async def test_a_video_above_the_limit_is_too_large(client: ClientSession) -> None:
-    async with serving(web_chat(caption_video=tells)) as url:
-        await refused(await post(client, url, film() + bytes(2**19)), "too_many_bytes")
+def grown(file: bytes, size: int) -> bytes:
+    return file + bytes(size - len(file))
+
+
+def sent(*files: bytes) -> FormData:
+    data = FormData()
+    for file in files:
+        data.add_field("photo", file, filename="a file", content_type="application/octet-stream")
+    return data
+
+
+def in_json(*files: bytes) -> str:
+    return json.dumps({"photo": [base64.b64encode(file).decode() for file in files]})
+
+
+LARGER: dict[str, Any] = {"max_photo_mb": 0.25, "max_video_mb": 0.5}
+SMALLER: dict[str, Any] = {"max_photo_mb": 0.5, "max_video_mb": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("limits", "file", "most"),
+    [
+        (LARGER, film(), 2**19),
+        (LARGER, film("mp4", "libx264"), 2**19),
+        (LARGER, PHOTO, 2**18),
+        (LARGER, animation(LEFT, RIGHT), 2**18),
+        (SMALLER, film(), 2**18),
+        (SMALLER, PHOTO, 2**19),
+        (SMALLER, animation(LEFT, RIGHT), 2**19),
+    ],
+)
+async def test_a_video_has_its_own_limit_and_an_animation_that_of_a_photo(
+    client: ClientSession, limits: dict[str, Any], file: bytes, most: int
+) -> None:
+    fits, large = grown(file, most), grown(file, most + 1)
+    json_type = {"Content-Type": "application/json"}
+    async with serving(web_chat(caption_video=tells, **limits)) as url:
+        for body, headers in ((fits, {}), (sent(fits), {}), (in_json(fits), json_type)):
+            await documented(await post(client, url, body, **headers))
+        for body, headers in ((large, {}), (sent(large), {})):
+            answer = await post(client, url, body, **headers)
+            assert await refused(answer, "too_many_bytes") == replies.too_large(most / 2**20)
+        for body, headers in ((sent(large, PHOTO), {}), (in_json(large, PHOTO), json_type)):
+            bad, good = await documented(await post(client, url, body, **headers))
+            assert (bad["code"], bad["max_mb"]) == ("too_many_bytes", most / 2**20)
+            assert good["text"] == "A dog runs."
+
+
+async def test_a_photo_that_is_no_video_is_refused_at_its_first_bytes() -> None:
+    async with serving(web_chat(caption_video=tells, **LARGER)) as url:
+        for file, status in ((PHOTO, b" 413 "), (film(), b" 200 ")):
+            reader, writer = await connect(url)
+            writer.write(head(f"Content-Length: {2**19}", kind="application/octet-stream"))
+            for at in range(20):  # as slow clients send it
+                writer.write(file[at : at + 1])
+                await asyncio.sleep(0)
+            if status == b" 200 ":
+                writer.write(grown(file, 2**19)[20:])
+            assert status in await asyncio.wait_for(reader.readline(), 5)
+            writer.close()
+
+
+async def test_videos_of_one_body_have_a_limit_together(client: ClientSession) -> None:
+    limits: dict[str, Any] = {"max_photo_mb": 0.1, "max_video_mb": 0.5}
+    large = grown(film(), 2**19)
+    async with serving(web_chat(caption_video=tells, **limits)) as url:
+        first, second = await documented(await post(client, url, sent(large, large)))
+        assert first["text"] == second["text"] == STORY.text
+        await refused(await post(client, url, sent(large, large, PHOTO)), "too_many_bytes_together")
+
+
+async def test_large_videos_of_all_requests_have_only_so_much_memory() -> None:
+    began = asyncio.Semaphore(0)
+
+    async def waits(video: bytes, options: Options) -> VideoCaption:
+        began.release()
+        await asyncio.Event().wait()
+        return STORY
+
+    limits: dict[str, Any] = {"max_photo_mb": 0.001, "max_video_mb": 0.5}
+    body = grown(film(), 2**19)
+    request = head(f"Content-Length: {len(body)}") + body
+    async with serving(web_chat(caption_video=waits, **limits)) as url:
+        held = [await connect(url) for _ in range(VIDEOS_IN_MEMORY)]
+        for _, writer in held:
+            writer.write(request)
+            await asyncio.wait_for(began.acquire(), 5)
+        reader, writer = await connect(url)
+        writer.write(request)
+        assert b" 503 " in await asyncio.wait_for(reader.readline(), 5)
+        for _, one in (*held, (reader, writer)):
+            one.close()
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 from bot.replies import replies
 from bot.web.sentences import SENTENCES
 from captioner import Options, VideoCaption
+from captioner.video.kinds import BOXES, PICTURES, is_film
 from captioner.video.result import Scene
 from tests.bot.web.browser import IN_CHROMIUM, choose, heard, listen, opened, photo, reload, shot
 from tests.bot.web.browser import sentence as caption
+from tests.bot.web.server import PHOTO
 from tests.bot.web.stories import animation, film
 from tests.pictures import LEFT, RIGHT
 
@@ -226,14 +228,98 @@ async def test_a_film_of_one_scene_is_worded_as_a_photo(browser: Browser) -> Non
         await expect(page.locator(".another").last).to_be_visible()
 
 
-async def test_a_film_that_is_too_large_is_refused_by_the_server(browser: Browser) -> None:
-    large = clip()
-    large["buffer"] = film() + bytes(3 * 2**20)
-    async with opened(browser, caption_video=tells, allowed="413") as page:
-        await choose(page, large)
-        await expect(page.locator(".said")).to_have_text(replies.too_large(2))
-        await expect(page.locator(".film")).to_be_visible()
+# The browser would log the server's status 413.
+async def test_a_film_that_is_too_large_is_refused_before_it_is_sent(browser: Browser) -> None:
+    fits, large = clip("fits.webm"), clip("large.webm")
+    fits["buffer"] += bytes(2**21 - len(fits["buffer"]))
+    large["buffer"] += bytes(2**21 + 1 - len(large["buffer"]))
+    async with opened(browser, caption_video=tells, max_photo_mb=1, max_video_mb=2) as page:
+        await choose(page, fits, large)
+        said = page.locator(".said")
+        await expect(said).to_have_text([TEXT, replies.too_large(2)])
+        await expect(page.locator(".film").last).to_be_visible()
+        await expect(page.locator(".retry").last).to_be_hidden()
         await expect(page.locator("#intake-note")).to_be_hidden()
+
+
+# What most services call a GIF is H.264 in MP4; every Chromium plays this WebM.
+@pytest.mark.parametrize(
+    ("name", "kind"), [("waves.gif", "image/gif"), ("waves.jpg", "image/jpeg"), ("waves", "")]
+)
+async def test_a_film_is_known_by_its_bytes_whatever_it_is_called(
+    browser: Browser, name: str, kind: str
+) -> None:
+    async with opened(browser, caption_video=tells) as page:
+        await choose(page, clip(name, kind))
+        await expect(page.locator(".said")).to_have_text(TEXT)
+        await expect(page.locator(".entry h2")).to_have_text(f"Video 1: {name}")
+        await expect(page.locator(".film")).to_be_visible()
+        await expect(page.locator(".sent img")).to_be_hidden()
+        scenes = page.locator(".scenes button")
+        await expect(scenes).to_have_count(3)
+        await scenes.nth(1).click()
+        await expect(scenes.nth(1)).to_have_attribute("aria-current", "true")
+        await page.locator(".look").click()
+        await expect(page.locator(".strip img")).to_have_count(2)
+        _, album = await saved(page, SENTENCES["download_html"], "#downloads > button")
+        assert 'src="data:image/jpeg;base64,' in album
+        await reload(page)
+        await expect(page.locator(".film")).to_be_visible()
+        await expect(page.locator(".entry h2")).to_have_text(f"Video 1: {name}")
+
+
+async def test_a_picture_that_is_called_a_film_is_a_picture(browser: Browser) -> None:
+    moving, still = gif(), photo(1)
+    moving |= {"name": "waves.mp4", "mimeType": "video/mp4"}
+    still |= {"name": "photo.mov", "mimeType": "video/quicktime"}
+    async with opened(browser, caption_video=tells) as page:
+        await choose(page, moving, still)
+        await expect(page.locator(".entry h2")).to_have_text(
+            ["Photo 1: waves.mp4", "Photo 2: photo.mov"]
+        )
+        await expect(page.locator(".sent img:visible")).to_have_count(2)
+        await expect(page.locator(".film:visible")).to_have_count(0)
+        await expect(page.locator(".scenes").first.locator("li")).to_have_count(3)
+        _, album = await saved(page, SENTENCES["download_html"], "#downloads > button")
+        assert album.count('src="data:image/jpeg;base64,') == 2
+
+
+async def test_the_page_tells_films_from_pictures_as_the_captioner_does(browser: Browser) -> None:
+    heads = [
+        b"",
+        b"GIF89a",
+        b"\x1aE\xdf\xa3",
+        b"\x1aE\xdf",
+        PHOTO,
+        animation(LEFT, RIGHT),
+        film(),
+        film("mp4", "libx264"),
+        b"\0\0\0\x08wide\0\0\0\0mdat",
+        b"\0\0\0\x18ftyp",
+        *(b"\0\0\0\x18" + box + b"isom" for box in (*sorted(BOXES), b"xxxx")),
+        *(
+            b"\0\0\0\x18" + box + brand
+            for box in (b"ftyp", b"moov")
+            for brand in (*PICTURES, b"avis")
+        ),
+    ]
+    async with opened(browser) as page:
+        found = await page.evaluate(
+            """async (heads) => {
+              const { isFilm } = await import("/static/kinds.js");
+              return Promise.all(heads.map((head) => isFilm(new Blob([new Uint8Array(head)]))));
+            }""",
+            [list(head) for head in heads],
+        )
+    assert found == [is_film(head) for head in heads]
+
+
+async def test_typescript_among_photos_is_left_out_and_films_are_not(browser: Browser) -> None:
+    code: FilePayload = {"name": "page.ts", "mimeType": "video/mp2t", "buffer": b"let a = 1;"}
+    async with opened(browser, caption_video=tells) as page:
+        await choose(page, clip("a.3g2", "application/x-unheard-of"), code, photo(1))
+        await expect(page.locator(".entry")).to_have_count(2)
+        await expect(page.locator("#intake-note")).to_contain_text("1")
 
 
 async def test_a_story_is_awaited_and_announced(browser: Browser) -> None:
