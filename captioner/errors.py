@@ -65,6 +65,7 @@ _BAD_VIDEO: Mapping[BadImageKind, str] = {
     "too slow": "The video takes too long to decode; save it smaller or shorter.",
     "too much memory": "The video needs too much memory to decode; save it smaller.",
     "damaged": "The video is damaged or cut off.",
+    "unsupported": "This is a video; only photos and animations are captioned this way.",
     "unsupported variant": "The video has a codec that cannot be read; save it as MP4 with H.264.",
 }
 _BUSY: Mapping[BusyKind, str] = {
@@ -74,7 +75,6 @@ _BUSY: Mapping[BusyKind, str] = {
 # Of the command line.
 NO_PICTURES = "This folder has no pictures."
 NO_VIDEO = "This is a photo; --vtt is for videos."
-NO_PHOTO = "This is a video; only photos and animations are captioned this way."
 NO_FILE = "This is not a file."
 CLOSED_INPUT = "Standard input is closed."
 UNEXPECTED = "Something went wrong in this program, not with the file: {error}."

@@ -78,9 +78,10 @@ def test_buttons_have_room_for_their_labels(private: bool) -> None:
         assert len(f"language:{choice}".encode()) <= InlineKeyboardButtonLimit.MAX_CALLBACK_DATA
 
 
+@pytest.mark.parametrize("video", [False, True])
 @pytest.mark.parametrize("kind", get_args(BadImageKind))
-def test_alerts_about_photos_are_shown_whole(kind: BadImageKind) -> None:
-    said = replies.bad_image(BadImage(kind, **dict.fromkeys(NUMBERS[kind], 2**26)))
+def test_alerts_about_files_are_shown_whole(kind: BadImageKind, video: bool) -> None:
+    said = replies.bad_image(BadImage(kind, video=video, **dict.fromkeys(NUMBERS[kind], 2**26)))
     assert len(said) <= CallbackQueryLimit.ANSWER_CALLBACK_QUERY_TEXT_LENGTH
 
 

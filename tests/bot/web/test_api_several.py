@@ -120,7 +120,7 @@ async def test_more_photos_than_one_request_may_hold_are_refused_before_any_is_c
         client.post(f"{url}/api/caption", data=several(*[PHOTO] * (MOST_PHOTOS + extra))) as answer,
     ):
         if extra:
-            sentence = "I accept up to 20 photos in one request."
+            sentence = "I accept up to 20 files in one request."
             assert await refused(answer, "too_many_photos") == sentence
             assert (await answer.json(content_type=None))["max_photos"] == MOST_PHOTOS
         else:
@@ -283,7 +283,7 @@ async def test_every_photo_counts_towards_the_rate(client: ClientSession) -> Non
             assert answer.headers["RateLimit"].startswith('"60s";r=2;')
         async with client.post(f"{url}/api/caption", data=several(*[PHOTO] * 3)) as answer:
             sentence = await refused(answer, "over_rate")
-            assert sentence.startswith("That is too many photos for now.")
+            assert sentence.startswith("That is too much for now.")
             assert 1 <= int(answer.headers["Retry-After"]) <= 60
             assert answer.headers["RateLimit"].startswith('"60s";r=1;')
 

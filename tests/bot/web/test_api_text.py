@@ -38,7 +38,7 @@ async def test_several_photos_have_a_line_each_and_so_have_their_errors(
         first, second, third = (await answer.text()).splitlines()
 
     assert (first, third) == ("A dog runs.", "A dog runs.")
-    assert second.startswith("This is not a picture that I can read.")
+    assert second.startswith("I cannot read this file.")
 
 
 @pytest.mark.parametrize(

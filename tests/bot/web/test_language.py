@@ -95,7 +95,7 @@ async def test_a_flood_is_refused_in_the_language(client: ClientSession) -> None
         async with client.post(f"{url}/api/caption?language=de", data=PHOTO) as answer:
             assert answer.status == 429
             error = (await documented(answer))["error"]
-            assert error.startswith("Deutsch: That is too many photos for now.")
+            assert error.startswith("Deutsch: That is too much for now.")
             assert "Deutsch: 3600 s" in error
 
 

@@ -255,7 +255,7 @@ async def test_each_photo_counts_towards_the_rate() -> None:
 
 async def test_more_photos_than_the_rate_ever_allows_are_refused() -> None:
     async with serving(web_chat(access=Access("3/minute"))) as url, asking(url) as ask:
-        with pytest.raises(openai.BadRequestError, match="up to 3 photos in one request"):
+        with pytest.raises(openai.BadRequestError, match="up to 3 files in one request"):
             await complete(ask, user(*[image(uri())] * 4))
 
 
@@ -472,7 +472,7 @@ async def test_too_many_photos_of_a_message_are_refused() -> None:
         assert (
             len((texts(await complete(ask, user(*[image(uri())] * 3)))[0] or "").split("\n")) == 3
         )
-        with pytest.raises(openai.BadRequestError, match="up to 3 photos in one request"):
+        with pytest.raises(openai.BadRequestError, match="up to 3 files in one request"):
             await complete(ask, user(*[image(uri())] * 50))
 
 

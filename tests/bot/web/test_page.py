@@ -178,7 +178,7 @@ async def test_a_busy_server_is_asked_again_after_a_countdown(browser: Browser) 
 async def test_a_photo_above_the_rate_is_sent_again_when_allowed(browser: Browser) -> None:
     async with opened(browser, access=Access("1/second"), allowed="429") as page:
         await choose(page, photo(1), photo(2))
-        await expect(page.locator(".said", has_text="too many photos")).to_be_visible()
+        await expect(page.locator(".said", has_text="too much to do")).to_be_visible()
         await expect(page.get_by_text("Trying again in")).to_be_visible()
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
 
@@ -552,7 +552,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
 
         await page.get_by_role("button", name="Clear").click()
         await expect(entries).to_have_count(0)
-        await expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+        await expect(page.get_by_role("button", name="Choose files")).to_be_focused()
         await expect(page.locator("#empty")).to_be_visible()
         await reload(page)
         await expect(page.locator("#empty")).to_be_visible()
