@@ -32,8 +32,8 @@ class About:
         "or guess."
     )
     WEAK_AT = Sentence(
-        "I read no text, hear no sound, and know nobody by name. Food, rooms, screens and the "
-        "night are hard for me, and I often take left for right."
+        "I read no text, hear no sound, and know nobody by name. Food, rooms, screens and night "
+        "scenes are hard for me, and I often take left for right."
     )
     ERRS = Sentence(
         "I make mistakes. Where I am not sure I say so, but I do not always notice. Do not rely on "

@@ -73,7 +73,7 @@ _BUSY: Mapping[BusyKind, str] = {
     "stopping": "The captioner is stopping; try again in {seconds:.0f} s.",
 }
 # Of the command line.
-NO_PICTURES = "This folder has no pictures."
+NO_PICTURES = "This folder has no photos or videos."
 NO_VIDEO = "This is a photo; --vtt is for videos."
 NO_FILE = "This is not a file."
 CLOSED_INPUT = "Standard input is closed."

@@ -37,8 +37,8 @@ SENTENCES = {
     "example_bird": N_("A small bird on a rock"),
     "example_photographer": N_("A man with a camera on a tripod"),
     "welcome_privacy": N_(
-        "Only this program gets what you send; it describes it and forgets it. Your browser keeps "
-        "the last 20 for you, until you press Clear."
+        "Only this program gets your file: it writes a caption, then forgets the file. Your "
+        "browser keeps the last 20 for you, until you press Clear."
     ),
     "skip": N_("Skip to sending photos and videos"),
     "thread": N_("Photos, videos and captions"),
@@ -52,7 +52,7 @@ SENTENCES = {
     "new_photo": N_("A new photo"),
     "folder": N_("Folder"),
     "drop": N_("Drop to send"),
-    "not_an_address": N_("I take files, not addresses: save it, then send the file."),
+    "not_an_address": N_("I take files, not addresses: save the file, then send it."),
     "not_photos": N_("Files that are not photos were left out: {number}."),
     "no_photos": N_("There are no photos in this folder."),
     "first_of_folder": N_("The folder has more photos. I took the first {number}."),
