@@ -132,13 +132,13 @@ SENTENCES = {
     "thanks": N_("Thank you."),
     "feedback_kept": N_(
         "I keep what you say on the machine of whoever runs me, with the caption and a fingerprint "
-        "of the file, never the file."
+        "of the photo, never the photo."
     ),
     "feedback_about": N_(
         "If you press a thumb under a caption, I keep whether it was up or down, on the machine "
         "of whoever runs me, with the caption, its language, your correction, the time, and a "
-        "fingerprint of the file, by which only those who have the file can recognize it. I keep "
-        "neither the file nor who you are. If you press the thumb again, I forget what you said."
+        "fingerprint of the photo, by which only those who have the photo can recognize it. I "
+        "keep neither the photo nor who you are. If you press the thumb again, I forget what you said."
     ),
     "unreadable": N_("This file cannot be read. It may be a folder, or it was moved."),
     "cleared": N_("Everything is removed."),

@@ -186,7 +186,7 @@ def large_picture() -> bytes:
     [
         (b"", 400, "empty"),
         (PHOTO[:300], 400, "damaged"),
-        (b"a letter", 415, "not a picture"),
+        (b"a letter", 415, "cannot read this file"),
         (TWELVE_BITS, 415, "this variant of its format"),
         (large_picture(), 413, "1000 x 1000"),
     ],

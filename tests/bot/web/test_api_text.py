@@ -46,7 +46,7 @@ async def test_several_photos_have_a_line_each_and_so_have_their_errors(
     [
         ("explain=2", PHOTO, 400, "explain must be 0 or 1."),
         ("", b"", 400, "The file is empty."),
-        ("", b"a letter", 415, "This is not a picture"),
+        ("", b"a letter", 415, "I cannot read this file"),
     ],
 )
 async def test_an_error_is_its_sentence_with_its_status(

@@ -141,7 +141,7 @@ async def test_a_file_that_is_not_a_picture_is_refused_by_the_server(
     async with opened(browser, allowed="415") as page:
         await choose(page, letter)
         entry = page.get_by_role("article", name="a.txt")
-        await expect(entry.locator(".said")).to_contain_text("This is not a picture")
+        await expect(entry.locator(".said")).to_contain_text("I cannot read this file")
         await expect(entry.get_by_text(SENTENCES["no_preview"])).to_be_visible()
         await expect(entry.locator("img")).to_be_hidden()
         for name in ("Retry", replies.ANOTHER):
@@ -534,7 +534,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
 
     async with opened(browser, caption, allowed="415") as page:
         await choose(page, photo(1), {"name": "b", "mimeType": "image/png", "buffer": b"b"})
-        await expect(page.locator(".said", has_text="not a picture")).to_be_visible()
+        await expect(page.locator(".said", has_text="cannot read this file")).to_be_visible()
         await page.get_by_role("button", name=replies.ANOTHER).click()
         await expect(page.locator(".said").first).to_have_text(TAKES[1])
         await reload(page)
@@ -542,7 +542,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
         entries = page.get_by_role("article")
         await expect(entries).to_have_count(2)
         await expect(entries.first.locator(".said")).to_have_text(TAKES[1])
-        await expect(entries.nth(1).locator(".said")).to_contain_text("not a picture")
+        await expect(entries.nth(1).locator(".said")).to_contain_text("cannot read this file")
         assert await page.locator(".sent img").first.evaluate("image => image.decode()") is None
         await page.get_by_role("button", name=replies.LOOK).click()
         await expect(page.locator(".word").first).to_be_visible()

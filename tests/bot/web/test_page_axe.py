@@ -92,7 +92,7 @@ async def test_the_dialog_for_a_token(scheme: Scheme, browser: Browser) -> None:
 async def test_errors(scheme: Scheme, browser: Browser) -> None:
     async with opened(browser, scheme=scheme, allowed="415") as page:
         await choose(page, LETTER)
-        await expect(page.locator(".said")).to_contain_text("This is not a picture")
+        await expect(page.locator(".said")).to_contain_text("I cannot read this file")
         assert await complaints(page) == []
 
 
