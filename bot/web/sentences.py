@@ -6,6 +6,7 @@ The page's HTML holds them as `$name`. Its scripts get all of them, and fill in 
 from bot.about import About
 from bot.languages import Sentence, translated
 from bot.replies import Replies
+from bot.web.refusals import Refusals
 from captioner.translation import N_
 
 
@@ -82,7 +83,7 @@ SENTENCES = {
     "details": N_("Technical details"),
     "close": N_("Close"),
     "token_title": N_("Token needed"),
-    "needs_token": _english("NEEDS_TOKEN"),
+    "needs_token": _english("NEEDS_TOKEN", Refusals),
     "token_kept": N_(
         "Your browser keeps it until you close the tab. Your file is sent once you continue."
     ),
@@ -138,7 +139,8 @@ SENTENCES = {
         "If you press a thumb under a caption, I keep whether it was up or down, on the machine "
         "of whoever runs me, with the caption, its language, your correction, the time, and a "
         "fingerprint of the photo, by which only those who have the photo can recognize it. I "
-        "keep neither the photo nor who you are. If you press the thumb again, I forget what you said."
+        "keep neither the photo nor who you are. If you press the thumb again, I forget what you "
+        "said."
     ),
     "unreadable": N_("This file cannot be read. It may be a folder, or it was moved."),
     "cleared": N_("Everything is removed."),

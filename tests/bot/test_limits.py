@@ -54,7 +54,7 @@ def _is_sentence(value: object) -> bool:
 
 def test_no_message_is_too_long() -> None:
     texts = every_sentence()
-    assert len(texts) > 50
+    assert len(texts) > 40
     for group_help in (replies.TELEGRAM_GROUP_HELP, replies.DISCORD_GROUP_HELP):
         texts.append(replies.help_text(group_help))
     texts += [about.text("x" * 60, {"cider": 1.0}, shipped=name) for name in NAMES]

@@ -12,6 +12,7 @@ from bot.access import Access
 from bot.replies import replies
 from bot.web import api
 from bot.web.api import AT_ONCE
+from bot.web.refusals import refusals
 from bot.web.upload import MOST_PHOTOS, TOGETHER, Limits
 from captioner import BadImage, Busy, Caption, Options
 from tests.bot.web.server import (
@@ -134,7 +135,7 @@ async def test_photos_that_are_too_large_together_are_refused(
 ) -> None:
     for data in (several(*[bytes(LIMIT)] * TOGETHER, b"1"), several(*[bytes(LIMIT // 4)] * 20)):
         async with client.post(f"{url}/api/caption", data=data) as answer:
-            sentence = replies.too_large_together(TOGETHER * LIMIT_MB)
+            sentence = refusals.too_large_together(TOGETHER * LIMIT_MB)
             assert await refused(answer, "too_many_bytes_together") == sentence
 
 
@@ -297,7 +298,7 @@ async def test_more_photos_than_a_rate_ever_allows_are_refused_with_what_it_allo
             client.post(f"{url}/api/caption", data=several(*[PHOTO] * 3)) as answer,
         ):
             sentence = await refused(answer, "too_many_photos")
-            assert sentence == replies.too_many_at_once(most)
+            assert sentence == refusals.too_many_at_once(most)
 
 
 async def test_who_has_no_rate_may_send_as_many_as_one_request_holds(

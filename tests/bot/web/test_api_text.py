@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import ClientSession
 
-from bot.replies import replies
+from bot.web.refusals import refusals
 from captioner import Caption, Options
 from tests.bot.web.server import PHOTO, SURE, connect, ended, form, serving, web_chat
 
@@ -68,7 +68,7 @@ async def test_refusals_by_the_headers_are_text_too(client: ClientSession) -> No
         ) as answer,
     ):
         assert (answer.status, answer.content_type) == (403, "text/plain")
-        assert await answer.text() == f"{replies.FOREIGN}\n"
+        assert await answer.text() == f"{refusals.FOREIGN}\n"
 
 
 @pytest.mark.parametrize(

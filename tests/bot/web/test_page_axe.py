@@ -5,6 +5,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, FilePayload, Page, expect
 
 from bot.replies import replies
+from bot.web.refusals import refusals
 from tests.bot.web.browser import (
     DOG,
     IN_CHROMIUM,
@@ -85,7 +86,7 @@ async def test_the_dialog_for_a_token(scheme: Scheme, browser: Browser) -> None:
         assert await complaints(page) == []
         await page.locator("#token").fill("wrong")
         await page.keyboard.press("Enter")
-        await expect(page.get_by_text(replies.WRONG_TOKEN)).to_be_visible()
+        await expect(page.get_by_text(refusals.WRONG_TOKEN)).to_be_visible()
         assert await complaints(page) == []
 
 
