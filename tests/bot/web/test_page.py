@@ -179,7 +179,7 @@ async def test_a_busy_server_is_asked_again_after_a_countdown(browser: Browser) 
 async def test_a_photo_above_the_rate_is_sent_again_when_allowed(browser: Browser) -> None:
     async with opened(browser, access=Access("1/second"), allowed="429") as page:
         await choose(page, photo(1), photo(2))
-        await expect(page.locator(".said", has_text="too much to do")).to_be_visible()
+        await expect(page.locator(".said", has_text="too much for now")).to_be_visible()
         await expect(page.get_by_text("Trying again in")).to_be_visible()
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
 
