@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.languages import Sentence, translated
-from bot.replies import number, replies
+from bot.languages import Sentence, number, translated
+from bot.replies import replies
 from captioner.translation import N_
 
 # The licences of the shipped models ask for these, by the model's name.
@@ -28,12 +28,12 @@ class About:
     """The sentences, and functions that put them together."""
 
     GOOD_AT = Sentence(
-        "I am best at photos of people, dogs and sports outdoors. In other photos I can often "
-        "only name a thing, or guess."
+        "I am best at people, dogs and sports outdoors. Elsewhere I can often only name a thing, "
+        "or guess."
     )
     WEAK_AT = Sentence(
-        "I read no text and know nobody by name. Food, rooms, screens and photos taken at night "
-        "are hard for me, and I often take left for right."
+        "I read no text, hear no sound, and know nobody by name. Food, rooms, screens and night "
+        "scenes are hard for me, and I often take left for right."
     )
     ERRS = Sentence(
         "I make mistakes. Where I am not sure I say so, but I do not always notice. Do not rely on "

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from captioner.translation import ENGLISH, Catalogues
+from captioner.translation import ENGLISH, N_, Catalogues
 
 CATALOGUES = Catalogues(Path(__file__).parent / "locale", "bot")
 # By the code in ISO 639-1, each in its own words.
@@ -19,6 +19,7 @@ NAMES: Mapping[str, str] = {
     "zh": "中文",
 }
 RIGHT_TO_LEFT = frozenset({"ar"})
+DECIMAL_MARK = N_("decimal mark|.")
 
 _now: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
@@ -75,6 +76,11 @@ def translated(sentence: str) -> str:
 def counted(one: str, many: str, count: int) -> str:
     """Translate a sentence about a number of things into the language that is spoken now."""
     return CATALOGUES.ngettext(one, many, count, language())
+
+
+def number(value: float, form: str) -> str:
+    """Format a number with the decimal mark of the language."""
+    return f"{value:{form}}".replace(".", translated(DECIMAL_MARK).rpartition("|")[2])
 
 
 class Sentence:

@@ -1,22 +1,26 @@
-"""What a message of the bot said about its photo or video, read from the text that people see."""
+"""What a message of the bot said about its photo or video, read from the text that people see.
+
+Nothing else is kept of what was said, and a button has no room for it.
+"""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 from bot import languages
 from bot.replies import replies
-from captioner.scripts import full_stop, joined
+from captioner.scripts import joined
 from captioner.translation import ENGLISH
+from captioner.video.telling import OPENINGS, told
 from captioner.wording import (
     CATALOGUES,
-    FIRST,
     IN_BRACKETS,
     LOOKS_LIKE,
     MAYBE,
     NOT_SURE,
     ONLY_A_GUESS,
     PERHAPS,
-    THEN,
     Doubt,
     Said,
     capital,
@@ -25,8 +29,6 @@ from captioner.wording import (
 # Before the captions of version 0.2; the buttons under those messages still work.
 FORMER_GUESS = "This is unlike the photos that I learned from, so I can only guess: "
 FORMER_DOUBT = "I am not sure, but perhaps: "
-
-NAME = r"(?:[^.]|(?<=\bSt)\.)+?"  # of a thing; some are named after saints
 
 Patterns = tuple[tuple[re.Pattern[str], Doubt], ...]
 
@@ -46,12 +48,7 @@ def take_apart(text: str) -> Said:
 def alt_text(text: str) -> str:
     """Return what describes a photo or a video to those who do not see it: without doubt."""
     text = _without_note(text)
-    openings = ((_opening(FIRST, one), _opening(THEN, one)) for one in CATALOGUES.languages)
-    if not any(text.startswith(first) and then in text for first, then in openings):
-        return take_apart(text).alt_text
-    # Languages may share the openings.
-    plain = (_plain_story(text, language) for language in CATALOGUES.languages)
-    return min(plain, key=len)
+    return told(_scenes(text), doubt=False)
 
 
 def as_preview(text: str) -> str:
@@ -73,31 +70,35 @@ def _without_note(text: str) -> str:
     return text
 
 
-def _opening(sentence: str, language: str) -> str:
-    return CATALOGUES.gettext(sentence, language).partition("{caption}")[0]
+def _scenes(text: str) -> Sequence[Said]:
+    """Return what was said of each scene of a story; a photo is one scene."""
+    for language in CATALOGUES.languages:
+        for pattern in _stories(language):
+            if found := pattern.fullmatch(text):
+                return [_scene(part, language) for part in found.groups()]
+    return [take_apart(text)]
 
 
-def _plain_story(story: str, language: str) -> str:
-    """Return the scenes of a story without doubt, and named where only a name was said."""
+def _scene(part: str, language: str) -> Said:
+    """Return what was said, from what stands after an opening."""
+    sentence = capital(part)
+    said = replace(take_apart(sentence), language=language)
+    # Behind "perhaps" it may have a capital; captions hold no names of people or places.
+    is_first = sentence.startswith(said.caption)
+    return replace(said, begins=part[:1] if is_first else said.caption[:1].lower())
 
-    def said(sentence: str) -> str:
-        return CATALOGUES.gettext(sentence, language)
 
-    def of_a_name(found: re.Match[str]) -> str:
-        name = found["name"]
-        return f"{name}{full_stop(name)}"
+@cache
+def _stories(language: str) -> Sequence[re.Pattern[str]]:
+    """Return patterns of stories, the longest first: their openings hold those of shorter ones."""
+    return [
+        re.compile(r"\s*".join(_after(opening, language) for opening in OPENINGS[count]))
+        for count in sorted(OPENINGS, reverse=True)
+    ]
 
-    before, _, after = said(LOOKS_LIKE).partition("{name}")
-    # Inside of a sentence it begins with a small letter.
-    looks_like = f"(?i:{re.escape(before[:1])}){re.escape(before[1:])}(?P<name>{NAME})"
-    looks_like += re.escape(after)
-    perhaps = re.escape(said(PERHAPS).partition("{caption}")[0])
-    story = re.sub(rf"{looks_like}\s*{perhaps}", "", story)
-    story = re.sub(looks_like, of_a_name, story)
-    for doubt in (NOT_SURE, MAYBE, ONLY_A_GUESS):
-        aside = said(IN_BRACKETS).partition("{caption}")[2].replace("{doubt}", said(doubt))
-        story = re.sub(re.escape(aside).replace(r"\{name\}", r"[^()\uff08\uff09]+?"), "", story)
-    return story
+
+def _after(opening: str, language: str) -> str:
+    return re.escape(CATALOGUES.gettext(opening, language)).replace(r"\{caption\}", "(.+?)")
 
 
 @cache

@@ -18,7 +18,7 @@ from captioner.batches import Answer, Batches, Request
 from captioner.batching import Batcher
 from captioner.checkpoint import Metadata
 from captioner.config import ModelConfig
-from captioner.errors import Busy
+from captioner.errors import BadImage, Busy
 from captioner.in_progress import InProgress
 from captioner.languages.file import LanguagesFile
 from captioner.naming.classifier import Naming
@@ -33,6 +33,7 @@ from captioner.runtime.select import Runtime
 from captioner.serving import Measurement, Observe, ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 from captioner.speakers import Speakers, languages_of
+from captioner.video.kinds import is_film
 from captioner.video.result import VideoCaption
 from captioner.video.storyteller import Storyteller
 
@@ -218,7 +219,10 @@ class Captioner:
             with self._admitted():
                 size, second = self.metadata.preprocessing.size, self._second_opinion
                 middle = second.side if second else None
-                unpacked = await self._sandbox.squeeze(photo, size, middle)
+                try:
+                    unpacked = await self._sandbox.squeeze(photo, size, middle)
+                except BadImage as error:
+                    raise BadImage(error.kind, video=is_film(photo), **error.numbers) from error
             self._observe(Measurement("decode", unpacked.seconds, photos=1))
             return await self._named(Request(unpacked, options, arrived))
 

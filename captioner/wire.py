@@ -85,6 +85,8 @@ def pack_problem(problem: Problem) -> bytes:
     match problem:
         case BadImage():
             said = {"error": "image", "kind": problem.kind, "numbers": dict(problem.numbers)}
+            if problem.video:
+                said["video"] = True
         case Busy():
             said = {"error": "busy", "kind": problem.kind, "retry_after": problem.retry_after}
         case OptionError():
@@ -108,7 +110,8 @@ def unpack_problem(data: bytes) -> Problem:
             case {"error": "image", "kind": str(kind), "numbers": dict(numbers)}:
                 if not _are_numbers_of(kind, numbers):
                     raise WireError(f"an error of an unknown kind, {kind!r}")
-                return BadImage(kind, **numbers)  # type: ignore[arg-type]  # it is one of them
+                video = document.get("video") is True  # an older captioner does not say it
+                return BadImage(kind, video=video, **numbers)  # type: ignore[arg-type]  # it is one
             case {"error": "busy", "kind": str(kind), "retry_after": int() | float() as seconds}:
                 if kind not in get_args(BusyKind) or not 0 <= seconds < math.inf:
                     raise WireError(f"an error of an unknown kind, {kind!r}")

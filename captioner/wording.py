@@ -81,20 +81,20 @@ class Said:
         return self._with_aside(self.sentence)
 
     def opened(self, opening: str, *, doubt: bool = True) -> str:
-        """Return all of it after the opening of a sentence, such as `FIRST`.
+        """Return it after the opening of a sentence, such as `FIRST`.
 
         A translation may open it with a colon instead, where its words would be in another order;
         after that it begins as a sentence does.
 
         Args:
             opening: has "{caption}" where the sentence belongs.
-            doubt: whether the doubt is said after it.
+            doubt: whether to say all of it, with the doubt; otherwise it is the alternative text.
         """
         before, _, _ = CATALOGUES.gettext(opening, self.language).partition("{caption}")
         apart = before.rstrip().endswith((":", "\N{FULLWIDTH COLON}"))
-        caption = self.sentence if apart else self._inside()
-        sentence = self._said(opening, caption=caption)
-        return self._with_aside(sentence) if doubt else sentence
+        sentence = self.sentence if doubt else self.alt_text
+        said = self._said(opening, caption=sentence if apart else self._inside(sentence))
+        return self._with_aside(said) if doubt else said
 
     def _with_aside(self, sentence: str) -> str:
         if self.doubt is None:
@@ -103,11 +103,11 @@ class Said:
             return self._said(IN_BRACKETS, caption=sentence, doubt=self.aside)
         return joined([sentence, self.aside])
 
-    def _inside(self) -> str:
-        """Return the sentence without the capital that it has only because it is at the start."""
-        sentence, begins = self.sentence, self.begins
+    def _inside(self, sentence: str) -> str:
+        """Return a sentence without the capital that it has only because it is at the start."""
+        begins = self.begins
         if sentence != self.caption:  # all languages say "it looks like" without a noun first
-            return f"{sentence[:1].lower()}{sentence[1:]}"
+            begins = self.name if sentence == self.alt_text else sentence[:1].lower()
         if sentence[: len(begins)].lower() != begins.lower():
             return sentence
         return f"{begins}{sentence[len(begins) :]}"

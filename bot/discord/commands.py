@@ -118,6 +118,7 @@ async def settings(interaction: Interaction) -> None:
             auto=client.intents.message_content and await client.messages.captions_all(place),
             private=interaction.context.dm_channel,
             max_mb=client.services.settings.max_photo_mb,
+            max_video_mb=client.services.settings.max_video_mb,
             max_photos=client.services.settings.max_photos,
             chosen=await client.services.chat_settings.language(PLATFORM, place.channel),
         )

@@ -43,6 +43,7 @@ async def settings(update: Update, context: Context) -> None:
         auto=await services.chat_settings.auto(PLATFORM, message.chat.id),
         private=is_private(message),
         max_mb=services.settings.max_photo_mb,
+        max_video_mb=services.settings.max_video_mb,
         max_photos=services.settings.max_photos,
         chosen=await services.chat_settings.language(PLATFORM, message.chat.id),
     )

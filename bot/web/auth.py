@@ -18,6 +18,7 @@ from bot.web.address import hostname, is_loopback, parse
 from bot.web.connections import Handler
 from bot.web.cors import Cors
 from bot.web.problems import API, METRICS, OPENAI, ProblemDetails
+from bot.web.refusals import refusals
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -89,7 +90,7 @@ class Gate:
             return None
         if is_loopback(hostname(request.headers.get("Host", ""))):
             return None
-        return ProblemDetails("misdirected", replies.MISDIRECTED)
+        return ProblemDetails("misdirected", refusals.MISDIRECTED)
 
     def _foreign(self, request: web.Request) -> ProblemDetails | None:
         if request.method in ("GET", "HEAD", "OPTIONS") or self.cors.allows(request):
@@ -101,20 +102,20 @@ class Gate:
             foreign = site not in ("same-origin", "none")
         else:
             foreign = origin is not None and _host_of(origin) != request.host.lower()
-        return ProblemDetails("other_site", replies.FOREIGN) if foreign else None
+        return ProblemDetails("other_site", refusals.FOREIGN) if foreign else None
 
     async def _unknown(self, request: web.Request) -> ProblemDetails | None:
         if self.settings.web_token is None:
             return None
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            return _unauthorized("needs_token", replies.NEEDS_TOKEN, REALM)
+            return _unauthorized("needs_token", refusals.NEEDS_TOKEN, REALM)
         token = self.settings.web_token.get_secret_value()
         if hmac.compare_digest(_bytes(given.strip()), _bytes(token)):
             return None
         # A wrong token counts as a photo, so that nobody can try many.
         challenge = f'{REALM}, error="invalid_token"'
-        wrong = _unauthorized("wrong_token", replies.WRONG_TOKEN, challenge)
+        wrong = _unauthorized("wrong_token", refusals.WRONG_TOKEN, challenge)
         return await self.refused(request, photos=1) or wrong
 
     def _visitor(self, request: web.Request) -> Visitor:

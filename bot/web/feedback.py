@@ -29,6 +29,7 @@ from bot.store.errors import DatabaseError
 from bot.store.feedback_rows import LONGEST, FeedbackRow, FeedbackRows, Verdict
 from bot.web import language, parameters, problems
 from bot.web.problems import LATE_RETRY, ProblemDetails, Refused
+from bot.web.refusals import refusals
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -130,7 +131,7 @@ async def _read(request: web.Request) -> bytes:
     except Refused:
         raise
     except TimeoutError:
-        raise Refused(ProblemDetails("slow_upload", replies.SLOW_UPLOAD)) from None
+        raise Refused(ProblemDetails("slow_upload", refusals.SLOW_UPLOAD)) from None
     # A body that contradicts its headers can raise anything in its parser.
     except Exception as error:
         raise _wrong("JSON", "broken_upload") from error
@@ -138,5 +139,5 @@ async def _read(request: web.Request) -> bytes:
 
 
 def _wrong(name: str, code: str = "wrong_feedback") -> Refused:
-    sentence = replies.WRONG_FEEDBACK.format(name=name)
+    sentence = refusals.WRONG_FEEDBACK.format(name=name)
     return Refused(ProblemDetails(code, sentence, members={"field": name}))

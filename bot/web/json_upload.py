@@ -8,10 +8,10 @@ import json
 from codecs import BOM_UTF8
 from typing import Any
 
-from bot.replies import replies
 from bot.web import data_uri
 from bot.web.body import Limits
 from bot.web.problems import ProblemDetails, Refused, too_large
+from bot.web.refusals import refusals
 
 SMALL = 2**16  # bytes of JSON that may be parsed whatever they hold
 MOST_BRACKETS = 4  # an object, a list, and room for mistakes that are worth their own sentence
@@ -36,7 +36,7 @@ def parse(body: bytearray, most: int) -> str | list[str]:
         body.clear()
         given = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise Refused(ProblemDetails("not_json", replies.NOT_JSON)) from error
+        raise Refused(ProblemDetails("not_json", refusals.NOT_JSON)) from error
     if not isinstance(given, dict):
         raise _needs_member()
     if "url" in given:
@@ -63,19 +63,19 @@ def decode(text: str, limits: Limits) -> bytes | ProblemDetails:
     except data_uri.DataUriError as error:
         if error.kind == "address":
             return no_urls()
-        return ProblemDetails("not_base64", replies.NOT_BASE64)
+        return ProblemDetails("not_base64", refusals.NOT_BASE64)
     most = limits.file(photo)
     return too_large(most / 2**20) if len(photo) > most else photo
 
 
 def no_urls() -> ProblemDetails:
     """Return the problem of an address instead of a photo."""
-    return ProblemDetails("no_urls", replies.NO_URLS)
+    return ProblemDetails("no_urls", refusals.NO_URLS)
 
 
 def too_many(most: int) -> Refused:
     """Return the error for more photos than one request may hold."""
-    sentence = replies.too_many_at_once(most)
+    sentence = refusals.too_many_at_once(most)
     return Refused(ProblemDetails("too_many_photos", sentence, members={"max_photos": most}))
 
 
@@ -86,7 +86,7 @@ def _check_shape(body: bytearray, most: int) -> None:
     if body.count(b",") > 2 * most:  # a data URI has one of its own
         raise too_many(most)
     if not body.isascii() or body.count(b"\\u") != body.count(b"\\u00"):
-        raise Refused(ProblemDetails("not_base64", replies.NOT_BASE64))
+        raise Refused(ProblemDetails("not_base64", refusals.NOT_BASE64))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -96,4 +96,4 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _needs_member() -> Refused:
-    return Refused(ProblemDetails("needs_photo_member", replies.NEEDS_MEMBER))
+    return Refused(ProblemDetails("needs_photo_member", refusals.NEEDS_MEMBER))

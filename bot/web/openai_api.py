@@ -22,6 +22,7 @@ from bot.web.memory import Body, Memory
 from bot.web.openai_answer import Completion, failure, model
 from bot.web.openai_request import ChatRequest, Photo, Refused, parse, read
 from bot.web.problems import LATE_RETRY, OPENAI
+from bot.web.refusals import refusals
 from captioner import Busy
 from captioner.video.kinds import is_moving
 
@@ -66,7 +67,7 @@ class OpenAIApi:
         """Describe the model."""
         if request.match_info["model"] == self.model():
             return web.json_response(model(self.model(), self.started))
-        sentence = replies.only_model(self.model())
+        sentence = refusals.only_model(self.model())
         return failure(HTTPStatus.NOT_FOUND, sentence, param="model", code="model_not_found")
 
     async def complete(self, request: web.Request) -> web.Response:
@@ -83,7 +84,7 @@ class OpenAIApi:
     async def _complete(self, request: web.Request, body: Body) -> web.Response:
         try:
             if language.is_wrong(request):
-                raise Refused(replies.wrong_parameter(language.NAME), language.NAME)
+                raise Refused(refusals.wrong_parameter(language.NAME), language.NAME)
             limits = Limits.of(self.settings, self._most(request))
             chat = await asyncio.to_thread(parse, await read(request, limits, body))
             languages.speak(chat.language or languages.language())

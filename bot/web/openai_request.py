@@ -14,6 +14,7 @@ from bot.web import body, data_uri, language
 from bot.web.body import Limits, TooLarge
 from bot.web.memory import Body
 from bot.web.parameters import MOST
+from bot.web.refusals import refusals
 from captioner import Busy
 
 # Of a body besides its photo: prompts, tools, and JSON itself.
@@ -122,9 +123,9 @@ class ChatRequest(_Strict):
                 wanted that is not a sentence.
         """
         if self.response_format and self.response_format.type != "text":
-            raise Refused(replies.only_text("response_format"), "response_format")
+            raise Refused(refusals.only_text("response_format"), "response_format")
         if self.tool_choice not in (None, "none", "auto"):
-            raise Refused(replies.only_text("tool_choice"), "tool_choice")
+            raise Refused(refusals.only_text("tool_choice"), "tool_choice")
         for number, message in reversed(list(enumerate(self.messages))):
             if message.role != "user" or not isinstance(message.content, list):
                 continue
@@ -134,10 +135,10 @@ class ChatRequest(_Strict):
                 if (file := part.file())
             ]
             if len(found) > most:
-                raise Refused(replies.too_many_at_once(most), f"messages[{number}].content")
+                raise Refused(refusals.too_many_at_once(most), f"messages[{number}].content")
             if found:
                 return [_photo(param, address) for param, address in found]
-        raise Refused(replies.NEEDS_IMAGE, "messages")
+        raise Refused(refusals.NEEDS_IMAGE, "messages")
 
 
 _FIELDS = frozenset(
@@ -167,10 +168,10 @@ async def read(request: web.Request, limits: Limits, memory: Body) -> bytearray:
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         ) from error
     except TimeoutError as error:
-        raise Refused(replies.SLOW_UPLOAD, status=HTTPStatus.REQUEST_TIMEOUT) from error
+        raise Refused(refusals.SLOW_UPLOAD, status=HTTPStatus.REQUEST_TIMEOUT) from error
     # A body that contradicts its headers can raise anything in its parser.
     except Exception as error:
-        raise Refused(replies.NOT_JSON, broken=True) from error
+        raise Refused(refusals.NOT_JSON, broken=True) from error
 
 
 def parse(written: bytes | bytearray) -> ChatRequest:
@@ -181,20 +182,20 @@ def parse(written: bytes | bytearray) -> ChatRequest:
     """
     # Each takes milliseconds, and other threads may run between them.
     if sum(written.count(mark) for mark in (b",", b"[", b"{")) > MOST_MARKS:
-        raise Refused(replies.TOO_MANY_VALUES)
+        raise Refused(refusals.TOO_MANY_VALUES)
     try:
         chat = ChatRequest.model_validate_json(written)
     except ValidationError as error:
         raise _wrong(error) from error
     if chat.language is not None and chat.language not in languages.NAMES:
-        raise Refused(replies.wrong_parameter(language.NAME), language.NAME)
+        raise Refused(refusals.wrong_parameter(language.NAME), language.NAME)
     return chat
 
 
 def _wrong(error: ValidationError) -> Refused:
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     if problems[0]["type"] == "json_invalid":
-        return Refused(replies.NOT_JSON)
+        return Refused(refusals.NOT_JSON)
     # A field of several types has a problem for each; the type that fits best has the deepest one.
     places = [
         [part for part in problem["loc"] if isinstance(part, int) or part in _FIELDS]
@@ -202,8 +203,8 @@ def _wrong(error: ValidationError) -> Refused:
     ]
     param = _param(max(places, key=len))
     if param == "n":
-        return Refused(replies.wrong_parameter("n", MOST["alternatives"]), param)
-    return Refused(replies.wrong_field(param), param or None)
+        return Refused(refusals.wrong_parameter("n", MOST["alternatives"]), param)
+    return Refused(refusals.wrong_field(param), param or None)
 
 
 def _param(place: list[int | str]) -> str:
@@ -213,7 +214,7 @@ def _param(place: list[int | str]) -> str:
 
 def _photo(param: str, address: _Address | str | None) -> Photo:
     if address is None:
-        raise Refused(replies.wrong_field(param), param)
+        raise Refused(refusals.wrong_field(param), param)
     if isinstance(address, _Address):
         param, address = f"{param}.url", address.url
     try:
@@ -221,8 +222,8 @@ def _photo(param: str, address: _Address | str | None) -> Photo:
     except data_uri.DataUriError as error:
         match error.kind:
             case "address":
-                raise Refused(replies.NO_URLS, param, "invalid_image_url") from error
+                raise Refused(refusals.NO_URLS, param, "invalid_image_url") from error
             case "other":
-                raise Refused(replies.NO_DATA_URI, param, "invalid_image_url") from error
+                raise Refused(refusals.NO_DATA_URI, param, "invalid_image_url") from error
             case "not base64":
-                raise Refused(replies.NOT_BASE64, param, "invalid_base64_image") from error
+                raise Refused(refusals.NOT_BASE64, param, "invalid_base64_image") from error

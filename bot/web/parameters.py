@@ -7,9 +7,9 @@ from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 
 from bot import languages
-from bot.replies import replies
 from bot.web import language
 from bot.web.problems import ProblemDetails, Refused
+from bot.web.refusals import refusals
 
 # The largest values of the parameters, or their longest.
 MOST = {"alternatives": 8, "explain": 1, "another": 2**63 - 1, "shown": 4000}
@@ -57,10 +57,10 @@ def check(request: web.Request, known: Sequence[str]) -> None:
     for name in dict.fromkeys(request.query):
         if name not in known:
             shown = _printable(name)
-            sentence = replies.unknown_parameter(shown, known)
+            sentence = refusals.unknown_parameter(shown, known)
             raise Refused(_problem("unknown_parameter", shown, sentence))
         if len(request.query.getall(name)) > 1:
-            sentence = replies.REPEATED_PARAMETER.format(name=name)
+            sentence = refusals.REPEATED_PARAMETER.format(name=name)
             raise Refused(_problem("repeated_parameter", name, sentence))
     if language.is_wrong(request):
         raise Refused(wrong(language.NAME))
@@ -68,12 +68,12 @@ def check(request: web.Request, known: Sequence[str]) -> None:
 
 def wrong(name: str) -> ProblemDetails:
     """Return the problem of a parameter whose value is not allowed."""
-    return _problem("wrong_parameter", name, replies.wrong_parameter(name, MOST.get(name)))
+    return _problem("wrong_parameter", name, refusals.wrong_parameter(name, MOST.get(name)))
 
 
 def no_other_story() -> ProblemDetails:
     """Return the problem of asking for another caption of a video."""
-    sentence = replies.NO_OTHER_STORY.format(name="another")
+    sentence = refusals.NO_OTHER_STORY.format(name="another")
     return _problem("wrong_parameter", "another", sentence)
 
 

@@ -15,6 +15,7 @@ from bot.answers import Answer
 from bot.replies import replies
 from bot.web import language, negotiation, openai_answer, request_ids
 from bot.web.connections import Handler
+from bot.web.refusals import refusals
 from captioner import BadImage, Busy
 
 CONTENT_TYPE = "application/problem+json"
@@ -188,15 +189,15 @@ async def nowhere(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPMethodNotAllowed as error:
         methods = ", ".join(sorted(error.allowed_methods))
         detail = (
-            replies.NEEDS_POST
+            refusals.NEEDS_POST
             if request.path == CAPTION
-            else replies.WRONG_METHOD.format(methods=methods)
+            else refusals.WRONG_METHOD.format(methods=methods)
         )
         headers = {"Allow": methods}
         problem = ProblemDetails("method_not_allowed", detail, headers=headers)
     except web.HTTPNotFound:
-        detail = replies.NOT_HERE if api else replies.NO_PAGE
+        detail = refusals.NOT_HERE if api else refusals.NO_PAGE
         if request.path.startswith(OPENAI):
-            detail = replies.NOT_OF_OPENAI
+            detail = refusals.NOT_OF_OPENAI
         problem = ProblemDetails("not_found", detail)
     return respond(request, problem, text=not api and request.path != METRICS)

@@ -6,6 +6,7 @@ The page's HTML holds them as `$name`. Its scripts get all of them, and fill in 
 from bot.about import About
 from bot.languages import Sentence, translated
 from bot.replies import Replies
+from bot.web.refusals import Refusals
 from captioner.translation import N_
 
 
@@ -37,22 +38,22 @@ SENTENCES = {
     "example_bird": N_("A small bird on a rock"),
     "example_photographer": N_("A man with a camera on a tripod"),
     "welcome_privacy": N_(
-        "Only this program gets your photo; it writes a caption and forgets the photo. Your "
+        "Only this program gets your file: it writes a caption, then forgets the file. Your "
         "browser keeps the last 20 for you, until you press Clear."
     ),
-    "skip": N_("Skip to sending photos"),
-    "thread": N_("Photos and captions"),
+    "skip": N_("Skip to sending photos and videos"),
+    "thread": N_("Photos, videos and captions"),
     "needs_javascript": N_("This page needs JavaScript."),
-    "send_photos": N_("Send photos"),
-    "choose": N_("Choose photos"),
+    "send_photos": N_("Send photos and videos"),
+    "choose": N_("Choose files"),
     "choose_folder": N_("Choose a folder"),
     "take": N_("Take a photo"),
     "or_drop": N_("or drop or paste them anywhere on this page"),
-    "photos": N_("Photos"),
+    "photos": N_("Photos and videos"),
     "new_photo": N_("A new photo"),
     "folder": N_("Folder"),
     "drop": N_("Drop to send"),
-    "not_an_address": N_("I take files, not addresses: save the photo, then send the file."),
+    "not_an_address": N_("I take files, not addresses: save the file, then send it."),
     "not_photos": N_("Files that are not photos were left out: {number}."),
     "no_photos": N_("There are no photos in this folder."),
     "first_of_folder": N_("The folder has more photos. I took the first {number}."),
@@ -61,7 +62,7 @@ SENTENCES = {
         "I take photos of at most {megabytes} MB and {million} million pixels. Your browser made "
         "larger ones smaller."
     ),
-    "share_missed": N_("I did not get what you shared. Please choose the photo here."),
+    "share_missed": N_("I did not get what you shared. Please choose it here."),
     "camera_picture": N_("What the camera shows"),
     "camera_take": N_("Take"),
     "camera_use": N_("Use this photo"),
@@ -75,16 +76,16 @@ SENTENCES = {
     "install": N_("Install as an app"),
     "privacy_title": N_("Privacy"),
     "kept": N_(
-        "This page keeps the last 20 photos and their captions in your browser, so that they are "
-        "still here after a reload. Clear removes them."
+        "This page keeps the last 20 photos and videos, with their captions, in your browser, so "
+        "that they are still here after a reload. Clear removes them."
     ),
     "language_kept": N_("A cookie in your browser remembers the language that you choose here."),
     "details": N_("Technical details"),
     "close": N_("Close"),
     "token_title": N_("Token needed"),
-    "needs_token": _english("NEEDS_TOKEN"),
+    "needs_token": _english("NEEDS_TOKEN", Refusals),
     "token_kept": N_(
-        "Your browser keeps it until you close the tab. Your photo is sent once you continue."
+        "Your browser keeps it until you close the tab. Your file is sent once you continue."
     ),
     "token": N_("Token"),
     "token_send": N_("Continue"),
@@ -122,7 +123,7 @@ SENTENCES = {
     "too_large": _english("TOO_LARGE"),
     "try_later": N_("I cannot be reached right now. Please try again later."),
     "reachable": N_("I can be reached again."),
-    "not_arrived": N_("I can be reached, but this photo did not arrive."),
+    "not_arrived": N_("I can be reached, but this file did not arrive."),
     "is_it_good": N_("Is this caption good?"),
     "good_caption": N_("Good caption"),
     "bad_caption": N_("Bad caption"),
@@ -139,15 +140,15 @@ SENTENCES = {
         "If you press a thumb under a caption, I keep whether it was up or down, on the machine "
         "of whoever runs me, with the caption, its language, your correction, the time, and a "
         "fingerprint of the photo, by which only those who have the photo can recognize it. I "
-        "keep neither the photo "
-        "nor who you are. If you press the thumb again, I forget what you said."
+        "keep neither the photo nor who you are. If you press the thumb again, I forget what you "
+        "said."
     ),
     "unreadable": N_("This file cannot be read. It may be a folder, or it was moved."),
-    "cleared": N_("All photos are removed."),
+    "cleared": N_("Everything is removed."),
     "removed": N_("“{name}” is removed."),
     "undo": N_("Undo"),
     "undoable": N_("You can undo this."),
-    "all_back": N_("Your photos are back."),
+    "all_back": N_("Everything is back."),
     "back": N_("“{name}” is back."),
     "photo": N_("Photo"),
     "video": N_("Video"),
@@ -181,7 +182,7 @@ SENTENCES = {
     "download_csv": N_("For spreadsheets (CSV)"),
     "download_json": N_("For programs (JSON)"),
     "download_vtt": N_("Download subtitles (WebVTT)"),
-    "download_html": N_("As a page with the photos (HTML)"),
+    "download_html": N_("As a page with the pictures (HTML)"),
     "downloaded": N_("Saved as {file}."),
     "word": N_("“{word}”: {likely} likely"),
     "word_at": N_("“{word}”: {likely} likely, looking at {place}"),
@@ -190,9 +191,9 @@ SENTENCES = {
     "word_button": N_("{word} {likely} likely"),
     "word_button_at": N_("{word}, {likely} likely, looking at {place}"),
     "guessed_word_button_at": N_("{word}, looking at {place}"),
-    "looked_for": N_("The photo, bright where I looked for “{word}”"),
+    "looked_for": N_("The picture, bright where I looked for “{word}”"),
     "under": N_("under {percent}"),
-    "everywhere": N_("all over the photo"),
+    "everywhere": N_("all over the picture"),
     "upper_left": N_("the upper left"),
     "upper_middle": N_("the upper middle"),
     "upper_right": N_("the upper right"),

@@ -18,11 +18,11 @@ from aiohttp import (
     web,
 )
 
-from bot.replies import replies
 from bot.web import body, data_uri, json_upload
 from bot.web.body import CHUNK, MOST_PHOTOS, Limits, TooLarge
 from bot.web.memory import Body
 from bot.web.problems import ProblemDetails, Refused, too_large
+from bot.web.refusals import refusals
 from captioner import Busy
 
 # They quote the form, which is a stranger's: each would be a line in the log.
@@ -64,10 +64,10 @@ async def read(request: web.Request, limits: Limits, memory: Body) -> Upload:
     except TooLarge as error:
         raise Refused(too_large(error.most / 2**20)) from None
     except TimeoutError:
-        raise Refused(ProblemDetails("slow_upload", replies.SLOW_UPLOAD)) from None
+        raise Refused(ProblemDetails("slow_upload", refusals.SLOW_UPLOAD)) from None
     # A body that contradicts its headers can raise anything in its parser.
     except Exception as error:
-        raise Refused(ProblemDetails("broken_upload", replies.BROKEN_UPLOAD)) from error
+        raise Refused(ProblemDetails("broken_upload", refusals.BROKEN_UPLOAD)) from error
 
 
 def is_large(request: web.Request, limits: Limits) -> bool:
@@ -162,10 +162,10 @@ def _photo(photo: bytearray) -> bytes | ProblemDetails:
 
 def _too_large_together(limits: Limits) -> Refused:
     megabytes = limits.together / 2**20
-    sentence = replies.too_large_together(megabytes)
+    sentence = refusals.too_large_together(megabytes)
     problem = ProblemDetails("too_many_bytes_together", sentence, members={"max_mb": megabytes})
     return Refused(problem)
 
 
 def _needs_field() -> Refused:
-    return Refused(ProblemDetails("needs_photo_field", replies.NEEDS_FIELD))
+    return Refused(ProblemDetails("needs_photo_field", refusals.NEEDS_FIELD))

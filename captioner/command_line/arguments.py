@@ -22,7 +22,7 @@ class _Limit(NamedTuple):
 LIMITS = {
     "max_mb": _Limit(Limits.max_bytes / 2**20, 1000, "largest file, in units of 2^20 bytes"),
     "max_megapixels": _Limit(Limits.max_pixels / 1e6, MOST_MEGAPIXELS, "largest picture"),
-    "decode_seconds": _Limit(Limits.seconds, 600, "longest time to decode a photo"),
+    "decode_seconds": _Limit(Limits.seconds, 600, "longest time to decode a file"),
 }
 
 

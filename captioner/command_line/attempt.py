@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from captioner.captioner import Captioner
 from captioner.command_line.files import PhotoFile, read
 from captioner.cores import cores
-from captioner.errors import NO_PHOTO, SEE, UNEXPECTED, BadImage, Busy
+from captioner.errors import SEE, UNEXPECTED, BadImage, Busy
 from captioner.options import Options
 from captioner.photo.decode import Limits
 from captioner.result import Caption
 from captioner.serving import ServingConfig
-from captioner.video.kinds import is_film, is_moving
+from captioner.video.kinds import is_moving
 from captioner.video.result import VideoCaption
 
 # Photos in progress at once, at least: two batches on a CPU; on a GPU as many as in its largest
@@ -80,8 +80,6 @@ async def attempt(
         data = await asyncio.to_thread(read, photo, captioner.serving.limits.max_bytes)
         if videos and is_moving(data):
             return Attempt(photo, data, _plain(await captioner.caption_video(data, options)))
-        if is_film(data):
-            return Attempt(photo, data, NO_PHOTO)
         return Attempt(photo, data, await captioner.caption(data, options))
     except Exception as error:
         return Attempt(photo, data, sentence(error))

@@ -93,8 +93,8 @@ def _resume(
 
 def _failures(count: int) -> str:
     if count == 1:
-        return "1 photo failed; --retry-failed tries it again"
-    return f"{count:,} photos failed; --retry-failed tries them again"
+        return "1 file failed; --retry-failed tries it again"
+    return f"{count:,} files failed; --retry-failed tries them again"
 
 
 def _problem(args: argparse.Namespace, *, several: bool) -> str | None:
@@ -145,16 +145,16 @@ def _parser() -> argparse.ArgumentParser:
         "--resume",
         type=Path,
         metavar="OUT.jsonl",
-        help="write to this file, and skip the photos that are in it already",
+        help="write to this file, and skip the files that are in it already",
     )
     parser.add_argument(
-        "--retry-failed", action="store_true", help="try again the photos in it that failed"
+        "--retry-failed", action="store_true", help="try again the files in it that failed"
     )
     parser.add_argument(
         "--shard",
         default=str(ALL),
         metavar="PART/PARTS",
-        help="only this part of the photos, such as 3/16, which their names decide",
+        help="only this part of the files, such as 3/16, which their names decide",
     )
     common.add_search(parser)
     parser.add_argument(

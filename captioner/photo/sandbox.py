@@ -132,6 +132,8 @@ class Sandbox:
         sides: Sequence[int],
         read: Callable[[Fields, bytearray], Found],
         most: int,
+        *,
+        video: bool = False,
     ) -> tuple[Found, float]:
         """Have a worker do a job with a file.
 
@@ -142,6 +144,7 @@ class Sandbox:
             read: turns a reply into what is returned. It raises a ValueError, a KeyError or a
                 TypeError if it is nonsense, because a file may have taken over the worker.
             most: bytes of a reply.
+            video: whether the file is a video, for the error.
 
         Returns:
             what was read, and the seconds that it took without the wait for a worker.
@@ -156,12 +159,12 @@ class Sandbox:
             try:
                 async with asyncio.timeout(self._limits.seconds):
                     fields, body = await _ask(process, {"job": job, "sides": sides}, photo, most)
-                found = _refusal(fields) if "refused" in fields else read(fields, body)
+                found = _refusal(fields, video) if "refused" in fields else read(fields, body)
             except TimeoutError as error:
-                raise BadImage("too slow") from error
+                raise BadImage("too slow", video=video) from error
             # The worker crashed, or the photo took it over and the reply is nonsense.
             except (EOFError, ConnectionError, KeyError, TypeError, ValueError) as error:
-                raise BadImage("damaged") from error
+                raise BadImage("damaged", video=video) from error
             seconds = time.perf_counter() - started
         if isinstance(found, BadImage):
             raise found
@@ -238,14 +241,14 @@ async def _ask(process: Process, job: Fields, photo: bytes, most: int) -> tuple[
     return fields, bytearray(await process.stdout.readexactly(body_size))
 
 
-def _refusal(fields: Mapping[str, Any]) -> BadImage:
+def _refusal(fields: Mapping[str, Any], video: bool) -> BadImage:
     # A photo may have taken over the worker: of what it chose, only numbers may pass.
     kind, numbers = fields["refused"], dict(fields["numbers"])
     if numbers.keys() != set(NUMBERS[kind]):
         raise ValueError("a refusal with other numbers than its kind has")
     if not all(type(number) is int and 0 <= number < 2**63 for number in numbers.values()):
         raise ValueError("a refusal with a number that nothing in a photo can have")
-    return BadImage(kind, **numbers)
+    return BadImage(kind, video=video, **numbers)
 
 
 def _pictures(fields: Fields, body: bytearray, job: Job, sides: Sequence[int]) -> list[Pixels]:

@@ -12,6 +12,7 @@ from captioner.in_progress import InProgress
 from captioner.photo.decode import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Fields, Sandbox
+from captioner.video.kinds import is_film
 from captioner.video.reading import Clip
 from captioner.video.sampling import MOST_FRAMES
 
@@ -75,7 +76,9 @@ class Clips:
                     self._sandbox = Sandbox(self._limits, WORKERS, WORKER)
                     await self._sandbox.__aenter__()
                 reply = partial(_clip, sides=sides)
-                return await self._sandbox.ask("clip", video, sides, reply, most)
+                return await self._sandbox.ask(
+                    "clip", video, sides, reply, most, video=is_film(video)
+                )
         finally:
             if not self._reading.count:
                 self._stay()

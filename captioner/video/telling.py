@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from captioner.result import Caption
 from captioner.scripts import joined
-from captioner.wording import AFTER_THAT, FINALLY, FIRST, NEXT, THEN, worded
+from captioner.wording import AFTER_THAT, FINALLY, FIRST, NEXT, THEN, Said, worded
 
 # How the sentences of a story begin, by how many there are. No two begin alike.
 OPENINGS = {
@@ -26,7 +26,11 @@ def story(captions: Sequence[Caption], *, doubt: bool = True) -> str:
         doubt: whether doubts are said too; without them, it describes the video to those who do
             not see it.
     """
-    said = [worded(caption) for caption in captions]
+    return told([worded(caption) for caption in captions], doubt=doubt)
+
+
+def told(said: Sequence[Said], *, doubt: bool = True) -> str:
+    """Tell scenes; see `story`."""
     if len(said) == 1:
         return said[0].text if doubt else said[0].alt_text
     openings = OPENINGS[len(said)]

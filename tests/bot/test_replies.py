@@ -14,10 +14,8 @@ from captioner.photo import decode
 
 def test_an_album_is_numbered_and_counts_the_pictures_left_out() -> None:
     assert replies.album(["A dog.", "A cat."]) == "1. A dog.\n2. A cat."
-    assert replies.album(["A dog."], 1).endswith(
-        "I caption up to 1 at once; 1 more picture was left out."
-    )
-    assert replies.album(["A."], 3).endswith("3 more pictures were left out.")
+    assert replies.album(["A dog."], 1).endswith("I caption up to 1 at once; 1 more was left out.")
+    assert replies.album(["A."], 3).endswith("3 more were left out.")
 
 
 @pytest.mark.parametrize(
@@ -31,13 +29,27 @@ def test_busy_says_when_the_bot_is_being_stopped() -> None:
     assert replies.busy(Busy("stopping")) == "I am about to stop. Please try again in 60 seconds."
 
 
+@pytest.mark.parametrize("video", [False, True])
 @pytest.mark.parametrize("kind", get_args(BadImageKind))
-def test_every_bad_image_has_a_sentence_of_the_bots_own(kind: BadImageKind) -> None:
-    error = BadImage(kind, **dict.fromkeys(NUMBERS[kind], 2**26))
+def test_every_bad_image_has_a_sentence_of_the_bots_own(kind: BadImageKind, video: bool) -> None:
+    error = BadImage(kind, video=video, **dict.fromkeys(NUMBERS[kind], 2**26))
 
     said = replies.bad_image(error)
     assert said.endswith(".")
     assert kind == "empty" or said != str(error)
+
+
+@pytest.mark.parametrize(
+    "kind", ["too many pixels", "too slow", "too much memory", "damaged", "unsupported variant"]
+)
+def test_what_is_wrong_with_a_video_is_said_of_a_video(kind: BadImageKind) -> None:
+    numbers = dict.fromkeys(NUMBERS[kind], 2**26)
+
+    said = replies.bad_image(BadImage(kind, video=True, **numbers))
+    assert "video" in said
+    assert "picture" not in said
+    assert "JPEG" not in said
+    assert "video" not in replies.bad_image(BadImage(kind, video=False, **numbers))
 
 
 def test_the_formats_that_can_be_sent_instead_are_named() -> None:
@@ -55,11 +67,11 @@ def test_a_bad_image_is_worded_with_its_limits() -> None:
 
 
 def test_settings_list_those_of_the_chat() -> None:
-    group = replies.settings(auto=True, private=False, max_mb=20, max_photos=10)
+    group = replies.settings(auto=True, private=False, max_mb=20, max_video_mb=50, max_photos=10)
     assert replies.AUTO_ON in group
-    assert "20 MB" in group
+    assert "photos of up to 20 MB, videos of up to 50 MB, and 10 files at once" in group
     assert replies.AUTO_PRIVATE in replies.settings(
-        auto=False, private=True, max_mb=20, max_photos=10
+        auto=False, private=True, max_mb=20, max_video_mb=50, max_photos=10
     )
 
 
@@ -67,7 +79,12 @@ def test_settings_name_the_language() -> None:
     def listed(code: str, chosen: str | None, *, private: bool) -> str:
         with languages.speaking(code):
             return replies.settings(
-                auto=False, private=private, max_mb=20, max_photos=10, chosen=chosen
+                auto=False,
+                private=private,
+                max_mb=20,
+                max_video_mb=20,
+                max_photos=10,
+                chosen=chosen,
             )
 
     assert "I speak English here." in listed("en", None, private=True)

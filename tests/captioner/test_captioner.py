@@ -145,6 +145,13 @@ async def test_a_caption_has_the_seconds_of_each_stage(tiny: Trained) -> None:
     assert "seconds" not in repr(first)
 
 
+async def test_a_video_is_not_captioned_as_a_photo(tiny: Trained) -> None:
+    async with Captioner(*on_cpu(tiny), ServingConfig(decoders=1)) as captioner:
+        with pytest.raises(BadImage, match="only photos") as refused:
+            await captioner.caption(b"\x1aE\xdf\xa3")
+    assert (refused.value.kind, refused.value.video) == ("unsupported", True)
+
+
 async def test_pixels_are_the_photo_scaled_down(tiny: Trained) -> None:
     async with Captioner(*on_cpu(tiny), ServingConfig(decoders=1)) as captioner:
         pixels = await captioner.pixels(PHOTOS[0], 48)

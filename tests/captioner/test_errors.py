@@ -18,9 +18,10 @@ from captioner.errors import (
 from captioner.photo import decode
 
 
+@pytest.mark.parametrize("video", [False, True])
 @pytest.mark.parametrize("kind", get_args(BadImageKind))
-def test_every_bad_image_is_one_plain_sentence(kind: BadImageKind) -> None:
-    error = BadImage(kind, **dict.fromkeys(NUMBERS[kind], 2**26))
+def test_every_bad_image_is_one_plain_sentence(kind: BadImageKind, video: bool) -> None:
+    error = BadImage(kind, video=video, **dict.fromkeys(NUMBERS[kind], 2**26))
 
     assert re.fullmatch(r"[A-Z][^<>_\n]{10,150}\.", str(error))
     assert not re.search(r"object|PIL|Error|0x|bytes|\{", str(error))
@@ -35,6 +36,16 @@ def test_a_sentence_shows_the_numbers_in_units_that_people_use() -> None:
         "The picture is too large: 9 x 8 pixels; the limits are 50 million pixels in all and "
         "65535 on a side."
     )
+
+
+@pytest.mark.parametrize(
+    "kind", ["too many pixels", "too slow", "too much memory", "damaged", "unsupported variant"]
+)
+def test_what_is_wrong_with_a_video_is_not_said_of_a_picture(kind: BadImageKind) -> None:
+    said = str(BadImage(kind, video=True, **dict.fromkeys(NUMBERS[kind], 9)))
+    assert said.startswith("The video ")
+    assert "picture" not in said
+    assert "JPEG" not in said
 
 
 def test_a_file_a_few_bytes_above_the_limit_is_larger_than_the_limit() -> None:
@@ -60,8 +71,9 @@ def test_busy_says_when_to_try_again(kind: BusyKind) -> None:
 
 
 def test_errors_keep_their_fields_in_another_process() -> None:
-    bad = pickle.loads(pickle.dumps(BadImage("too many bytes", size=2, limit=1)))
+    bad = pickle.loads(pickle.dumps(BadImage("too many bytes", video=True, size=2, limit=1)))
     busy = pickle.loads(pickle.dumps(Busy("full", 3.5)))
 
     assert (bad.kind, bad.numbers) == ("too many bytes", {"size": 2, "limit": 1})
+    assert bad.video
     assert (busy.kind, busy.retry_after) == ("full", 3.5)

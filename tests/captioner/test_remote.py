@@ -218,7 +218,7 @@ async def test_photos_beyond_those_that_may_wait_are_refused(deployment: Deploym
         tasks = [asyncio.create_task(captioner.caption(PHOTO)) for _ in range(2)]
         await until(lambda: len(deployment.asked) == 2)
         assert captioner.waiting == 2
-        with pytest.raises(Busy, match="Too many photos"):
+        with pytest.raises(Busy, match="Too many files"):
             await captioner.caption(PHOTO)
         for task in tasks:
             task.cancel()
@@ -451,7 +451,7 @@ async def test_a_video_that_died_with_its_replica_is_sent_again(deployment: Depl
 
 
 @pytest.mark.parametrize(
-    ("problem", "status"), [(BadImage("unsupported video"), 422), (Busy("full", 7.5), 503)]
+    ("problem", "status"), [(BadImage("damaged", video=True), 422), (Busy("full", 7.5), 503)]
 )
 async def test_the_error_of_a_video_comes_through_at_once(
     deployment: Deployment, problem: BadImage | Busy, status: int

@@ -75,7 +75,10 @@ options = st.builds(
 problems = (
     st.sampled_from(sorted(NUMBERS)).flatmap(
         lambda kind: st.builds(
-            lambda *values: BadImage(kind, **dict(zip(NUMBERS[kind], values, strict=True))),
+            lambda video, *values: BadImage(
+                kind, video=video, **dict(zip(NUMBERS[kind], values, strict=True))
+            ),
+            st.booleans(),
             *[st.integers(0, 2**63) for _ in NUMBERS[kind]],
         )
     )
@@ -129,6 +132,11 @@ def test_every_error_survives_the_way(problem: Any) -> None:
     assert type(again) is type(problem)
     assert vars(again) == vars(problem)
     assert str(again) == str(problem)
+
+
+def test_an_error_of_an_older_captioner_is_about_a_photo() -> None:
+    sent = {"wire": VERSION, "error": "image", "kind": "damaged", "numbers": {}}
+    assert vars(unpack_problem(json.dumps(sent).encode())) == vars(BadImage("damaged"))
 
 
 def test_a_failure_says_nothing_of_its_cause() -> None:

@@ -136,7 +136,7 @@ async def test_the_settings_of_a_channel_are_shown(world: World) -> None:
         here = await fake.edited(asked := await fake.use("settings"))
         private = await fake.edited(await fake.use("settings", context=1))
 
-    limits: Json = {"max_mb": 0.1, "max_photos": 3}
+    limits: Json = {"max_mb": 0.1, "max_video_mb": 20, "max_photos": 3}
     assert (await fake.acknowledged(asked))["data"]["flags"] == EPHEMERAL
     assert here["content"] == replies.settings(auto=True, private=False, **limits)
     assert private["content"] == replies.settings(auto=False, private=True, **limits)

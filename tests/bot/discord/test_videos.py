@@ -108,7 +108,7 @@ async def test_a_gif_that_discord_embeds_a_moment_after_its_link_is_told(
         hint = await fake.sent(3)
 
     assert [told["content"], hint["content"]] == [STORY, replies.HINT]
-    assert refused["content"].startswith("That is too many photos for now.")
+    assert refused["content"].startswith("That is too much for now.")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecatio
         ("/ABOUT", "I am a small model."),
         ("/auto on", replies.AUTO_PRIVATE),
         ("/caption", replies.NEEDS_PHOTO),
-        ("/settings", replies.settings(auto=False, private=True, max_mb=20, max_photos=10)),
+        (
+            "/settings",
+            replies.settings(auto=False, private=True, max_mb=20, max_video_mb=20, max_photos=10),
+        ),
     ],
 )
 async def test_commands_are_answered(

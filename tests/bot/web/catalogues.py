@@ -7,8 +7,10 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
 from bot.about import About
+from bot.bad_images import BAD_IMAGE, BAD_VIDEO
 from bot.languages import Sentence
-from bot.replies import BAD_IMAGE, PARAMETERS, Replies
+from bot.replies import Replies
+from bot.web.refusals import PARAMETERS, Refusals
 from bot.web.sentences import SENTENCES
 from captioner.translation import Catalogues
 
@@ -41,6 +43,6 @@ def compile_catalogue(folder: Path, domain: str, code: str, said: Mapping[str, s
 def _sentences() -> Iterator[str]:
     yield from SENTENCES.values()
     yield from PARAMETERS.values()
-    yield from BAD_IMAGE.values()
-    for room in (Replies, About):
+    yield from (*BAD_IMAGE.values(), *BAD_VIDEO.values())
+    for room in (Replies, Refusals, About):
         yield from (one.english for one in vars(room).values() if isinstance(one, Sentence))

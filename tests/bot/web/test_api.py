@@ -20,6 +20,7 @@ from PIL import Image
 from bot.replies import replies
 from bot.web import adapter
 from bot.web.body import CHUNK
+from bot.web.refusals import refusals
 from bot.web.upload import MOST_LINES
 from captioner import BadImage, Busy, Caption, Options
 from captioner.result import NamedObject, Word
@@ -189,7 +190,7 @@ def large_picture() -> bytes:
     [
         (b"", 400, "empty"),
         (PHOTO[:300], 400, "damaged"),
-        (b"a letter", 415, "not a picture"),
+        (b"a letter", 415, "cannot read this file"),
         (TWELVE_BITS, 415, "this variant of its format"),
         (large_picture(), 413, "1000 x 1000"),
     ],
@@ -238,7 +239,7 @@ async def test_a_form_holds_photos_and_nothing_else(url: str, client: ClientSess
     empty.add_field("photo_", b"", filename="a")
     for data in (form(field="picture"), more, empty):
         async with client.post(f"{url}/api/caption", data=data) as answer:
-            assert await refused(answer, "needs_photo_field") == replies.NEEDS_FIELD
+            assert await refused(answer, "needs_photo_field") == refusals.NEEDS_FIELD
 
 
 START = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n'
@@ -264,7 +265,7 @@ async def test_a_broken_form_is_refused(
     async with client.post(f"{url}/api/caption", data=body, headers=headers) as answer:
         assert answer.status == 400
         error = (await documented(answer))["error"]
-        assert error == (replies.NEEDS_FIELD if b"multipart" in body else replies.BROKEN_UPLOAD)
+        assert error == (refusals.NEEDS_FIELD if b"multipart" in body else refusals.BROKEN_UPLOAD)
 
 
 async def test_a_body_with_a_wrong_content_encoding_is_refused_and_not_logged(
@@ -275,7 +276,7 @@ async def test_a_body_with_a_wrong_content_encoding_is_refused_and_not_logged(
         for _ in range(2):  # the second does not meet the connection of the first while it closes
             async with client.post(f"{url}/api/caption", data=PHOTO, headers=headers) as answer:
                 assert answer.status == 400
-                assert (await documented(answer))["error"] == replies.BROKEN_UPLOAD
+                assert (await documented(answer))["error"] == refusals.BROKEN_UPLOAD
     # The server reads the rest of a body after its answer.
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
@@ -431,10 +432,10 @@ async def test_wrong_addresses_and_methods_are_answered_in_json(
 ) -> None:
     async with client.get(f"{url}/api/caption") as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
-        assert (await answer.json(content_type=None))["error"] == replies.NEEDS_POST
+        assert (await answer.json(content_type=None))["error"] == refusals.NEEDS_POST
     async with client.post(f"{url}/api/nothing", data=PHOTO) as answer:
         assert answer.status == 404
-        assert (await answer.json(content_type=None))["error"] == replies.NOT_HERE
+        assert (await answer.json(content_type=None))["error"] == refusals.NOT_HERE
 
 
 @pytest.mark.parametrize(
@@ -452,7 +453,7 @@ async def test_pages_of_other_sites_are_refused(
 ) -> None:
     async with client.post(f"{url}/api/caption", data=PHOTO, headers=headers) as answer:
         assert answer.status == 403
-        assert (await documented(answer))["error"] == replies.FOREIGN
+        assert (await documented(answer))["error"] == refusals.FOREIGN
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 

@@ -12,6 +12,7 @@ from aiohttp import ClientSession, FormData
 
 from bot.replies import replies
 from bot.web.json_upload import SMALL
+from bot.web.refusals import refusals
 from captioner import Caption, Options
 from tests.bot.web.server import (
     LIMIT,
@@ -101,7 +102,7 @@ async def test_json_is_written_in_many_ways(client: ClientSession) -> None:
 )
 async def test_what_is_not_json_is_refused(body: bytes, url: str, client: ClientSession) -> None:
     async with client.post(f"{url}/api/caption", data=body, headers=JSON) as answer:
-        assert await refused(answer, "not_json") == replies.NOT_JSON
+        assert await refused(answer, "not_json") == refusals.NOT_JSON
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ async def test_json_that_is_not_photos_alone_is_refused(
     body: str, url: str, client: ClientSession
 ) -> None:
     async with client.post(f"{url}/api/caption", data=body, headers=JSON) as answer:
-        assert await refused(answer, "needs_photo_member") == replies.NEEDS_MEMBER
+        assert await refused(answer, "needs_photo_member") == refusals.NEEDS_MEMBER
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ async def test_a_photo_that_is_not_base64_is_refused(
     text: str, url: str, client: ClientSession
 ) -> None:
     async with client.post(f"{url}/api/caption", json={"photo": text}) as answer:
-        assert await refused(answer, "not_base64") == replies.NOT_BASE64
+        assert await refused(answer, "not_base64") == refusals.NOT_BASE64
 
 
 async def test_in_a_list_each_photo_has_its_own_problem(url: str, client: ClientSession) -> None:
@@ -178,7 +179,7 @@ async def test_a_photo_at_an_address_is_not_fetched(
     given: dict[str, Any], url: str, client: ClientSession
 ) -> None:
     async with client.post(f"{url}/api/caption", json=given) as answer:
-        assert await refused(answer, "no_urls") == replies.NO_URLS
+        assert await refused(answer, "no_urls") == refusals.NO_URLS
 
 
 async def test_an_address_in_a_form_is_not_fetched_either(url: str, client: ClientSession) -> None:
@@ -186,7 +187,7 @@ async def test_an_address_in_a_form_is_not_fetched_either(url: str, client: Clie
     data.add_field("photo", "https://example.org/a.jpg")
     for body in (data, b"https://example.org/a.jpg"):
         async with client.post(f"{url}/api/caption", data=body) as answer:
-            assert await refused(answer, "no_urls") == replies.NO_URLS
+            assert await refused(answer, "no_urls") == refusals.NO_URLS
 
 
 @pytest.mark.parametrize(("size", "status"), [(LIMIT, 200), (LIMIT + 1, 413), (2 * LIMIT, 413)])
@@ -220,7 +221,7 @@ async def test_more_photos_than_a_request_may_hold_are_refused(
     photo: str, number: int, url: str, client: ClientSession
 ) -> None:
     async with client.post(f"{url}/api/caption", json={"photo": [photo] * number}) as answer:
-        assert await refused(answer, "too_many_photos") == replies.too_many_at_once(20)
+        assert await refused(answer, "too_many_photos") == refusals.too_many_at_once(20)
 
 
 async def test_a_compressed_body_counts_as_what_is_in_it(url: str, client: ClientSession) -> None:

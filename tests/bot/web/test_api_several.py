@@ -12,6 +12,7 @@ from bot.access import Access
 from bot.replies import replies
 from bot.web import api
 from bot.web.body import MOST_PHOTOS, PHOTOS_TOGETHER, Limits
+from bot.web.refusals import refusals
 from bot.web.side_by_side import AT_ONCE, MOVING_AT_ONCE
 from captioner import BadImage, Busy, Caption, Options, VideoCaption
 from tests.bot.web.server import (
@@ -122,7 +123,7 @@ async def test_more_photos_than_one_request_may_hold_are_refused_before_any_is_c
         client.post(f"{url}/api/caption", data=several(*[PHOTO] * (MOST_PHOTOS + extra))) as answer,
     ):
         if extra:
-            sentence = "I accept up to 20 photos in one request."
+            sentence = "I accept up to 20 files in one request."
             assert await refused(answer, "too_many_photos") == sentence
             assert (await answer.json(content_type=None))["max_photos"] == MOST_PHOTOS
         else:
@@ -139,7 +140,7 @@ async def test_photos_that_are_too_large_together_are_refused(
         several(*[bytes(LIMIT // 4)] * 20),
     ):
         async with client.post(f"{url}/api/caption", data=data) as answer:
-            sentence = replies.too_large_together(PHOTOS_TOGETHER * LIMIT_MB)
+            sentence = refusals.too_large_together(PHOTOS_TOGETHER * LIMIT_MB)
             assert await refused(answer, "too_many_bytes_together") == sentence
 
 
@@ -319,7 +320,7 @@ async def test_every_photo_counts_towards_the_rate(client: ClientSession) -> Non
             assert answer.headers["RateLimit"].startswith('"60s";r=2;')
         async with client.post(f"{url}/api/caption", data=several(*[PHOTO] * 3)) as answer:
             sentence = await refused(answer, "over_rate")
-            assert sentence.startswith("That is too many photos for now.")
+            assert sentence.startswith("That is too much for now.")
             assert 1 <= int(answer.headers["Retry-After"]) <= 60
             assert answer.headers["RateLimit"].startswith('"60s";r=1;')
 
@@ -333,7 +334,7 @@ async def test_more_photos_than_a_rate_ever_allows_are_refused_with_what_it_allo
             client.post(f"{url}/api/caption", data=several(*[PHOTO] * 3)) as answer,
         ):
             sentence = await refused(answer, "too_many_photos")
-            assert sentence == replies.too_many_at_once(most)
+            assert sentence == refusals.too_many_at_once(most)
 
 
 async def test_who_has_no_rate_may_send_as_many_as_one_request_holds(

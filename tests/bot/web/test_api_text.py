@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import ClientSession
 
-from bot.replies import replies
+from bot.web.refusals import refusals
 from captioner import Caption, Options
 from tests.bot.web.server import PHOTO, SURE, connect, ended, form, serving, web_chat
 
@@ -38,7 +38,7 @@ async def test_several_photos_have_a_line_each_and_so_have_their_errors(
         first, second, third = (await answer.text()).splitlines()
 
     assert (first, third) == ("A dog runs.", "A dog runs.")
-    assert second.startswith("This is not a picture that I can read.")
+    assert second.startswith("I cannot read this file.")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ async def test_several_photos_have_a_line_each_and_so_have_their_errors(
     [
         ("explain=2", PHOTO, 400, "explain must be 0 or 1."),
         ("", b"", 400, "The file is empty."),
-        ("", b"a letter", 415, "This is not a picture"),
+        ("", b"a letter", 415, "I cannot read this file"),
     ],
 )
 async def test_an_error_is_its_sentence_with_its_status(
@@ -68,7 +68,7 @@ async def test_refusals_by_the_headers_are_text_too(client: ClientSession) -> No
         ) as answer,
     ):
         assert (answer.status, answer.content_type) == (403, "text/plain")
-        assert await answer.text() == f"{replies.FOREIGN}\n"
+        assert await answer.text() == f"{refusals.FOREIGN}\n"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from PIL import Image
 from bot.replies import replies
 from bot.store.sqlite.feedback_rows import SqliteFeedback
 from bot.web.adapter import VIDEOS_IN_MEMORY
+from bot.web.refusals import refusals
 from captioner import BadImage, Busy, Caption, Captioner, Options, VideoCaption
 from captioner.video.result import Scene
 from tests.bot.web.server import (
@@ -168,7 +169,7 @@ async def test_a_video_has_only_one_story(client: ClientSession) -> None:
         for picture in (PHOTO, animation(LEFT), animation(LEFT, RIGHT)):
             said = await documented(await post(client, url, picture, "?another=1"))
             assert said["caption"] == "A dog runs."
-    assert detail == replies.NO_OTHER_STORY.format(name="another")
+    assert detail == refusals.NO_OTHER_STORY.format(name="another")
 
 
 def grown(file: bytes, size: int) -> bytes:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from bot.access import Access
 from bot.replies import replies
+from bot.web.refusals import refusals
 from tests.bot.web.server import PHOTO, connect, documented, ended, head, serving, web_chat
 
 TOKEN = "s3cret-tökén"
@@ -115,17 +116,17 @@ async def test_without_a_proxy_nobody_can_choose_an_address(client: ClientSessio
 @pytest.mark.parametrize(
     ("headers", "sentence", "challenge"),
     [
-        ({}, replies.NEEDS_TOKEN, 'Bearer realm="photo-captioner"'),
-        ({"Authorization": f"Basic {TOKEN}"}, replies.NEEDS_TOKEN, None),
-        ({"Authorization": TOKEN}, replies.NEEDS_TOKEN, None),
-        ({"Authorization": "Bearer"}, replies.WRONG_TOKEN, None),
+        ({}, refusals.NEEDS_TOKEN, 'Bearer realm="photo-captioner"'),
+        ({"Authorization": f"Basic {TOKEN}"}, refusals.NEEDS_TOKEN, None),
+        ({"Authorization": TOKEN}, refusals.NEEDS_TOKEN, None),
+        ({"Authorization": "Bearer"}, refusals.WRONG_TOKEN, None),
         (
             {"Authorization": "Bearer wrong"},
-            replies.WRONG_TOKEN,
+            refusals.WRONG_TOKEN,
             'Bearer realm="photo-captioner", error="invalid_token"',
         ),
-        ({"Authorization": f"Bearer {TOKEN}x"}, replies.WRONG_TOKEN, None),
-        ({"Authorization": f"Bearer {TOKEN[:-1]}"}, replies.WRONG_TOKEN, None),
+        ({"Authorization": f"Bearer {TOKEN}x"}, refusals.WRONG_TOKEN, None),
+        ({"Authorization": f"Bearer {TOKEN[:-1]}"}, refusals.WRONG_TOKEN, None),
     ],
 )
 async def test_captions_and_metrics_need_the_token(
@@ -270,7 +271,7 @@ async def test_a_refused_name_is_answered_as_documented(client: ClientSession) -
     async with serving(web_chat()) as url:
         assert await status(client, url, **host) == 421
         async with client.get(f"{url}/metrics", headers=host) as answer:
-            assert (await documented(answer, "/metrics"))["error"] == replies.MISDIRECTED
+            assert (await documented(answer, "/metrics"))["error"] == refusals.MISDIRECTED
 
 
 async def test_answers_say_how_many_photos_are_left(client: ClientSession) -> None:

@@ -7,8 +7,8 @@ from aiohttp import ClientSession
 from pydantic import SecretStr
 
 from bot.access import Access
-from bot.replies import replies
 from bot.web.adapter import WebChat
+from bot.web.refusals import refusals
 from tests.bot.web.server import PHOTO, connect, documented, ended, head, refused, serving, web_chat
 
 SITE = "https://example.org"
@@ -73,7 +73,7 @@ async def test_pages_of_other_sites_are_refused_as_before(
     async with serving(chat()) as url:
         headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
         async with client.post(f"{url}/api/caption", data=PHOTO, headers=headers) as answer:
-            assert await refused(answer, "other_site") == replies.FOREIGN
+            assert await refused(answer, "other_site") == refusals.FOREIGN
             assert "Access-Control-Allow-Origin" not in answer.headers
             assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
             assert "Origin" in answer.headers["Vary"].split(", ")

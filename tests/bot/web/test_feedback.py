@@ -15,6 +15,7 @@ from bot.replies import replies
 from bot.store.errors import DatabaseError
 from bot.store.feedback_rows import LONGEST, FeedbackRow
 from bot.store.sqlite.feedback_rows import SqliteFeedback
+from bot.web.refusals import refusals
 from tests.bot.web.server import PHOTO, connect, documented, ended, serving, web_chat
 
 HASH = hashlib.sha256(PHOTO).hexdigest()
@@ -117,7 +118,7 @@ async def test_a_wrong_field_is_named_and_nothing_is_kept(
     client: ClientSession, asking: str, store: SqliteFeedback, change: dict[str, Any], wrong: str
 ) -> None:
     error = await tell(client, asking, {**SAID, **change}, 400)
-    assert replies.WRONG_FEEDBACK.format(name=wrong) in error.values()
+    assert refusals.WRONG_FEEDBACK.format(name=wrong) in error.values()
     assert await kept(store) == []
 
 
@@ -125,7 +126,7 @@ async def test_a_wrong_field_is_named_and_nothing_is_kept(
 async def test_a_missing_field_is_named(client: ClientSession, asking: str, name: str) -> None:
     rest = {key: value for key, value in SAID.items() if key != name}
     error = await tell(client, asking, rest, 400)
-    assert replies.WRONG_FEEDBACK.format(name=name) in error.values()
+    assert refusals.WRONG_FEEDBACK.format(name=name) in error.values()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from bot import languages
 from bot.about import about
 from bot.access import Access
 from bot.replies import replies
+from bot.web.refusals import refusals
 from bot.web.sentences import SENTENCES
 from captioner import Caption, Options
 from captioner.result import LocalName, NamedObject
@@ -73,10 +74,10 @@ async def test_refusals_of_strangers_and_floods_are_in_the_language_too(
     wrong_token = {"Authorization": "Bearer wrong"}
     secret = SecretStr("a token")
     cases: list[tuple[dict[str, Any], dict[str, str], str]] = [
-        ({"web_token": secret}, {}, replies.NEEDS_TOKEN),
-        ({"web_token": secret}, wrong_token, replies.WRONG_TOKEN),
-        ({}, {"Host": "elsewhere.example"}, replies.MISDIRECTED),
-        ({}, {"Origin": "https://elsewhere.example"}, replies.FOREIGN),
+        ({"web_token": secret}, {}, refusals.NEEDS_TOKEN),
+        ({"web_token": secret}, wrong_token, refusals.WRONG_TOKEN),
+        ({}, {"Host": "elsewhere.example"}, refusals.MISDIRECTED),
+        ({}, {"Origin": "https://elsewhere.example"}, refusals.FOREIGN),
         ({"access": Access(allowed={"web:192.0.2.1"})}, {}, replies.NOT_ALLOWED),
     ]
     for fields, headers, sentence in cases:
@@ -95,7 +96,7 @@ async def test_a_flood_is_refused_in_the_language(client: ClientSession) -> None
         async with client.post(f"{url}/api/caption?language=de", data=PHOTO) as answer:
             assert answer.status == 429
             error = (await documented(answer))["error"]
-            assert error.startswith("Deutsch: That is too many photos for now.")
+            assert error.startswith("Deutsch: That is too much for now.")
             assert "Deutsch: 3600 s" in error
 
 
@@ -105,7 +106,8 @@ async def test_a_request_does_not_speak_the_language_of_the_one_before_it(
     for code in ("de", "en", "ar", "en"):
         headers = {"Accept-Language": code}
         async with client.get(f"{url}/api/caption", headers=headers) as answer:
-            assert (await answer.json(content_type=None))["error"] == says(replies.NEEDS_POST, code)
+            said = await answer.json(content_type=None)
+            assert said["error"] == says(refusals.NEEDS_POST, code)
 
 
 async def test_the_caption_is_in_the_language_that_is_asked_for(client: ClientSession) -> None:

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from bot.access import Access
 from bot.replies import replies
+from bot.web.refusals import refusals
 from captioner import Busy, Caption, Options
 from captioner.result import NamedObject
 from tests.bot.web.server import (
@@ -255,7 +256,7 @@ async def test_each_photo_counts_towards_the_rate() -> None:
 
 async def test_more_photos_than_the_rate_ever_allows_are_refused() -> None:
     async with serving(web_chat(access=Access("3/minute"))) as url, asking(url) as ask:
-        with pytest.raises(openai.BadRequestError, match="up to 3 photos in one request"):
+        with pytest.raises(openai.BadRequestError, match="up to 3 files in one request"):
             await complete(ask, user(*[image(uri())] * 4))
 
 
@@ -268,7 +269,7 @@ async def test_the_key_is_the_token() -> None:
             with pytest.raises(openai.AuthenticationError) as refused:
                 await complete(ask)
             assert refused.value.code == "invalid_api_key"
-            assert message(refused.value) == replies.WRONG_TOKEN
+            assert message(refused.value) == refusals.WRONG_TOKEN
             with pytest.raises(openai.AuthenticationError):
                 await ask.models.list()
 
@@ -402,7 +403,7 @@ async def test_a_path_or_a_method_that_does_not_exist_is_an_error_that_the_clien
     with pytest.raises(openai.NotFoundError) as refused:
         await ask.embeddings.create(model="any", input="a dog")
     assert refused.value.code == "unknown_url"
-    assert message(refused.value) == replies.NOT_OF_OPENAI
+    assert message(refused.value) == refusals.NOT_OF_OPENAI
     async with client.get(f"{url}/v1/chat/completions") as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
         assert (await answer.json())["error"]["code"] == "method_not_allowed"
@@ -411,12 +412,12 @@ async def test_a_path_or_a_method_that_does_not_exist_is_an_error_that_the_clien
 @pytest.mark.parametrize(
     ("address", "sentence", "code"),
     [
-        ("https://example.com/dog.jpg", replies.NO_URLS, "invalid_image_url"),
-        ("HTTP://127.0.0.1/dog.jpg", replies.NO_URLS, "invalid_image_url"),
-        ("file:///etc/passwd", replies.NO_DATA_URI, "invalid_image_url"),
-        (uri().partition(",")[2], replies.NO_DATA_URI, "invalid_image_url"),
-        ("data:image/png,%89PNG%0D%0A", replies.NO_DATA_URI, "invalid_image_url"),
-        ("data:image/jpeg;base64,/9j/\0", replies.NOT_BASE64, "invalid_base64_image"),
+        ("https://example.com/dog.jpg", refusals.NO_URLS, "invalid_image_url"),
+        ("HTTP://127.0.0.1/dog.jpg", refusals.NO_URLS, "invalid_image_url"),
+        ("file:///etc/passwd", refusals.NO_DATA_URI, "invalid_image_url"),
+        (uri().partition(",")[2], refusals.NO_DATA_URI, "invalid_image_url"),
+        ("data:image/png,%89PNG%0D%0A", refusals.NO_DATA_URI, "invalid_image_url"),
+        ("data:image/jpeg;base64,/9j/\0", refusals.NOT_BASE64, "invalid_base64_image"),
         (uri(PHOTO[: len(PHOTO) // 2]), None, "image_parse_error"),
         (uri(b"%PDF-1.4 "), None, "invalid_image_format"),
         ("data:image/jpeg;base64,", None, "image_parse_error"),
@@ -464,7 +465,7 @@ async def test_messages_without_a_photo_get_one_sentence(ask: AsyncOpenAI) -> No
         with pytest.raises(openai.BadRequestError) as refused:
             await complete(ask, messages)
         assert refused.value.param == "messages"
-        assert message(refused.value) == replies.NEEDS_IMAGE
+        assert message(refused.value) == refusals.NEEDS_IMAGE
 
 
 async def test_too_many_photos_of_a_message_are_refused() -> None:
@@ -472,7 +473,7 @@ async def test_too_many_photos_of_a_message_are_refused() -> None:
         assert (
             len((texts(await complete(ask, user(*[image(uri())] * 3)))[0] or "").split("\n")) == 3
         )
-        with pytest.raises(openai.BadRequestError, match="up to 3 photos in one request"):
+        with pytest.raises(openai.BadRequestError, match="up to 3 files in one request"):
             await complete(ask, user(*[image(uri())] * 50))
 
 

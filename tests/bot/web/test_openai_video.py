@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientSession
 
 from bot.replies import replies
+from bot.web.refusals import refusals
 from captioner import BadImage, Busy, Caption, Options, VideoCaption
 from tests.bot.web.server import SURE, documented, serving, web_chat
 from tests.bot.web.stories import CAT, STORY, animation, film, tells
@@ -107,11 +108,11 @@ async def test_a_video_may_be_larger_than_a_photo() -> None:
 @pytest.mark.parametrize(
     ("part", "param", "sentence"),
     [
-        (video("https://example.com/clip.mp4"), "video_url.url", replies.NO_URLS),
+        (video("https://example.com/clip.mp4"), "video_url.url", refusals.NO_URLS),
         (
             {"type": "video_url"},
             "video_url",
-            replies.wrong_field("messages[0].content[0].video_url"),
+            refusals.wrong_field("messages[0].content[0].video_url"),
         ),
         (video(uri(film()[:60])), "video_url.url", replies.bad_image(BadImage("damaged"))),
     ],

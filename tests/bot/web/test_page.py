@@ -18,6 +18,7 @@ from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
 from bot.access import Access
 from bot.replies import replies
+from bot.web.refusals import refusals
 from bot.web.sentences import SENTENCES
 from captioner import Busy, Caption, Captioner, Options
 from captioner.result import Word
@@ -141,7 +142,7 @@ async def test_a_file_that_is_not_a_picture_is_refused_by_the_server(
     async with opened(browser, allowed="415") as page:
         await choose(page, letter)
         entry = page.get_by_role("article", name="a.txt")
-        await expect(entry.locator(".said")).to_contain_text("This is not a picture")
+        await expect(entry.locator(".said")).to_contain_text("I cannot read this file")
         await expect(entry.get_by_text(SENTENCES["no_preview"])).to_be_visible()
         await expect(entry.locator("img")).to_be_hidden()
         for name in ("Retry", replies.ANOTHER):
@@ -178,7 +179,7 @@ async def test_a_busy_server_is_asked_again_after_a_countdown(browser: Browser) 
 async def test_a_photo_above_the_rate_is_sent_again_when_allowed(browser: Browser) -> None:
     async with opened(browser, access=Access("1/second"), allowed="429") as page:
         await choose(page, photo(1), photo(2))
-        await expect(page.locator(".said", has_text="too many photos")).to_be_visible()
+        await expect(page.locator(".said", has_text="too much for now")).to_be_visible()
         await expect(page.get_by_text("Trying again in")).to_be_visible()
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
 
@@ -203,7 +204,7 @@ async def test_a_token_is_asked_for_and_the_photo_that_waited_is_sent(browser: B
     async with opened(browser, token=TOKEN, allowed="401") as page:
         await choose(page, photo(1), photo(2), photo(3))
         dialog = page.get_by_role("dialog", name=SENTENCES["token_title"])
-        await expect(dialog).to_contain_text(replies.NEEDS_TOKEN)
+        await expect(dialog).to_contain_text(refusals.NEEDS_TOKEN)
         await expect(dialog.locator(".wrong")).to_be_hidden()
         await enter(page, f" {TOKEN} ")
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(3)
@@ -220,9 +221,9 @@ async def test_a_wrong_token_is_reported_and_asked_for_again(browser: Browser) -
         await enter(page, "wrong")
         field = page.get_by_label("Token", exact=True)
         await expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text(
-            replies.WRONG_TOKEN
+            refusals.WRONG_TOKEN
         )
-        await expect(field).to_have_accessible_description(replies.WRONG_TOKEN)
+        await expect(field).to_have_accessible_description(refusals.WRONG_TOKEN)
         await expect(field).to_have_value("")
         await enter(page, TOKEN)
         await expect(page.locator(".said")).to_have_text(DOG.text)
@@ -256,7 +257,7 @@ async def test_a_person_without_a_token_can_try_again_later(leave: str, browser:
             await page.keyboard.press("Escape")
         else:
             await page.get_by_role("button", name=leave).click()
-        await expect(page.locator(".said", has_text=replies.NEEDS_TOKEN)).to_have_count(4)
+        await expect(page.locator(".said", has_text=refusals.NEEDS_TOKEN)).to_have_count(4)
         await expect(page.get_by_role("dialog")).to_be_hidden()
         await page.get_by_role("button", name="Retry").first.click()
         await enter(page, TOKEN)
@@ -293,7 +294,7 @@ async def test_the_token_field_fits_phones_and_desktops_in_light_and_dark(
         await expect(page.get_by_role("dialog")).to_be_in_viewport(ratio=1)
         await shot(page, f"token-{scheme}-{width}")
         await enter(page, "wrong")
-        await expect(page.get_by_text(replies.WRONG_TOKEN)).to_be_visible()
+        await expect(page.get_by_text(refusals.WRONG_TOKEN)).to_be_visible()
         await expect(page.get_by_role("dialog")).to_be_in_viewport(ratio=1)
         await shot(page, f"token-wrong-{scheme}-{width}")
 
@@ -534,7 +535,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
 
     async with opened(browser, caption, allowed="415") as page:
         await choose(page, photo(1), {"name": "b", "mimeType": "image/png", "buffer": b"b"})
-        await expect(page.locator(".said", has_text="not a picture")).to_be_visible()
+        await expect(page.locator(".said", has_text="cannot read this file")).to_be_visible()
         await page.get_by_role("button", name=replies.ANOTHER).click()
         await expect(page.locator(".said").first).to_have_text(TAKES[1])
         await reload(page)
@@ -542,7 +543,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
         entries = page.get_by_role("article")
         await expect(entries).to_have_count(2)
         await expect(entries.first.locator(".said")).to_have_text(TAKES[1])
-        await expect(entries.nth(1).locator(".said")).to_contain_text("not a picture")
+        await expect(entries.nth(1).locator(".said")).to_contain_text("cannot read this file")
         assert await page.locator(".sent img").first.evaluate("image => image.decode()") is None
         await page.get_by_role("button", name=replies.LOOK).click()
         await expect(page.locator(".word").first).to_be_visible()
@@ -552,7 +553,7 @@ async def test_a_reload_keeps_the_thread_and_clear_empties_it(browser: Browser) 
 
         await page.get_by_role("button", name="Clear").click()
         await expect(entries).to_have_count(0)
-        await expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+        await expect(page.get_by_role("button", name="Choose files")).to_be_focused()
         await expect(page.locator("#empty")).to_be_visible()
         await reload(page)
         await expect(page.locator("#empty")).to_be_visible()

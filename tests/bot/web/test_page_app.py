@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, Page, Route, expect
 from pydantic import SecretStr
 
-from bot.replies import replies
+from bot.web.refusals import refusals
 from bot.web.sentences import SENTENCES
 from tests.bot.web.browser import (
     DOG,
@@ -198,7 +198,7 @@ async def test_shared_photos_wait_for_the_token(browser: Browser) -> None:
     chat = web_chat(captions_dog, web_token=SecretStr("open sesame"))
     async with serving(chat) as url, installed(browser, url, "401") as page:
         await share(page, url, "one.jpg")
-        await expect(page.get_by_role("dialog")).to_contain_text(replies.NEEDS_TOKEN)
+        await expect(page.get_by_role("dialog")).to_contain_text(refusals.NEEDS_TOKEN)
         await page.get_by_label("Token", exact=True).fill("open sesame")
         await page.keyboard.press("Enter")
         await expect(page.locator(".said")).to_have_text(DOG.text)

@@ -5,6 +5,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, FilePayload, Page, expect
 
 from bot.replies import replies
+from bot.web.refusals import refusals
 from tests.bot.web.browser import (
     DOG,
     IN_CHROMIUM,
@@ -85,14 +86,14 @@ async def test_the_dialog_for_a_token(scheme: Scheme, browser: Browser) -> None:
         assert await complaints(page) == []
         await page.locator("#token").fill("wrong")
         await page.keyboard.press("Enter")
-        await expect(page.get_by_text(replies.WRONG_TOKEN)).to_be_visible()
+        await expect(page.get_by_text(refusals.WRONG_TOKEN)).to_be_visible()
         assert await complaints(page) == []
 
 
 async def test_errors(scheme: Scheme, browser: Browser) -> None:
     async with opened(browser, scheme=scheme, allowed="415") as page:
         await choose(page, LETTER)
-        await expect(page.locator(".said")).to_contain_text("This is not a picture")
+        await expect(page.locator(".said")).to_contain_text("I cannot read this file")
         assert await complaints(page) == []
 
 

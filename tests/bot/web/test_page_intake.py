@@ -151,7 +151,7 @@ async def test_of_several_files_only_those_that_may_be_photos_are_sent(browser: 
     async with opened(browser, allowed="415") as page:
         await choose(page, LETTER, photo(1), SECRET)
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(1)
-        await expect(page.locator(".said", has_text="not a picture")).to_have_count(1)
+        await expect(page.locator(".said", has_text="cannot read this file")).to_have_count(1)
         assert await names(page) == ["photo 1.jpg", "b"]
         await expect_told(page, SENTENCES["not_photos"].format(number=1))
 

@@ -91,7 +91,7 @@ async def test_a_failure_is_announced_with_its_photo(browser: Browser) -> None:
         busy.clear()
         await choose(page, LETTER)
         await expect(status).to_contain_text(
-            announced(2, 2, "a.txt", "This is not a picture"), timeout=10_000
+            announced(2, 2, "a.txt", "I cannot read this file"), timeout=10_000
         )
 
 

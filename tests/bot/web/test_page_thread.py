@@ -57,7 +57,7 @@ async def test_clear_can_be_undone(browser: Browser) -> None:
         await expect(page.locator(".said")).to_have_text(said)
         await page.get_by_role("button", name="Clear").click()
         await expect(page.get_by_role("article")).to_have_count(0)
-        await expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+        await expect(page.get_by_role("button", name="Choose files")).to_be_focused()
         await shot(page, "cleared")
         for _ in range(2):  # past the button for folders
             await page.keyboard.press("Tab")
@@ -115,7 +115,7 @@ async def test_the_offer_to_undo_stays_until_it_is_closed_or_a_photo_is_sent(
         await page.locator("#undo-close").focus()
         await page.keyboard.press("Enter")
         await expect(undo).to_be_hidden()
-        await expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+        await expect(page.get_by_role("button", name="Choose files")).to_be_focused()
         await page.keyboard.press("Control+Z")
         await expect(page.get_by_role("article")).to_have_count(0)
 
@@ -157,7 +157,7 @@ async def test_one_photo_is_removed_and_brought_back_to_its_place(browser: Brows
         assert await titles(page) == rest
         for _ in rest:
             await page.get_by_role("button", name="Remove photo").last.click()
-        await expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+        await expect(page.get_by_role("button", name="Choose files")).to_be_focused()
         await expect(page.locator("#empty")).to_be_visible()
 
 
@@ -187,7 +187,7 @@ async def test_retry_is_offered_only_where_it_can_help(browser: Browser) -> None
         await page.keyboard.press("Enter")
         await expect(page.locator(".said", has_text=DOG.text)).to_have_count(2)
         await expect(retry_all).to_be_hidden()
-        await expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+        await expect(page.get_by_role("button", name="Choose files")).to_be_focused()
 
 
 async def test_photos_wait_while_others_are_refused(browser: Browser) -> None:

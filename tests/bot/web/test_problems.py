@@ -10,8 +10,8 @@ import pytest
 from aiohttp import ClientSession
 from PIL import Image
 
-from bot.replies import replies
 from bot.web.problems import STATUS, TITLES
+from bot.web.refusals import refusals
 from captioner.errors import BadImageKind
 from tests.bot.web.server import OPENAPI, connect, ended, refused, serving, web_chat
 
@@ -68,7 +68,7 @@ async def test_an_address_without_anything_is_answered_with_a_sentence(
 ) -> None:
     async with client.get(f"{url}{path}", headers=ANYTHING) as answer:
         assert (answer.status, answer.content_type) == (404, "text/plain")
-        assert await answer.text() == f"{replies.NO_PAGE}\n"
+        assert await answer.text() == f"{refusals.NO_PAGE}\n"
         assert answer.headers["Content-Language"] == "en"
         assert answer.headers["Vary"] == "Accept, Accept-Language, Cookie"
 
@@ -76,7 +76,7 @@ async def test_an_address_without_anything_is_answered_with_a_sentence(
 @pytest.mark.usefixtures("translated")
 async def test_it_is_in_the_readers_language(url: str, client: ClientSession) -> None:
     headers = {"Accept-Language": "de"}
-    for path, sentence in (("/none", replies.NO_PAGE), ("/api/none", replies.NOT_HERE)):
+    for path, sentence in (("/none", refusals.NO_PAGE), ("/api/none", refusals.NOT_HERE)):
         async with client.get(f"{url}{path}", headers=headers) as answer:
             assert f"Deutsch: {sentence}" in await answer.text()
             assert answer.headers["Content-Language"] == "de"

@@ -118,7 +118,7 @@ def test_an_error_that_nobody_expects_is_one_line_and_the_others_are_captioned(
     output = capsys.readouterr()
     assert output.out.startswith("0.jpg: ")
     assert output.err == (
-        "odd.jpg: Something went wrong in this program, not with the photo: "
+        "odd.jpg: Something went wrong in this program, not with the file: "
         "RuntimeError: a process to decode photos did not start.\n"
     )
 

@@ -98,8 +98,8 @@ def test_a_failed_photo_is_recorded_and_only_tried_again_if_asked(
     broken.write_bytes(b"no photo")
     assert resume(tiny_file, out, folder) == 1
     problem, summary = capsys.readouterr().err.splitlines()
-    assert problem.startswith(f"{broken}: This is not a picture")
-    assert summary == f"{out}: 1 photo failed; --retry-failed tries it again"
+    assert problem.startswith(f"{broken}: The file has no known format")
+    assert summary == f"{out}: 1 file failed; --retry-failed tries it again"
     broken.write_bytes(photo_bytes(8))
     assert resume(tiny_file, out, folder) == 1
     assert capsys.readouterr().err.splitlines() == [summary]

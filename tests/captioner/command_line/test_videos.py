@@ -13,7 +13,7 @@ from captioner.command_line import captioning
 from captioner.command_line.attempt import attempt, serving
 from captioner.command_line.captioning import Printing
 from captioner.command_line.files import PhotoFile, find
-from captioner.errors import NO_PHOTO
+from captioner.errors import BadImage
 from captioner.photo.decode import Limits
 from captioner.serving import ServingConfig
 from tests.captioner.video.films import RATE, SIZE, encoded
@@ -85,7 +85,7 @@ def test_a_photo_has_no_subtitles_and_a_video_no_sheet(
     assert run(tiny, Printing(False, False, None, False, tmp_path / "out.vtt"), photo_bytes(1)) == 1
     assert capsys.readouterr().err == "0: This is a photo; --vtt is for videos.\n"
     assert run(tiny, Printing(False, False, tmp_path / "out.png", False), film) == 1
-    assert NO_PHOTO in capsys.readouterr().err
+    assert str(BadImage("unsupported", video=True)) in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -39,8 +39,10 @@ async def test_it_serves_on_after_a_refusal() -> None:
     async with Clips(Limits(max_bytes=10**6)) as clips:
         with pytest.raises(BadImage, match="too large"):
             await clips.read(bytes(10**6 + 1), SIDE)
-        with pytest.raises(BadImage, match="damaged"):
+        with pytest.raises(BadImage, match="The video is damaged"):
             await clips.read(b"\x1aE\xdf\xa3", SIDE)
+        with pytest.raises(BadImage, match="The picture is damaged"):
+            await clips.read(photo_bytes(1)[:200], SIDE)
         assert (await clips.read(photo_bytes(1), SIDE))[0].squares
 
 

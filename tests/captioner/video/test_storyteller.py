@@ -176,6 +176,7 @@ async def test_a_broken_video_fails_alone(tiny: Trained) -> None:
             return_exceptions=True,
         )
     assert isinstance(broken, BadImage)
+    assert broken.video
     assert isinstance(whole, VideoCaption)
 
 

@@ -119,5 +119,9 @@ def test_the_alt_text_of_a_story_has_no_doubt() -> None:
     assert told.text == "First a dog runs along a beach. Then a cat sits on a chair. (Not sure.)"
     assert told.alt_text == "First a dog runs along a beach. Then a cat sits on a chair."
     assert (told.confidence, told.out_of_distribution) == (0.2, False)
+    cat = NamedObject("a tabby cat", 0.9, ("a cat", "an animal"))
+    named = caption("A dog is on a chair.", confidence=0.3, objects=(cat,))
+    both = video(Scene(0, 1, 0.5, named), Scene(1, 2, 1.5, DOG))
+    assert both.alt_text == "First a tabby cat. Then a dog runs along a beach."
     alone = video(Scene(0, 1, 0.5, unsure))
     assert (alone.text, alone.alt_text) == (worded(unsure).text, unsure.text)
