@@ -28,7 +28,7 @@ from quiet import beforehand
 from table import markdown
 
 from captioner import Busy, Caption, Captioner
-from captioner.remote import RemoteCaptioner
+from captioner.remote.captioner import RemoteCaptioner
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -24,7 +24,7 @@ from captioner.explain import PHOTO_SIDE
 
 if TYPE_CHECKING:
     from captioner import Captioner
-    from captioner.remote import RemoteCaptioner
+    from captioner.remote.captioner import RemoteCaptioner
 
 
 class Adapter(Protocol):

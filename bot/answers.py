@@ -18,8 +18,8 @@ from bot.wording import as_preview, is_preview, take_apart
 from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
 from captioner.explain import can_draw, draw_attention, draw_scenes, numbered
+from captioner.languages.orthography import tokenize
 from captioner.options import ANOTHER
-from captioner.orthography import tokenize
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 from captioner.video.kinds import is_moving

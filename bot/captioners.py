@@ -14,11 +14,11 @@ from captioner.checkpoint import CheckpointError
 from captioner.config import ModelConfig
 from captioner.errors import Busy
 from captioner.photo.decode import Limits
-from captioner.remote import RemoteCaptioner, RemoteError
+from captioner.remote.captioner import RemoteCaptioner, RemoteError
+from captioner.remote.wire import About
 from captioner.runtime.errors import UnusableError
 from captioner.serving import ServingConfig
 from captioner.shipped import name_of
-from captioner.wire import About
 
 if TYPE_CHECKING:
     from captioner import Captioner

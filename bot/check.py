@@ -20,7 +20,7 @@ from captioner.runtime.select import unused_gpu
 
 if TYPE_CHECKING:
     from captioner import Captioner
-    from captioner.remote import RemoteCaptioner
+    from captioner.remote.captioner import RemoteCaptioner
 
 
 async def check(config: Settings) -> bool:

@@ -10,7 +10,7 @@ from functools import cache
 
 from bot import languages
 from bot.replies import replies
-from captioner.scripts import joined
+from captioner.languages.scripts import joined
 from captioner.translation import ENGLISH
 from captioner.video.telling import OPENINGS, told
 from captioner.wording import (

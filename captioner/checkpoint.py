@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from captioner.confidence import Calibration
 from captioner.config import ModelConfig
 from captioner.files import replacing
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 from captioner.matching import Matching
 from captioner.out_of_distribution import OutOfDistributionDetector
 from captioner.photo.preprocessing import Preprocessing

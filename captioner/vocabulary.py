@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from captioner import scripts
-from captioner.orthography import PLAIN, Orthography, lowered
+from captioner.languages import scripts
+from captioner.languages.orthography import PLAIN, Orthography, lowered
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
@@ -68,7 +68,7 @@ class Vocabulary:
     def decode(self, ids: Iterable[int]) -> str:
         """Turn ids into a sentence: words joined, a capital letter, a full stop.
 
-        Spaces and full stops are those of the script; see `captioner.scripts`.
+        Spaces and full stops are those of the script; see `captioner.languages.scripts`.
         """
         text = scripts.joined(self.spell(ids))
         # In title case, which is that of a first letter where capitals are more than one kind.

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from captioner.confidence import UNSURE
+from captioner.languages.orthography import tokenize
+from captioner.languages.scripts import full_stop, joined
+from captioner.languages.small_words import LANGUAGES
 from captioner.naming.mentions import mentions, says
-from captioner.orthography import tokenize
 from captioner.result import Caption
-from captioner.scripts import full_stop, joined
-from captioner.small_words import LANGUAGES
 from captioner.translation import ENGLISH, N_, Catalogues
 
 Doubt = Literal["unsure", "guess"] | None

@@ -53,10 +53,10 @@ long = pytest.mark.skipif(not LONG, reason="`make test-all` runs it")
 # The files that take longest come first, so that no process is left alone with one at the end.
 LONGEST = (
     "tests/deploy/test_captions.py",
-    "tests/bot/web/test_page.py",
-    "tests/bot/web/test_page_actions.py",
-    "tests/bot/web/test_page_axe.py",
-    "tests/bot/web/test_page_glass.py",
+    "tests/bot/web/page/test_page.py",
+    "tests/bot/web/page/test_actions.py",
+    "tests/bot/web/page/test_axe.py",
+    "tests/bot/web/page/test_glass.py",
     "tests/train/test_fit.py",
     "tests/train/sweep/test_command.py",
     "tests/captioner/runtime/test_onnx.py",

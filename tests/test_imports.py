@@ -21,7 +21,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"languages", "photo"},
         {"runtime"},
         {"decoding", "naming", "video"},
-        {"export", "command_line"},
+        {"export", "remote", "command_line"},
     ),
     "train": ({"data", "scoring"}, {"report"}, {"fitting"}, {"languages", "sweep"}),
 }

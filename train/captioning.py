@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from captioner.decoding.generate import generate
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 from captioner.matching import Matching
 from captioner.model import Encoder, Model
 from captioner.options import Options

@@ -21,14 +21,14 @@ from bot.store.feedback_rows import FeedbackRows
 from bot.supervision import PlatformError
 from bot.web import language, page, problems, request_ids, tls
 from bot.web.address import elsewhere, here, is_loopback
-from bot.web.api import CaptionApi
+from bot.web.api.captions import CaptionApi
+from bot.web.api.feedback import FeedbackApi
+from bot.web.api.memory import Memory
 from bot.web.auth import Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
 from bot.web.cors import Cors
-from bot.web.feedback import FeedbackApi
 from bot.web.listener import SERVER, AddressInUse
-from bot.web.memory import Memory
-from bot.web.openai_api import OpenAIApi
+from bot.web.openai.api import OpenAIApi
 from bot.web.problems import API, METRICS, OPENAI
 
 log = structlog.stdlib.get_logger(__name__)

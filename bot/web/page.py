@@ -14,7 +14,8 @@ from aiohttp import web
 from bot import languages
 from bot.replies import replies
 from bot.settings import Settings
-from bot.web import app, language, parameters, problems
+from bot.web import app, language, problems
+from bot.web.api import parameters
 from bot.web.content import Content
 from bot.web.sentences import sentences
 from captioner.photo.decode import Limits

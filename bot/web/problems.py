@@ -13,8 +13,9 @@ from aiohttp import web
 
 from bot.answers import Answer
 from bot.replies import replies
-from bot.web import language, negotiation, openai_answer, request_ids
+from bot.web import language, negotiation, request_ids
 from bot.web.connections import Handler
+from bot.web.openai import answer as openai_answer
 from bot.web.refusals import refusals
 from captioner import BadImage, Busy
 

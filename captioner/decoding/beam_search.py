@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from captioner.decoding.search import Search, hypotheses
 from captioner.decoding.top_k import pick, top_k
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 from captioner.options import Options
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Array, Candidates, Floats, Ids, Memory, Network

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from captioner.decoding.beam_search import beam_search
 from captioner.decoding.search import Search, hypotheses
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 from captioner.matching import Matching
 from captioner.options import Options
 from captioner.reranking import Hypothesis, choose, matched

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from captioner.decoding.word_rules import allow, forbidden
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 from captioner.options import Options
 from captioner.reranking import Hypothesis
 from captioner.runtime.protocols import Array, Candidates, Floats, Ids, Memory, Network

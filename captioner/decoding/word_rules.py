@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 from captioner.options import Options
 from captioner.runtime.protocols import Candidates, Floats, Ids
 from captioner.vocabulary import END, PAD, START, UNKNOWN

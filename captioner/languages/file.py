@@ -19,8 +19,8 @@ from safetensors.numpy import save as serialize
 from captioner.checkpoint import CheckpointError, Metadata
 from captioner.confidence import Calibration
 from captioner.files import replacing
+from captioner.languages.orthography import written
 from captioner.matching import Matching
-from captioner.orthography import written
 from captioner.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.float32]

@@ -7,10 +7,10 @@ names (`captioner.naming.local_names`) has the beginnings of such words, whateve
 import re
 from collections.abc import Sequence
 
-from captioner.orthography import tokenize
+from captioner.languages.orthography import tokenize
+from captioner.languages.scripts import is_spaceless
+from captioner.languages.small_words import ARABIC_ENDINGS
 from captioner.result import NamedObject
-from captioner.scripts import is_spaceless
-from captioner.small_words import ARABIC_ENDINGS
 
 # Captions have other words than names for some things.
 SAME = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from captioner.languages.scripts import joined
 from captioner.result import Caption
-from captioner.scripts import joined
 from captioner.wording import AFTER_THAT, FINALLY, FIRST, NEXT, THEN, Said, worded
 
 # How the sentences of a story begin, by how many there are. No two begin alike.

@@ -4,7 +4,7 @@ serve run deploy.ray.app:application                    # Ray and the captioner 
 serve run deploy.ray.app:application checkpoint=small   # with one of `Arguments`
 serve deploy deploy/ray/config.yaml                     # on the cluster that runs
 
-A bot with `CAPTIONER_URL` sends its photos there (`captioner/remote.py`). Every answer of a
+A bot with `CAPTIONER_URL` sends its photos there (`captioner/remote/`). Every answer of a
 replica, an error too, has the header `wire.HEADER`; one without it is Serve's own. Photos share
 batches as they do in one process, so Serve's batching is not used, and its queue stays empty: a
 full replica refuses by itself.
@@ -27,10 +27,7 @@ from starlette.responses import Response
 from captioner import BadImage, Busy, Captioner, Options
 from captioner.options import LARGEST_BEAM, MOST_ALTERNATIVES, OptionError
 from captioner.photo.decode import MOST_MEGAPIXELS, Limits
-from captioner.runtime.select import Runtime
-from captioner.serving import ServingConfig
-from captioner.shipped import find, name_of
-from captioner.wire import (
+from captioner.remote.wire import (
     HEADER,
     OPTIONS,
     VERSION,
@@ -43,6 +40,9 @@ from captioner.wire import (
     pack_problem,
     unpack,
 )
+from captioner.runtime.select import Runtime
+from captioner.serving import ServingConfig
+from captioner.shipped import find, name_of
 
 # Read when `serve run` starts Ray, which otherwise reports its use to its makers; see `ray.env`.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

@@ -15,8 +15,8 @@ from aiohttp import web
 from bot import captioners
 from bot.settings import Settings
 from captioner import BadImage
-from captioner.remote import RemoteCaptioner
-from captioner.wire import pack
+from captioner.remote.captioner import RemoteCaptioner
+from captioner.remote.wire import pack
 from tests.bot.process import Bot, caption, clean, closed_port
 from tests.captioner.deployment import ABOUT, TYPED, Deployment, captioned, refuses, says
 from tests.conftest import photo_bytes

@@ -16,7 +16,7 @@ from bot.wording import (
     is_preview,
     take_apart,
 )
-from captioner.scripts import joined
+from captioner.languages.scripts import joined
 from captioner.video.telling import told
 from captioner.wording import FINALLY, FIRST, THEN, Doubt, Said
 

@@ -11,8 +11,7 @@ from aiohttp import web
 
 from captioner import Caption, Options
 from captioner.config import ModelConfig
-from captioner.video.result import Scene, VideoCaption
-from captioner.wire import (
+from captioner.remote.wire import (
     HEADER,
     OPTIONS,
     VERSION,
@@ -23,6 +22,7 @@ from captioner.wire import (
     pack_problem,
     unpack,
 )
+from captioner.video.result import Scene, VideoCaption
 
 ABOUT = About(
     ModelConfig(vocabulary_size=9), {"cider": 74.3}, ("en", "de"), "cpu", "onnx", "default"

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from captioner import BadImage, Busy, Caption, Captioner, Options
-from captioner.batches import Answer, Request
 from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration, Features
-from captioner.language import repeats_word
+from captioner.forward import Answer, Request
+from captioner.languages.repetition import repeats_word
+from captioner.languages.small_words import ENGLISH
 from captioner.photo.decode import Limits
 from captioner.photo.sandbox import Sandbox
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.pytorch import PyTorchNetwork, pick_device
 from captioner.serving import Measurement, ServingConfig
-from captioner.small_words import ENGLISH
 from tests.captioner.photo.hostile import HOSTILE
 from tests.conftest import Trained, on_cpu, photo_bytes
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.orthography import split, tokenize
+from captioner.languages.orthography import split, tokenize
 from captioner.vocabulary import END, PAD, SPECIAL, START, UNKNOWN, Vocabulary
 
 DOGS = Vocabulary((*SPECIAL, "a", "dog", "man", "'s", "t-shirt", "élan"))

@@ -20,11 +20,12 @@ import psutil
 import pytest
 import yaml
 
-from captioner import BadImage, Busy, Captioner, Options, remote
+from captioner import BadImage, Busy, Captioner, Options
 from captioner.options import OptionError
 from captioner.photo.decode import Limits
-from captioner.remote import RemoteCaptioner
-from captioner.wire import HEADER, OPTIONS, VERSION, unpack_problem
+from captioner.remote import captioner as remote
+from captioner.remote.captioner import RemoteCaptioner
+from captioner.remote.wire import HEADER, OPTIONS, VERSION, unpack_problem
 from tests.bot.process import clean, closed_port
 from tests.bot.web.stories import film
 from tests.conftest import photo_bytes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from captioner.orthography import tokenize
+from captioner.languages.orthography import tokenize
 
 Split = Literal["train", "val", "test"]
 

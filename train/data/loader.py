@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from captioner.orthography import tokenize
+from captioner.languages.orthography import tokenize
 from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 from train.data.augmentation import Augmentation
 from train.data.datasets import Record

@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 
-from captioner import scripts
+from captioner.languages import scripts
+from captioner.languages.orthography import PLAIN, Orthography
 from captioner.options import Options
-from captioner.orthography import PLAIN, Orthography
 from captioner.vocabulary import SPECIAL, UNKNOWN, Vocabulary
 from train.data.datasets import Record
 from train.errors import SettingError, TrainError

@@ -8,7 +8,7 @@ Training*, 2020).
 import torch
 from torch.nn import functional
 
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 from captioner.model import Memory, Model
 from captioner.vocabulary import PAD
 from train.data.loader import drop_words

@@ -2,11 +2,11 @@
 
 import torch
 
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 
 
 def repeats(tokens: torch.Tensor, small_words: SmallWords) -> torch.Tensor:
-    """Return which captions repeat a word for nothing; see `captioner.language.repeats_word`.
+    """Return which captions repeat a word for nothing; see `languages.repetition.repeats_word`.
 
     Args:
         tokens: `(captions, length)`, word ids with the end token, then `PAD`.

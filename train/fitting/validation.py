@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from captioner import checkpoint
 from captioner.checkpoint import Metadata
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 from captioner.model import Model
 from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from captioner.confidence import Features, confidence
+from captioner.languages.orthography import tokenize
 from captioner.options import Options
-from captioner.orthography import tokenize
 from train.data.datasets import Record
 from train.evaluate import EvaluateConfig
 from train.languages.opened import Captioned, EncodedSplit, open_languages

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from captioner.languages.decoders import Decoders
-from captioner.orthography import written
+from captioner.languages.orthography import written
 from captioner.vocabulary import Vocabulary
 from train.captioning import half_is_fast
 from train.data.datasets import Record

@@ -10,7 +10,7 @@ import torch
 
 from captioner import checkpoint
 from captioner.checkpoint import Metadata
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 from captioner.model import Memory, Model
 from captioner.runtime.pytorch import pick_device
 from captioner.shipped import find

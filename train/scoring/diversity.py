@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from captioner.orthography import tokenize
+from captioner.languages.orthography import tokenize
 from train.scoring.scores import Scorer
 
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from captioner import orthography, scripts
-from captioner.language import repeats_word
-from captioner.small_words import LANGUAGES
+from captioner.languages import orthography, scripts
+from captioner.languages.repetition import repeats_word
+from captioner.languages.small_words import LANGUAGES
 from train.errors import TrainError
 from train.scoring import ptb_tokenizer
 
@@ -66,7 +66,7 @@ class Scores:
     photos: int  # count
     distinct_words: int  # count, over all captions
     dangling: float  # share of captions that end on one of DANGLING_ENDS
-    # Share of captions that repeat a word for nothing; None: not in `captioner.language.LANGUAGES`.
+    # Share of captions that repeat a word for nothing; None: not in `small_words.LANGUAGES`.
     repeating: float | None
 
 

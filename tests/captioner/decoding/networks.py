@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from captioner.decoding.generate import generate
-from captioner.language import SmallWords
+from captioner.languages.repetition import SmallWords
 from captioner.model import Memory, Model
 from captioner.options import Options
 from captioner.reranking import Hypothesis

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.decoding.word_rules import FORCED_END, allow, forbidden
-from captioner.language import SmallWords, repeats_word
+from captioner.languages.repetition import SmallWords, repeats_word
+from captioner.languages.small_words import ENGLISH
 from captioner.options import Options
 from captioner.runtime.protocols import Candidates
-from captioner.small_words import ENGLISH
 from captioner.vocabulary import END, SPECIAL, START, Vocabulary
 
 VOCABULARY = Vocabulary([*SPECIAL, "dog", "bed", "side", "a", "and", "by", "to"])

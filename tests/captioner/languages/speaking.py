@@ -11,8 +11,8 @@ from captioner.checkpoint import digest
 from captioner.confidence import Calibration
 from captioner.languages import file
 from captioner.languages.decoders import Decoders, Words
+from captioner.languages.orthography import written
 from captioner.matching import Matching
-from captioner.orthography import written
 from captioner.photo.preprocessing import Preprocessing
 from captioner.vocabulary import Vocabulary
 from tests.conftest import Trained, tiny_matching, tiny_model, trained

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from captioner import BadImage, Busy, Captioner, Options, VideoCaption
-from captioner.batches import Answer, Request
 from captioner.checkpoint import Metadata
+from captioner.forward import Answer, Request
 from captioner.photo.decode import Limits
 from captioner.runtime import select
 from captioner.serving import ServingConfig

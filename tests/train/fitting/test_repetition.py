@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 
-from captioner.language import SmallWords, repeats_word
-from captioner.small_words import ENGLISH
+from captioner.languages.repetition import SmallWords, repeats_word
+from captioner.languages.small_words import ENGLISH
 from captioner.vocabulary import END, PAD, SPECIAL, Vocabulary
 from train.fitting.repetition import repeats
 

@@ -1,0 +1,1 @@
+"""`/api/`: captions for the page and for other programs, from a request to its answer."""

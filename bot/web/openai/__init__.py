@@ -1,0 +1,1 @@
+"""`/v1/`: captions for programs that speak OpenAI's API."""
