@@ -24,7 +24,6 @@ from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 from captioner.video.kinds import is_moving
 from captioner.video.result import Scene, VideoCaption
-from captioner.video.telling import story
 from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
@@ -66,12 +65,6 @@ class Answer:
     error: BadImage | Busy | None = field(default=None, compare=False)  # from which `text` is
     retry_after: float | None = None  # seconds, for "busy"
     picture: bytes | None = None  # a JPEG that is sent with the text
-
-    @property
-    def brief(self) -> str:
-        """The text, short enough to stand among others: of a long story its ends."""
-        told = self.video.told if self.video else ()
-        return self.text if len(told) <= 2 else story([told[0].caption, told[-1].caption])
 
     @property
     def outcome(self) -> str:

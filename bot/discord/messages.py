@@ -16,8 +16,9 @@ from bot.discord.identity import PLATFORM, Place, place_of
 from bot.discord.incoming import Incoming
 from bot.discord.language import language_of_place
 from bot.discord.photos import Photos, Picture, Reply
-from bot.discord.sending import apologize, is_answered, reply, say_failed, typing
+from bot.discord.sending import answers_to, apologize, reply, say, say_failed, typing
 from bot.discord.shards import Shards
+from bot.parts import last_number
 from bot.replies import replies
 from bot.services import Services
 from bot.store.inbox import Hopeless
@@ -72,9 +73,9 @@ class Messages:
             with inbox_errors():
                 channel = self.client.get_partial_messageable(int(key.chat), guild_id=guild)
                 incoming = Incoming.of(await channel.fetch_message(int(key.message)))
-                if again and await is_answered(incoming.message, self.client.user):
-                    return
-            await self._answer(incoming)
+                said = await self._said(incoming) if again else 0
+            if said is not None:
+                await self._answer(incoming, said)
 
         await self._handle(key, answer)
 
@@ -93,7 +94,7 @@ class Messages:
     async def _apologize(self, key: Key) -> None:
         channel = self.client.get_partial_messageable(int(key.chat))
         message = channel.get_partial_message(int(key.message))
-        if not await is_answered(message, self.client.user):
+        if not await answers_to(message, self.client.user):
             await apologize(message)
 
     async def _accept(self, incoming: Incoming) -> bool:
@@ -116,7 +117,7 @@ class Messages:
         if refusal is not None:
             metrics.refused(PLATFORM, refusal.kind)
             if refusal.text:
-                await reply(incoming.message, refusal.text)
+                await say(incoming.message, refusal.text)
         return new
 
     async def _record(self, incoming: Incoming) -> bool:
@@ -131,7 +132,16 @@ class Messages:
             self.services.inbox.release(incoming.key)  # the inbox hands it out in its turn
         return new
 
-    async def _answer(self, incoming: Incoming) -> None:
+    async def _said(self, incoming: Incoming) -> int | None:
+        """Return how many pictures of a message were answered; None if it needs no answer more."""
+        texts = await answers_to(incoming.message, self.client.user)
+        if not texts:
+            return 0
+        said = max(last_number(text) or 0 for text in texts)
+        most = min(len(self._pictures(incoming)), self.services.settings.max_photos)
+        return said if 0 < said < most else None
+
+    async def _answer(self, incoming: Incoming, said: int = 0) -> None:
         with inbox_errors():
             pictures, refusal = self._pictures(incoming), None
             if not pictures:
@@ -139,16 +149,17 @@ class Messages:
             if refusal:
                 metrics.refused(PLATFORM, refusal.kind)
                 if refusal.text:
-                    await reply(incoming.message, refusal.text)
+                    await say(incoming.message, refusal.text)
                 return
             if pictures:
                 async with typing(incoming.message.channel):
-                    answer = await self.photos.caption(pictures)
+                    answer = await self.photos.caption(pictures, said)
             elif self._deserves_hint(incoming):
-                answer = Reply(replies.HINT)
+                answer = Reply([replies.HINT])
             else:
                 raise Hopeless("the message has no picture any more")
-            await reply(incoming.message, answer.text, buttons=buttons_of(answer))
+            buttons = buttons_of(answer)
+            await reply(incoming.message, answer.parts, said=said, buttons=buttons)
 
     async def _embedded_later(self, incoming: Incoming) -> tuple[Sequence[Picture], Refusal | None]:
         """Return what a link embeds, as a GIF of the picker does, or why it is not looked at."""

@@ -12,6 +12,7 @@ from bot import metrics
 from bot.answers import Answer, despite_failures
 from bot.attachments import kind_of
 from bot.discord.identity import PLATFORM
+from bot.parts import Part, in_parts
 from bot.replies import replies
 from bot.services import Services
 from captioner import BadImage
@@ -20,7 +21,7 @@ AnswerPhoto = Callable[[bytes], Awaitable[Answer]]
 
 PHOTOS_AT_ONCE = 16  # in memory; as many as the captioner takes in one batch
 CHUNK_BYTES = 2**16
-MAX_CHARACTERS = 2000  # Discord's limit for a message
+MAX_CHARACTERS = 2000  # of a message; Discord counts code points
 VECTORS = discord.StickerFormatType.lottie  # which nothing here draws
 # Where Discord itself serves what is embedded, such as the GIFs of its picker.
 PROXIES = re.compile(r"https://(media|images-ext-\d+)\.discordapp\.net/")
@@ -57,9 +58,14 @@ class Picture:
 class Reply:
     """What the bot replies to the pictures of one message."""
 
-    text: str
+    entries: Sequence[str]  # for several pictures one each, which say their numbers
     picture: Picture | None = None  # the only picture, if it was captioned: it gets buttons
     told: bool = False  # it was told as a story, which has fewer buttons
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """The messages that it is sent as."""
+        return in_parts(self.entries, MAX_CHARACTERS)
 
 
 def picture_of(attachment: discord.Attachment) -> Picture | None:
@@ -100,25 +106,26 @@ class Photos:
     session: aiohttp.ClientSession
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PHOTOS_AT_ONCE))
 
-    async def caption(self, pictures: Sequence[Picture]) -> Reply:
+    async def caption(self, pictures: Sequence[Picture], said: int = 0) -> Reply:
         """Caption the pictures of one message.
 
         Args:
             pictures: at least one; those beyond the setting `max_photos` are left out.
+            said: how many of them, but not all, were answered before; they are not captioned again.
 
         Raises:
             aiohttp.ClientError: no picture can be fetched now.
             OSError: the same.
         """
         chosen = pictures[: self.services.settings.max_photos]
-        answering = map(self._caption, chosen)
+        answering = map(self._caption, chosen[said:])
         outcomes = await asyncio.gather(*answering, return_exceptions=True)
         answers = despite_failures(outcomes, _unreachable)
         if len(pictures) == 1:
             captioned = pictures[0] if answers[0].caption else None
-            return Reply(answers[0].text, captioned, told=answers[0].video is not None)
-        text = replies.album([answer.brief for answer in answers], len(pictures) - len(chosen))
-        return Reply(text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…")
+            return Reply([answers[0].text], captioned, told=answers[0].video is not None)
+        texts = [answer.text for answer in answers]
+        return Reply(replies.album(texts, len(pictures) - len(chosen), said))
 
     async def _caption(self, picture: Picture) -> Answer:
         answers = self.services.answers

@@ -228,7 +228,7 @@ async def test_stickers_are_told_or_captioned_if_they_are_pictures(
         await fake.say(channel_id=PRIVATE, sticker_items=stuck(("702", vectors)))
         hint = await fake.sent(2)
 
-    assert pictures["content"] == replies.album(["Two children play.", STORY])
+    assert pictures["content"] == "\n".join(replies.album(["Two children play.", STORY]))
     assert hint["content"] == replies.HINT
     assert len(world.bot_messages()) == 2
 
@@ -280,7 +280,7 @@ async def test_a_film_beside_a_photo_has_a_line_of_its_own(world: World) -> None
         await world.fake.say(channel_id=PRIVATE, attachments=both)
         reply = await world.fake.sent()
 
-    assert reply["content"] == replies.album([STORY, "Two children play."])
+    assert reply["content"] == "\n".join(replies.album([STORY, "Two children play."]))
 
 
 async def test_a_film_that_was_not_answered_before_the_bot_was_killed_is_told_later(

@@ -201,7 +201,7 @@ async def test_in_an_album_each_item_has_its_line(fake: FakeTelegram, store: Sto
             await fake.update(message=message)
         sent = await fake.nth("sendMessage")
 
-    assert sent["text"] == replies.album(["Photo 2.", STORY, as_preview("Photo 0.")])
+    assert sent["text"] == "\n".join(replies.album(["Photo 2.", STORY, as_preview("Photo 0.")]))
 
 
 async def test_automatic_captions_are_for_photos_only(fake: FakeTelegram, store: Store) -> None:
