@@ -104,8 +104,10 @@ class Interactions:
             return
         reply = await self.photos.caption(request.pictures, said)
         # The answer shows the photo, so that its buttons can find it again.
-        embed, still = discord.Embed(), request.pictures[0].still
-        address = still.url if still else None
+        embed, first_picture = discord.Embed(), request.pictures[0]
+        still = first_picture.still
+        # A frame that nobody has fetched may not exist.
+        address = still.url if still and not (reply.told and first_picture.framed) else None
         if request.what == "caption":
             embed.set_image(url=address)
         else:

@@ -1,7 +1,9 @@
 """Messages with pictures: which ones are answered, and how none is lost."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -13,7 +15,7 @@ from bot.discord.backfill import Backfill
 from bot.discord.buttons import buttons_of
 from bot.discord.errors import inbox_errors
 from bot.discord.identity import PLATFORM, Place, place_of
-from bot.discord.incoming import Incoming
+from bot.discord.incoming import Incoming, embeds_only
 from bot.discord.language import language_of_place
 from bot.discord.photos import Photos, Picture, Reply
 from bot.discord.sending import answers_to, apologize, reply, say, say_failed, typing
@@ -25,10 +27,12 @@ from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key
 
 EMBED_SECONDS = 2.0  # Discord embeds what is behind a link this soon after a message
+LATEST_EMBED = timedelta(minutes=1)  # later a message changes for other reasons, such as a pin
+REFUSALS = 100  # messages that are remembered as refused
 
 
 class Messages:
-    """Answers the messages that ask for it; edits of them are ignored."""
+    """Answers the messages that ask for it; people's edits of them are ignored."""
 
     def __init__(
         self, client: discord.Client, photos: Photos, services: Services, shards: Shards
@@ -40,6 +44,7 @@ class Messages:
             client, shards, services.inbox, hours, self.captions_all, self._record
         )
         self._in_order = asyncio.Lock()
+        self._refused: deque[Key] = deque(maxlen=REFUSALS)
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
         """Answer a message if it asks for it; while no slot is free, leave it to the inbox."""
@@ -55,6 +60,17 @@ class Messages:
         elif new:
             async with slots:
                 await self._handle(incoming.key, partial(self._answer, incoming))
+
+    async def receive_embeds(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
+        """Answer a message that has pictures since Discord has embedded what is behind its link.
+
+        One that was answered or refused before gets no other answer, and one that a person has
+        edited gets none.
+        """
+        age = discord.utils.utcnow() - incoming.message.created_at
+        embedded = embeds_only(incoming.message) and age < LATEST_EMBED
+        if embedded and incoming.key not in self._refused and self._pictures(incoming):
+            await self.receive(incoming, slots)
 
     async def retry(self, key: Key, reference: dict[str, Any], *, again: bool) -> None:
         """Answer a message that was recorded before.
@@ -115,6 +131,7 @@ class Messages:
                     inbox.release(incoming.key)
                 raise
         if refusal is not None:
+            self._refused.append(incoming.key)
             metrics.refused(PLATFORM, refusal.kind)
             if refusal.text:
                 await say(incoming.message, refusal.text)
