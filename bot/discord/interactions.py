@@ -99,8 +99,9 @@ class Interactions:
         if not request.pictures:
             await webhook.edit_original(text=replies.NEEDS_ATTACHMENT)
             return
-        said = await inbox.said(key)
-        if said >= min(len(request.pictures), self.services.settings.max_photos):
+        most = min(len(request.pictures), self.services.settings.max_photos)
+        said = await inbox.said(key) if most > 1 else 0
+        if said >= most:  # MAX_PHOTOS was lowered since
             return
         reply = await self.photos.caption(request.pictures, said)
         # The answer shows the photo, so that its buttons can find it again.

@@ -109,8 +109,8 @@ class Messages:
 
     async def _apologize(self, key: Key) -> None:
         channel = self.client.get_partial_messageable(int(key.chat))
-        message = channel.get_partial_message(int(key.message))
-        if not await answers_to(message, self.client.user):
+        message = await channel.fetch_message(int(key.message))
+        if await self._said(Incoming.of(message)) is not None:
             await apologize(message)
 
     async def _accept(self, incoming: Incoming) -> bool:

@@ -57,14 +57,12 @@ async def say_failed(message: discord.Message) -> None:
     await _send(message, replies.FAILED, nonce=f"f{message.id}")
 
 
-async def apologize(message: discord.PartialMessage) -> None:
+async def apologize(message: discord.Message) -> None:
     """Say that a message is given up, in reply to it."""
     await _send(message, replies.GIVEN_UP, nonce=f"g{message.id}")
 
 
-async def answers_to(
-    message: discord.Message | discord.PartialMessage, me: discord.ClientUser | None
-) -> list[str]:
+async def answers_to(message: discord.Message, me: discord.ClientUser | None) -> list[str]:
     """Return what the bot has answered to a message already, although it may not know of it.
 
     Discord recognizes a repeated answer for some minutes only.
@@ -87,7 +85,7 @@ def _says_failed(text: str) -> bool:
 
 
 async def _send(
-    message: discord.Message | discord.PartialMessage,
+    message: discord.Message,
     text: str,
     *,
     nonce: str,

@@ -96,7 +96,7 @@ async def caption(
     services = shared.services
     quiet = automatic and is_channel(asked)
     chosen = pictures[: services.settings.max_photos]
-    said = await services.inbox.said(key_of_message(asked))
+    said = await services.inbox.said(key_of_message(asked)) if len(chosen) > 1 else 0
     if said >= len(chosen):  # MAX_PHOTOS was lowered since
         return
     # Photos that waited while the bot was down do not count towards anybody's rate, and those that

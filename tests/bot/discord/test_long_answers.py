@@ -77,6 +77,20 @@ async def test_after_a_kill_behind_the_last_message_nothing_is_said_again(world:
     assert len(world.model.asked) == 2
 
 
+async def test_an_answer_that_is_given_up_after_its_first_message_gets_an_apology(
+    world: World,
+) -> None:
+    fake = world.fake
+    fake.latency = 0.3
+    async with world.running():
+        asked = await ask(world)
+        await fake.sent()
+        fake.fail("POST", f"/channels/{PRIVATE}/messages", CUT, times=3)
+        await world.settled(asked, state="given up")
+
+    assert contents(world) == [entries()[0], replies.GIVEN_UP]
+
+
 async def test_a_part_that_arrived_before_its_connection_broke_is_not_doubled(
     world: World,
 ) -> None:
