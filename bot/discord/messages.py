@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -26,7 +27,9 @@ from bot.services import Services
 from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key
 
-EMBED_SECONDS = 2.0  # Discord embeds what is behind a link this soon after a message
+# Discord embeds what is behind a link at once or this soon after a message, or not at all. Whoever
+# sends the bot a link waits for that long if nothing is embedded.
+EMBED_SECONDS = 4.0
 LATEST_EMBED = timedelta(minutes=1)  # later a message changes for other reasons, such as a pin
 REFUSALS = 100  # messages that are remembered as refused
 
@@ -45,6 +48,7 @@ class Messages:
         )
         self._in_order = asyncio.Lock()
         self._refused: deque[Key] = deque(maxlen=REFUSALS)
+        self._awaited: dict[Key, asyncio.Event] = {}  # messages whose links may be embedded yet
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
         """Answer a message if it asks for it; while no slot is free, leave it to the inbox."""
@@ -67,6 +71,9 @@ class Messages:
         One that was answered or refused before gets no other answer, and one that a person has
         edited gets none.
         """
+        if awaited := self._awaited.get(incoming.key):
+            awaited.set()
+            return
         age = discord.utils.utcnow() - incoming.message.created_at
         embedded = embeds_only(incoming.message) and age < LATEST_EMBED
         if embedded and incoming.key not in self._refused and self._pictures(incoming):
@@ -182,7 +189,12 @@ class Messages:
         """Return what a link embeds, as a GIF of the picker does, or why it is not looked at."""
         if not (self._deserves_hint(incoming) and "https://" in incoming.message.content):
             return (), None
-        await asyncio.sleep(EMBED_SECONDS)
+        embedded = self._awaited[incoming.key] = asyncio.Event()
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(embedded.wait(), EMBED_SECONDS)
+        finally:
+            del self._awaited[incoming.key]
         pictures = self._pictures(Incoming.of(await incoming.message.fetch()))
         photos = min(len(pictures), self.services.settings.max_photos)
         if not photos:

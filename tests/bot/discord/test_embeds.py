@@ -6,7 +6,7 @@ import re
 import pytest
 
 from bot.access import Access
-from bot.discord import photos
+from bot.discord import messages, photos
 from bot.discord.messages import LATEST_EMBED
 from bot.replies import replies
 from tests.bot.discord.fake_discord import SECONDS
@@ -127,14 +127,26 @@ async def test_links_in_a_group_are_left_alone_unless_the_bot_is_asked(world: Wo
     assert contents(world)[1:] == [STORY]
 
 
-async def test_a_link_to_the_bot_alone_gets_one_answer(world: World) -> None:
+@pytest.mark.parametrize("mentioned", [True, False])
+async def test_a_link_to_the_bot_gets_one_answer_as_soon_as_it_is_embedded(
+    world: World, monkeypatch: pytest.MonkeyPatch, mentioned: bool
+) -> None:
     fake = world.fake
+    monkeypatch.setattr(messages, "EMBED_SECONDS", 60.0)
     async with world.running():
-        asked = await fake.say(LINK, channel_id=PRIVATE)
+        if mentioned:
+            asked = await fake.mention(LINK)
+        else:
+            asked = await fake.say(LINK, channel_id=PRIVATE)
+        async with asyncio.timeout(SECONDS):
+            while [row.attempts for row in await world.inbox.rows.having("open")] != [1]:
+                await asyncio.sleep(0.01)
         await fake.embed(asked, embed(world, "gifv"))
         await world.settled(asked)
+        await fake.embed(asked, embed(world, "gifv"))
+        await world.captioned()
 
-    assert contents(world) == [STORY]
+    assert contents(world) == [STORY, "A dog runs."]
 
 
 async def test_edits_old_messages_and_refused_ones_are_left_alone(world: World) -> None:
