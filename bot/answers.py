@@ -1,30 +1,26 @@
 """Turns a file's bytes into the bot's answer, whatever happens; adapters only send it."""
 
 import asyncio
-import io
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
-import numpy as np
 import structlog
-from PIL import Image
 
 from bot import languages, metrics
 from bot.platforms import Platform
 from bot.replies import replies
+from bot.sheets import maps_of, sheet_of_photo, sheet_of_scenes
 from bot.wording import as_preview, is_preview, take_apart
 from captioner import BadImage, Busy, Caption, Options
 from captioner.errors import BadImageKind
-from captioner.explain import can_draw, draw_attention, draw_scenes, numbered
+from captioner.explain import can_draw, numbered
 from captioner.languages.orthography import tokenize
 from captioner.options import ANOTHER
 from captioner.photo.preprocessing import Pixels
-from captioner.runtime.protocols import Floats
 from captioner.video.kinds import is_moving
-from captioner.video.result import Scene, VideoCaption
-from captioner.video.telling import story
+from captioner.video.result import VideoCaption
 from captioner.wording import worded
 
 log = structlog.stdlib.get_logger(__name__)
@@ -66,12 +62,6 @@ class Answer:
     error: BadImage | Busy | None = field(default=None, compare=False)  # from which `text` is
     retry_after: float | None = None  # seconds, for "busy"
     picture: bytes | None = None  # a JPEG that is sent with the text
-
-    @property
-    def brief(self) -> str:
-        """The text, short enough to stand among others: of a long story its ends."""
-        told = self.video.told if self.video else ()
-        return self.text if len(told) <= 2 else story([told[0].caption, told[-1].caption])
 
     @property
     def outcome(self) -> str:
@@ -201,14 +191,12 @@ class Answers:
         """Show the attention; the picture is a sheet with one map for each word."""
 
         async def draw(photo: bytes, caption: Caption) -> Answer:
-            maps = [word.attention for word in caption.words if word.attention is not None]
-            if not maps:
+            if not maps_of(caption):
                 return Answer(replies.NO_ATTENTION, caption)
-            words = [word.text for word in caption.words]
             pixels = await self.pixels(photo)
-            sheet = await asyncio.to_thread(_draw, pixels, words, np.stack(maps))
-            said = worded(caption).caption
-            text = replies.LOOKED if said else replies.LOOKED_UNSAID
+            sheet = await asyncio.to_thread(sheet_of_photo, pixels, caption)
+            text = replies.LOOKED if worded(caption).caption else replies.LOOKED_UNSAID
+            words = [word.text for word in caption.words]
             if not can_draw(words):
                 text += f"\n\n{numbered(words)}"
             return Answer(text, caption, picture=sheet)
@@ -223,7 +211,7 @@ class Answers:
 
         async def drawn(options: Options) -> Answer:
             told = (await tell(video, options)).told
-            sheet = await asyncio.to_thread(_draw_scenes, told)
+            sheet = await asyncio.to_thread(sheet_of_scenes, told)
             text = replies.LOOKED_AT_SCENES if sheet else replies.NO_ATTENTION
             return Answer(text, told[0].caption, picture=sheet)
 
@@ -289,27 +277,3 @@ def _stages(answer: Answer) -> Mapping[str, float]:
 
 async def _plain(photo: bytes, caption: Caption) -> Answer:
     return Answer(worded(caption).text, caption)
-
-
-def _draw_scenes(scenes: Sequence[Scene]) -> bytes | None:
-    """Return a sheet; None if the captioner sent no attention or no pictures."""
-    pictures, labels, attention = [], [], []
-    for number, scene in enumerate(scenes, 1):
-        maps = [word.attention for word in scene.caption.words if word.attention is not None]
-        if scene.picture is None or not maps:
-            return None
-        minutes, seconds = divmod(int(scene.frame), 60)
-        pictures.append(scene.picture)
-        labels.append(f"{number} ({minutes}:{seconds:02})")
-        attention.append(np.stack(maps))
-    return _jpeg(draw_scenes(pictures, labels, attention))
-
-
-def _draw(photo: Pixels, words: Sequence[str], maps: Floats) -> bytes:
-    return _jpeg(draw_attention(photo, words, maps))
-
-
-def _jpeg(sheet: Image.Image) -> bytes:
-    file = io.BytesIO()
-    sheet.save(file, "JPEG", quality=88)
-    return file.getvalue()

@@ -13,7 +13,7 @@ import structlog
 from bot import logs
 from bot.discord.errors import DISCORD_ERRORS, REFUSED, reason
 from bot.discord.identity import PLATFORM, Place, place_of
-from bot.discord.incoming import Incoming
+from bot.discord.incoming import Incoming, embeds_only
 from bot.discord.photos import pictures_of
 from bot.discord.shards import Shards
 from bot.store.errors import DatabaseError
@@ -22,6 +22,9 @@ from bot.store.inbox import Inbox
 log = structlog.stdlib.get_logger(__name__)
 
 MAX_MESSAGES = 500  # read of one channel's history; Discord returns up to 100 per request
+# Before the last read message. The bot may have ended after it read a link, and before Discord
+# embedded what is behind it.
+EMBED_SECONDS = 60
 RETRY_SECONDS = 60.0  # before a channel that could not be read is tried again
 LOST_SECONDS = 5.0  # before a shared database that is lost is tried again
 
@@ -146,10 +149,12 @@ class Backfill:
 
     async def _read(self, channel: int, since: int) -> int:
         """Record what was missed in a channel; return the last message read, or 0."""
+        earlier = max(0, since - (EMBED_SECONDS * 1000 << 22))  # an id holds milliseconds
         history = self.client.get_partial_messageable(channel).history(
-            limit=MAX_MESSAGES, after=discord.Object(since), oldest_first=True
+            limit=MAX_MESSAGES, after=discord.Object(earlier), oldest_first=True
         )
-        messages = [message async for message in history]
+        read = [message async for message in history]
+        messages = [one for one in read if one.id > since or embeds_only(one)]
         pictures = [pictures_of(message) for message in messages]
         if not any(pictures):
             return messages[-1].id if messages else 0
@@ -162,7 +167,7 @@ class Backfill:
         recorded = sum([await self.record(incoming) for incoming in missed])
         if recorded:
             log.info("missed photos found", messages=recorded)
-        if len(messages) == MAX_MESSAGES:
+        if len(read) == MAX_MESSAGES:
             log.warning("channel history cut short", messages=MAX_MESSAGES)
         return messages[-1].id
 

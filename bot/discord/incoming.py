@@ -15,6 +15,12 @@ from bot.store.inbox_rows import Key
 BY_PERSONS = (discord.MessageType.default, discord.MessageType.reply)
 
 
+def embeds_only(message: discord.Message) -> bool:
+    """Return whether the pictures of a message may all have come later than the message itself."""
+    others = message.attachments or message.stickers or message.message_snapshots
+    return bool(message.embeds) and not others and message.edited_at is None
+
+
 @dataclass(frozen=True)
 class Incoming:
     """A message, the place it was sent to, and the pictures that it carries."""

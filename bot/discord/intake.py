@@ -141,6 +141,12 @@ class PhotoClient(discord.Client):
             with self.at_work():
                 await self.messages.receive(Incoming.of(message), self._slots)
 
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Answer a message in which Discord has embedded a picture since it was sent."""
+        if not self.stopping:
+            with self.at_work():
+                await self.messages.receive_embeds(Incoming.of(payload.message), self._slots)
+
     def _begin(self) -> None:
         self._begun.set()
         self.connected()

@@ -63,7 +63,7 @@ class Interactions:
         async def answer() -> None:
             with inbox_errors():
                 await acknowledge(interaction, ephemeral=request.ephemeral, own=request.own)
-                await self._answer(request)
+                await self._answer(key, request)
 
         if new:
             await self.services.inbox.handle(key, answer, partial(self._apologize, request))
@@ -78,13 +78,13 @@ class Interactions:
                 created = discord.utils.snowflake_time(int(key.message)).timestamp()
                 if time.time() - created > TOKEN_SECONDS:
                     raise Hopeless("the interaction has expired")
-                await self._answer(request)
+                await self._answer(key, request)
 
         await self.services.inbox.handle(key, answer, partial(self._apologize, request))
 
-    async def _answer(self, request: PhotoRequest) -> None:
+    async def _answer(self, key: Key, request: PhotoRequest) -> None:
         if request.what in ("caption", "menu"):
-            await self._caption(request)
+            await self._caption(key, request)
             return
         picture = await self._picture(request)
         if picture is None:
@@ -94,23 +94,39 @@ class Interactions:
         else:
             await self._caption_differently(request, picture)
 
-    async def _caption(self, request: PhotoRequest) -> None:
+    async def _caption(self, key: Key, request: PhotoRequest) -> None:
+        webhook, inbox = self._webhook(request), self.services.inbox
         if not request.pictures:
-            await self._webhook(request).edit_original(text=replies.NEEDS_ATTACHMENT)
+            await webhook.edit_original(text=replies.NEEDS_ATTACHMENT)
             return
-        reply = await self.photos.caption(request.pictures)
+        most = min(len(request.pictures), self.services.settings.max_photos)
+        said = await inbox.said(key) if most > 1 else 0
+        if said >= most:  # MAX_PHOTOS was lowered since
+            return
+        reply = await self.photos.caption(request.pictures, said)
         # The answer shows the photo, so that its buttons can find it again.
-        embed, still = discord.Embed(), request.pictures[0].still
-        address = still.url if still else None
+        embed, first_picture = discord.Embed(), request.pictures[0]
+        still = first_picture.still
+        # A frame that nobody has fetched may not exist.
+        address = still.url if still and not (reply.told and first_picture.framed) else None
         if request.what == "caption":
             embed.set_image(url=address)
         else:
             embed.set_thumbnail(url=address)
-        await self._webhook(request).edit_original(
-            text=reply.text,
-            embed=embed if reply.picture and address else MISSING,
-            buttons=buttons_of(reply, shown=True),
-        )
+        parts, first = reply.parts, not said
+        for part in parts:
+            last = part is parts[-1]
+            shown = embed if last and reply.picture and address else MISSING
+            buttons = buttons_of(reply, shown=True) if last else MISSING
+            if first:
+                await webhook.edit_original(text=part.text, embed=shown, buttons=buttons)
+            else:
+                await webhook.follow_up(
+                    part.text, embed=shown, buttons=buttons, ephemeral=request.ephemeral
+                )
+            first, said = False, said + part.ended
+            if not last:
+                await inbox.note_said(key, said)
 
     async def _caption_differently(self, request: PhotoRequest, picture: Picture) -> None:
         another = partial(self.services.answers.another, turn=request.turn, shown=request.shown)

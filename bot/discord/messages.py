@@ -1,7 +1,10 @@
 """Messages with pictures: which ones are answered, and how none is lost."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -13,21 +16,26 @@ from bot.discord.backfill import Backfill
 from bot.discord.buttons import buttons_of
 from bot.discord.errors import inbox_errors
 from bot.discord.identity import PLATFORM, Place, place_of
-from bot.discord.incoming import Incoming
+from bot.discord.incoming import Incoming, embeds_only
 from bot.discord.language import language_of_place
 from bot.discord.photos import Photos, Picture, Reply
-from bot.discord.sending import apologize, is_answered, reply, say_failed, typing
+from bot.discord.sending import answers_to, apologize, reply, say, say_failed, typing
 from bot.discord.shards import Shards
+from bot.parts import last_number
 from bot.replies import replies
 from bot.services import Services
 from bot.store.inbox import Hopeless
 from bot.store.inbox_rows import Key
 
-EMBED_SECONDS = 2.0  # Discord embeds what is behind a link this soon after a message
+# Discord embeds what is behind a link at once or this soon after a message, or not at all. Whoever
+# sends the bot a link waits for that long if nothing is embedded.
+EMBED_SECONDS = 4.0
+LATEST_EMBED = timedelta(minutes=1)  # later a message changes for other reasons, such as a pin
+REFUSALS = 100  # messages that are remembered as refused
 
 
 class Messages:
-    """Answers the messages that ask for it; edits of them are ignored."""
+    """Answers the messages that ask for it; people's edits of them are ignored."""
 
     def __init__(
         self, client: discord.Client, photos: Photos, services: Services, shards: Shards
@@ -39,6 +47,8 @@ class Messages:
             client, shards, services.inbox, hours, self.captions_all, self._record
         )
         self._in_order = asyncio.Lock()
+        self._refused: deque[Key] = deque(maxlen=REFUSALS)
+        self._awaited: dict[Key, asyncio.Event] = {}  # messages whose links may be embedded yet
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
         """Answer a message if it asks for it; while no slot is free, leave it to the inbox."""
@@ -54,6 +64,20 @@ class Messages:
         elif new:
             async with slots:
                 await self._handle(incoming.key, partial(self._answer, incoming))
+
+    async def receive_embeds(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
+        """Answer a message that has pictures since Discord has embedded what is behind its link.
+
+        One that was answered or refused before gets no other answer, and one that a person has
+        edited gets none.
+        """
+        if awaited := self._awaited.get(incoming.key):
+            awaited.set()
+            return
+        age = discord.utils.utcnow() - incoming.message.created_at
+        embedded = embeds_only(incoming.message) and age < LATEST_EMBED
+        if embedded and incoming.key not in self._refused and self._pictures(incoming):
+            await self.receive(incoming, slots)
 
     async def retry(self, key: Key, reference: dict[str, Any], *, again: bool) -> None:
         """Answer a message that was recorded before.
@@ -72,9 +96,9 @@ class Messages:
             with inbox_errors():
                 channel = self.client.get_partial_messageable(int(key.chat), guild_id=guild)
                 incoming = Incoming.of(await channel.fetch_message(int(key.message)))
-                if again and await is_answered(incoming.message, self.client.user):
-                    return
-            await self._answer(incoming)
+                said = await self._said(incoming) if again else 0
+            if said is not None:
+                await self._answer(incoming, said)
 
         await self._handle(key, answer)
 
@@ -92,8 +116,8 @@ class Messages:
 
     async def _apologize(self, key: Key) -> None:
         channel = self.client.get_partial_messageable(int(key.chat))
-        message = channel.get_partial_message(int(key.message))
-        if not await is_answered(message, self.client.user):
+        message = await channel.fetch_message(int(key.message))
+        if await self._said(Incoming.of(message)) is not None:
             await apologize(message)
 
     async def _accept(self, incoming: Incoming) -> bool:
@@ -114,9 +138,10 @@ class Messages:
                     inbox.release(incoming.key)
                 raise
         if refusal is not None:
+            self._refused.append(incoming.key)
             metrics.refused(PLATFORM, refusal.kind)
             if refusal.text:
-                await reply(incoming.message, refusal.text)
+                await say(incoming.message, refusal.text)
         return new
 
     async def _record(self, incoming: Incoming) -> bool:
@@ -131,7 +156,16 @@ class Messages:
             self.services.inbox.release(incoming.key)  # the inbox hands it out in its turn
         return new
 
-    async def _answer(self, incoming: Incoming) -> None:
+    async def _said(self, incoming: Incoming) -> int | None:
+        """Return how many pictures of a message were answered; None if it needs no answer more."""
+        texts = await answers_to(incoming.message, self.client.user)
+        if not texts:
+            return 0
+        said = max(last_number(text) or 0 for text in texts)
+        most = min(len(self._pictures(incoming)), self.services.settings.max_photos)
+        return said if 0 < said < most else None
+
+    async def _answer(self, incoming: Incoming, said: int = 0) -> None:
         with inbox_errors():
             pictures, refusal = self._pictures(incoming), None
             if not pictures:
@@ -139,22 +173,28 @@ class Messages:
             if refusal:
                 metrics.refused(PLATFORM, refusal.kind)
                 if refusal.text:
-                    await reply(incoming.message, refusal.text)
+                    await say(incoming.message, refusal.text)
                 return
             if pictures:
                 async with typing(incoming.message.channel):
-                    answer = await self.photos.caption(pictures)
+                    answer = await self.photos.caption(pictures, said)
             elif self._deserves_hint(incoming):
-                answer = Reply(replies.HINT)
+                answer = Reply([replies.HINT])
             else:
                 raise Hopeless("the message has no picture any more")
-            await reply(incoming.message, answer.text, buttons=buttons_of(answer))
+            buttons = buttons_of(answer)
+            await reply(incoming.message, answer.parts, said=said, buttons=buttons)
 
     async def _embedded_later(self, incoming: Incoming) -> tuple[Sequence[Picture], Refusal | None]:
         """Return what a link embeds, as a GIF of the picker does, or why it is not looked at."""
         if not (self._deserves_hint(incoming) and "https://" in incoming.message.content):
             return (), None
-        await asyncio.sleep(EMBED_SECONDS)
+        embedded = self._awaited[incoming.key] = asyncio.Event()
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(embedded.wait(), EMBED_SECONDS)
+        finally:
+            del self._awaited[incoming.key]
         pictures = self._pictures(Incoming.of(await incoming.message.fetch()))
         photos = min(len(pictures), self.services.settings.max_photos)
         if not photos:

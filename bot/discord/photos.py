@@ -12,6 +12,7 @@ from bot import metrics
 from bot.answers import Answer, despite_failures
 from bot.attachments import kind_of
 from bot.discord.identity import PLATFORM
+from bot.parts import Part, in_parts
 from bot.replies import replies
 from bot.services import Services
 from captioner import BadImage
@@ -19,9 +20,16 @@ from captioner import BadImage
 AnswerPhoto = Callable[[bytes], Awaitable[Answer]]
 
 PHOTOS_AT_ONCE = 16  # in memory; as many as the captioner takes in one batch
+FILMS_AT_ONCE = 4  # as large as they may be; two are decoded and encoded while two are fetched
 CHUNK_BYTES = 2**16
-MAX_CHARACTERS = 2000  # Discord's limit for a message
+MAX_CHARACTERS = 2000  # of a message; Discord counts code points
 VECTORS = discord.StickerFormatType.lottie  # which nothing here draws
+# Embeds of a file, which stands where an attachment could; others are about a page. One of the type
+# "video" may be about a page too, whose player is no file.
+PICTURES, FILMS = ("image", "gifv"), ("gifv", "video")
+# With this, Discord's proxy makes a picture of a film's first frame. Its own apps rely on that, but
+# no document says so.
+FRAME = "format=webp"
 # Where Discord itself serves what is embedded, such as the GIFs of its picker.
 PROXIES = re.compile(r"https://(media|images-ext-\d+)\.discordapp\.net/")
 
@@ -40,7 +48,8 @@ class Picture:
 
     url: str
     size: int = 0  # bytes; 0 if unknown
-    # Whether it is captioned where nobody asks; not films, stickers, nor what may be anything.
+    # Whether it is captioned where nobody asks; not attached films, stickers, pictures of linked
+    # pages, nor what may be anything.
     declared: bool = True
     film: bool = False
     preview: str | None = None  # the address of a picture from a film
@@ -52,14 +61,24 @@ class Picture:
             return self
         return Picture(self.preview) if self.preview else None
 
+    @property
+    def framed(self) -> bool:
+        """Whether its preview is a frame that Discord's proxy is asked for, which may not exist."""
+        return self.preview is not None and self.preview.endswith(FRAME)
+
 
 @dataclass(frozen=True)
 class Reply:
     """What the bot replies to the pictures of one message."""
 
-    text: str
+    entries: Sequence[str]  # for several pictures one each, which say their numbers
     picture: Picture | None = None  # the only picture, if it was captioned: it gets buttons
     told: bool = False  # it was told as a story, which has fewer buttons
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """The messages that it is sent as."""
+        return in_parts(self.entries, MAX_CHARACTERS)
 
 
 def picture_of(attachment: discord.Attachment) -> Picture | None:
@@ -67,8 +86,10 @@ def picture_of(attachment: discord.Attachment) -> Picture | None:
     kind = kind_of(attachment.content_type, attachment.filename)
     if kind == "other":
         return None
-    film = kind == "film"
-    return Picture(attachment.url, attachment.size, declared=kind == "picture", film=film)
+    if kind != "film":
+        return Picture(attachment.url, attachment.size, declared=kind == "picture")
+    frame = _frame(attachment.proxy_url)
+    return Picture(attachment.url, attachment.size, declared=False, film=True, preview=frame)
 
 
 def pictures_of(message: discord.Message) -> list[Picture]:
@@ -86,55 +107,79 @@ def pictures_of(message: discord.Message) -> list[Picture]:
 def _embedded(embed: discord.Embed) -> Picture | None:
     # The original address may be on anybody's server; the proxy is Discord's own.
     shown = embed.image.proxy_url or embed.thumbnail.proxy_url
-    film = embed.video.proxy_url if embed.type == "gifv" else None
+    film = embed.video.proxy_url if embed.type in FILMS else None
     if film and PROXIES.match(film):
         return Picture(film, film=True, preview=shown)
-    return Picture(shown) if shown else None
+    return Picture(shown, declared=embed.type in PICTURES) if shown else None
+
+
+def _frame(address: str) -> str | None:
+    """Return where the first frame of an attached film is; None if its proxy is not Discord's."""
+    if not PROXIES.match(address):
+        return None
+    return f"{address}{'&' if '?' in address else '?'}{FRAME}"
 
 
 @dataclass(frozen=True)
 class Photos:
-    """Fetches pictures and answers them; a bounded number is in memory at once."""
+    """Fetches pictures and answers them; a bounded number is in memory at once.
+
+    Photos do not wait behind films, which are larger and take longer.
+    """
 
     services: Services
     session: aiohttp.ClientSession
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PHOTOS_AT_ONCE))
+    _films: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FILMS_AT_ONCE))
 
-    async def caption(self, pictures: Sequence[Picture]) -> Reply:
+    async def caption(self, pictures: Sequence[Picture], said: int = 0) -> Reply:
         """Caption the pictures of one message.
 
         Args:
             pictures: at least one; those beyond the setting `max_photos` are left out.
+            said: how many of them, but not all, were answered before; they are not captioned again.
 
         Raises:
             aiohttp.ClientError: no picture can be fetched now.
             OSError: the same.
         """
         chosen = pictures[: self.services.settings.max_photos]
-        answering = map(self._caption, chosen)
+        answering = map(self._caption, chosen[said:])
         outcomes = await asyncio.gather(*answering, return_exceptions=True)
         answers = despite_failures(outcomes, _unreachable)
         if len(pictures) == 1:
             captioned = pictures[0] if answers[0].caption else None
-            return Reply(answers[0].text, captioned, told=answers[0].video is not None)
-        text = replies.album([answer.brief for answer in answers], len(pictures) - len(chosen))
-        return Reply(text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…")
+            return Reply([answers[0].text], captioned, told=answers[0].video is not None)
+        texts = [answer.text for answer in answers]
+        return Reply(replies.album(texts, len(pictures) - len(chosen), said))
 
     async def _caption(self, picture: Picture) -> Answer:
         answers = self.services.answers
         if not picture.film:
             return await self.answer(picture, answers.moving_or_still)
-        preview = picture.still
+        unread: Answer | None = None
         if answers.caption_video:
-            answer = await self.answer(picture, answers.moving_or_still)
+            unread = await self.answer(picture, answers.moving_or_still)
             # What is too large or cannot be read may have a preview.
-            unread = answer.problem == "too large" or isinstance(answer.error, BadImage)
-            if not (unread and preview):
-                return answer
-        if preview:
-            return await self.answer(preview, answers.preview)
+            if not (unread.problem == "too large" or isinstance(unread.error, BadImage)):
+                return unread
+        if answer := await self._preview(picture) or unread:
+            return answer
         metrics.refused(PLATFORM, "unsupported")
         return Answer(replies.NEEDS_ATTACHMENT, problem="unsupported")
+
+    async def _preview(self, film: Picture) -> Answer | None:
+        """Caption the preview of a film; return None if it has none that can be read."""
+        preview = film.still
+        if preview is None:
+            return None
+        try:
+            answer = await self.answer(preview, self.services.answers.preview)
+        except (aiohttp.ClientError, OSError):
+            if not film.framed:
+                raise
+            return None
+        return answer if answer.caption or answer.problem in ("busy", "late") else None
 
     async def answer(
         self, picture: Picture, answer: AnswerPhoto, gone: str | None = None
@@ -151,7 +196,7 @@ class Photos:
             aiohttp.ClientError: it cannot be fetched now.
             OSError: the same.
         """
-        async with self._slots:
+        async with self._films if picture.film else self._slots:
             try:
                 photo = await self._fetch(picture)
             except _TooLarge:
@@ -173,6 +218,8 @@ class Photos:
                 raise aiohttp.ClientError(f"HTTP {response.status}")
             if response.status != 200:
                 raise _Gone
+            if (response.content_length or 0) > max_bytes:
+                raise _TooLarge
             async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                 photo += chunk
                 if len(photo) > max_bytes:

@@ -13,6 +13,7 @@ from discord.utils import MISSING
 from bot import languages
 from bot.discord.errors import DISCORD_ERRORS, reason
 from bot.discord.identity import PLATFORM
+from bot.parts import Part
 from bot.replies import replies
 
 log = structlog.stdlib.get_logger(__name__)
@@ -22,9 +23,33 @@ REPLY_AFTER = 100  # messages after which a reply is not looked for; Discord ret
 ORIGINAL = cast(int, "@original")  # Discord accepts it in place of a message id
 
 
-async def reply(message: discord.Message, text: str, *, buttons: discord.ui.View = MISSING) -> None:
-    """Answer a message; the same answer sent twice within some minutes is shown once."""
-    await _send(message, text, nonce=f"{message.id}", buttons=buttons)
+async def reply(
+    message: discord.Message,
+    parts: Sequence[Part],
+    *,
+    said: int = 0,
+    buttons: discord.ui.View = MISSING,
+) -> None:
+    """Answer a message; the same answer sent twice within some minutes is shown once.
+
+    Args:
+        message: to answer.
+        parts: of the answer, each a message, at least one.
+        said: how many pictures of the message were answered before.
+        buttons: under the last part.
+    """
+    piece = 0  # of the answer to one picture
+    for part in parts:
+        # A part that is sent again begins with the same picture.
+        nonce = f"{message.id}.{said}.{piece}" if said or piece else f"{message.id}"
+        last = part is parts[-1]
+        await _send(message, part.text, nonce=nonce, buttons=buttons if last else MISSING)
+        said, piece = said + part.ended, 0 if part.ended else piece + 1
+
+
+async def say(message: discord.Message, text: str) -> None:
+    """Answer a message with one sentence, as `reply` does."""
+    await reply(message, [Part(text, 1)])
 
 
 async def say_failed(message: discord.Message) -> None:
@@ -32,23 +57,22 @@ async def say_failed(message: discord.Message) -> None:
     await _send(message, replies.FAILED, nonce=f"f{message.id}")
 
 
-async def apologize(message: discord.PartialMessage) -> None:
+async def apologize(message: discord.Message) -> None:
     """Say that a message is given up, in reply to it."""
     await _send(message, replies.GIVEN_UP, nonce=f"g{message.id}")
 
 
-async def is_answered(
-    message: discord.Message | discord.PartialMessage, me: discord.ClientUser | None
-) -> bool:
-    """Return whether the bot has answered a message already, although it may not know of it.
+async def answers_to(message: discord.Message, me: discord.ClientUser | None) -> list[str]:
+    """Return what the bot has answered to a message already, although it may not know of it.
 
     Discord recognizes a repeated answer for some minutes only.
     """
+    texts = []
     async for other in message.channel.history(limit=REPLY_AFTER, after=message):
         answers = other.reference is not None and other.reference.message_id == message.id
         if answers and other.author == me and not _says_failed(other.content):
-            return True
-    return False
+            texts.append(other.content)
+    return texts
 
 
 def _says_failed(text: str) -> bool:
@@ -61,7 +85,7 @@ def _says_failed(text: str) -> bool:
 
 
 async def _send(
-    message: discord.Message | discord.PartialMessage,
+    message: discord.Message,
     text: str,
     *,
     nonce: str,
@@ -144,20 +168,28 @@ class InteractionWebhook:
         )
 
     async def follow_up(
-        self, text: str, *, file: discord.File = MISSING, ephemeral: bool = False
+        self,
+        text: str,
+        *,
+        embed: discord.Embed = MISSING,
+        buttons: discord.ui.View = MISSING,
+        file: discord.File = MISSING,
+        ephemeral: bool = False,
     ) -> None:
-        """Send another message."""
-        await self._webhook.send(text, file=file, ephemeral=ephemeral)
-
-    async def whisper(self, text: str) -> None:
-        """Send another message that only the person who asked sees.
+        """Send another message.
 
         If it may have arrived, it is not sent again: Discord cannot recognize it, and the person
-        can press the button again.
+        can ask again.
         """
         try:
-            await self.follow_up(text, ephemeral=True)
+            await self._webhook.send(
+                text, embed=embed, view=buttons, file=file, ephemeral=ephemeral
+            )
         except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
             if isinstance(error, aiohttp.ClientConnectorError):  # it surely did not arrive
                 raise
-            log.warning("whisper may have arrived", platform=PLATFORM, reason=reason(error))
+            log.warning("message may have arrived", platform=PLATFORM, reason=reason(error))
+
+    async def whisper(self, text: str) -> None:
+        """Send another message that only the person who asked sees."""
+        await self.follow_up(text, ephemeral=True)

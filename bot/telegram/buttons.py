@@ -22,7 +22,7 @@ from bot.telegram.context import Context, Shared
 from bot.telegram.errors import MaybeSent, reason
 from bot.telegram.identity import PLATFORM, visitor_of
 from bot.telegram.photos import NoPicture, carries_file, film_of, quoted_by
-from bot.telegram.sending import persistently, typing
+from bot.telegram.sending import persistently, typing, units
 from bot.wording import alt_text
 
 MAX_ALERT = 200  # characters of an alert that Telegram accepts
@@ -121,8 +121,7 @@ async def _pressed(query: CallbackQuery, shared: Shared) -> str | None:
 
 async def _show_alt_text(shown: Message, shared: Shared) -> None:
     sentence = alt_text(shown.text or "")
-    length = len(sentence.encode("utf-16-le")) // 2  # Telegram counts UTF-16 code units
-    block = MessageEntity(MessageEntity.PRE, 0, length)
+    block = MessageEntity(MessageEntity.PRE, 0, units(sentence))
     await shared.sender.reply(shown, sentence, entities=[block])
 
 

@@ -5,6 +5,7 @@ from telegram.constants import ChatType
 
 from bot.access import Visitor
 from bot.platforms import TELEGRAM
+from bot.store.inbox_rows import Key
 
 PLATFORM = TELEGRAM
 MENTIONS: list[str | None] = [
@@ -17,6 +18,11 @@ MENTIONS: list[str | None] = [
 def message_of(update: Update) -> Message | None:
     """Return an update's new message, in a chat or a channel."""
     return update.message or update.channel_post
+
+
+def key_of_message(message: Message) -> Key:
+    """Return a message's key in the inbox."""
+    return Key(PLATFORM, str(message.chat.id), str(message.message_id))
 
 
 def visitor_of(asked: Message | CallbackQuery) -> Visitor:

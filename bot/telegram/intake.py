@@ -24,7 +24,7 @@ from bot.store.inbox_rows import InboxRow, Key
 from bot.telegram import buttons, commands, language, messages
 from bot.telegram.albums import ALBUM_SECONDS
 from bot.telegram.errors import inbox_errors
-from bot.telegram.identity import PLATFORM, is_private, message_of
+from bot.telegram.identity import PLATFORM, is_private, key_of_message, message_of
 from bot.telegram.photos import carries_file
 
 log = structlog.stdlib.get_logger(__name__)
@@ -98,7 +98,7 @@ def key_of(update: object) -> Key | None:
         or message.migrate_to_chat_id
         or message.migrate_from_chat_id
     )
-    return Key(PLATFORM, str(message.chat.id), str(message.message_id)) if asks else None
+    return key_of_message(message) if asks else None
 
 
 def album_of(update: object) -> str | None:

@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from telegram import Message, Update
+from telegram import InlineKeyboardMarkup, Message, Update
 from telegram.error import TelegramError
 from telegram.ext import ApplicationHandlerStop
 
 from bot import metrics
 from bot.answers import Answer, despite_failures
+from bot.parts import in_parts
 from bot.replies import replies
 from bot.telegram.buttons import buttons_of
 from bot.telegram.context import Context, Shared
@@ -18,6 +19,7 @@ from bot.telegram.identity import (
     PLATFORM,
     is_channel,
     is_private,
+    key_of_message,
     mentions_bot,
     message_of,
     replies_to_bot,
@@ -32,7 +34,7 @@ from bot.telegram.photos import (
     film_of,
     quoted_by,
 )
-from bot.telegram.sending import Sender, typing
+from bot.telegram.sending import MAX_UNITS, Sender, typing, units
 from captioner import BadImage
 
 BACKLOG = timedelta(minutes=1)  # older messages were sent while the bot was down
@@ -77,7 +79,9 @@ async def migrate(update: Update, context: Context) -> None:
 async def caption(
     shared: Shared, pictures: Sequence[Carrier], asked: Message, *, automatic: bool = False
 ) -> None:
-    """Caption some pictures in one reply.
+    """Caption some pictures in one reply, or in as many as a long answer needs.
+
+    Of an album whose answer has arrived in part, only the rest is captioned.
 
     Args:
         shared: what all handlers share.
@@ -92,26 +96,31 @@ async def caption(
     services = shared.services
     quiet = automatic and is_channel(asked)
     chosen = pictures[: services.settings.max_photos]
-    # Photos that waited while the bot was down do not count towards anybody's rate.
-    fresh = datetime.now(UTC) - asked.date < BACKLOG
+    said = await services.inbox.said(key_of_message(asked)) if len(chosen) > 1 else 0
+    if said >= len(chosen):  # MAX_PHOTOS was lowered since
+        return
+    # Photos that waited while the bot was down do not count towards anybody's rate, and those that
+    # were partly answered have been counted.
+    fresh = datetime.now(UTC) - asked.date < BACKLOG and not said
     refusal = await services.access.refuse(visitor_of(asked), len(chosen) if fresh else 0)
     if refusal:
         if refusal.text and not quiet:
             await shared.sender.reply(asked, refusal.text)
         return
     async with typing(asked):
-        answers = await _captions(shared, chosen)
-    if quiet and not any(answer.caption for answer in answers):
+        answers = await _captions(shared, chosen[said:])
+    if quiet and not (said or any(answer.caption for answer in answers)):
         return
+    texts = [answer.text for answer in answers]
     if len(pictures) > 1:
-        text = replies.album([answer.brief for answer in answers], len(pictures) - len(chosen))
-        await shared.sender.reply(asked, text)
+        entries = replies.album(texts, len(pictures) - len(chosen), said)
+        await _reply(shared, asked, entries, said)
         return
     # The buttons find the photo through the quoted message. They change it for everybody, which is
     # not for every reader of a channel to do.
     buttons = None if is_channel(asked) else buttons_of(answers[0])
     quote = chosen[0] if isinstance(chosen[0], Message) else asked
-    await shared.sender.reply(asked, answers[0].text, quote=quote, buttons=buttons)
+    await _reply(shared, asked, texts, quote=quote, buttons=buttons)
 
 
 class Apologies:
@@ -135,6 +144,24 @@ class Apologies:
         if album not in self._sent:
             self._sent.append(album)
             await self.sender.reply(message, replies.GIVEN_UP)
+
+
+async def _reply(
+    shared: Shared,
+    asked: Message,
+    entries: Sequence[str],
+    said: int = 0,
+    *,
+    quote: Message | None = None,
+    buttons: InlineKeyboardMarkup | None = None,
+) -> None:
+    """Send an answer; the inbox knows of each part that has arrived before the next one is sent."""
+    *parts, last = in_parts(entries, MAX_UNITS, units)
+    for part in parts:
+        await shared.sender.reply(asked, part.text, quote=quote)
+        said += part.ended
+        await shared.services.inbox.note_said(key_of_message(asked), said)
+    await shared.sender.reply(asked, last.text, quote=quote, buttons=buttons)
 
 
 def _asks_bot(message: Message) -> bool:

@@ -24,6 +24,7 @@ from bot.telegram.errors import transient
 from bot.telegram.sending import persistently
 
 PHOTOS_AT_ONCE = 32  # in memory
+FILMS_AT_ONCE = 4  # as large as they may be; two are decoded and encoded while two are fetched
 # A message, or what one quotes from another chat: both have the same fields for files.
 Carrier = Message | ExternalReplyInfo
 Film = Animation | Video | VideoNote | Sticker | Document
@@ -113,12 +114,16 @@ def film_of(message: Carrier) -> Film | None:
 
 
 class Photos:
-    """Fetches photos and films, and bounds how many are in memory at once."""
+    """Fetches photos and films, and bounds how many are in memory at once.
+
+    Photos do not wait behind films, which are larger and take longer.
+    """
 
     def __init__(self, max_mb: float, max_film_mb: float = CLOUD_MB) -> None:
         """Accept files of up to these sizes, in units of 2**20 bytes."""
         self.max_mb, self.max_film_mb = max_mb, max_film_mb
         self._room = asyncio.Semaphore(PHOTOS_AT_ONCE)
+        self._room_for_films = asyncio.Semaphore(FILMS_AT_ONCE)
 
     @asynccontextmanager
     async def of(self, message: Carrier) -> AsyncIterator[bytes]:
@@ -142,7 +147,7 @@ class Photos:
         """
         if (film.file_size or 0) > self.max_film_mb * 2**20:
             raise NoPicture(replies.too_large(self.max_film_mb), "too large")
-        async with self._room:
+        async with self._room_for_films:
             yield await self._download(film.get_bot(), film.file_id, self.max_film_mb)
 
     async def _download(self, bot: Bot, file_id: str, max_mb: float) -> bytes:

@@ -33,6 +33,12 @@ RETRY_SECONDS = 0.5  # before the second try; then twice as long each time
 LONGEST_FLOOD = 60.0  # seconds; longer pauses are left to the inbox
 FLOOD_MARGIN = 0.1  # seconds by which clocks may differ
 TYPING_SECONDS = 4.0  # Telegram shows it for five
+MAX_UNITS = 4096  # of a message's text
+
+
+def units(text: str) -> int:
+    """Return how long a text is for Telegram, which counts UTF-16 code units."""
+    return len(text.encode("utf-16-le")) // 2
 
 
 async def persistently(call: Callable[[], Awaitable[T]]) -> T:

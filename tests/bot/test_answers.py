@@ -12,13 +12,12 @@ from PIL import Image
 from prometheus_client import REGISTRY
 
 from bot import languages
-from bot.answers import Answer, Answers, CaptionPhoto
+from bot.answers import Answers, CaptionPhoto
 from bot.platforms import WEB
 from bot.replies import replies
 from bot.wording import take_apart
 from captioner import BadImage, Busy, Caption, Captioner, Options, VideoCaption
 from captioner.result import NamedObject, Word
-from captioner.video.result import Scene
 from captioner.wording import worded
 from tests.bot.stories import STORY, UNREADABLE, film, gif, tell
 from tests.conftest import Trained, failing, on_cpu, photo_bytes, pixels
@@ -329,15 +328,6 @@ async def test_a_film_waits_for_room() -> None:
     asked = replace(answers(failing(AssertionError())), caption_video=tell_later)
     assert (await asked.story(film())).video is not None
     assert full == []
-
-
-async def test_an_album_has_the_first_and_last_scene_of_a_long_story() -> None:
-    scenes = tuple(
-        Scene(at, at + 1, at, replace(SURE, text=f"A dog {at} runs.")) for at in range(4)
-    )
-    answer = Answer("long", SURE, video=VideoCaption(scenes, 4, 4))
-    assert answer.brief == "First a dog 0 runs. Then a dog 3 runs."
-    assert replace(answer, video=VideoCaption(scenes[:2], 2, 2)).brief == "long"
 
 
 async def test_without_a_captioner_of_videos_the_first_frame_is_captioned() -> None:

@@ -13,9 +13,12 @@ from captioner.photo import decode
 
 
 def test_an_album_is_numbered_and_counts_the_pictures_left_out() -> None:
-    assert replies.album(["A dog.", "A cat."]) == "1. A dog.\n2. A cat."
-    assert replies.album(["A dog."], 1).endswith("I caption up to 1 at once; 1 more was left out.")
-    assert replies.album(["A."], 3).endswith("3 more were left out.")
+    assert replies.album(["A dog.", "A cat."]) == ["1. A dog.", "2. A cat."]
+    assert replies.album(["A dog."], 1) == [
+        "1. A dog.\nI caption up to 1 at once; 1 more was left out."
+    ]
+    *_, last = replies.album(["A.", "B."], 3, said=2)
+    assert last == "4. B.\nI caption up to 4 at once; 3 more were left out."
 
 
 @pytest.mark.parametrize(

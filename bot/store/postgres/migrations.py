@@ -129,7 +129,9 @@ CREATE TABLE captioner_feedback (
     given timestamptz NOT NULL DEFAULT now()
 );
 """
-MIGRATIONS: tuple[LiteralString, ...] = (MESSAGES + RATES, FEEDBACK)
+# Pictures of a message that parts of its answer were about.
+PARTS: LiteralString = "ALTER TABLE captioner_inbox ADD COLUMN said integer NOT NULL DEFAULT 0"
+MIGRATIONS: tuple[LiteralString, ...] = (MESSAGES + RATES, FEEDBACK, PARTS)
 
 
 async def migrate(connection: Connection, place: str) -> None:

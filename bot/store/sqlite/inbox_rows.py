@@ -4,6 +4,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ CREATE TABLE IF NOT EXISTS seen (
 """
 # Answers that may have arrived.
 UNCONFIRMED = "ALTER TABLE entries ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0"
+# Pictures of a message that parts of its answer were about.
+SAID = "ALTER TABLE entries ADD COLUMN said INTEGER NOT NULL DEFAULT 0"
 APPLICATION = int.from_bytes(b"PCin")  # any number that no other program has
 # Seconds. A row that was changed later than this from now is from a clock that was ahead: its time
 # would come when that clock's does.
@@ -49,13 +52,18 @@ def _first(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-def _unconfirmed_column(connection: sqlite3.Connection) -> None:
+def _with_column(connection: sqlite3.Connection, name: str, change: str) -> None:
+    # The first releases did not write down which migrations were done.
     columns = {column[1] for column in connection.execute("PRAGMA table_info(entries)")}
-    if "unconfirmed" not in columns:
-        connection.execute(UNCONFIRMED)
+    if name not in columns:
+        connection.execute(change)
 
 
-MIGRATIONS = (_first, _unconfirmed_column)
+MIGRATIONS = (
+    _first,
+    partial(_with_column, name="unconfirmed", change=UNCONFIRMED),
+    partial(_with_column, name="said", change=SAID),
+)
 
 
 class SqliteRows(Database):
@@ -118,6 +126,17 @@ class SqliteRows(Database):
     async def unconfirmed(self, key: Key) -> int:
         """Return how many answers to a message may have arrived."""
         return await self.run(lambda db: _unconfirmed(db, key))
+
+    async def note_said(self, key: Key, pictures: int) -> None:
+        """Record how many pictures of a message, from the first, were answered by parts."""
+        change = f"UPDATE entries SET said = ?, changed = ? WHERE {KEY}"
+        await self.run(lambda db: db.execute(change, (pictures, time.time(), *key)))
+
+    async def said(self, key: Key) -> int:
+        """Return how many pictures of a message were answered by parts of the whole answer."""
+        query = f"SELECT said FROM entries WHERE {KEY}"
+        found = await self.run(lambda db: db.execute(query, key).fetchone())
+        return found[0] if found else 0
 
     async def postpone(self, key: Key, pause: float, reason: str) -> None:
         """Put a message off for `pause` seconds, and record why."""

@@ -63,6 +63,7 @@ class FakeApi(FakeGateway):
         self.messages: dict[str, Json] = {}
         self.interactions: dict[str, Json] = {}
         self.files: dict[str, bytes] = {}
+        self.frames: dict[str, bytes] = {}  # the first ones of films, by the names of their files
         self.moved: dict[str, str] = {}  # names of files, and the addresses they redirect to
         self.nonces: dict[str, tuple[str, float]] = {}  # ids of messages, and when they were sent
         self.nonce_seconds = 300.0  # for which a nonce is known
@@ -267,9 +268,12 @@ class FakeApi(FakeGateway):
             return web.Response(status=failure.status)
         if name in self.moved:
             raise web.HTTPFound(self.moved[name])
-        photo = self.files.get(name.removeprefix("cdn/").removeprefix("elsewhere/"))
+        framed = request.query.get("format") == "webp" or name.endswith("?format=webp")
+        known = self.frames if framed else self.files
+        name = re.sub(r"^(cdn|elsewhere|proxy)/|\?format=webp$", "", name)
+        photo = known.get(name)
         if photo is None:
-            return web.Response(status=404)
+            return web.Response(status=415 if framed else 404)
         return web.Response(body=photo, content_type="image/jpeg")
 
 

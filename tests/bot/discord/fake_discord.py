@@ -67,6 +67,11 @@ class FakeDiscord(FakeApi):
         await self.dispatch("MESSAGE_CREATE", message)
         return message
 
+    async def embed(self, message: Json, *embeds: Json) -> None:
+        """Have Discord embed what is behind the links of a message."""
+        message["embeds"] = [*message["embeds"], *embeds]
+        await self.dispatch("MESSAGE_UPDATE", message)
+
     async def mention(self, content: str = "", **fields: Any) -> Json:
         """Have a person write a message that mentions the bot."""
         return await self.say(f"<@{self.me['id']}> {content}", mentions=[self.me], **fields)

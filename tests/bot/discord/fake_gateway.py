@@ -77,7 +77,7 @@ class FakeGateway:
         if shard is None:
             shard = self.shard_of(data.get("guild_id"), newest.shard[1])
         session = [one for one in self.sessions.values() if one.shard[0] == shard][-1]
-        if event == "MESSAGE_CREATE":
+        if event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
             data = self._visible(data, session.intents)
         frame = {"op": 0, "t": event, "s": len(session.events) + 1, "d": data}
         session.events.append(frame)

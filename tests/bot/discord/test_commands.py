@@ -76,7 +76,7 @@ async def test_the_message_menu_captions_anybodys_photos(world: World) -> None:
     assert single["content"] == "A dog runs."
     assert single["embeds"][0]["thumbnail"]["url"] == photos[0]["url"]
     assert row(single["components"]) == ROW
-    assert several["content"] == replies.album(["A dog runs.", "Two children play."])
+    assert several["content"] == "\n".join(replies.album(["A dog runs.", "Two children play."]))
     assert not {"embeds", "components"} & {*several, *nothing}
     assert nothing["content"] == replies.NEEDS_ATTACHMENT
 

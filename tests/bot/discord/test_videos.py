@@ -1,5 +1,6 @@
 """Videos and animations on Discord: attachments, forwards, and the GIFs of the picker."""
 
+import asyncio
 import re
 
 import discord
@@ -9,7 +10,7 @@ from bot.access import Access
 from bot.discord import messages, photos
 from bot.replies import DISCORD_MENU, replies
 from bot.wording import as_preview
-from captioner import Captioner
+from captioner import Captioner, Options, VideoCaption
 from tests.bot.discord.fake_payloads import CHANNEL, GRANTED, PRIVATE, Json
 from tests.bot.discord.world import PHOTOS, World, row
 from tests.bot.stories import STORY, UNREADABLE, film, gif, tell
@@ -162,6 +163,93 @@ async def test_the_thumbnail_stands_for_a_gif_that_cannot_be_read_and_so_do_the_
     assert another["content"] == as_preview("Put differently, 1.")
 
 
+@pytest.mark.parametrize("why", ["too large", "larger than announced", "unreadable"])
+async def test_of_an_attached_film_that_cannot_be_read_the_first_frame_is_captioned(
+    world: World, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    fake = world.fake
+    gifv(world, monkeypatch)  # takes the fake's proxy for Discord's
+    data, size = {
+        "too large": (film(), 2**21),
+        "larger than announced": (bytes(2**21), 10),
+        "unreadable": (UNREADABLE, len(UNREADABLE)),
+    }[why]
+    async with world.running(max_video_mb=1):
+        video = attached(world, data, size=size)
+        name = video["url"].partition("/cdn/")[2]
+        fake.frames[name] = PHOTOS[0]
+        await fake.say(channel_id=PRIVATE, attachments=[video])
+        await fake.sent()
+        shown = world.bot_messages()[-1]
+        text = shown["content"]
+        looked = await fake.edited(await fake.press(shown, "look"))
+        another = await fake.edited(await fake.press(shown, "another:1"))
+        slash = await fake.edited(await fake.use("caption", {"photo": video}))
+
+    assert text == slash["content"] == as_preview("A dog runs.")
+    assert len(row(shown["components"])) == len(row(slash["components"])) == 3
+    assert looked["content"] == replies.LOOKED
+    assert another["content"] == as_preview("Put differently, 1.")
+    assert slash["embeds"][0]["image"]["url"].endswith(f"{name}?format=webp")
+
+
+@pytest.mark.parametrize("status", [404, 415, 503])
+async def test_without_a_first_frame_the_answer_says_how_large_a_film_may_be(
+    world: World, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    fake = world.fake
+    gifv(world, monkeypatch)  # takes the fake's proxy for Discord's
+    fake.fail("GET", "/proxy/.*", status, times=2)
+    async with world.running(max_video_mb=1):
+        await fake.say(channel_id=PRIVATE, attachments=[attached(world, size=2**21)])
+        refused = await fake.sent()
+
+    assert refused["content"] == replies.too_large(1)
+    assert not refused.get("components")
+    assert len(fake.requests("GET", "/proxy/.*")) == 1
+
+
+async def test_a_told_film_shows_no_frame_that_may_not_exist(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gifv(world, monkeypatch)  # takes the fake's proxy for Discord's
+    async with world.running():
+        slash = await world.fake.use("caption", {"photo": attached(world)})
+        edited = await world.fake.edited(slash)
+
+    assert edited["content"] == STORY
+    assert "embeds" not in edited
+
+
+async def test_photos_do_not_wait_behind_films(world: World) -> None:
+    fake = world.fake
+    begun, proceed = asyncio.Semaphore(0), asyncio.Event()
+    at_once = most = 0
+
+    async def slow(video: bytes, options: Options) -> VideoCaption:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        begun.release()
+        await proceed.wait()
+        at_once -= 1
+        return await tell(video, options)
+
+    world.caption_video = slow
+    async with world.running(max_photos=10):
+        films = [attached(world) for _ in range(photos.FILMS_AT_ONCE + 2)]
+        await fake.say(channel_id=PRIVATE, attachments=films)
+        for _ in range(photos.FILMS_AT_ONCE):
+            await begun.acquire()
+        captioned = await world.captioned()
+        fetched = len(fake.requests("GET", "/cdn/.*")) - 1
+        proceed.set()
+        await fake.sent(2)
+
+    assert captioned["content"] == "A dog runs."
+    assert fetched == most == photos.FILMS_AT_ONCE
+
+
 async def test_a_film_that_is_too_large_or_cannot_be_read_gets_the_reason(world: World) -> None:
     async with world.running(max_video_mb=1):
         large = attached(world, size=2**21)
@@ -228,7 +316,7 @@ async def test_stickers_are_told_or_captioned_if_they_are_pictures(
         await fake.say(channel_id=PRIVATE, sticker_items=stuck(("702", vectors)))
         hint = await fake.sent(2)
 
-    assert pictures["content"] == replies.album(["Two children play.", STORY])
+    assert pictures["content"] == "\n".join(replies.album(["Two children play.", STORY]))
     assert hint["content"] == replies.HINT
     assert len(world.bot_messages()) == 2
 
@@ -280,7 +368,7 @@ async def test_a_film_beside_a_photo_has_a_line_of_its_own(world: World) -> None
         await world.fake.say(channel_id=PRIVATE, attachments=both)
         reply = await world.fake.sent()
 
-    assert reply["content"] == replies.album([STORY, "Two children play."])
+    assert reply["content"] == "\n".join(replies.album([STORY, "Two children play."]))
 
 
 async def test_a_film_that_was_not_answered_before_the_bot_was_killed_is_told_later(

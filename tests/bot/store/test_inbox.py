@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from bot.store import inbox as inbox_module
+from bot.store.errors import DatabaseError
 from bot.store.inbox import Hopeless, Inbox, NotYet, Unconfirmed
 from bot.store.inbox_rows import InboxRow, Key
 from tests.bot.store.conftest import NewRows
@@ -277,3 +278,29 @@ async def test_there_is_no_apology_after_an_answer_that_may_have_arrived(
 
     assert (await state_of(inbox, FIRST)).state == "given up"
     assert person.apologies == 0
+
+
+async def test_how_many_pictures_have_their_answers_is_known_after_a_restart(
+    new_rows: NewRows,
+) -> None:
+    async with Inbox(new_rows()) as inbox:
+        await inbox.accept(FIRST, {})
+        assert await inbox.said(FIRST) == 0
+        await inbox.note_said(FIRST, 4)
+
+    async with Inbox(new_rows()) as restarted:
+        assert await restarted.said(FIRST) == 4
+        assert await restarted.said(SECOND) == 0
+
+
+async def test_what_was_said_is_known_although_it_cannot_be_recorded(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(key: Key, pictures: int) -> None:
+        raise DatabaseError("somewhere", "the disk is full")
+
+    await inbox.accept(FIRST, {})
+    monkeypatch.setattr(inbox.rows, "note_said", broken)
+    await inbox.note_said(FIRST, 4)
+
+    assert await inbox.said(FIRST) == 4

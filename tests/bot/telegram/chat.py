@@ -123,6 +123,17 @@ async def running(bot: Telegram) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.wait({task})
 
 
+@asynccontextmanager
+async def killed(bot: Telegram) -> AsyncIterator[None]:
+    """Run the bot, and kill it when the context ends: nothing is finished."""
+    task = asyncio.create_task(bot.run(asyncio.Event()))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
 def command(text: str) -> Json:
     name = text.split()[0]
     return {

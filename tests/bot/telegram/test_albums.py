@@ -106,7 +106,7 @@ async def test_only_the_first_pictures_of_a_large_album_are_captioned(
         await send_album(fake, [3, 1, 2])
         sent = await fake.nth("sendMessage")
 
-    assert sent["text"] == replies.album(["Photo 3.", "Photo 1."], 1)
+    assert sent["text"] == "\n".join(replies.album(["Photo 3.", "Photo 1."], 1))
     assert len(fake.fetched) == 2
 
 

@@ -1,13 +1,15 @@
 """Videos and animations on Telegram: told as a story, or by their preview."""
 
+import asyncio
 import io
 
 import pytest
 from PIL import Image
 
 from bot.replies import replies
+from bot.telegram.photos import FILMS_AT_ONCE
 from bot.wording import as_preview
-from captioner import Captioner
+from captioner import Captioner, Options, VideoCaption
 from tests.bot.stories import STORY, UNREADABLE, film, gif, tell
 from tests.bot.telegram.chat import CAR, DOG, Store, labels, running, sticker, telegram
 from tests.bot.telegram.fake_telegram import (
@@ -201,7 +203,7 @@ async def test_in_an_album_each_item_has_its_line(fake: FakeTelegram, store: Sto
             await fake.update(message=message)
         sent = await fake.nth("sendMessage")
 
-    assert sent["text"] == replies.album(["Photo 2.", STORY, as_preview("Photo 0.")])
+    assert sent["text"] == "\n".join(replies.album(["Photo 2.", STORY, as_preview("Photo 0.")]))
 
 
 async def test_automatic_captions_are_for_photos_only(fake: FakeTelegram, store: Store) -> None:
@@ -227,6 +229,34 @@ async def test_a_gif_of_a_group_is_told_to_whoever_asks(fake: FakeTelegram, stor
 
     assert sent["text"] == STORY
     assert sent["reply_parameters"]["message_id"] == shown["message_id"]
+
+
+async def test_photos_do_not_wait_behind_films(fake: FakeTelegram, store: Store) -> None:
+    begun, proceed = asyncio.Semaphore(0), asyncio.Event()
+    at_once = most = 0
+
+    async def slow(video: bytes, options: Options) -> VideoCaption:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        begun.release()
+        await proceed.wait()
+        at_once -= 1
+        return await tell(video, options)
+
+    async with running(telegram(fake, store, caption_video=slow)):
+        for _ in range(FILMS_AT_ONCE + 2):
+            await fake.send(video=moving(fake))
+        for _ in range(FILMS_AT_ONCE):
+            await begun.acquire()
+        await fake.send(photo=[fake.photo(DOG)])
+        captioned = await fake.nth("sendMessage")
+        fetched = len(fake.fetched) - 1
+        proceed.set()
+        await fake.nth("sendMessage", FILMS_AT_ONCE + 3)
+
+    assert captioned["text"] == "Photo 0."
+    assert fetched == most == FILMS_AT_ONCE
 
 
 async def test_a_real_film_is_told_by_a_real_model(
