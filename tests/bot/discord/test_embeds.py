@@ -168,7 +168,7 @@ async def test_edits_old_messages_and_refused_ones_are_left_alone(world: World) 
 
     told, refused, hint = contents(world)
     assert (told, hint) == (STORY, replies.HINT)
-    assert refused.startswith("That is too many photos for now.")
+    assert refused.startswith("That is too much for now.")
 
 
 async def test_after_a_restart_a_film_that_was_told_is_not_told_again(world: World) -> None:
