@@ -15,7 +15,7 @@ from captioner.translation import N_
 # Shown next to each command in the platforms' menus.
 COMMANDS = {
     "caption": N_("Describe the photo or video that you reply to"),
-    "auto": N_("Turn captions for every photo in this group on or off"),
+    "auto": N_("Describe every photo and video in this group, or stop"),
     "language": N_("Choose my language"),
     "settings": N_("Show this chat's settings"),
     "help": N_("Show what I can do"),
@@ -36,7 +36,7 @@ DISCORD_OPTIONS = {
     "language": N_("The language to speak here"),
     "photo": N_("The photo or video to describe"),
     "ephemeral": N_("Only you see the answer"),
-    "captions": N_("Every photo in this channel, or only when I am asked"),
+    "captions": N_("Every photo and video in this channel, or only when I am asked"),
 }
 
 
@@ -94,7 +94,8 @@ class Replies:
     UNREACHABLE = Sentence("I could not download this file. Please send it again.")
 
     AUTO_ON = Sentence(
-        "Automatic captions are on: I caption every photo in this chat. /auto off turns them off."
+        "Automatic captions are on: I describe every photo and video in this chat. /auto off turns "
+        "them off."
     )
     AUTO_OFF = Sentence(
         "Automatic captions are off: I answer when I am asked. /auto on turns them on."
@@ -103,23 +104,23 @@ class Replies:
     AUTO_ADMINS = Sentence("Only people who manage this chat can change that.")
     AUTO_PRIVATE = Sentence("In a private chat I describe every photo and video anyway.")
     AUTO_NEEDS_INTENT = Sentence(
-        "I cannot see the photos here yet: this bot's operator must turn on the message content "
-        "intent in Discord's developer portal, under Bot. Until then, mention me with a photo or "
-        "use /caption."
+        "I cannot see the photos and videos here yet: this bot's operator must turn on the message "
+        "content intent in Discord's developer portal, under Bot. Until then, mention me with one "
+        "or use /caption."
     )
     TELEGRAM_PRIVACY_MODE = Sentence(
-        "But I cannot see every photo here yet: make me an administrator of this group, or ask "
+        "But I cannot see everything here yet: make me an administrator of this group, or ask "
         "this bot's operator to turn off its group privacy with @BotFather and to add me again."
     )
 
     TELEGRAM_GROUP_HELP = Sentence(
         "mention me under a photo or a video, send one as a reply to me, or reply to one with "
-        "/caption. Administrators can have every photo captioned with /auto on."
+        "/caption. Administrators can have every photo and video described with /auto on."
     )
     DISCORD_GROUP_HELP = Sentence(
         "mention me in a message with a photo or a video, reply to me with one, use /caption, or "
         "choose Apps > Describe photo or video in a message's menu. People who manage a channel "
-        "can have every photo captioned with /auto on."
+        "can have every photo and video described with /auto on."
     )
 
     # Templates of the functions below.
@@ -210,7 +211,7 @@ class Replies:
         """List a chat's settings, and the limits that apply everywhere.
 
         Args:
-            auto: every photo is captioned.
+            auto: every photo and video is described.
             private: the chat is one person's with the bot.
             max_mb: of a photo, in units of 2**20 bytes.
             max_video_mb: likewise of a video.

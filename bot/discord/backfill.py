@@ -59,7 +59,7 @@ class Backfill:
             shards: those whose channels are read.
             inbox: keeps the last read message of each channel.
             hours: the age up to which a message is read.
-            captions_all: returns whether every photo of a place is captioned.
+            captions_all: returns whether everything in a place is captioned.
             record: records a missed message in the inbox; returns False if it needs no answer or
                 was recorded before.
         """

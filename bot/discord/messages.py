@@ -103,7 +103,7 @@ class Messages:
         await self._handle(key, answer)
 
     async def captions_all(self, place: Place) -> bool:
-        """Return whether every photo of a place is captioned."""
+        """Return whether everything in a place is captioned."""
         if place.guild is None:
             return True
         return await self.services.chat_settings.auto(PLATFORM, place.channel)

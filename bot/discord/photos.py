@@ -48,8 +48,8 @@ class Picture:
 
     url: str
     size: int = 0  # bytes; 0 if unknown
-    # Whether it is captioned where nobody asks; not attached films, stickers, pictures of linked
-    # pages, nor what may be anything.
+    # Whether it is captioned where nobody asks; not stickers, pictures of linked pages, and files
+    # that may be anything.
     declared: bool = True
     film: bool = False
     preview: str | None = None  # the address of a picture from a film
@@ -89,7 +89,7 @@ def picture_of(attachment: discord.Attachment) -> Picture | None:
     if kind != "film":
         return Picture(attachment.url, attachment.size, declared=kind == "picture")
     frame = _frame(attachment.proxy_url)
-    return Picture(attachment.url, attachment.size, declared=False, film=True, preview=frame)
+    return Picture(attachment.url, attachment.size, film=True, preview=frame)
 
 
 def pictures_of(message: discord.Message) -> list[Picture]:

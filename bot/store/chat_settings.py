@@ -10,10 +10,10 @@ class ChatSettings(Protocol):
     """
 
     async def auto(self, platform: str, chat: str | int) -> bool:
-        """Return whether every photo of a chat is captioned."""
+        """Return whether everything in a chat is captioned."""
 
     async def set_auto(self, platform: str, chat: str | int, on: bool) -> None:
-        """Set whether every photo of a chat is captioned, or only on request."""
+        """Set whether everything in a chat is captioned, or only on request."""
 
     async def language(self, platform: str, chat: str | int) -> str | None:
         """Return the code of the language that was chosen for a chat.

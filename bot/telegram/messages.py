@@ -30,8 +30,8 @@ from bot.telegram.photos import (
     Film,
     NoPicture,
     carries_file,
-    carries_photo,
     film_of,
+    is_declared,
     quoted_by,
 )
 from bot.telegram.sending import MAX_UNITS, Sender, typing, units
@@ -182,9 +182,9 @@ async def _answer(shared: Shared, album: Sequence[Message]) -> None:
     elif mentions_bot(first) and (quoted := quoted_by(first)):
         await caption(shared, [quoted], asked=first)
     else:
-        photos = [message for message in album if carries_photo(message)]
-        if photos and await shared.services.chat_settings.auto(PLATFORM, first.chat.id):
-            await caption(shared, photos, asked=photos[0], automatic=True)
+        declared = [message for message in album if is_declared(message)]
+        if declared and await shared.services.chat_settings.auto(PLATFORM, first.chat.id):
+            await caption(shared, declared, asked=declared[0], automatic=True)
 
 
 def _is_for_bot(message: Message) -> bool:

@@ -52,13 +52,15 @@ def carries_file(message: Carrier) -> bool:
     )
 
 
-def carries_photo(message: Message) -> bool:
-    """Return whether a message has a photo, or an image sent as a document."""
-    if message.photo:
+def is_declared(message: Message) -> bool:
+    """Return whether a message has what is captioned where nobody asks.
+
+    That is a photo, a video or an animation, also as a document; no sticker, nor what may be
+    anything.
+    """
+    if message.photo or message.animation or message.video or message.video_note:
         return True
-    return bool(
-        message.document and not message.animation and _kind_of(message.document) == "picture"
-    )
+    return bool(message.document and _kind_of(message.document) in ("picture", "film"))
 
 
 def quoted_by(message: Message) -> Carrier | None:

@@ -34,13 +34,13 @@ class PostgresChatSettings:
         self.database = database
 
     async def auto(self, platform: str, chat: str | int) -> bool:
-        """Return whether every photo of a chat is captioned."""
+        """Return whether everything in a chat is captioned."""
         query: LiteralString = f"SELECT auto FROM captioner_chats WHERE {CHAT}"
         rows = await self.database.run(query, _chat(platform, chat))
         return bool(rows and rows[0][0])
 
     async def set_auto(self, platform: str, chat: str | int, on: bool) -> None:
-        """Set whether every photo of a chat is captioned, or only on request."""
+        """Set whether everything in a chat is captioned, or only on request."""
         change: LiteralString = (
             "INSERT INTO captioner_chats (platform, chat, auto) "
             "VALUES (%(platform)s, %(chat)s, %(on)s) "

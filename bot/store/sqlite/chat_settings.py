@@ -42,13 +42,13 @@ class SqliteChatSettings(Database):
         self._languages: dict[tuple[str, str], str] = {}
 
     async def auto(self, platform: str, chat: str | int) -> bool:
-        """Return whether every photo of a chat is captioned."""
+        """Return whether everything in a chat is captioned."""
         query = f"SELECT auto FROM chats WHERE {KEY}"
         rows = await self.run(lambda db: db.execute(query, (platform, str(chat))).fetchall())
         return bool(rows and rows[0][0])
 
     async def set_auto(self, platform: str, chat: str | int, on: bool) -> None:
-        """Set whether every photo of a chat is captioned, or only on request."""
+        """Set whether everything in a chat is captioned, or only on request."""
         change = "INSERT OR REPLACE INTO chats VALUES (?, ?, ?)"
         await self.run(lambda db: db.execute(change, (platform, str(chat), int(on))))
 

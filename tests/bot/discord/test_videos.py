@@ -279,18 +279,18 @@ async def test_without_a_captioner_of_videos_a_film_is_no_picture(
     assert not world.fake.requests("GET", "/cdn/.*")
 
 
-async def test_automatic_captions_leave_films_out_unless_the_bot_is_asked(world: World) -> None:
+async def test_films_are_told_automatically_too(world: World) -> None:
     fake = world.fake
     fake.flags = GRANTED
     await world.chats.set_auto("discord", CHANNEL, True)
     async with world.running():
         await fake.say(attachments=[attached(world)])
+        alone = await fake.sent()
         await fake.say(attachments=[attached(world), fake.attachment(PHOTOS[1])])
-        automatic = await fake.sent()
-        await fake.mention(attachments=[attached(world)])
-        asked = await fake.sent(2)
+        both = await fake.sent(2)
 
-    assert [automatic["content"], asked["content"]] == ["Two children play.", STORY]
+    assert alone["content"] == STORY
+    assert both["content"] == f"1. {STORY}\n2. Two children play."
     assert len(world.bot_messages()) == 2
 
 

@@ -206,18 +206,24 @@ async def test_in_an_album_each_item_has_its_line(fake: FakeTelegram, store: Sto
     assert sent["text"] == "\n".join(replies.album(["Photo 2.", STORY, as_preview("Photo 0.")]))
 
 
-async def test_automatic_captions_are_for_photos_only(fake: FakeTelegram, store: Store) -> None:
+async def test_films_are_told_automatically_too_but_not_stickers(
+    fake: FakeTelegram, store: Store
+) -> None:
     for chat in (GROUP, CHANNEL):
         await store.set_auto("telegram", chat["id"], True)
 
     async with running(telegram(fake, store, caption_video=tell)):
+        await fake.send(GROUP, sticker=sticker(fake) | moving(fake) | {"is_video": True})
         await fake.send(GROUP, animation=moving(fake))
+        in_group = await fake.nth("sendMessage")
         await fake.post(video=moving(fake))
+        in_channel = await fake.nth("sendMessage", 2)
         await fake.send(GROUP, photo=[fake.photo(DOG)])
-        sent = await fake.nth("sendMessage")
+        photo = await fake.nth("sendMessage", 3)
 
-    assert sent["text"] == "Photo 0."
-    assert len(fake.of("sendMessage")) == 1
+    assert [one["chat_id"] for one in (in_group, in_channel)] == [GROUP["id"], CHANNEL["id"]]
+    assert [one["text"] for one in (in_group, in_channel, photo)] == [STORY, STORY, "Photo 0."]
+    assert len(fake.of("sendMessage")) == 3
 
 
 async def test_a_gif_of_a_group_is_told_to_whoever_asks(fake: FakeTelegram, store: Store) -> None:
