@@ -50,7 +50,7 @@ Image.MAX_IMAGE_PIXELS = MOST_MEGAPIXELS * 1_000_000 // 2
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest photo that is accepted."""
+    """What a photo or a video may cost."""
 
     max_bytes: int = 20 * 2**20  # the largest file that a Telegram bot can download
     # Of what is decoded: phones save photos of up to 200 million pixels as plain JPEG, which is
@@ -58,6 +58,12 @@ class Limits:
     max_pixels: int = 50_000_000
     max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would take gigabytes
     seconds: float = 10  # to decode it; only a `Sandbox` enforces this
+    # Of a video, from its start. In a longer part, frames as many as below would be further apart
+    # than a scene is long, and five sentences could not describe it all.
+    video_seconds: float = 120
+    # Of a video, at most. Encoding takes as long as for as many photos. Fewer would miss the scenes
+    # of a video of two minutes.
+    video_frames: int = 48
 
 
 def check_file(data: bytes, limits: Limits) -> None:

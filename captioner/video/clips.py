@@ -13,7 +13,6 @@ from captioner.photo.decode import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Fields, Sandbox
 from captioner.video.reading import Clip
-from captioner.video.sampling import MOST_FRAMES
 
 WORKER = "captioner.video.worker"
 # Videos are decoded one after another: each takes a core for a second, which photos need too.
@@ -29,7 +28,7 @@ class Clips:
         """Prepare; nothing runs before the first video.
 
         Args:
-            limits: the largest video that is accepted.
+            limits: the largest video that is accepted, and what is used of it.
             idle: seconds without a video after which the process ends.
         """
         self._limits, self._idle = limits, idle
@@ -67,7 +66,7 @@ class Clips:
             RuntimeError: no process can be started.
         """
         sides = (side, middle) if middle else (side,)
-        most = MOST_FRAMES * sum(3 * side**2 for side in sides)
+        most = self._limits.video_frames * sum(3 * side**2 for side in sides)
         self._stay()
         try:
             with self._reading:

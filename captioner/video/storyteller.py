@@ -28,7 +28,7 @@ from captioner.video.reading import Clip
 from captioner.video.result import Scene, VideoCaption
 from captioner.video.scenes import Shot
 
-# Videos whose frames are in memory, 17 MB each: one is decoded while another is encoded.
+# Videos whose frames are in memory, 17 MB each by default: one is decoded while another is encoded.
 TOGETHER = 2
 RETRY_SECONDS = 10.0  # the time of a few videos
 
