@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
@@ -123,7 +124,9 @@ def picture(data: bytes, limits: Limits = Limits(), side: int | None = None) -> 
         raise _damaged(data, opened=True) from error
 
 
-def frames(data: bytes, limits: Limits) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
+def frames(
+    data: bytes, limits: Limits
+) -> Iterator[tuple[float, Callable[[int | None], Image.Image]]]:
     """Go through an animation: GIF, APNG, WebP or AVIF.
 
     An animation that is damaged or cut off ends where it is. The frame of an APNG that programs
@@ -134,8 +137,8 @@ def frames(data: bytes, limits: Limits) -> Iterator[tuple[float, Callable[[], Im
         limits: as of `picture`, for each frame.
 
     Yields:
-        for each frame the seconds that it is shown, and what returns its picture as `picture` does;
-        only before the next frame is taken.
+        for each frame the seconds that it is shown, and what returns its picture as `picture` does,
+        or as many of its pixels across and down; only before the next frame is taken.
 
     Raises:
         BadImage: as of `picture`, of the first frame.
@@ -161,13 +164,18 @@ def frames(data: bytes, limits: Limits) -> Iterator[tuple[float, Callable[[], Im
                 if isinstance(error, BadImage | MemoryError):
                     raise
                 raise _damaged(data, opened=True) from error
-            yield _shown(image), lambda: _picture(image.copy(), data, None)
+            yield _shown(image), partial(_frame, image, data)
 
 
 def _shown(frame: Image.Image) -> float:
     """Return the seconds that a frame is shown; browsers take their own for very few."""
     milliseconds = frame.info.get("duration") or 0
     return milliseconds / 1000 if milliseconds > FASTEST else USUALLY
+
+
+def _frame(frame: Image.Image, data: bytes, points: int | None) -> Image.Image:
+    few = frame.resize((points, points), Image.Resampling.NEAREST) if points else frame.copy()
+    return _picture(few, data, None)
 
 
 def _open(data: bytes) -> Image.Image:

@@ -1,38 +1,41 @@
-"""From decoded frames to pictures."""
+"""A frame of a video as players show it."""
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from captioner.photo import colour
 from captioner.photo.preprocessing import Pixels, as_picture
+from captioner.video import hdr
+from captioner.video.changes import POINTS, Points
 
 if TYPE_CHECKING:
+    from av.sidedata.sidedata import SideData
     from av.video.frame import VideoFrame
 
 ASPECTS = (Fraction(1, 4), Fraction(4))  # of a pixel; others are ignored
-# By the number of quarter turns to the left that a file asks for.
-TURNS = {
-    1: Image.Transpose.ROTATE_90,
-    2: Image.Transpose.ROTATE_180,
-    3: Image.Transpose.ROTATE_270,
-}
+MATRIX = 9  # numbers of a display matrix, each of 32 bits
 UNSPECIFIED = 2  # FFmpeg's number for colours that a file does not specify
 HIGH = 720  # lines; from here on, colours that a file does not specify are those of BT.709
 
 
-def picture(frame: "VideoFrame", aspect: Fraction | None) -> Image.Image:
-    """Return a frame as players show it: in RGB, upright, on white where it is transparent.
+def picture(frame: "VideoFrame", aspect: Fraction | None, side: int) -> Image.Image:
+    """Return a frame as players show it: in sRGB, upright, on white where it is transparent.
 
     Args:
         frame: decoded.
         aspect: the width of a shown pixel divided by its height; None: 1.
+        side: the side that it will be scaled to, in pixels. Of high dynamic range, where each pixel
+            takes long, it is scaled down first, but never below this side.
     """
     high = frame.height >= HIGH and frame.colorspace == UNSPECIFIED
-    if any(component.is_alpha for component in frame.format.components):
+    if hdr.is_high(frame):
+        shown = Image.fromarray(hdr.standard(frame, side))
+    elif any(component.is_alpha for component in frame.format.components):
         shown = colour.on_white(Image.fromarray(frame.to_ndarray(format="rgba")))
     else:
         pixels = frame.to_ndarray(format="rgb24", src_colorspace="ITU709" if high else None)
@@ -41,8 +44,40 @@ def picture(frame: "VideoFrame", aspect: Fraction | None) -> Image.Image:
         wider = math.sqrt(aspect)  # so that there are as many pixels as before
         size = (max(1, round(shown.width * wider)), max(1, round(shown.height / wider)))
         shown = shown.resize(size, Image.Resampling.BILINEAR)
-    turned = TURNS.get(round(frame.rotation / 90) % 4)
-    return shown.transpose(turned) if turned is not None else shown
+    return _upright(shown, frame)
+
+
+def _upright(shown: Image.Image, frame: "VideoFrame") -> Image.Image:
+    """Turn and mirror a frame as its display matrix says, to the nearest quarter turn.
+
+    A pixel at (x, y) is shown at (a x + c y, b x + d y), where y counts downwards (ISO 14496-12,
+    6.2.2); the matrix is stored as a, b, u, c, d, v, x, y, w.
+    """
+    side = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    if side is None or side.buffer_size < 4 * MATRIX:
+        return shown
+    numbers = np.frombuffer(bytes(side), np.int32)
+    a, b, _, c, d, *_ = map(int, numbers)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        shown, a, d = shown.transpose(Image.Transpose.TRANSPOSE), c, b
+    if a < 0:
+        shown = shown.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return shown.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if d < 0 else shown
+
+
+def points(frame: "VideoFrame") -> Points:
+    """Return how bright a frame is at a few points, as it is stored: this takes no time."""
+    plane, component = frame.planes[0], frame.format.components[0]
+    number: type[np.uint8] | type[np.uint16] = np.uint16 if component.bits > 8 else np.uint8
+    each = np.dtype(number).itemsize
+    row, rows = plane.line_size // each, plane.height
+    if row <= 0 or row * rows * each > plane.buffer_size:
+        return np.zeros((0, 0), np.uint8)
+    whole = np.frombuffer(memoryview(plane), number, row * rows).reshape(rows, row)
+    across, down = max(1, plane.width // POINTS), max(1, rows // POINTS)
+    few: Points = whole[::down, : plane.width : across]
+    # A larger number means as much as one of eight bits.
+    return few >> (component.bits - 8) if component.bits > 8 else few
 
 
 def unsqueezed(square: Pixels, aspect: float) -> Pixels:

@@ -7,11 +7,6 @@ from typing import NamedTuple
 
 # A sentence is about what lasts: half a second is shorter than any scene that is told.
 RATE = 2.0  # frames a second
-# Encoding takes as long as for as many photos. Fewer would miss the scenes of a two-minute video.
-MOST_FRAMES = 48
-# In a longer video, 48 frames would be further apart than a scene is long, and five sentences could
-# not describe it all.
-MOST_SECONDS = 120.0
 
 
 class Packet(NamedTuple):
@@ -21,11 +16,19 @@ class Packet(NamedTuple):
     is_key: bool  # it can be decoded without the ones before it
 
 
-def moments(seconds: float) -> list[float]:
-    """Return the moments of a video of this length that are used: the middles of equal parts."""
-    seconds = min(seconds, MOST_SECONDS)
-    count = min(MOST_FRAMES, max(1, round(RATE * seconds)))
-    return [(index + 0.5) * seconds / count for index in range(count)]
+def moments(start: float, end: float, most: int) -> list[float]:
+    """Return the moments between two that are used, at most so many: the middles of equal parts."""
+    length = max(0.0, end - start)
+    count = min(most, max(1, round(RATE * length)))
+    return [start + (index + 0.5) * length / count for index in range(count)]
+
+
+def longest_group(packets: Sequence[Packet]) -> float:
+    """Return the most seconds from a keyframe to the end of what is decoded from it."""
+    return max(
+        max(packets[index].seconds for index in group) - packets[group.start].seconds
+        for group in _groups(packets)
+    )
 
 
 def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> list[bool]:
