@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-POINTS = 32  # of a frame, across and down
+POINTS = 16  # of a frame, across and down
 # Seconds: a first frame that comes sooner than this is late only because of the order of frames, or
 # because of the silence at the start of sound.
 SOON = 0.25
@@ -43,7 +43,7 @@ class Changes:
         """
         found = sorted(self._found)
         seconds, sizes = [one for one, _ in found], [size for _, size in found]
-        begun = min(times[0], *seconds[:1])
+        begun = min((times[0], *seconds[:1]))
         starts = [begun if begun >= SOON else 0.0]
         for one, following in pairwise(times):
             between = range(bisect_right(seconds, one), bisect_right(seconds, following))

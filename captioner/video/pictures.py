@@ -5,7 +5,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from captioner.photo import colour
@@ -75,7 +74,7 @@ def points(frame: "VideoFrame") -> Points:
         return np.zeros((0, 0), np.uint8)
     whole = np.frombuffer(memoryview(plane), number, row * rows).reshape(rows, row)
     across, down = max(1, plane.width // POINTS), max(1, rows // POINTS)
-    few: Points = whole[::down, : plane.width : across]
+    few = cast("Points", whole[::down, : plane.width : across])
     # A larger number means as much as one of eight bits.
     return few >> (component.bits - 8) if component.bits > 8 else few
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.video.sampling import MOST_FRAMES, MOST_SECONDS, Packet, moments, needed
+from captioner.video.sampling import Packet, longest_group, moments, needed
 
 
 def packets(*groups: int, rate: float = 10) -> list[Packet]:
@@ -15,19 +15,27 @@ def packets(*groups: int, rate: float = 10) -> list[Packet]:
     return [Packet(index / rate, flag) for index, flag in enumerate(flags)]
 
 
-@given(st.floats(0, 10**6))
-def test_moments_are_even_and_within_the_seconds_that_are_looked_at(seconds: float) -> None:
-    found = moments(seconds)
-    looked = min(seconds, MOST_SECONDS)
-    assert 1 <= len(found) <= MOST_FRAMES
-    assert all(0 <= moment <= looked for moment in found)
+@given(st.floats(0, 100), st.floats(0, 600), st.integers(1, 240))
+def test_moments_are_even_and_within_the_seconds_that_are_looked_at(
+    start: float, length: float, most: int
+) -> None:
+    found = moments(start, start + length, most)
+    assert 1 <= len(found) <= most
+    assert all(start <= moment <= start + length for moment in found)
     steps = [later - one for one, later in itertools.pairwise(found)]
-    assert steps == pytest.approx(len(steps) * [looked / len(found)])
+    assert steps == pytest.approx(len(steps) * [length / len(found)])
 
 
 def test_two_frames_a_second_are_looked_at() -> None:
-    assert moments(2) == [0.25, 0.75, 1.25, 1.75]
-    assert moments(0.04) == [0.02]
+    assert moments(0, 2, 48) == [0.25, 0.75, 1.25, 1.75]
+    assert moments(3, 4, 48) == [3.25, 3.75]
+    assert moments(0, 0.04, 48) == [0.02]
+    assert moments(0, 2, 1) == [1]
+
+
+def test_the_longest_group_lasts_to_the_frame_that_is_shown_last() -> None:
+    known = [Packet(0, True), Packet(3, False), Packet(2, False), Packet(4, True)]
+    assert longest_group(known) == 3
 
 
 def test_frames_after_the_last_moment_of_a_group_are_not_needed() -> None:
@@ -63,6 +71,6 @@ def test_the_first_packet_counts_as_a_keyframe() -> None:
     st.integers(0, 50),
 )
 def test_something_is_needed_of_any_video(known: list[tuple[float, bool]], most: int) -> None:
-    found = needed([Packet(*one) for one in known], moments(10), most)
+    found = needed([Packet(*one) for one in known], moments(0, 10, 48), most)
     assert any(found)
     assert sum(found) <= max(most, len(known))
