@@ -19,7 +19,7 @@ from captioner.photo.decode import Limits
 from captioner.video.changes import Changes
 from captioner.video.kinds import Kind
 from captioner.video.packets import Packets, duration, packets, rate
-from captioner.video.pictures import picture, points
+from captioner.video.pictures import Matrix, matrix, picture, points
 from captioner.video.sampling import RATE, longest_group, moments, needed
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ def _read(
     end = min(found.end, limits.video_seconds)
     wanted = moments(found.start, end, limits.video_frames)
     frames = _frames(stream, found, wanted, clock)
-    count, reached = 0, 0.0
+    turned: Matrix | None = None
+    reached = 0.0
 
     def noted() -> "Iterator[tuple[float, VideoFrame]]":
         nonlocal reached
@@ -162,9 +163,9 @@ def _read(
 
     for seconds, frame in _at(wanted, noted()):
         _check_pixels(frame.width, frame.height, limits)
-        show(max(0.0, seconds), partial(picture, frame, stream.sample_aspect_ratio))
-        count += 1
-    if not count:
+        turned = turned or matrix(frame)
+        show(max(0.0, seconds), partial(picture, frame, stream.sample_aspect_ratio, turned))
+    if not turned:
         raise BadImage("damaged")
     return Read(_seen(found, wanted, reached, end), duration(container, found.end))
 

@@ -48,7 +48,7 @@ def standard(frame: "VideoFrame", side: int) -> Pixels:
     width, height = (max(1, round(factor * size)) for size in (frame.width, frame.height))
     small = frame.reformat(width, height, "rgb48le").to_ndarray()
     screen = _screen(small.astype(np.uint16) >> 4, frame.color_trc)
-    brightest = screen.max(-1, keepdims=True)
+    brightest = np.maximum.reduce([screen[..., index] for index in range(3)])[..., np.newaxis]
     # Compressed by the brightest of the three, so that a colour stays what it is.
     screen *= _compression()[_level(brightest / PEAK)]
     return _srgb()[_level(screen @ NARROWER.T)]

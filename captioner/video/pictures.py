@@ -17,17 +17,34 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 ASPECTS = (Fraction(1, 4), Fraction(4))  # of a pixel; others are ignored
-MATRIX = 9  # numbers of a display matrix, each of 32 bits
+# Of the nine numbers of a display matrix, each of 32 bits: a, b, u, c, d, v, x, y, w. A pixel at
+# (x, y) is shown at (ax + cy, bx + dy), where y counts downwards (ISO 14496-12, 6.2.2).
+Matrix = tuple[int, int, int, int]  # a, b, c, d
+STRAIGHT = (1, 0, 0, 1)
+MATRIX = 9
 UNSPECIFIED = 2  # FFmpeg's number for colours that a file does not specify
 HIGH = 720  # lines; from here on, colours that a file does not specify are those of BT.709
 
 
-def picture(frame: "VideoFrame", aspect: Fraction | None, side: int) -> Image.Image:
+def matrix(frame: "VideoFrame") -> Matrix:
+    """Return how a frame is turned and mirrored, which is the same for all frames of a video.
+
+    Do not ask it of each frame: one that was asked stays in memory for longer.
+    """
+    side = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    if side is None or side.buffer_size < 4 * MATRIX:
+        return STRAIGHT
+    a, b, _, c, d, *_ = map(int, np.frombuffer(bytes(side), np.int32))
+    return a, b, c, d
+
+
+def picture(frame: "VideoFrame", aspect: Fraction | None, matrix: Matrix, side: int) -> Image.Image:
     """Return a frame as players show it: in sRGB, upright, on white where it is transparent.
 
     Args:
         frame: decoded.
         aspect: the width of a shown pixel divided by its height; None: 1.
+        matrix: how it is turned and mirrored, to the nearest quarter turn.
         side: the side that it will be scaled to, in pixels. Of high dynamic range, where each pixel
             takes long, it is scaled down first, but never below this side.
     """
@@ -43,20 +60,11 @@ def picture(frame: "VideoFrame", aspect: Fraction | None, side: int) -> Image.Im
         wider = math.sqrt(aspect)  # so that there are as many pixels as before
         size = (max(1, round(shown.width * wider)), max(1, round(shown.height / wider)))
         shown = shown.resize(size, Image.Resampling.BILINEAR)
-    return _upright(shown, frame)
+    return _upright(shown, matrix)
 
 
-def _upright(shown: Image.Image, frame: "VideoFrame") -> Image.Image:
-    """Turn and mirror a frame as its display matrix says, to the nearest quarter turn.
-
-    A pixel at (x, y) is shown at (a x + c y, b x + d y), where y counts downwards (ISO 14496-12,
-    6.2.2); the matrix is stored as a, b, u, c, d, v, x, y, w.
-    """
-    side = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
-    if side is None or side.buffer_size < 4 * MATRIX:
-        return shown
-    numbers = np.frombuffer(bytes(side), np.int32)
-    a, b, _, c, d, *_ = map(int, numbers)
+def _upright(shown: Image.Image, matrix: Matrix) -> Image.Image:
+    a, b, c, d = matrix
     if abs(b) + abs(c) > abs(a) + abs(d):
         shown, a, d = shown.transpose(Image.Transpose.TRANSPOSE), c, b
     if a < 0:
