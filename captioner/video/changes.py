@@ -1,6 +1,6 @@
 """When a video changes most between two of the frames that are used.
 
-The frames between them are decoded anyway. A few points of each say when the scene was cut, which
+Most frames between them are decoded anyway. A few points of each say when the scene was cut, which
 may be half a second before the next frame that is used, and more in a long video.
 """
 

@@ -20,7 +20,7 @@ from captioner.video.changes import Changes
 from captioner.video.kinds import Kind
 from captioner.video.packets import Packets, duration, packets, rate
 from captioner.video.pictures import Matrix, matrix, picture, points
-from captioner.video.sampling import RATE, longest_group, moments, needed
+from captioner.video.sampling import RATE, guessed, longest_group, moments, needed
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -150,7 +150,9 @@ def _read(
     found = packets(container, stream, size, limits)
     end = min(found.end, limits.video_seconds)
     wanted = moments(found.start, end, limits.video_frames)
-    frames = _frames(stream, found, wanted, clock)
+    most = MANY_PIXELS if longest_group(found.known) > FAR_APART else DECODED_PIXELS
+    use = needed(found.known, wanted, most // max(1, stream.width * stream.height))
+    frames, guesses = _frames(stream, found, use, clock), guessed(found.known, use)
     turned: Matrix | None = None
     reached = 0.0
 
@@ -158,7 +160,7 @@ def _read(
         nonlocal reached
         for seconds, frame in frames:
             reached = max(reached, seconds)
-            changes.note(seconds, points(frame))
+            changes.note(guesses.get(seconds, seconds), points(frame))
             yield seconds, frame
 
     for seconds, frame in _at(wanted, noted()):
@@ -171,12 +173,10 @@ def _read(
 
 
 def _frames(
-    stream: "VideoStream", found: Packets, wanted: Sequence[float], clock: _Clock
+    stream: "VideoStream", found: Packets, use: Sequence[bool], clock: _Clock
 ) -> "Iterator[tuple[float, VideoFrame]]":
     """Decode what is needed; yield each frame with the seconds at which it begins."""
     base, each = float(stream.time_base or 0), 1 / rate(stream)
-    most = MANY_PIXELS if longest_group(found.known) > FAR_APART else DECODED_PIXELS
-    use = needed(found.known, wanted, most // max(1, stream.width * stream.height))
     context = _decoder(stream, skip=rate(stream) >= MANY)
     decoded = _decoded(context, list(compress(found.compressed, use)), clock)
     for index, frame in enumerate(decoded):

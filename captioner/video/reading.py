@@ -15,7 +15,7 @@ from captioner.photo.decode import Limits, check_file, frames, picture
 from captioner.photo.preprocessing import Pixels, Preprocessing, middle
 from captioner.video.changes import POINTS, Changes
 from captioner.video.film import SHARE, film
-from captioner.video.kinds import kind
+from captioner.video.kinds import is_animated_avif, kind
 from captioner.video.sampling import RATE
 
 ROUNDING = 1e-6  # seconds, of sums
@@ -62,17 +62,24 @@ def read(data: bytes, limits: Limits, side: int, middle_side: int | None = None)
         if middle_side:
             clip.middles.append(middle(frame, middle_side))
 
+    def show(seconds: float, drawn: Callable[[int], Image.Image]) -> None:
+        take(seconds, drawn(max(side, middle_side or 0)))
+
     match kind(data):
         case "picture":
             take(0.0, picture(data, limits, max(side, (middle_side or 0) * 3 // 4)))
         case "animation":
-            _animation(data, limits, clip, take, changes)
+            try:
+                _animation(data, limits, clip, take, changes)
+            except BadImage as error:
+                # The library of photos refuses an AVIF that is cut off.
+                if error.kind != "damaged" or not is_animated_avif(data):
+                    raise
+                try:
+                    clip.seconds, clip.duration = film(data, "mp4", limits, show, changes)
+                except BadImage:
+                    raise error from None
         case reader:
-            least = max(side, middle_side or 0)
-
-            def show(seconds: float, drawn: Callable[[int], Image.Image]) -> None:
-                take(seconds, drawn(least))
-
             clip.seconds, clip.duration = film(data, reader, limits, show, changes)
     clip.starts = changes.starts(clip.times)
     return clip

@@ -3,10 +3,12 @@
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 # A sentence is about what lasts: half a second is shorter than any scene that is told.
 RATE = 2.0  # frames a second
+ALIKE = 0.1  # seconds, of the distances between keyframes
 
 
 class Packet(NamedTuple):
@@ -74,3 +76,36 @@ def _groups(packets: Sequence[Packet]) -> list[range]:
     return [
         range(start, end) for start, end in zip(starts, [*starts[1:], len(packets)], strict=True)
     ]
+
+
+def guessed(packets: Sequence[Packet], use: Sequence[bool]) -> dict[float, float]:
+    """Guess when a scene was cut that is first seen after packets that are not decoded.
+
+    Encoders put a keyframe where a scene is cut. One that comes after the usual time says nothing;
+    then the middle of what is not decoded is nearest on average.
+
+    Args:
+        packets: in the order in which they are decoded.
+        use: for each whether it is decoded.
+
+    Returns:
+        by the seconds of each packet that follows others that are not decoded: the guess.
+    """
+    starts = [packets[group.start].seconds for group in _groups(packets)]
+    lengths = [later - one for one, later in pairwise(starts)]
+    usual = max(lengths, default=0.0) - ALIKE
+    if sum(length > usual for length in lengths) == 1:
+        usual = math.inf  # a single one says nothing about what is usual
+    pairs = zip(starts[1:], lengths, strict=True)
+    cuts = {start for start, length in pairs if length < usual}
+    found: dict[float, float] = {}
+    skipped: list[float] = []
+    for packet, used in zip(packets, use, strict=True):
+        if not used:
+            skipped.append(packet.seconds)
+        elif skipped:
+            keys = [seconds for seconds in (*skipped, packet.seconds) if seconds in cuts]
+            middle = (min(skipped) + packet.seconds) / 2
+            found[packet.seconds] = keys[-1] if keys else middle
+            skipped = []
+    return found

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.video.sampling import Packet, longest_group, moments, needed
+from captioner.video.sampling import Packet, guessed, longest_group, moments, needed
 
 
 def packets(*groups: int, rate: float = 10) -> list[Packet]:
@@ -64,6 +64,23 @@ def test_keyframes_are_decoded_at_any_rate() -> None:
 
 def test_the_first_packet_counts_as_a_keyframe() -> None:
     assert needed([Packet(0, False), Packet(0.1, False)], [0.2], 10) == [True, True]
+
+
+def test_a_cut_that_was_not_decoded_is_guessed_at_a_keyframe_that_came_early() -> None:
+    known = packets(10, 10, 4, 10, 10)
+    use = needed(known, [0.45, 1.45, 2.05, 2.45, 3.45], 100)
+    # After groups of a second, in the middle; after one of 0.4 seconds, at the keyframe.
+    assert guessed(known, use) == pytest.approx({1: 0.75, 2: 1.75, 2.4: 2.4, 3.4: 3.15})
+
+
+def test_a_keyframe_in_what_was_not_decoded_may_be_a_cut() -> None:
+    known = packets(10, 10, 4, 10, 10)
+    use = [index == 0 or index >= 34 for index in range(len(known))]
+    assert guessed(known, use) == {3.4: 2.4}
+
+
+def test_where_everything_is_decoded_nothing_is_guessed() -> None:
+    assert guessed(packets(10, 10), 20 * [True]) == {}
 
 
 @given(
