@@ -42,9 +42,10 @@ MOST_PIXELS = 36_000_000
 # Pixels of a video that are decoded: about 36 seconds of 720p with 30 frames a second, for which a
 # core takes one to three seconds. Of longer ones, keyframes and some frames after each are decoded.
 DECODED_PIXELS = 1_000_000_000
-# Where keyframes are further apart than this, in seconds, too much would be missed. Then more is
-# decoded: about a minute of 1080p with 30 frames a second, in three to five seconds.
-FAR_APART = 10.0
+# Seconds. x264 puts a keyframe after ten and a half, at 24 frames a second. Where they are further
+# apart than this, too much would be missed. Then more is decoded: about a minute of 1080p with 30
+# frames a second, for which a core takes three to five seconds.
+FAR_APART = 12.0
 MANY_PIXELS = 4_000_000_000
 # Shares of `Limits.seconds`, for busy machines. After the first, only keyframes are decoded up to
 # the last of them, so that the end of a video is reached too. After the second, the frames decoded
