@@ -62,8 +62,7 @@ class Limits:
     # Of a video, from its start. In a longer part, frames as many as below would be further apart
     # than a scene is long, and five sentences could not describe it all.
     video_seconds: float = 120
-    # Of a video, at most. Encoding takes as long as for as many photos. Fewer would miss the scenes
-    # of a video of two minutes.
+    # Of a video. Each takes as long as a photo; fewer would miss the scenes of two minutes.
     video_frames: int = 48
 
 
@@ -138,7 +137,8 @@ def frames(
 
     Yields:
         for each frame the seconds that it is shown, and what returns its picture as `picture` does,
-        or as many of its pixels across and down; only before the next frame is taken.
+        or as many of its pixels across and down, in the colours of the file; only before the next
+        frame is taken.
 
     Raises:
         BadImage: as of `picture`, of the first frame.
@@ -174,8 +174,9 @@ def _shown(frame: Image.Image) -> float:
 
 
 def _frame(frame: Image.Image, data: bytes, points: int | None) -> Image.Image:
-    few = frame.resize((points, points), Image.Resampling.NEAREST) if points else frame.copy()
-    return _picture(few, data, None)
+    if points:
+        return colour.to_rgb(frame.resize((points, points), Image.Resampling.NEAREST), None)
+    return _picture(frame.copy(), data, None)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -289,7 +290,7 @@ def _picture(image: Image.Image, data: bytes, side: int | None) -> Image.Image:
         profile = jpeg2000.profile(data)
     if profile and side is not None:  # converting takes far longer than scaling
         image = _reduced(image, side)
-    return _to_rgb(image, profile)
+    return colour.to_rgb(image, profile)
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:
@@ -297,13 +298,3 @@ def _reduced(image: Image.Image, side: int) -> Image.Image:
     if factor < 2 or image.mode not in REDUCED or "transparency" in image.info:
         return image
     return Image.Image.reduce(image, factor)  # the files of JPEG 2000 have another `reduce`
-
-
-def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = colour.to_8_bits(image)
-    if profile:
-        image = colour.to_srgb(image, profile)
-    if image.has_transparency_data:
-        return colour.on_white(image.convert("RGBA"))
-    return image if image.mode == "RGB" else image.convert("RGB")
