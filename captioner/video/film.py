@@ -20,7 +20,7 @@ from captioner.video.changes import Changes
 from captioner.video.kinds import Kind
 from captioner.video.packets import Packets, duration, packets, rate
 from captioner.video.pictures import Matrix, matrix, picture, points
-from captioner.video.sampling import RATE, guessed, longest_group, moments, needed
+from captioner.video.sampling import RATE, guessed, has_few_keys, moments, needed
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -42,10 +42,8 @@ MOST_PIXELS = 36_000_000
 # Pixels of a video that are decoded: about 36 seconds of 720p with 30 frames a second, for which a
 # core takes one to three seconds. Of longer ones, keyframes and some frames after each are decoded.
 DECODED_PIXELS = 1_000_000_000
-# Seconds. x264 puts a keyframe after ten and a half, at 24 frames a second. Where they are further
-# apart than this, too much would be missed. Then more is decoded: about a minute of 1080p with 30
-# frames a second, for which a core takes three to five seconds.
-FAR_APART = 12.0
+# Likewise, if there are few keyframes: about a minute of 1080p with 30 frames a second, for which a
+# core takes three to five seconds.
 MANY_PIXELS = 4_000_000_000
 # Shares of `Limits.seconds`, for busy machines. After the first, only keyframes are decoded up to
 # the last of them, so that the end of a video is reached too. After the second, the frames decoded
@@ -151,7 +149,7 @@ def _read(
     found = packets(container, stream, size, limits)
     end = min(found.end, limits.video_seconds)
     wanted = moments(found.start, end, limits.video_frames)
-    most = MANY_PIXELS if longest_group(found.known) > FAR_APART else DECODED_PIXELS
+    most = MANY_PIXELS if has_few_keys(found.known) else DECODED_PIXELS
     use = needed(found.known, wanted, most // max(1, stream.width * stream.height))
     frames, guesses = _frames(stream, found, use, clock), guessed(found.known, use)
     turned: Matrix | None = None

@@ -1,8 +1,9 @@
 """Shows video of a high dynamic range in sRGB, as phones record it and players show it elsewhere.
 
 Its numbers mean light (ITU-R BT.2100): in HLG that of a scene, in PQ that of a screen, up to 1,000
-and 10,000 cd/m2. White paper has 203 cd/m2 (BT.2408); what is brighter is compressed below the
-brightest that sRGB can show (BT.2390, section 5.4), and colours outside of BT.709 are clipped.
+and 10,000 cd/m2. White paper has 203 cd/m2 (BT.2408). From about half of that on, light is
+compressed below the brightest that sRGB can show (BT.2390, section 5.4); colours outside of BT.709
+are clipped.
 """
 
 from functools import cache

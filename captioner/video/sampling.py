@@ -9,6 +9,10 @@ from typing import NamedTuple
 # A sentence is about what lasts: half a second is shorter than any scene that is told.
 RATE = 2.0  # frames a second
 ALIKE = 0.1  # seconds, of the distances between keyframes
+# Seconds. If keyframes are further apart, scenes between them would be missed. x264 puts one after
+# ten and a half, at 24 frames a second; where some came earlier, they mark the cuts.
+FAR_APART = 12.0
+FAR_APART_UNMARKED = 3.0
 
 
 class Packet(NamedTuple):
@@ -25,12 +29,13 @@ def moments(start: float, end: float, most: int) -> list[float]:
     return [start + (index + 0.5) * length / count for index in range(count)]
 
 
-def longest_group(packets: Sequence[Packet]) -> float:
-    """Return the most seconds from a keyframe to the end of what is decoded from it."""
-    return max(
+def has_few_keys(packets: Sequence[Packet]) -> bool:
+    """Return whether a video must be decoded between its keyframes, so that no scene is missed."""
+    longest = max(
         max(packets[index].seconds for index in group) - packets[group.start].seconds
         for group in _groups(packets)
     )
+    return longest > (FAR_APART if _cuts(packets) else FAR_APART_UNMARKED)
 
 
 def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> list[bool]:
@@ -63,6 +68,17 @@ def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> lis
     return [ranks.get(index, math.inf) <= reach for index in range(len(packets))]
 
 
+def _cuts(packets: Sequence[Packet]) -> set[float]:
+    """Return when keyframes came earlier than usual: many encoders put one where a scene is cut."""
+    starts = [packets[group.start].seconds for group in _groups(packets)]
+    lengths = [later - one for one, later in pairwise(starts)]
+    usual = max(lengths, default=0.0) - ALIKE
+    if sum(length > usual for length in lengths) == 1:
+        usual = math.inf  # a single one says nothing about what is usual
+    pairs = zip(starts[1:], lengths, strict=True)
+    return {start for start, length in pairs if length < usual}
+
+
 def _reach(ranks: list[int], most: int) -> int:
     """Return the highest rank up to which there are at most `most`; at least 0, a keyframe's."""
     if len(ranks) <= most:
@@ -81,8 +97,8 @@ def _groups(packets: Sequence[Packet]) -> list[range]:
 def guessed(packets: Sequence[Packet], use: Sequence[bool]) -> dict[float, float]:
     """Guess when a scene was cut that is first seen after packets that are not decoded.
 
-    Encoders put a keyframe where a scene is cut. One that comes after the usual time says nothing;
-    then the middle of what is not decoded is nearest on average.
+    A keyframe that came early may mark it. Without one, the middle of what is not decoded is the
+    nearest on average.
 
     Args:
         packets: in the order in which they are decoded.
@@ -91,13 +107,7 @@ def guessed(packets: Sequence[Packet], use: Sequence[bool]) -> dict[float, float
     Returns:
         by the seconds of each packet that follows others that are not decoded: the guess.
     """
-    starts = [packets[group.start].seconds for group in _groups(packets)]
-    lengths = [later - one for one, later in pairwise(starts)]
-    usual = max(lengths, default=0.0) - ALIKE
-    if sum(length > usual for length in lengths) == 1:
-        usual = math.inf  # a single one says nothing about what is usual
-    pairs = zip(starts[1:], lengths, strict=True)
-    cuts = {start for start, length in pairs if length < usual}
+    cuts = _cuts(packets)
     found: dict[float, float] = {}
     skipped: list[float] = []
     for packet, used in zip(packets, use, strict=True):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.video.sampling import Packet, guessed, longest_group, moments, needed
+from captioner.video.sampling import Packet, guessed, has_few_keys, moments, needed
 
 
 def packets(*groups: int, rate: float = 10) -> list[Packet]:
@@ -33,9 +33,22 @@ def test_two_frames_a_second_are_looked_at() -> None:
     assert moments(0, 2, 1) == [1]
 
 
-def test_the_longest_group_lasts_to_the_frame_that_is_shown_last() -> None:
-    known = [Packet(0, True), Packet(3, False), Packet(2, False), Packet(4, True)]
-    assert longest_group(known) == 3
+@pytest.mark.parametrize(
+    ("groups", "few"),
+    [
+        ([10, 10, 10], False),
+        ([33, 33, 33], True),
+        ([83, 83, 50], True),  # at fixed times: scenes between them would be missed
+        ([83, 83, 50, 83, 40], False),  # some came early, where scenes were cut
+        ([130, 130, 50, 130], True),
+        ([32], True),
+        ([31], False),
+    ],
+)
+def test_keyframes_are_few_if_scenes_between_them_would_be_missed(
+    groups: list[int], few: bool
+) -> None:
+    assert has_few_keys(packets(*groups)) == few
 
 
 def test_frames_after_the_last_moment_of_a_group_are_not_needed() -> None:
