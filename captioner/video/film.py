@@ -19,7 +19,7 @@ from captioner.photo.decode import Limits
 from captioner.video.changes import Changes
 from captioner.video.kinds import Kind
 from captioner.video.packets import Packets, duration, packets, rate
-from captioner.video.pictures import Matrix, matrix, picture, points
+from captioner.video.pictures import Display, display, picture, points
 from captioner.video.sampling import RATE, guessed, has_few_keys, moments, needed
 
 if TYPE_CHECKING:
@@ -151,8 +151,9 @@ def _read(
     wanted = moments(found.start, end, limits.video_frames)
     most = MANY_PIXELS if has_few_keys(found.known) else DECODED_PIXELS
     use = needed(found.known, wanted, most // max(1, stream.width * stream.height))
-    frames, guesses = _frames(stream, found, use, clock), guessed(found.known, use)
-    turned: Matrix | None = None
+    context, guesses = _decoder(stream), guessed(found.known, use)
+    frames = _frames(stream, context, found, use, clock)
+    shown: Display | None = None
     reached = 0.0
 
     def noted() -> "Iterator[tuple[float, VideoFrame]]":
@@ -164,19 +165,22 @@ def _read(
 
     for seconds, frame in _at(wanted, noted()):
         _check_pixels(frame.width, frame.height, limits)
-        turned = turned or matrix(frame)
-        show(max(0.0, seconds), partial(picture, frame, stream.sample_aspect_ratio, turned))
-    if not turned:
+        shown = shown or display(frame, context, stream.sample_aspect_ratio)
+        show(max(0.0, seconds), partial(picture, frame, shown))
+    if not shown:
         raise BadImage("damaged")
     return Read(_seen(found, wanted, reached, end), duration(container, found.end))
 
 
 def _frames(
-    stream: "VideoStream", found: Packets, use: Sequence[bool], clock: _Clock
+    stream: "VideoStream",
+    context: "VideoCodecContext",
+    found: Packets,
+    use: Sequence[bool],
+    clock: _Clock,
 ) -> "Iterator[tuple[float, VideoFrame]]":
     """Decode what is needed; yield each frame with the seconds at which it begins."""
     base, each = float(stream.time_base or 0), 1 / rate(stream)
-    context = _decoder(stream, skip=rate(stream) >= MANY)
     decoded = _decoded(context, list(compress(found.compressed, use)), clock)
     for index, frame in enumerate(decoded):
         seconds = index * each
@@ -216,7 +220,7 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _decoder(stream: "VideoStream", *, skip: bool) -> "VideoCodecContext":
+def _decoder(stream: "VideoStream") -> "VideoCodecContext":
     import av
 
     context = stream.codec_context
@@ -225,7 +229,7 @@ def _decoder(stream: "VideoStream", *, skip: bool) -> "VideoCodecContext":
         own.extradata, context = context.extradata, cast("VideoCodecContext", own)
     context.options = {"max_pixels": str(MOST_PIXELS)}
     context.thread_count = 1  # there is a process for every core
-    context.skip_frame = "NONREF" if skip else "DEFAULT"
+    context.skip_frame = "NONREF" if rate(stream) >= MANY else "DEFAULT"
     return context
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Light = npt.NDArray[np.float32]
 Exact = npt.NDArray[np.float64]
 
-PQ, HLG = 16, 18  # FFmpeg's numbers of the two, as in H.273
+PQ, HLG = TRANSFERS = 16, 18  # in H.273
 WHITE = 203.0  # cd/m2 of white paper, which becomes the brightest of sRGB
 # Of the brightest that is told apart: the screen that HLG is made for; few videos in PQ have more.
 PEAK = 1000.0
@@ -34,13 +34,13 @@ NARROWER = np.array(
 )
 
 
-def is_high(frame: "VideoFrame") -> bool:
-    """Return whether a frame is of a high dynamic range."""
-    return frame.color_trc in (PQ, HLG)
+def standard(frame: "VideoFrame", transfer: int, side: int) -> Pixels:
+    """Return a frame of a high dynamic range in sRGB.
 
-
-def standard(frame: "VideoFrame", side: int) -> Pixels:
-    """Return a frame of a high dynamic range in sRGB, scaled down if both sides stay above `side`.
+    Args:
+        frame: decoded.
+        transfer: what its numbers mean: PQ or HLG.
+        side: the shorter side after scaling it down, in pixels; it is never enlarged.
 
     Returns:
         `(height, width, 3)`.
@@ -48,7 +48,7 @@ def standard(frame: "VideoFrame", side: int) -> Pixels:
     factor = min(1.0, side / min(frame.width, frame.height))
     width, height = (max(1, round(factor * size)) for size in (frame.width, frame.height))
     small = frame.reformat(width, height, "rgb48le").to_ndarray()
-    screen = _screen(small.astype(np.uint16) >> 4, frame.color_trc)
+    screen = _screen(small.astype(np.uint16) >> 4, transfer)
     brightest = np.maximum.reduce([screen[..., index] for index in range(3)])[..., np.newaxis]
     # Compressed by the brightest of the three, so that a colour stays what it is.
     screen *= _compression()[_level(brightest / PEAK)]

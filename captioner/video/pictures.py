@@ -2,7 +2,7 @@
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from PIL import Image
@@ -14,57 +14,69 @@ from captioner.video.changes import POINTS, Points
 
 if TYPE_CHECKING:
     from av.sidedata.sidedata import SideData
+    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
 
 ASPECTS = (Fraction(1, 4), Fraction(4))  # of a pixel; others are ignored
-# Of the nine numbers of a display matrix, each of 32 bits: a, b, u, c, d, v, x, y, w. A pixel at
-# (x, y) is shown at (ax + cy, bx + dy), where y counts downwards (ISO 14496-12, 6.2.2).
-Matrix = tuple[int, int, int, int]  # a, b, c, d
 STRAIGHT = (1, 0, 0, 1)
-MATRIX = 9
+MATRIX = 9  # numbers, each of 32 bits: a, b, u, c, d, v, x, y, w
 UNSPECIFIED = 2  # FFmpeg's number for colours that a file does not specify
 HIGH = 720  # lines; from here on, colours that a file does not specify are those of BT.709
 
 
-def matrix(frame: "VideoFrame") -> Matrix:
-    """Return how a frame is turned and mirrored, which is the same for all frames of a video.
+class Display(NamedTuple):
+    """How all frames of a video are shown."""
 
-    Do not ask it of each frame: one that was asked stays in memory for longer.
+    aspect: Fraction | None  # the width of a shown pixel divided by its height; None: 1
+    # The numbers a, b, c and d of a display matrix: a pixel at (x, y) is shown at
+    # (ax + cy, bx + dy), where y counts downwards (ISO 14496-12, 6.2.2).
+    matrix: tuple[int, int, int, int]
+    transfer: int  # what numbers mean, as in H.273
+
+
+def display(frame: "VideoFrame", context: "VideoCodecContext", aspect: Fraction | None) -> Display:
+    """Return how the frames of a video are shown.
+
+    Do not ask it of each: a frame that was asked for its matrix stays in memory for longer.
+
+    Args:
+        frame: the first.
+        context: that decoded it.
+        aspect: as in `Display`.
     """
-    side = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
-    if side is None or side.buffer_size < 4 * MATRIX:
-        return STRAIGHT
-    a, b, _, c, d, *_ = map(int, np.frombuffer(bytes(side), np.int32))
-    return a, b, c, d
+    found, side = STRAIGHT, cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    if side is not None and side.buffer_size >= 4 * MATRIX:
+        a, b, _, c, d, *_ = map(int, np.frombuffer(bytes(side), np.int32))
+        found = a, b, c, d
+    return Display(aspect, found, context.color_trc)
 
 
-def picture(frame: "VideoFrame", aspect: Fraction | None, matrix: Matrix, side: int) -> Image.Image:
+def picture(frame: "VideoFrame", display: Display, side: int) -> Image.Image:
     """Return a frame as players show it: in sRGB, upright, on white where it is transparent.
 
     Args:
         frame: decoded.
-        aspect: the width of a shown pixel divided by its height; None: 1.
-        matrix: how it is turned and mirrored, to the nearest quarter turn.
+        display: how it is shown; it is turned to the nearest quarter.
         side: the side that it will be scaled to, in pixels. Of high dynamic range, where each pixel
             takes long, it is scaled down first, but never below this side.
     """
     high = frame.height >= HIGH and frame.colorspace == UNSPECIFIED
-    if hdr.is_high(frame):
-        shown = Image.fromarray(hdr.standard(frame, side))
+    if display.transfer in hdr.TRANSFERS:
+        shown = Image.fromarray(hdr.standard(frame, display.transfer, side))
     elif any(component.is_alpha for component in frame.format.components):
         shown = colour.on_white(Image.fromarray(frame.to_ndarray(format="rgba")))
     else:
         pixels = frame.to_ndarray(format="rgb24", src_colorspace="ITU709" if high else None)
         shown = Image.fromarray(pixels)
+    aspect = display.aspect
     if aspect and aspect != 1 and ASPECTS[0] <= aspect <= ASPECTS[1]:
         wider = math.sqrt(aspect)  # so that there are as many pixels as before
         size = (max(1, round(shown.width * wider)), max(1, round(shown.height / wider)))
         shown = shown.resize(size, Image.Resampling.BILINEAR)
-    return _upright(shown, matrix)
+    return _upright(shown, *display.matrix)
 
 
-def _upright(shown: Image.Image, matrix: Matrix) -> Image.Image:
-    a, b, c, d = matrix
+def _upright(shown: Image.Image, a: int, b: int, c: int, d: int) -> Image.Image:
     if abs(b) + abs(c) > abs(a) + abs(d):
         shown, a, d = shown.transpose(Image.Transpose.TRANSPOSE), c, b
     if a < 0:
