@@ -13,6 +13,7 @@ ALIKE = 0.1  # seconds, of the distances between keyframes
 # ten and a half, at 24 frames a second; where some came earlier, they mark the cuts.
 FAR_APART = 12.0
 FAR_APART_UNMARKED = 3.0
+END = 0.3  # of the packets that are decoded: the most that are kept for the end
 
 
 class Packet(NamedTuple):
@@ -43,11 +44,12 @@ def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> lis
 
     From a keyframe, frames are decoded up to the last moment wanted before the next keyframe. If
     that is too many frames, at most the same number is decoded after each keyframe, and later
-    moments get the last one decoded. Keyframes that stand for a moment are always decoded.
+    moments get the last one decoded. Keyframes that stand for a moment are always decoded. So is
+    what comes after the last of them, if it is a small part, so that the end is seen.
 
     Args:
         packets: in the order in which they are decoded.
-        wanted: moments, in their order.
+        wanted: moments, in their order, at least one.
         most: how many packets to decode.
 
     Returns:
@@ -64,8 +66,11 @@ def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> lis
         # Frames are decoded in another order than they are shown in.
         end = max((i for i in group if packets[i].seconds <= moment), default=group.start)
         ranks |= {index: index - group.start for index in range(group.start, end + 1)}
-    reach = _reach(list(ranks.values()), most)
-    return [ranks.get(index, math.inf) <= reach for index in range(len(packets))]
+    tail = {index for index in ranks if index >= groups[max(last)].start}
+    if not 0 < len(tail) <= END * most:
+        tail = set()
+    reach = _reach([rank for index, rank in ranks.items() if index not in tail], most - len(tail))
+    return [index in tail or ranks.get(index, math.inf) <= reach for index in range(len(packets))]
 
 
 def _cuts(packets: Sequence[Packet]) -> set[float]:

@@ -71,6 +71,13 @@ def test_where_all_are_too_many_each_keyframe_is_followed_as_far_as_the_others()
     assert found == 2 * [*3 * [True], *7 * [False]]
 
 
+def test_the_end_is_decoded_whole_if_it_is_a_small_part() -> None:
+    known = packets(40, 40, 10)
+    found = needed(known, [3.9, 7.9, 8.9], 50)
+    assert found == 2 * [*20 * [True], *20 * [False]] + 10 * [True]
+    assert sum(needed(known, [3.9, 7.9, 8.9], 30)) == 30
+
+
 def test_keyframes_are_decoded_at_any_rate() -> None:
     assert needed(packets(10, 10), [0.9, 1.9], 0) == 2 * [True, *9 * [False]]
 
