@@ -59,7 +59,7 @@ class Limits:
     max_pixels: int = 50_000_000
     max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would take gigabytes
     seconds: float = 10  # to decode it; only a `Sandbox` enforces this
-    # Of a video, from its start. In a longer part, the frames would be further apart than a scene is
+    # Of a video, from its start. In a longer part, frames would be further apart than a scene is
     # long, and five sentences could not describe it all.
     video_seconds: float = 120
     # Of a video. Each takes as long as a photo; fewer would miss the scenes of two minutes.
