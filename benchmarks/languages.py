@@ -28,7 +28,7 @@ from captioner.speakers import Speakers, languages_of
 
 def main() -> None:
     args = _arguments()
-    bare = open_bare(args.checkpoint, "cpu", args.runtime, args.threads)
+    bare = open_bare(args.checkpoint, args.device, args.runtime, args.threads)
     speakers = Speakers(bare.metadata, bare.network, languages_of(args.checkpoint))
     memories = [bare.encode(bare.squeeze([file])) for file in read_photos(args.photos)]
     options, process = Options(), psutil.Process()
@@ -56,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photos", type=Path, help="folder of photos")
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--device", default="cpu", help="as PyTorch names it")
     parser.add_argument("--runtime", default="auto", choices=get_args(Runtime))
     parser.add_argument("--threads", type=int, help="threads of the network; default: one per core")
     parser.add_argument("--repeats", type=int, default=100, help="searches to time in each")

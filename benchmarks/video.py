@@ -50,16 +50,17 @@ class Taken(NamedTuple):
 def main() -> None:
     args = _arguments()
     sizes = (args.width, args.height, args.rate)
-    print(f"{machine()}; {args.width} x {args.height}, {args.rate} frames/s, {args.codec}\n")
+    shown = f"{args.width} x {args.height}, {args.rate} frames/s, {args.codec}"
+    print(f"{machine()}; {args.device}; {shown}\n")
     rows, busiest = [], 0.0
-    with ProcessPoolExecutor(1) as maker:  # so that making them counts in no figure
+    with ProcessPoolExecutor() as makers:  # so that making them counts in no figure
         paths = sorted(args.photos.rglob("*.jpg"))
-        clips = [
-            maker.submit(_clip, paths, seconds, args.codec, *sizes).result()
-            for seconds in args.seconds
+        made = [
+            makers.submit(_clip, paths, seconds, args.codec, *sizes) for seconds in args.seconds
         ]
+        clips = [clip.result() for clip in made]
     with asyncio.Runner() as runner:
-        captioner = Captioner.load(args.checkpoint, "cpu")
+        captioner = Captioner.load(args.checkpoint, args.device)
         runner.run(captioner.__aenter__())
         for seconds, clip in zip(args.seconds, clips, strict=True):
             taken = _time(runner, captioner, clip, args)
@@ -85,6 +86,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photos", type=Path, help="folder of JPEG photos")
     parser.add_argument("--checkpoint", type=find, default=DEFAULT_CHECKPOINT)
+    parser.add_argument("--device", default="cpu", help="as PyTorch names it")
     parser.add_argument("--seconds", nargs="+", type=float, default=[5, 10, 30, 120])
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=720)

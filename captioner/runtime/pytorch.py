@@ -53,7 +53,7 @@ class PyTorchNetwork:
         if torch.get_num_threads() > cores():
             torch.set_num_threads(cores())  # PyTorch does not know a container's limit
         self._turn: Turn = threading.Lock() if self._on_cuda else nullcontext()
-        self._threads = threading.local()
+        self._held = _Held()
         self._decoders: Decoders | None = None  # of other languages, once one is asked for
         # By their identity, which is theirs while they are held.
         self._matrices: dict[int, tuple[Floats, torch.Tensor]] = {}
@@ -104,12 +104,12 @@ class PyTorchNetwork:
             model = self._decoders.model(code, self._model.encoder)
             start = tuple(part.detach() for part in self._decoders.start(code))
         language = copy.copy(self)
-        language._model, language._threads = model, threading.local()
+        language._model = model
         return LanguageNetwork(language, start)
 
     def free(self) -> None:
         """Return unused memory to the device."""
-        self._threads = threading.local()
+        self._held.threads = threading.local()
         if torch.cuda.is_available():
             with self._turn:
                 torch.cuda.empty_cache()
@@ -119,20 +119,32 @@ class PyTorchNetwork:
 
     def _graphs(self) -> "_Graphs":
         """Return this thread's graphs, and have its work done on a stream of its own."""
-        if not hasattr(self._threads, "graphs"):
-            with self._turn:
-                self._threads.graphs = _Graphs(self, self._turn)
-        graphs: _Graphs = self._threads.graphs
-        return graphs
+        own = self._held.threads
+        with self._turn:
+            if not hasattr(own, "stream"):
+                own.stream, own.graphs = torch.cuda.Stream(self.device), {}
+                torch.cuda.set_stream(own.stream)
+            graphs: dict[int, _Graphs] = own.graphs
+            if id(self) not in graphs:
+                graphs[id(self)] = _Graphs(self, self._turn, own.stream)
+            return graphs[id(self)]
+
+
+class _Held:
+    """What each thread holds for a network and for its other languages.
+
+    They share a stream, because a thread encodes with the one and decodes with another.
+    """
+
+    def __init__(self) -> None:
+        self.threads = threading.local()
 
 
 class _Graphs:
     """The graphs of one thread."""
 
-    def __init__(self, network: PyTorchNetwork, turn: Turn) -> None:
+    def __init__(self, network: PyTorchNetwork, turn: Turn, stream: torch.cuda.Stream) -> None:
         torch.cuda.synchronize(network.device)  # the weights have arrived
-        stream = torch.cuda.Stream(network.device)
-        torch.cuda.set_stream(stream)
         self.encoder = EncoderGraphs(network._encode, network.device, turn, stream.synchronize)
         self.decoder = DecoderGraphs(network._model, turn, stream.synchronize)
 

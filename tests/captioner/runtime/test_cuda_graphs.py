@@ -1,9 +1,11 @@
 """The encoder computes the same on CUDA as on the CPU, for every batch size."""
 
+import copy
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -16,8 +18,11 @@ from captioner.options import Options
 from captioner.photo.preprocessing import Preprocessing
 from captioner.reranking import Hypothesis
 from captioner.runtime.cuda_graphs import WARM_UP, EncoderGraphs, captured, rounded_up
+from captioner.runtime.language_network import LanguageNetwork
 from captioner.runtime.protocols import Squares
 from captioner.runtime.pytorch import PyTorchNetwork
+from captioner.speakers import Speakers, languages_of
+from tests.captioner.languages.speaking import CAPTIONS, speaking
 from tests.conftest import long, tiny_model
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
@@ -145,3 +150,69 @@ def test_threads_side_by_side_caption_as_one_alone() -> None:
         for count, found in zip(counts, threads.map(sentences, counts), strict=True):
             for one, same in zip(found, alone[count], strict=True):
                 assert one[0].tokens == same[0].tokens
+
+
+def test_a_thread_has_one_stream_for_all_languages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata, model = speaking(tmp_path)
+    on_device = PyTorchNetwork(model, metadata.preprocessing, "cpu")
+    speakers = Speakers(metadata, on_device, languages_of(tmp_path / "default.safetensors"))
+    in_german = speakers.speaker("de").network
+    made: list[str] = []
+    waited: list[str] = []
+
+    def stream(device: str) -> SimpleNamespace:
+        name = f"stream {len(made)}"
+        made.append(name)
+        return SimpleNamespace(synchronize=lambda: waited.append(name))
+
+    monkeypatch.setattr(torch.cuda, "Stream", stream)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    assert isinstance(in_german, LanguageNetwork)
+    for network in (on_device, in_german._network):
+        monkeypatch.setattr(network, "_on_cuda", True)
+
+    def search() -> None:
+        memory = on_device.encode(squares(2))
+        for network in (on_device, in_german, on_device):
+            generate(network, memory, Options())
+
+    search()
+    assert len(made) == 1
+    with ThreadPoolExecutor(1) as other:
+        other.submit(search).result()
+    assert len(made) == 2
+    assert set(waited) == set(made)
+    on_device.free()  # what all languages hold
+    search()
+    assert len(made) == 3
+
+
+@needs_cuda
+def test_languages_take_turns_on_cuda_and_caption_as_on_the_cpu(tmp_path: Path) -> None:
+    metadata, model = speaking(tmp_path)
+    languages = languages_of(tmp_path / "default.safetensors")
+    photos = squares(40)
+    on_cpu, on_cuda = (
+        PyTorchNetwork(copy.deepcopy(model), metadata.preprocessing, device)
+        for device in ("cpu", "cuda")
+    )
+    in_turns = ("en", *CAPTIONS) * 3
+
+    def said(network: PyTorchNetwork) -> list[list[tuple[int, ...]]]:
+        speakers = Speakers(metadata, network, languages)
+        return [
+            [
+                tuple(found[0].tokens)
+                for found in generate(
+                    speakers.speaker(code).network, network.encode(photos), Options()
+                )
+            ]
+            for code in in_turns
+        ]
+
+    for code, found, expected in zip(in_turns, said(on_cuda), said(on_cpu), strict=True):
+        # In half precision the search may choose another of two near words.
+        assert sum(map(tuple.__eq__, found, expected)) >= 36, code
