@@ -5,7 +5,7 @@
 Each clip shows three to five photos of Flickr8k's test set, which no shipped model was trained on:
 still, panned, zoomed or shaken, some with noise, with cuts or cross-fades between them. In every
 other clip the first photo comes again at the end. A scene is found if the story tells one of its
-frames.
+frames. How far its start is from the cut, or from the middle of the fade, is its error.
 """
 
 import argparse
@@ -13,7 +13,10 @@ import asyncio
 import random
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from statistics import mean
 from typing import NamedTuple
 
 from PIL import Image
@@ -23,6 +26,7 @@ sys.path.insert(0, str(ROOT))  # the tests' films are used
 
 from captioner.captioner import Captioner  # noqa: E402
 from captioner.shipped import DEFAULT_CHECKPOINT, find  # noqa: E402
+from captioner.video.result import Scene  # noqa: E402
 from tests.captioner.video.films import RATE, cross_faded, encoded, scene  # noqa: E402
 
 MOVES = ("still", "pan", "zoom", "shake")
@@ -35,6 +39,7 @@ class Clip(NamedTuple):
     file: bytes
     names: list[str]  # of its photos
     starts: list[float]  # seconds; within a fade, its middle
+    faded: bool
 
 
 async def main() -> None:
@@ -42,6 +47,7 @@ async def main() -> None:
     chance = random.Random(args.seed)
     photos = _test_photos(args.flickr8k)
     shown = found = twice = wrong = 0
+    errors: dict[bool, list[float]] = {False: [], True: []}  # of starts, by whether there are fades
     async with Captioner.load(args.checkpoint, "cpu") as captioner:
         for number in range(args.clips):
             clip = _clip(photos, chance, args.scene, again=number % 2 == 1)
@@ -52,11 +58,16 @@ async def main() -> None:
             found += len(different & told.keys())
             twice += sum(count - 1 for count in told.values())
             wrong += len(different) != len(told)
+            errors[clip.faded] += _errors(clip, story.scenes)
             print(f"{len(different)} scenes, {len(told)} told: {story.text}")
     print(
         f"\n{found} of {shown} scenes found, {twice} told twice; "
         f"{args.clips - wrong} of {args.clips} clips without a mistake"
     )
+    for faded, each in errors.items():
+        if each:
+            what = "fades" if faded else "cuts"
+            print(f"Error of {len(each)} {what}: {mean(each):.2f} s, at most {max(each):.2f} s")
 
 
 def _arguments() -> argparse.Namespace:
@@ -96,7 +107,16 @@ def _clip(
         starts.append(at + fade / RATE / 2 if at else 0.0)
         at += (len(scenes[-1]) - fade) / RATE
     file = encoded(cross_faded(scenes, fade))
-    return Clip(file, [path.name for path in chosen], starts)
+    return Clip(file, [path.name for path in chosen], starts, fade > 0)
+
+
+def _errors(clip: Clip, scenes: Sequence[Scene]) -> list[float]:
+    found = [(scene.start, _at(clip, scene.frame)) for scene in scenes]
+    return [
+        abs(start - clip.starts[number])
+        for (_, before), (start, number) in pairwise(found)
+        if number == before + 1
+    ]
 
 
 def _at(clip: Clip, seconds: float) -> int:

@@ -32,7 +32,13 @@ async def started(config: Settings) -> "AsyncIterator[Captioner | RemoteCaptione
         SettingsError: it cannot be used. One that does not answer yet is no error: it may later.
     """
     pixels = int(config.max_megapixels * 1e6)
-    limits = Limits(config.max_bytes, pixels, seconds=config.decode_seconds)
+    limits = Limits(
+        config.max_bytes,
+        pixels,
+        seconds=config.decode_seconds,
+        video_seconds=config.video_seconds,
+        video_frames=config.video_frames,
+    )
     if config.captioner_url is None:
         async with _here(config, limits) as captioner:
             yield captioner

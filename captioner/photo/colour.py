@@ -80,6 +80,22 @@ def _palette() -> Image.Image:
     return Image.fromarray(np.stack(np.meshgrid(steps, steps, steps), -1).reshape(5, 25, 3))
 
 
+def to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Return a picture of any mode in sRGB, with white where it is transparent.
+
+    Args:
+        image: in any mode.
+        profile: of its colours; None: they are sRGB.
+    """
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = to_8_bits(image)
+    if profile:
+        image = to_srgb(image, profile)
+    if image.has_transparency_data:
+        return on_white(image.convert("RGBA"))
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
 def on_white(image: Image.Image) -> Image.Image:
     """Return a picture in RGBA as it is on white, in RGB."""
     white = Image.new("RGB", image.size, "white")

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
@@ -50,7 +51,7 @@ Image.MAX_IMAGE_PIXELS = MOST_MEGAPIXELS * 1_000_000 // 2
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest photo that is accepted."""
+    """What a photo or a video may cost."""
 
     max_bytes: int = 20 * 2**20  # the largest file that a Telegram bot can download
     # Of what is decoded: phones save photos of up to 200 million pixels as plain JPEG, which is
@@ -58,6 +59,11 @@ class Limits:
     max_pixels: int = 50_000_000
     max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would take gigabytes
     seconds: float = 10  # to decode it; only a `Sandbox` enforces this
+    # Of a video, from its start. In a longer part, frames would be further apart than a scene is
+    # long, and five sentences could not describe it all.
+    video_seconds: float = 120
+    # Of a video. Each takes as long as a photo; fewer would miss the scenes of two minutes.
+    video_frames: int = 48
 
 
 def check_file(data: bytes, limits: Limits) -> None:
@@ -117,7 +123,9 @@ def picture(data: bytes, limits: Limits = Limits(), side: int | None = None) -> 
         raise _damaged(data, opened=True) from error
 
 
-def frames(data: bytes, limits: Limits) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
+def frames(
+    data: bytes, limits: Limits
+) -> Iterator[tuple[float, Callable[[int | None], Image.Image]]]:
     """Go through an animation: GIF, APNG, WebP or AVIF.
 
     An animation that is damaged or cut off ends where it is. The frame of an APNG that programs
@@ -128,8 +136,9 @@ def frames(data: bytes, limits: Limits) -> Iterator[tuple[float, Callable[[], Im
         limits: as of `picture`, for each frame.
 
     Yields:
-        for each frame the seconds that it is shown, and what returns its picture as `picture` does;
-        only before the next frame is taken.
+        for each frame the seconds that it is shown, and what returns its picture as `picture` does,
+        or as many of its pixels across and down, in the colours of the file; only before the next
+        frame is taken.
 
     Raises:
         BadImage: as of `picture`, of the first frame.
@@ -155,13 +164,19 @@ def frames(data: bytes, limits: Limits) -> Iterator[tuple[float, Callable[[], Im
                 if isinstance(error, BadImage | MemoryError):
                     raise
                 raise _damaged(data, opened=True) from error
-            yield _shown(image), lambda: _picture(image.copy(), data, None)
+            yield _shown(image), partial(_frame, image, data)
 
 
 def _shown(frame: Image.Image) -> float:
     """Return the seconds that a frame is shown; browsers take their own for very few."""
     milliseconds = frame.info.get("duration") or 0
     return milliseconds / 1000 if milliseconds > FASTEST else USUALLY
+
+
+def _frame(frame: Image.Image, data: bytes, points: int | None) -> Image.Image:
+    if points:
+        return colour.to_rgb(frame.resize((points, points), Image.Resampling.NEAREST), None)
+    return _picture(frame.copy(), data, None)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -275,7 +290,7 @@ def _picture(image: Image.Image, data: bytes, side: int | None) -> Image.Image:
         profile = jpeg2000.profile(data)
     if profile and side is not None:  # converting takes far longer than scaling
         image = _reduced(image, side)
-    return _to_rgb(image, profile)
+    return colour.to_rgb(image, profile)
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:
@@ -283,13 +298,3 @@ def _reduced(image: Image.Image, side: int) -> Image.Image:
     if factor < 2 or image.mode not in REDUCED or "transparency" in image.info:
         return image
     return Image.Image.reduce(image, factor)  # the files of JPEG 2000 have another `reduce`
-
-
-def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = colour.to_8_bits(image)
-    if profile:
-        image = colour.to_srgb(image, profile)
-    if image.has_transparency_data:
-        return colour.on_white(image.convert("RGBA"))
-    return image if image.mode == "RGB" else image.convert("RGB")

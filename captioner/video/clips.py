@@ -14,7 +14,6 @@ from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Fields, Sandbox
 from captioner.video.kinds import is_film
 from captioner.video.reading import Clip
-from captioner.video.sampling import MOST_FRAMES
 
 WORKER = "captioner.video.worker"
 # Videos are decoded one after another: each takes a core for a second, which photos need too.
@@ -30,7 +29,7 @@ class Clips:
         """Prepare; nothing runs before the first video.
 
         Args:
-            limits: the largest video that is accepted.
+            limits: the largest video that is accepted, and what is used of it.
             idle: seconds without a video after which the process ends.
         """
         self._limits, self._idle = limits, idle
@@ -68,7 +67,7 @@ class Clips:
             RuntimeError: no process can be started.
         """
         sides = (side, middle) if middle else (side,)
-        most = MOST_FRAMES * sum(3 * side**2 for side in sides)
+        most = self._limits.video_frames * sum(3 * side**2 for side in sides)
         self._stay()
         try:
             with self._reading:
@@ -99,14 +98,18 @@ class Clips:
 
 def _clip(fields: Fields, body: bytearray, sides: Sequence[int]) -> Clip:
     # A video may have taken over the process: what it says is checked.
-    thousandths = [fields["aspect"], fields["seconds"], fields["duration"], *fields["times"]]
+    numbers = [fields["aspect"], fields["seconds"], fields["duration"]]
+    thousandths = [*numbers, *fields["times"], *fields["starts"]]
     if not all(type(number) is int and 0 <= number < 2**40 for number in thousandths):
         raise ValueError("a time that no video has")
-    aspect, seconds, duration, *times = (number / 1000 for number in thousandths)
+    aspect, seconds, duration, *both = (number / 1000 for number in thousandths)
+    times, starts = both[: len(fields["times"])], both[len(fields["times"]) :]
     if not aspect:
         raise ValueError("frames of no width")
-    if not times or times != sorted(times):
+    if not times or times != sorted(times) or starts != sorted(starts):
         raise ValueError("frames in no order")
+    if any(start > time for start, time in zip(starts, times, strict=True)):
+        raise ValueError("a frame before what it shows")
     found, start = list[list[Pixels]](), 0
     for side in sides:
         shape = (len(times), side, side, 3)
@@ -116,4 +119,4 @@ def _clip(fields: Fields, body: bytearray, sides: Sequence[int]) -> Clip:
     if start != len(body):
         raise ValueError("more pixels than requested")
     squares, middles = found[0], found[1] if found[1:] else []
-    return Clip(seconds, duration, times, squares, middles, aspect)
+    return Clip(seconds, duration, times, starts, squares, middles, aspect)

@@ -5,29 +5,30 @@ used, reads from memory, and may open nothing else: no other file and no address
 """
 
 import io
-import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from PIL import Image
 
 from captioner.errors import BadImage
 from captioner.photo.decode import Limits
+from captioner.video.changes import Changes
 from captioner.video.kinds import Kind
-from captioner.video.pictures import picture
-from captioner.video.sampling import MOST_SECONDS, Packet, moments, needed
+from captioner.video.packets import Packets, duration, packets, rate
+from captioner.video.pictures import Display, display, picture, points
+from captioner.video.sampling import RATE, guessed, has_few_keys, moments, needed
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-    from av.packet import Packet as AVPacket
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-    AnyPacket = AVPacket[VideoStream]
+    from captioner.video.packets import AnyPacket
 
 READERS = {"mp4": "mov", "matroska": "matroska"}  # FFmpeg's names
 DECODERS = frozenset(
@@ -38,13 +39,15 @@ DECODERS = frozenset(
 MOST_STREAMS = 64
 # Cameras record up to 8K, 7680 x 4320. A decoder keeps up to 17 such frames.
 MOST_PIXELS = 36_000_000
-# 240 frames a second, the fastest of phones, for all seconds that are used.
-MOST_PACKETS = 240 * int(MOST_SECONDS)
 # Pixels of a video that are decoded: about 36 seconds of 720p with 30 frames a second, for which a
 # core takes one to three seconds. Of longer ones, keyframes and some frames after each are decoded.
 DECODED_PIXELS = 1_000_000_000
-# Shares of `Limits.seconds`, for busy machines. After the first, only keyframes are decoded, so
-# that the end of a video is reached too. After the second, the frames decoded so far are used.
+# Likewise, if there are few keyframes: about a minute of 1080p with 30 frames a second, for which a
+# core takes three to five seconds.
+MANY_PIXELS = 4_000_000_000
+# Shares of `Limits.seconds`, for busy machines. After the first, only keyframes are decoded up to
+# the last of them, so that the end of a video is reached too. After the second, the frames decoded
+# so far are used.
 HURRY, SHARE = 0.5, 0.75
 # From this many frames a second on, those that no other frame refers to are left out: the frame for
 # a moment is then at most a tenth of a second early.
@@ -52,19 +55,16 @@ MANY = 20
 MOST_ERRORS = 200  # packets that cannot be decoded; after them the rest is skipped
 # FFmpeg's own decoders of these ignore what is transparent.
 TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-USUAL_RATE = 25.0  # frames a second, where a file does not say it
-FASTEST = 1000.0  # frames a second; a file that claims more is wrong
-REORDERED = 2.0  # seconds; the most by which a frame comes later than its place in the order
-LONGEST = 7 * 86_400.0  # seconds; a file that claims more is wrong
 
 Frame = TypeVar("Frame")
-Show = Callable[[float, Image.Image], None]  # is called with a frame's seconds and its picture
+# Is called with a frame's seconds, and what returns its picture; see `pictures.picture`.
+Show = Callable[[float, Callable[[int], Image.Image]], None]
 
 
 class Read(NamedTuple):
     """What was found in a video, besides its frames."""
 
-    seconds: float  # that were used, from the start
+    seconds: float  # that were used, from the start: up to where it was decoded
     duration: float  # of the whole video: as the file says, or as far as it was read
 
 
@@ -79,23 +79,17 @@ class _Clock(NamedTuple):
         return time.monotonic() > self.started + share * self.seconds
 
 
-class _Packets(NamedTuple):
-    compressed: "list[AnyPacket]"  # in the order in which they are decoded
-    known: list[Packet]  # the same
-    seconds: float  # from the first frame to the end of the last
-
-
-def film(data: bytes, reader: Kind, limits: Limits, show: Show) -> Read:
-    """Decode a few frames of a video, evenly over its first `MOST_SECONDS`, in their order.
+def film(data: bytes, reader: Kind, limits: Limits, show: Show, changes: Changes) -> Read:
+    """Decode a few frames of a video, evenly over the seconds that are used, in their order.
 
     A file that is cut off or damaged is read as far as it can be.
 
     Args:
         data: a whole file.
         reader: of its kind.
-        limits: pixels of a frame, and seconds.
-        show: is called with each frame, upright, in the proportions of a player, and white
-            where it is transparent.
+        limits: pixels of a frame, seconds, and how much of the video is used.
+        show: is called with each frame.
+        changes: notes all frames that are decoded.
 
     Raises:
         BadImage: the file is not a video, has no frame that can be read, or exceeds the limits.
@@ -108,7 +102,7 @@ def film(data: bytes, reader: Kind, limits: Limits, show: Show) -> Read:
     clock = _Clock(time.monotonic(), limits.seconds)
     try:
         with _open(data, reader) as container:
-            return _read(container, len(data), limits, show, clock)
+            return _read(container, len(data), limits, show, changes, clock)
     except BadImage:
         raise
     except MemoryError as error:
@@ -143,30 +137,64 @@ def _refuse(url: str, *_: object) -> None:
 
 
 def _read(
-    container: "InputContainer", size: int, limits: Limits, show: Show, clock: _Clock
+    container: "InputContainer",
+    size: int,
+    limits: Limits,
+    show: Show,
+    changes: Changes,
+    clock: _Clock,
 ) -> Read:
     stream = _choose(container)
     _check_pixels(stream.width, stream.height, limits)
-    rate = _rate(stream)
-    start, packets = _packets(container, stream, rate, size)
-    wanted = moments(packets.seconds)
-    pixels = max(1, stream.width * stream.height)
-    use = needed(packets.known, wanted, DECODED_PIXELS // pixels)
-    context = _decoder(stream, skip=rate >= MANY)
-    chosen = itertools.compress(packets.compressed, use)
-    found, base = 0, float(stream.time_base or 0)
-    frames = (
-        (index / rate if frame.pts is None or not base else frame.pts * base - start, frame)
-        for index, frame in enumerate(_decoded(context, chosen, clock))
-    )
-    for seconds, frame in _at(wanted, frames):
+    found = packets(container, stream, size, limits)
+    end = min(found.end, limits.video_seconds)
+    wanted = moments(found.start, end, limits.video_frames)
+    most = MANY_PIXELS if has_few_keys(found.known) else DECODED_PIXELS
+    use = needed(found.known, wanted, most // max(1, stream.width * stream.height))
+    context, guesses = _decoder(stream), guessed(found.known, use)
+    frames = _frames(stream, context, found, use, clock)
+    shown: Display | None = None
+    reached = 0.0
+
+    def noted() -> "Iterator[tuple[float, VideoFrame]]":
+        nonlocal reached
+        for seconds, frame in frames:
+            reached = max(reached, seconds)
+            changes.note(guesses.get(seconds, seconds), points(frame))
+            yield seconds, frame
+
+    for seconds, frame in _at(wanted, noted()):
         _check_pixels(frame.width, frame.height, limits)
-        show(max(0.0, seconds), picture(frame, stream.sample_aspect_ratio))
-        found += 1
-    if not found:
+        shown = shown or display(frame, context, stream.sample_aspect_ratio)
+        show(max(0.0, seconds), partial(picture, frame, shown))
+    if not shown:
         raise BadImage("damaged")
-    looked = min(packets.seconds, MOST_SECONDS)
-    return Read(looked, _duration(container, packets.seconds))
+    return Read(_seen(found, wanted, reached, end), duration(container, found.end))
+
+
+def _frames(
+    stream: "VideoStream",
+    context: "VideoCodecContext",
+    found: Packets,
+    use: Sequence[bool],
+    clock: _Clock,
+) -> "Iterator[tuple[float, VideoFrame]]":
+    """Decode what is needed; yield each frame with the seconds at which it begins."""
+    base, each = float(stream.time_base or 0), 1 / rate(stream)
+    decoded = _decoded(context, list(compress(found.compressed, use)), clock)
+    for index, frame in enumerate(decoded):
+        seconds = index * each
+        if frame.pts is not None and base:
+            seconds = frame.pts * base - found.zero
+        yield seconds, frame
+
+
+def _seen(found: Packets, wanted: Sequence[float], reached: float, end: float) -> float:
+    """Return up to which second a video was seen, if its last frame decoded begins at `reached`."""
+    last = max((one.seconds for one in found.known if one.seconds <= wanted[-1]), default=0.0)
+    if reached > last - 1 / RATE:
+        return end
+    return min((one.seconds for one in found.known if one.seconds > reached), default=end)
 
 
 def _choose(container: "InputContainer") -> "VideoStream":
@@ -192,48 +220,7 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _rate(stream: "VideoStream") -> float:
-    rate = float(stream.average_rate or 0)
-    return rate if 0 < rate <= FASTEST else USUAL_RATE
-
-
-def _packets(
-    container: "InputContainer", stream: "VideoStream", rate: float, size: int
-) -> tuple[float, _Packets]:
-    """Read the compressed frames of the first seconds; return their start time, and the frames."""
-    import av
-
-    base, room = float(stream.time_base or 0), size
-    found: list[AnyPacket] = []
-    times: list[float] = []
-    shown: list[bool] = []  # players leave out what an edit list trims, but decode it
-    last = 1 / rate
-    # Of a file that is cut off, what is there is used.
-    with suppress(av.FFmpegError):
-        for packet in container.demux(stream):
-            room -= packet.size
-            # An index may name the same bytes any number of times.
-            if len(found) == MOST_PACKETS or room < 0:
-                break
-            if not packet.size:  # the last one, which holds nothing
-                continue
-            stamp = packet.dts if packet.pts is None else packet.pts
-            times.append(len(times) / rate if stamp is None or not base else stamp * base)
-            shown.append(not packet.is_discard)
-            found.append(packet)
-            last = min(float(packet.duration or 0) * base or last, MOST_SECONDS)
-            if times[-1] - times[0] > MOST_SECONDS + REORDERED:
-                break
-    if not found:
-        raise BadImage("damaged")
-    start = min(itertools.compress(times, shown), default=min(times))
-    known = [
-        Packet(time - start, packet.is_keyframe) for time, packet in zip(times, found, strict=True)
-    ]
-    return start, _Packets(found, known, max(times) - start + last)
-
-
-def _decoder(stream: "VideoStream", *, skip: bool) -> "VideoCodecContext":
+def _decoder(stream: "VideoStream") -> "VideoCodecContext":
     import av
 
     context = stream.codec_context
@@ -242,19 +229,20 @@ def _decoder(stream: "VideoStream", *, skip: bool) -> "VideoCodecContext":
         own.extradata, context = context.extradata, cast("VideoCodecContext", own)
     context.options = {"max_pixels": str(MOST_PIXELS)}
     context.thread_count = 1  # there is a process for every core
-    context.skip_frame = "NONREF" if skip else "DEFAULT"
+    context.skip_frame = "NONREF" if rate(stream) >= MANY else "DEFAULT"
     return context
 
 
 def _decoded(
-    context: "VideoCodecContext", packets: "Iterable[AnyPacket]", clock: _Clock
+    context: "VideoCodecContext", chosen: "Sequence[AnyPacket]", clock: _Clock
 ) -> "Iterator[VideoFrame]":
     """Decode until the time is over, or too many packets are broken."""
     import av
 
     errors = 0
-    for packet in (*packets, None):
-        if packet and not packet.is_keyframe and clock.is_past(HURRY):
+    last = max((index for index, one in enumerate(chosen) if one.is_keyframe), default=0)
+    for index, packet in enumerate((*chosen, None)):
+        if packet and not packet.is_keyframe and index < last and clock.is_past(HURRY):
             continue
         try:
             yield from (frame for frame in context.decode(packet) if not frame.is_corrupt)
@@ -284,8 +272,3 @@ def _at(
         shown = seconds, frame
     if shown and waiting:
         yield shown
-
-
-def _duration(container: "InputContainer", seconds: float) -> float:
-    claimed = (container.duration or 0) / 1e6
-    return claimed if seconds < claimed < LONGEST else seconds

@@ -23,12 +23,17 @@ def kind(data: bytes) -> Kind:
     """
     if data.startswith(EBML):
         return "matroska"
+    if is_animated_avif(data):
+        return "animation"
     if data[4:8] in BOXES:
         brand = data[8:12] if data[4:8] == b"ftyp" else b""
-        if brand == SEQUENCE:
-            return "animation"
         return "picture" if brand in PICTURES else "mp4"
     return "animation" if _is_animated(data) else "picture"
+
+
+def is_animated_avif(data: bytes) -> bool:
+    """Return whether a file is an animated AVIF, which is built like an MP4."""
+    return data[4:12] == b"ftyp" + SEQUENCE
 
 
 def is_moving(data: bytes) -> bool:

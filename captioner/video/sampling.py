@@ -3,15 +3,17 @@
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 # A sentence is about what lasts: half a second is shorter than any scene that is told.
 RATE = 2.0  # frames a second
-# Encoding takes as long as for as many photos. Fewer would miss the scenes of a two-minute video.
-MOST_FRAMES = 48
-# In a longer video, 48 frames would be further apart than a scene is long, and five sentences could
-# not describe it all.
-MOST_SECONDS = 120.0
+ALIKE = 0.1  # seconds, of the distances between keyframes
+# Seconds. If keyframes are further apart, scenes between them would be missed. x264 puts one after
+# ten and a half, at 24 frames a second; where some came earlier, they mark the cuts.
+FAR_APART = 12.0
+FAR_APART_UNMARKED = 3.0
+END = 0.3  # of the packets that are decoded: the most that are kept for the end
 
 
 class Packet(NamedTuple):
@@ -21,11 +23,20 @@ class Packet(NamedTuple):
     is_key: bool  # it can be decoded without the ones before it
 
 
-def moments(seconds: float) -> list[float]:
-    """Return the moments of a video of this length that are used: the middles of equal parts."""
-    seconds = min(seconds, MOST_SECONDS)
-    count = min(MOST_FRAMES, max(1, round(RATE * seconds)))
-    return [(index + 0.5) * seconds / count for index in range(count)]
+def moments(start: float, end: float, most: int) -> list[float]:
+    """Return the moments between two that are used, at most so many: the middles of equal parts."""
+    length = max(0.0, end - start)
+    count = min(most, max(1, round(RATE * length)))
+    return [start + (index + 0.5) * length / count for index in range(count)]
+
+
+def has_few_keys(packets: Sequence[Packet]) -> bool:
+    """Return whether a video must be decoded between its keyframes, so that no scene is missed."""
+    longest = max(
+        max(packets[index].seconds for index in group) - packets[group.start].seconds
+        for group in _groups(packets)
+    )
+    return longest > (FAR_APART if _cuts(packets) else FAR_APART_UNMARKED)
 
 
 def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> list[bool]:
@@ -33,11 +44,12 @@ def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> lis
 
     From a keyframe, frames are decoded up to the last moment wanted before the next keyframe. If
     that is too many frames, at most the same number is decoded after each keyframe, and later
-    moments get the last one decoded. Keyframes that stand for a moment are always decoded.
+    moments get the last one decoded. Keyframes that stand for a moment are always decoded. So is
+    what comes after the last of them, if it is a small part, so that the end is seen.
 
     Args:
         packets: in the order in which they are decoded.
-        wanted: moments, in their order.
+        wanted: moments, in their order, at least one.
         most: how many packets to decode.
 
     Returns:
@@ -54,8 +66,22 @@ def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> lis
         # Frames are decoded in another order than they are shown in.
         end = max((i for i in group if packets[i].seconds <= moment), default=group.start)
         ranks |= {index: index - group.start for index in range(group.start, end + 1)}
-    reach = _reach(list(ranks.values()), most)
-    return [ranks.get(index, math.inf) <= reach for index in range(len(packets))]
+    tail = {index for index in ranks if index >= groups[max(last)].start}
+    if not 0 < len(tail) <= END * most:
+        tail = set()
+    reach = _reach([rank for index, rank in ranks.items() if index not in tail], most - len(tail))
+    return [index in tail or ranks.get(index, math.inf) <= reach for index in range(len(packets))]
+
+
+def _cuts(packets: Sequence[Packet]) -> set[float]:
+    """Return when keyframes came earlier than usual: many encoders put one where a scene is cut."""
+    starts = [packets[group.start].seconds for group in _groups(packets)]
+    lengths = [later - one for one, later in pairwise(starts)]
+    usual = max(lengths, default=0.0) - ALIKE
+    if sum(length > usual for length in lengths) == 1:
+        usual = math.inf  # a single one says nothing about what is usual
+    pairs = zip(starts[1:], lengths, strict=True)
+    return {start for start, length in pairs if length < usual}
 
 
 def _reach(ranks: list[int], most: int) -> int:
@@ -71,3 +97,30 @@ def _groups(packets: Sequence[Packet]) -> list[range]:
     return [
         range(start, end) for start, end in zip(starts, [*starts[1:], len(packets)], strict=True)
     ]
+
+
+def guessed(packets: Sequence[Packet], use: Sequence[bool]) -> dict[float, float]:
+    """Guess when a scene was cut that is first seen after packets that are not decoded.
+
+    A keyframe that came early may mark it. Without one, the middle of what is not decoded is the
+    nearest on average.
+
+    Args:
+        packets: in the order in which they are decoded.
+        use: for each whether it is decoded.
+
+    Returns:
+        by the seconds of each packet that follows others that are not decoded: the guess.
+    """
+    cuts = _cuts(packets)
+    found: dict[float, float] = {}
+    skipped: list[float] = []
+    for packet, used in zip(packets, use, strict=True):
+        if not used:
+            skipped.append(packet.seconds)
+        elif skipped:
+            keys = [seconds for seconds in (*skipped, packet.seconds) if seconds in cuts]
+            middle = (min(skipped) + packet.seconds) / 2
+            found[packet.seconds] = keys[-1] if keys else middle
+            skipped = []
+    return found

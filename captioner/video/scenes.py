@@ -65,7 +65,11 @@ class _Group:
 
 
 def find(
-    squares: Sequence[Pixels], features: Floats, times: Sequence[float], seconds: float
+    squares: Sequence[Pixels],
+    features: Floats,
+    times: Sequence[float],
+    starts: Sequence[float],
+    seconds: float,
 ) -> list[Shot]:
     """Find the scenes of a video.
 
@@ -75,6 +79,7 @@ def find(
         squares: the frames, each `(size, size, 3)`.
         features: of the frames, `(frames, size)`.
         times: when each frame begins, in seconds.
+        starts: likewise, when what it shows begins, which may be between two frames.
         seconds: when the last one ends.
     """
     clear = [i for i, square in enumerate(squares) if spread(square) >= BLANK]
@@ -85,10 +90,11 @@ def find(
     ends = [*times[1:], max(seconds, times[-1])]
     groups = _without_short(_without_fades(groups, squares), times, ends)
     sharp = np.array([sharpness(square) for square in squares])
+    ends = [*starts[1:], ends[-1]]
     members = [[i for i in clear if group.first <= i <= group.last] for group in groups]
     return [
         Shot(
-            0.0 if group.first == 0 else times[group.first],
+            starts[group.first],
             ends[group.last],
             _shown(mine, units, group.mean, sharp),
             _repeated(groups, number),

@@ -28,7 +28,7 @@ from captioner.video.reading import Clip
 from captioner.video.result import Scene, VideoCaption
 from captioner.video.scenes import Shot
 
-# Videos whose frames are in memory, 17 MB each: one is decoded while another is encoded.
+# Videos whose frames are in memory, 17 MB each by default: one is decoded while another is encoded.
 TOGETHER = 2
 RETRY_SECONDS = 10.0  # the time of a few videos
 
@@ -111,10 +111,10 @@ class Storyteller:
 
     async def _shots(self, clip: Clip) -> list[Shot]:
         if len(clip.squares) == 1:
-            return [Shot(0.0, clip.seconds, 0, None)]
+            return [Shot(clip.starts[0], max(clip.seconds, clip.starts[0]), 0, None)]
         features = np.stack(await asyncio.gather(*map(self._features, clip.squares)))
         return await asyncio.to_thread(
-            scenes.find, clip.squares, features, clip.times, clip.seconds
+            scenes.find, clip.squares, features, clip.times, clip.starts, clip.seconds
         )
 
     async def _features(self, square: Pixels) -> Floats:

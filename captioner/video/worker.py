@@ -2,8 +2,8 @@
 
 Photos have processes of their own, so that no photo waits behind a video, and FFmpeg is in memory
 only after a video has come. A video comes in with `{"job": "clip", "sides": [side, ...]}`. Its
-frames go out with `{"times": ..., "seconds": ..., "duration": ..., "aspect": ...}`, all in
-thousandths.
+frames go out with `{"times": ..., "starts": ..., "seconds": ..., "duration": ..., "aspect": ...}`,
+all in thousandths.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,7 @@ def _clip(video: bytes, limits: Limits, sides: Sequence[int]) -> Reply:
     clip = read(video, limits, *sides)
     fields = {
         "times": [_thousandths(seconds) for seconds in clip.times],
+        "starts": [_thousandths(seconds) for seconds in clip.starts],
         "seconds": _thousandths(clip.seconds),
         "duration": _thousandths(clip.duration),
         "aspect": max(1, _thousandths(clip.aspect)),

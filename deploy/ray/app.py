@@ -70,12 +70,19 @@ class Arguments(BaseModel):
     max_video_mb: Annotated[float, Field(gt=0, le=100)] = 20
     max_megapixels: Annotated[float, Field(gt=0, le=MOST_MEGAPIXELS)] = 50
     decode_seconds: Annotated[float, Field(gt=0, le=600)] = 10
+    video_seconds: Annotated[float, Field(ge=1, le=600)] = Limits.video_seconds
+    video_frames: Annotated[int, Field(ge=1, le=240)] = Limits.video_frames
 
     @property
     def limits(self) -> Limits:
-        """The largest photo that is accepted."""
-        pixels = int(self.max_megapixels * 1e6)
-        return Limits(int(self.max_photo_mb * 2**20), pixels, seconds=self.decode_seconds)
+        """What a photo or a video may cost."""
+        return Limits(
+            int(self.max_photo_mb * 2**20),
+            int(self.max_megapixels * 1e6),
+            seconds=self.decode_seconds,
+            video_seconds=self.video_seconds,
+            video_frames=self.video_frames,
+        )
 
     @property
     def max_video_bytes(self) -> int:

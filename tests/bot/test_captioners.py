@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from PIL import Image
 
 from bot import captioners
 from bot.settings import Settings
@@ -19,6 +20,7 @@ from captioner.remote.captioner import RemoteCaptioner
 from captioner.remote.wire import pack
 from tests.bot.process import Bot, caption, clean, closed_port
 from tests.captioner.deployment import ABOUT, TYPED, Deployment, captioned, refuses, says
+from tests.captioner.video.films import encoded
 from tests.conftest import photo_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -170,3 +172,14 @@ async def test_another_program_at_the_address_is_one_line(
 
     said = "error: CAPTIONER_URL: another program is there; it answered with status 404\n"
     assert (status, output, errors) == (1, "", said)
+
+
+async def test_settings_say_how_much_of_a_video_is_used(served_file: Path) -> None:
+    frames = [Image.new("RGB", (64, 64), (index, 0, 0)) for index in range(50)]
+    config = Settings.model_construct(
+        captioner_checkpoint=served_file, captioner_device="cpu", video_seconds=3, video_frames=1
+    )
+    async with captioners.started(config) as captioner:
+        told = await captioner.caption_video(encoded(frames, rate=10))
+    assert (told.seconds, told.duration) == (3, 5)
+    assert len(told.scenes) == 1

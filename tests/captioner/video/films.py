@@ -122,7 +122,7 @@ def encoded(
     """
     base = Fraction(1, 1000 if times else rate)
     with (
-        _usual_priority(),
+        usual_priority(),
         TemporaryDirectory() as folder,
     ):  # some containers are read while they are written
         path = str(Path(folder) / "film")
@@ -147,28 +147,56 @@ def encoded(
         return Path(path).read_bytes()
 
 
-def trimmed(film: bytes, seconds: float) -> bytes:
-    """Return an MP4 whose start an edit list leaves out, as programs trim without encoding."""
+def shifted(film: bytes, seconds: float, format_: str = "mp4", sound: float = 0.0) -> bytes:
+    """Return a film with later times, or earlier ones.
+
+    An edit list leaves out what would be before the start, as programs trim without encoding.
+
+    Args:
+        film: a file.
+        seconds: by how much its frames come later.
+        format_: FFmpeg's name of the new container.
+        sound: seconds of silence beside them, from the start.
+    """
     with TemporaryDirectory() as folder:
-        path = str(Path(folder) / "film.mp4")
-        options = {"avoid_negative_ts": "disabled"}
+        path = str(Path(folder) / "film")
+        options = {"use_editlist": "1"} if format_ == "mp4" else {}
         with (
             av.open(io.BytesIO(film), "r") as whole,
-            av.open(path, "w", options={"use_editlist": "1"}, container_options=options) as output,
+            av.open(
+                path, "w", format_, options, container_options={"avoid_negative_ts": "disabled"}
+            ) as output,
         ):
             source = whole.streams.video[0]
             stream = output.add_stream_from_template(source)
+            silence: Any = output.add_stream("aac", rate=48_000) if sound else None
+            for packet in _silence(silence, sound):
+                output.mux(packet)
             for packet in whole.demux(source):
                 if packet.dts is None or packet.pts is None or packet.time_base is None:
                     continue
                 late = round(seconds / packet.time_base)
-                packet.pts, packet.dts, packet.stream = packet.pts - late, packet.dts - late, stream
+                packet.pts, packet.dts, packet.stream = packet.pts + late, packet.dts + late, stream
                 output.mux(packet)
         return Path(path).read_bytes()
 
 
+def turned(film: bytes, a: int, b: int, c: int, d: int) -> bytes:
+    """Return an MP4 whose display matrix shows each pixel (x, y) at (ax + cy, bx + dy)."""
+    straight, other = (
+        b"".join(
+            value.to_bytes(4, signed=True)
+            for value in (one << 16, two << 16, 0, three << 16, four << 16, 0, 0, 0, 1 << 30)
+        )
+        for one, two, three, four in ((1, 0, 0, 1), (a, b, c, d))
+    )
+    header, track = film.split(b"tkhd")
+    assert straight in track
+    return header + b"tkhd" + track.replace(straight, other, 1)
+
+
 @contextmanager
-def _usual_priority() -> Iterator[None]:
+def usual_priority() -> Iterator[None]:
     """Undo what SVT-AV1 does to the thread that starts it: for root it becomes a real-time one.
 
     So would all processes that it starts later, which can keep both cores from everyone else.

@@ -9,7 +9,8 @@ from PIL import Image
 
 from captioner.errors import BadImageKind
 from tests.captioner.photo.hostile_boxes import box, full_box
-from tests.captioner.video.films import RATE, SIZE, encoded
+from tests.captioner.video.films import RATE, SIZE, encoded, shifted, turned
+from tests.captioner.video.hdr_films import high
 from tests.pictures import LEFT, RIGHT, patched
 
 SECRET = Path(__file__).parents[3] / "examples" / "bird.jpg"  # a file that no video may open
@@ -36,6 +37,10 @@ VALID = {
     "WebM, VP8": film("webm", "libvpx"),
     "WebM, VP9": film("webm", "libvpx-vp9"),
     "Matroska, H.264": film("matroska", "libx264"),
+    "MP4, mirrored": turned(film("mp4", "libx264"), -1, 0, 0, 1),
+    "MP4, H.265 in HLG": high(LEFT, "HLG"),
+    "MP4, AV1 in PQ": high(LEFT, "PQ", "libsvtav1"),
+    "MP4, later than its sound": shifted(film("mp4", "libx264"), 3.0, sound=4.0),
 }
 
 

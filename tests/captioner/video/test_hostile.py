@@ -10,7 +10,6 @@ from captioner.errors import BadImage
 from captioner.photo.decode import Limits
 from captioner.photo.worker import memory
 from captioner.video.clips import Clips
-from captioner.video.sampling import MOST_FRAMES
 from tests.captioner.photo import test_hostile
 from tests.captioner.photo.hostile import HOSTILE as PHOTOS
 from tests.captioner.photo.mutants import mutants
@@ -41,7 +40,7 @@ async def outcome(clips: Clips, data: bytes) -> str | None:
     except BadImage as error:
         return error.kind
     assert seconds < LATE * 1.5
-    assert 1 <= len(clip.squares) == len(clip.times) <= MOST_FRAMES
+    assert 1 <= len(clip.squares) == len(clip.times) <= Limits.video_frames
     return None
 
 

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,10 +10,8 @@ from PIL import Image
 from captioner.errors import BadImage
 from captioner.photo.decode import Limits, decode
 from captioner.photo.preprocessing import Preprocessing, middle
-from captioner.video.film import _at
 from captioner.video.reading import Clip, read
-from captioner.video.sampling import MOST_FRAMES, MOST_SECONDS
-from tests.captioner.video.films import RATE, SIZE, encoded, trimmed
+from tests.captioner.video.films import RATE, SIZE, encoded
 from tests.conftest import photo_bytes
 from tests.pictures import BLACK, LEFT, RIGHT, WHITE, halves
 
@@ -64,28 +61,6 @@ def refusal(data: bytes, limits: Limits = Limits()) -> BadImage:
     return refused.value
 
 
-def shade(square: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], where: str) -> str:
-    """Return the colour of the middle of a side of a frame: red or blue."""
-    quarter, half = SIDE // 4, SIDE // 2
-    y, x = {
-        "left": (half, quarter),
-        "right": (half, -quarter),
-        "top": (quarter, half),
-        "bottom": (-quarter, half),
-    }[where]
-    red, _, blue = (int(value) for value in square[y, x])
-    return "red" if red > blue else "blue"
-
-
-def test_a_trimmed_start_is_left_out_as_players_do() -> None:
-    frames = plain(LEFT, 2 * RATE) + plain(GREEN, 2 * RATE) + plain(RIGHT, 2 * RATE)
-    clip = read(trimmed(encoded(frames, "mp4", g="1000", bf="0"), 1.0), Limits(), SIDE)
-    assert colours(clip) == ["red", "green", "blue"]
-    assert (clip.seconds, clip.duration) == pytest.approx((5, 5), abs=0.1)
-    first_green = clip.times[next(at for at, one in enumerate(clip.squares) if one[0, 0, 1] > 150)]
-    assert first_green == pytest.approx(1, abs=0.5)
-
-
 @pytest.mark.parametrize(("format_", "codec"), CONTAINERS)
 def test_frames_come_in_their_order_with_their_seconds(format_: str, codec: str) -> None:
     pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
@@ -119,7 +94,7 @@ def test_a_frame_that_is_shown_long_is_read_once_and_one_that_follows_is_not_mis
 def test_a_long_animation_is_read_evenly() -> None:
     frames = [Image.new("RGB", (8, 8), (index, 0, 0)) for index in range(250)]
     clip = read(animated(frames, "GIF", 400), Limits(), SIDE)
-    assert MOST_FRAMES // 2 <= len(clip.times) <= MOST_FRAMES
+    assert Limits.video_frames // 2 <= len(clip.times) <= Limits.video_frames
     assert np.diff(clip.times) == pytest.approx(clip.times[1], abs=0.5)
     assert clip.times[-1] > 90
 
@@ -175,52 +150,6 @@ def test_a_file_of_sound_alone_has_no_frames() -> None:
     assert refusal(file.getvalue()).kind == "no frames"
 
 
-@pytest.mark.parametrize(
-    ("matrix", "first", "second"),
-    [
-        ((1, 0, 0, 1), "left", "right"),
-        ((0, 1, -1, 0), "top", "bottom"),  # a quarter to the right, as phones held upright film
-        ((-1, 0, 0, -1), "right", "left"),
-        ((0, -1, 1, 0), "bottom", "top"),
-    ],
-)
-def test_a_turned_video_is_upright(
-    matrix: tuple[int, int, int, int], first: str, second: str
-) -> None:
-    a, b, c, d = (value * 2**16 for value in matrix)
-    straight = b"".join(
-        value.to_bytes(4, signed=True) for value in (2**16, 0, 0, 0, 2**16, 0, 0, 0, 2**30)
-    )
-    turned = b"".join(value.to_bytes(4, signed=True) for value in (a, b, 0, c, d, 0, 0, 0, 2**30))
-    data = encoded([halves().resize(SIZE)] * RATE)
-    header, track = data.split(b"tkhd")
-    assert straight in track
-    clip = read(header + b"tkhd" + track.replace(straight, turned, 1), Limits(), SIDE)
-    assert shade(clip.squares[0], first) == "red"
-    assert shade(clip.squares[0], second) == "blue"
-
-
-def test_wide_pixels_are_shown_wide() -> None:
-    # Twice as wide as high: the middle is a narrow part of what is stored.
-    stored = Image.new("RGB", (240, 240), RIGHT)
-    stored.paste(LEFT, (60, 0, 180, 240))
-    for aspect, share in ((Fraction(2), 1.0), (Fraction(1), 0.5)):
-        data = encoded([stored] * RATE, "matroska", aspect=aspect)
-        (square, *_) = read(data, Limits(), SIDE, 64).middles
-        red = (square[..., 0] > square[..., 2]).mean()
-        assert red == pytest.approx(share, abs=0.05)
-
-
-@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
-def test_a_transparent_sticker_is_on_white(codec: str) -> None:
-    sticker = Image.new("RGBA", (512, 512), (0, 0, 0, 0))
-    sticker.paste((*LEFT, 255), (0, 0, 256, 512))
-    data = encoded([sticker] * RATE, "webm", codec, pixels="yuva420p")
-    (square, *_) = read(data, Limits(), SIDE).squares
-    assert square[:, -8:].min() > 240
-    assert np.abs(square[:, 4:12].mean((0, 1)) - LEFT).max() < 12
-
-
 def test_a_file_without_an_index_is_read() -> None:
     frames = plain(LEFT, RATE) + plain(RIGHT, RATE)
     for muxer in ({"movflags": "frag_keyframe+empty_moov"}, {"movflags": "frag_every_frame"}):
@@ -253,12 +182,18 @@ def test_a_file_that_is_cut_off_is_read_as_far_as_it_goes(
     assert half.seconds == pytest.approx(whole.seconds / 2, abs=1.5)
 
 
-@pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP"])
+@pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP", "AVIF"])
 def test_an_animation_that_is_cut_off_is_read_as_far_as_it_goes(format_: str) -> None:
     data = animated(list(noisy(30)), format_, 100)
     half = read(data[: len(data) * 3 // 5], Limits(), SIDE)
-    assert half.seconds == pytest.approx(1.8, abs=0.2)
-    assert len(half.squares) == 4
+    assert half.seconds == pytest.approx(1.8, abs=0.3)
+    assert 3 <= len(half.squares) <= 4
+
+
+def test_an_avif_that_is_cut_off_before_its_pictures_is_damaged() -> None:
+    data = animated(list(noisy(3)), "AVIF", 100)
+    assert refusal(data[: data.index(b"mdat") - 8]).kind == "damaged"
+    assert refusal(data[: data.index(b"mdat") + 99]).kind == "damaged"
 
 
 def test_an_mp4_that_is_cut_off_before_its_index_is_damaged() -> None:
@@ -274,23 +209,6 @@ def test_a_broken_part_is_left_out() -> None:
     assert len(clip.squares) >= 6
 
 
-def test_a_long_video_is_read_up_to_its_limit() -> None:
-    frames = [Image.new("RGB", (64, 64), (index % 256, 0, 0)) for index in range(150)]
-    clip = read(encoded(frames, rate=1), Limits(), SIDE)
-    assert clip.seconds == MOST_SECONDS
-    assert clip.duration == pytest.approx(150, abs=1)
-    assert len(clip.squares) == MOST_FRAMES
-    assert clip.times[-1] <= MOST_SECONDS
-    assert np.diff(clip.times) == pytest.approx(2.5, abs=1)
-
-
-def test_a_costly_video_is_read_by_its_keyframes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("captioner.video.film.DECODED_PIXELS", 1)
-    frames = plain(LEFT, 2 * RATE) + plain(GREEN, 2 * RATE) + plain(RIGHT, 2 * RATE)
-    clip = read(encoded(frames, g=str(2 * RATE), sc_threshold="0"), Limits(), SIDE)
-    assert (colours(clip), clip.times) == (["red", "green", "blue"], [0, 2, 4])
-
-
 def test_a_frame_above_the_limit_is_refused_before_it_is_decoded() -> None:
     error = refusal(encoded(plain(LEFT, 2)), Limits(max_pixels=320 * 240 - 1))
     assert error.kind == "too many pixels"
@@ -301,27 +219,3 @@ def test_the_file_itself_is_checked_as_a_photo() -> None:
     assert refusal(b"").kind == "empty"
     assert refusal(bytes(11), Limits(max_bytes=10)).kind == "too many bytes"
     assert refusal(b"hello").kind == "unsupported"
-
-
-def test_the_end_of_a_video_is_seen_too_where_the_time_is_short(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("captioner.video.film.HURRY", 0)
-    frames = plain(LEFT, 2 * RATE) + plain(GREEN, 2 * RATE) + plain(RIGHT, 2 * RATE)
-    clip = read(encoded(frames, g=str(2 * RATE), sc_threshold="0"), Limits(), SIDE)
-    assert (colours(clip), clip.times) == (["red", "green", "blue"], [0, 2, 4])
-
-
-def test_what_has_been_decoded_must_do_when_the_time_is_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("captioner.video.film.SHARE", 0)
-    frames = plain(LEFT, 6 * RATE)
-    clip = read(encoded(frames, "mov", "mjpeg", pixels="yuvj420p"), Limits(), SIDE)
-    assert len(clip.squares) == 1
-
-
-def test_a_moment_has_the_frame_that_is_shown_then_and_none_goes_back_in_time() -> None:
-    frames = [(0.0, "a"), (1.0, "b"), (0.5, "late"), (2.0, "c"), (9.0, "d")]
-    assert list(_at([0.5, 1.5, 1.7, 5.0], frames)) == [(0, "a"), (1, "b"), (2, "c")]
-    assert list(_at([0.5], [(0.7, "first")])) == [(0.7, "first")]

@@ -28,7 +28,7 @@ def features(*kinds: float) -> Floats:
 def found(*kinds: float, step: float = 0.5, squares: list[Pixels] | None = None) -> list[Shot]:
     times = [step * index for index in range(len(kinds))]
     squares = squares or len(kinds) * [SHARP]
-    return find(squares, features(*kinds), times, step * len(kinds))
+    return find(squares, features(*kinds), times, times, step * len(kinds))
 
 
 def spans(shots: list[Shot]) -> list[tuple[float, float]]:
@@ -95,12 +95,22 @@ def test_blur_lowers_sharpness() -> None:
 
 def test_features_of_no_length_are_no_error() -> None:
     nothing = np.zeros((3, 8), np.float32)
-    assert find(3 * [SHARP], nothing, [0, 1, 2], 3)
+    assert find(3 * [SHARP], nothing, [0, 1, 2], [0, 1, 2], 3)
 
 
 def test_a_single_frame_is_a_scene() -> None:
     assert found(0) == [Shot(0, 0.5, 0, None)]
-    assert find([SHARP], features(0), [0.2], 0) == [Shot(0, 0.2, 0, None)]
+    assert find([SHARP], features(0), [0.2], [0.2], 0) == [Shot(0.2, 0.2, 0, None)]
+
+
+def test_a_scene_lasts_from_where_it_was_cut_to_the_next_cut() -> None:
+    shots = find(4 * [SHARP], features(0, 0, 1, 1), [5.2, 5.7, 6.2, 6.7], [5, 5.6, 5.8, 6.4], 7)
+    assert spans(shots) == [(5, 5.8), (5.8, 7)]
+
+
+def test_frames_decide_whether_a_scene_is_too_short_and_not_where_it_was_cut() -> None:
+    times, starts = [0, 0.5, 1, 1.5, 2], [0, 0.4, 0.6, 1.5, 2]
+    assert len(find(5 * [SHARP], features(0, 0, 1, 2, 2), times, starts, 2.5)) == 2
 
 
 @pytest.mark.parametrize("count", [2, 48])

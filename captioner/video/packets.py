@@ -1,0 +1,113 @@
+"""Reads the compressed frames of a video, and places them on the clock that players show."""
+
+from contextlib import suppress
+from itertools import compress
+from typing import TYPE_CHECKING, NamedTuple
+
+from captioner.errors import BadImage
+from captioner.photo.decode import Limits
+from captioner.video.sampling import Packet
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet as AVPacket
+    from av.video.stream import VideoStream
+
+    AnyPacket = AVPacket[VideoStream]
+
+# 240 frames a second, the fastest of phones, for all seconds that are used.
+MOST_RATE = 240
+USUAL_RATE = 25.0  # frames a second, where a file does not say it
+FASTEST = 1000.0  # frames a second; a file that claims more is wrong
+REORDERED = 2.0  # seconds; the most by which a frame comes later than its place in the order
+ROUNDING = 0.1  # seconds; a claimed length may be shorter by this
+LONGEST = 7 * 86_400.0  # seconds; a file that claims more is wrong
+
+
+class Packets(NamedTuple):
+    """The compressed frames that may be decoded. All times are those of a player's clock."""
+
+    compressed: "list[AnyPacket]"  # in the order in which they are decoded
+    known: list[Packet]  # the same
+    zero: float  # the time stamp, in seconds, at which the clock is 0
+    start: float  # when the first frame is shown: later than 0 where the sound begins first
+    end: float  # when the last frame ends
+
+
+def rate(stream: "VideoStream") -> float:
+    """Return the frames a second, as far as they are known."""
+    found = float(stream.average_rate or 0)
+    return found if 0 < found <= FASTEST else USUAL_RATE
+
+
+def packets(
+    container: "InputContainer", stream: "VideoStream", size: int, limits: Limits
+) -> Packets:
+    """Read the compressed frames of the seconds that may be used.
+
+    A file that is cut off is read as far as it goes.
+
+    Args:
+        container: newly opened.
+        stream: of its streams, the one that is shown.
+        size: of the file, in bytes.
+        limits: the seconds.
+
+    Raises:
+        BadImage: there is none.
+    """
+    import av
+
+    base, each, room = float(stream.time_base or 0), 1 / rate(stream), size
+    most = MOST_RATE * int(limits.video_seconds + 1)
+    found: list[AnyPacket] = []
+    times: list[float] = []
+    shown: list[bool] = []  # players leave out what an edit list trims, but decode it
+    first: float | None = None  # the time of the first one that is shown
+    last = each
+    with suppress(av.FFmpegError):
+        for packet in container.demux(stream):
+            room -= packet.size
+            # An index may name the same bytes any number of times.
+            if len(found) == most or room < 0:
+                break
+            if not packet.size:  # the last one, which holds nothing
+                continue
+            stamp = packet.dts if packet.pts is None else packet.pts
+            times.append(len(times) * each if stamp is None or not base else stamp * base)
+            shown.append(not packet.is_discard)
+            found.append(packet)
+            last = min(float(packet.duration or 0) * base or last, limits.video_seconds)
+            first = times[-1] if first is None and shown[-1] else first
+            if first is not None and times[-1] - first > limits.video_seconds + REORDERED:
+                break
+    if not found:
+        raise BadImage("damaged")
+    begun = min(compress(times, shown), default=min(times))
+    start = _delay(container, begun, limits)
+    zero = begun - start
+    known = [
+        Packet(time - zero, packet.is_keyframe) for time, packet in zip(times, found, strict=True)
+    ]
+    return Packets(found, known, zero, start, max(times) - zero + last)
+
+
+def duration(container: "InputContainer", end: float) -> float:
+    """Return the seconds of a whole video: as the file says, or as far as it was read.
+
+    Args:
+        container: it.
+        end: of the last frame that was read, on a player's clock.
+    """
+    claimed, offset = (container.duration or 0) / 1e6, (container.start_time or 0) / 1e6
+    # A Matroska file that starts at 100 seconds mostly counts them as a part of its length.
+    for seconds in (claimed - max(0.0, offset), claimed):
+        if end - ROUNDING < seconds < LONGEST:
+            return max(end, seconds)
+    return end
+
+
+def _delay(container: "InputContainer", begun: float, limits: Limits) -> float:
+    """Return how much later than the whole file its pictures begin; 0 if that is nonsense."""
+    delay = begun - container.start_time / 1e6 if container.start_time is not None else 0.0
+    return delay if 0 < delay < limits.video_seconds else 0.0
