@@ -44,11 +44,7 @@ def display(frame: "VideoFrame", context: "VideoCodecContext", aspect: Fraction 
         context: that decoded it.
         aspect: as in `Display`.
     """
-    found, side = STRAIGHT, cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
-    if side is not None and side.buffer_size >= 4 * MATRIX:
-        a, b, _, c, d, *_ = map(int, np.frombuffer(bytes(side), np.int32))
-        found = a, b, c, d
-    return Display(aspect, found, context.color_trc)
+    return Display(aspect, _matrix(frame), context.color_trc)
 
 
 def picture(frame: "VideoFrame", display: Display, side: int) -> Image.Image:
@@ -74,6 +70,19 @@ def picture(frame: "VideoFrame", display: Display, side: int) -> Image.Image:
         size = (max(1, round(shown.width * wider)), max(1, round(shown.height / wider)))
         shown = shown.resize(size, Image.Resampling.BILINEAR)
     return _upright(shown, *display.matrix)
+
+
+def _matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
+    try:
+        side = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    except ValueError:  # there is data beside it that PyAV does not know, as in spatial videos
+        quarters = round(frame.rotation / 90) % 4
+        cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters]
+        return cosine, -sine, sine, cosine
+    if side is None or side.buffer_size < 4 * MATRIX:
+        return STRAIGHT
+    a, b, _, c, d, *_ = map(int, np.frombuffer(bytes(side), np.int32))
+    return a, b, c, d
 
 
 def _upright(shown: Image.Image, a: int, b: int, c: int, d: int) -> Image.Image:

@@ -1,13 +1,18 @@
 """A frame looks as players show it: upright, in its proportions, and in its colours."""
 
+import io
 from fractions import Fraction
+from typing import cast
 
+import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from PIL import Image
 
 from captioner.photo.decode import Limits
 from captioner.photo.preprocessing import Pixels
+from captioner.video.pictures import display
 from captioner.video.reading import read
 from tests.captioner.video.films import RATE, SIZE, encoded, turned
 from tests.captioner.video.hdr_films import TRANSFERS, high
@@ -60,6 +65,29 @@ def test_a_turned_or_mirrored_video_is_upright(
     clip = read(turned(encoded([quarters()] * RATE), *matrix), Limits(), SIDE)
     assert shown(clip.squares[0]) == expected
     assert (clip.aspect < 1) == (matrix[1] != 0)
+
+
+class WithUnknownData:
+    """A frame with data that PyAV does not know, such as which eye of a spatial video it is for."""
+
+    def __init__(self, frame: VideoFrame) -> None:
+        self.rotation = frame.rotation
+
+    @property
+    def side_data(self) -> dict[str, object]:
+        raise ValueError("29 is not a valid Type")
+
+
+@pytest.mark.parametrize("matrix", [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)])
+def test_data_that_pyav_does_not_know_leaves_a_video_upright(
+    matrix: tuple[int, int, int, int],
+) -> None:
+    with av.open(io.BytesIO(turned(encoded([quarters()] * RATE), *matrix)), "r") as container:
+        stream = container.streams.video[0]
+        frame = next(container.decode(stream))
+        expected = display(frame, stream.codec_context, None).matrix
+        found = display(cast(VideoFrame, WithUnknownData(frame)), stream.codec_context, None).matrix
+    assert np.sign(found).tolist() == np.sign(expected).tolist() == list(matrix)
 
 
 def test_wide_pixels_are_shown_wide() -> None:
