@@ -21,6 +21,7 @@ from captioner.wording import (
     NOT_SURE,
     ONLY_A_GUESS,
     PERHAPS,
+    UP_TO,
     Doubt,
     Said,
     capital,
@@ -35,7 +36,7 @@ Patterns = tuple[tuple[re.Pattern[str], Doubt], ...]
 
 def take_apart(text: str) -> Said:
     """Return what was said, from `Said.text` or from a message of an earlier version."""
-    text = _without_note(text)
+    text, _ = _without_limit(_without_note(text))
     for language in CATALOGUES.languages:
         for pattern, doubt in _patterns(language):
             if found := pattern.fullmatch(text):
@@ -47,8 +48,8 @@ def take_apart(text: str) -> Said:
 
 def alt_text(text: str) -> str:
     """Return what describes a photo or a video to those who do not see it: without doubt."""
-    text = _without_note(text)
-    return told(_scenes(text), doubt=False)
+    text, limit = _without_limit(_without_note(text))
+    return joined([told(_scenes(text), doubt=False), *limit])
 
 
 def as_preview(text: str) -> str:
@@ -68,6 +69,20 @@ def _without_note(text: str) -> str:
             if text.endswith(replies.ONLY_PREVIEW):
                 return text.removesuffix(replies.ONLY_PREVIEW).rstrip()
     return text
+
+
+def _without_limit(text: str) -> tuple[str, Sequence[str]]:
+    """Return a story, and the sentence after it that says how far the video was looked at."""
+    for language in CATALOGUES.languages:
+        if found := _limit(language).fullmatch(text):
+            return found[1], (found[2],)
+    return text, ()
+
+
+@cache
+def _limit(language: str) -> re.Pattern[str]:
+    escaped = re.escape(CATALOGUES.gettext(UP_TO, language)).replace(r"\{time\}", "[0-9:]+")
+    return re.compile(rf"(.+?)\s*({escaped})", re.DOTALL)
 
 
 def _scenes(text: str) -> Sequence[Said]:

@@ -33,6 +33,8 @@ THEN = N_("Then {caption}")
 AFTER_THAT = N_("After that, {caption}")
 NEXT = N_("Next, {caption}")
 FINALLY = N_("Finally, {caption}")
+# After a story; the time is as players show it.
+UP_TO = N_("This covers the video only up to {time}.")
 
 ANIMAL = "an animal"
 # Behind a caption these say nothing.
@@ -157,6 +159,14 @@ def worded(caption: Caption) -> Said:
     adds = named.name not in VAGUE and not says(words, named, language)
     name = named.said if adds else ""
     return Said(text, name, "unsure" if adds or unsure else None, language, begins)
+
+
+def covered(seconds: float, language: str) -> str:
+    """Return the sentence that says how far a video was looked at, such as "1:02:05"."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    time = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return CATALOGUES.gettext(UP_TO, language).format(time=time)
 
 
 def _after_subject(language: str) -> frozenset[str]:

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, field
 
+from captioner.languages.scripts import joined
 from captioner.photo.preprocessing import Pixels
 from captioner.result import Caption
 from captioner.video.telling import story
+from captioner.wording import covered
 
 # More sentences are no short story.
 MOST_TOLD = 5
+# Seconds at the end that are not missed: the sound of many videos goes on for some of a second.
+MISSED = 2.0
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,22 @@ class VideoCaption:
 
     @property
     def text(self) -> str:
-        """What is said: a sentence for each scene that is told, in their order."""
-        return story([scene.caption for scene in self.told])
+        """What is said: a sentence for each scene that is told, in their order.
+
+        Another one says so if only the beginning was looked at.
+        """
+        return joined([story([scene.caption for scene in self.told]), *self._limit])
 
     @property
     def alt_text(self) -> str:
         """What describes the video to those who do not see it: the same without doubt."""
-        return story([scene.caption for scene in self.told], doubt=False)
+        text = story([scene.caption for scene in self.told], doubt=False)
+        return joined([text, *self._limit])
+
+    @property
+    def _limit(self) -> tuple[str, ...]:
+        whole = self.duration - self.seconds < MISSED
+        return () if whole else (covered(self.seconds, self.language),)
 
     @property
     def confidence(self) -> float:

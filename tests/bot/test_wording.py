@@ -18,7 +18,7 @@ from bot.wording import (
 )
 from captioner.languages.scripts import joined
 from captioner.video.telling import told
-from captioner.wording import FINALLY, FIRST, THEN, Doubt, Said
+from captioner.wording import FINALLY, FIRST, THEN, Doubt, Said, covered
 
 LETTERS = string.ascii_lowercase + "éñ"
 WORDS = st.lists(st.text(LETTERS + "'-19", min_size=1, max_size=9), min_size=1, max_size=12)
@@ -86,6 +86,15 @@ def test_the_alt_text_of_a_story_is_without_doubt(language: str) -> None:
 def test_the_alt_text_of_a_message_is_that_of_what_it_told(said: list[Said], code: str) -> None:
     scenes = [replace(one, language=code, begins=one.caption[:1].lower()) for one in said]
     assert alt_text(told(scenes)) == told(scenes, doubt=False)
+
+
+@given(st.lists(SAID, min_size=1, max_size=5), st.sampled_from(sorted(languages.NAMES)))
+def test_how_far_a_video_was_looked_at_stays_in_the_alt_text(said: list[Said], code: str) -> None:
+    scenes = [replace(one, language=code, begins=one.caption[:1].lower()) for one in said]
+    limit = covered(3725, code)
+    text = joined([told(scenes), limit])
+    assert alt_text(text) == joined([told(scenes, doubt=False), limit])
+    assert take_apart(text) == take_apart(told(scenes))
 
 
 def test_what_only_has_a_name_is_named_in_the_alt_text_of_a_story() -> None:

@@ -1,6 +1,7 @@
 """Scenes become sentences: in their order, each once, as their language writes them."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -125,3 +126,26 @@ def test_the_alt_text_of_a_story_has_no_doubt() -> None:
     assert both.alt_text == "First a tabby cat. Then a dog runs along a beach."
     alone = video(Scene(0, 1, 0.5, unsure))
     assert (alone.text, alone.alt_text) == (worded(unsure).text, unsure.text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "duration", "time"),
+    [(120.0, 362.8, "2:00"), (4.6, 30.0, "0:04"), (3725.0, 9000.0, "1:02:05")],
+)
+def test_a_story_says_how_far_a_video_was_looked_at(
+    seconds: float, duration: float, time: str
+) -> None:
+    doubtful = caption("A cat sits on a chair.", confidence=0.2)
+    story = VideoCaption((Scene(0.0, seconds, 0.0, doubtful),), seconds, duration)
+    limit = f"This covers the video only up to {time}."
+    assert story.text == f"A cat sits on a chair. (Not sure.) {limit}"
+    assert story.alt_text == f"A cat sits on a chair. {limit}"
+    german = replace(doubtful, language="de")
+    story = replace(story, scenes=(Scene(0.0, seconds, 0.0, german),))
+    assert story.text.endswith(f"Das beschreibt das Video nur bis {time}.")
+
+
+@pytest.mark.parametrize("duration", [0.0, 120.0, 121.9])
+def test_sound_that_ends_after_the_picture_is_not_missed(duration: float) -> None:
+    story = VideoCaption((Scene(0.0, 120.0, 0.0, DOG),), 120.0, duration)
+    assert story.text == story.alt_text == DOG.text

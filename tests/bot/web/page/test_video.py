@@ -73,6 +73,19 @@ async def saved(page: Page, item_name: str, opener: str = ".more") -> tuple[str,
     return file.suggested_filename, Path(await file.path()).read_text("utf-8")
 
 
+async def test_a_doubtful_scene_and_how_far_a_video_was_looked_at_are_both_said(
+    browser: Browser,
+) -> None:
+    async def tells_part(video: bytes, options: Options) -> VideoCaption:
+        return VideoCaption((Scene(0.0, 120.0, 0.25, BALL),), 120.0, 300.0)
+
+    limit = "This covers the video only up to 2:00."
+    async with opened(browser, caption_video=tells_part) as page:
+        await choose(page, clip())
+        await expect(page.locator(".said")).to_have_text(f"{BALL.text} {limit} Not sure")
+        await expect(page.locator(".doubt.marked")).to_have_text("Not sure")
+
+
 async def test_a_film_has_a_player_its_story_and_its_scenes(browser: Browser) -> None:
     async with opened(browser, caption_video=tells) as page:
         await choose(page, clip())
