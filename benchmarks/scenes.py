@@ -22,19 +22,19 @@ from typing import NamedTuple
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))  # the tests' films are used
+sys.path.insert(0, str(ROOT))  # the tests' videos are used
 
 from captioner.captioner import Captioner  # noqa: E402
 from captioner.shipped import DEFAULT_CHECKPOINT, find  # noqa: E402
 from captioner.video.result import Scene  # noqa: E402
-from tests.captioner.video.films import RATE, cross_faded, encoded, scene  # noqa: E402
+from tests.captioner.video.making import RATE, cross_faded, encoded, scene  # noqa: E402
 
 MOVES = ("still", "pan", "zoom", "shake")
 FADE = RATE  # frames: a second
 
 
 class Clip(NamedTuple):
-    """A film, and what it shows."""
+    """A video, and what it shows."""
 
     file: bytes
     names: list[str]  # of its photos

@@ -3,7 +3,7 @@
     python benchmarks/video.py examples
 
 It makes clips of 5, 10, 30 and 120 seconds from the photos, each shown for four seconds while the
-camera pans, in H.264 and with a sensor's noise, so that they have as many bits as phones film
+camera pans, in H.264 and with a sensor's noise, so that they have as many bits as phones record
 (`--codec` names another encoder). Then it times each from its bytes to its story, and names the
 peak memory: of this process with its networks, and of the one that decodes.
 """
@@ -30,14 +30,14 @@ from quiet import collect, remark
 from table import markdown
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))  # the tests' films are used
+sys.path.insert(0, str(ROOT))  # the tests' videos are used
 
 from captioner.captioner import Captioner  # noqa: E402
 from captioner.photo.decode import Limits  # noqa: E402
 from captioner.serving import ServingConfig  # noqa: E402
 from captioner.shipped import DEFAULT_CHECKPOINT, find  # noqa: E402
 from captioner.video.clips import WORKER  # noqa: E402
-from tests.captioner.video.films import encoded, scene  # noqa: E402
+from tests.captioner.video.making import encoded, scene  # noqa: E402
 
 SHOWN = 4  # seconds of each photo
 QUALITY = (

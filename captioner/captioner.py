@@ -33,7 +33,7 @@ from captioner.runtime.select import Runtime
 from captioner.serving import Measurement, Observe, ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 from captioner.speakers import Speakers, languages_of
-from captioner.video.kinds import is_film
+from captioner.video.kinds import is_video
 from captioner.video.result import VideoCaption
 from captioner.video.storyteller import Storyteller
 
@@ -222,7 +222,7 @@ class Captioner:
                 try:
                     unpacked = await self._sandbox.squeeze(photo, size, middle)
                 except BadImage as error:
-                    raise BadImage(error.kind, video=is_film(photo), **error.numbers) from error
+                    raise BadImage(error.kind, video=is_video(photo), **error.numbers) from error
             self._observe(Measurement("decode", unpacked.seconds, photos=1))
             return await self._named(Request(unpacked, options, arrived))
 

@@ -67,13 +67,13 @@ def buttons_of(reply: Reply, *, shown: bool = False) -> discord.ui.View:
 
     Args:
         reply: with what was captioned.
-        shown: the reply shows that itself and quotes no message: of a film only the preview.
+        shown: the reply shows that itself and quotes no message: of a video only the preview.
     """
     if reply.picture is None:
         return MISSING
     if not reply.told:
         return buttons_under()
-    return _row("alt") if shown and reply.picture.film else _row("scenes", "alt")
+    return _row("alt") if shown and reply.picture.video else _row("scenes", "alt")
 
 
 def _row(*custom_ids: str) -> discord.ui.View:

@@ -1,4 +1,4 @@
-"""The pictures and films of a Discord message, and the reply to them."""
+"""The pictures and videos of a Discord message, and the reply to them."""
 
 import asyncio
 import re
@@ -20,15 +20,15 @@ from captioner import BadImage
 AnswerPhoto = Callable[[bytes], Awaitable[Answer]]
 
 PHOTOS_AT_ONCE = 16  # in memory; as many as the captioner takes in one batch
-FILMS_AT_ONCE = 4  # as large as they may be; two are decoded and encoded while two are fetched
+VIDEOS_AT_ONCE = 4  # as large as they may be; two are decoded and encoded while two are fetched
 CHUNK_BYTES = 2**16
 MAX_CHARACTERS = 2000  # of a message; Discord counts code points
 VECTORS = discord.StickerFormatType.lottie  # which nothing here draws
 # Embeds of a file, which stands where an attachment could; others are about a page. One of the type
 # "video" may be about a page too, whose player is no file.
-PICTURES, FILMS = ("image", "gifv"), ("gifv", "video")
-# With this, Discord's proxy makes a picture of a film's first frame. Its own apps rely on that, but
-# no document says so.
+PICTURES, VIDEOS = ("image", "gifv"), ("gifv", "video")
+# With this, Discord's proxy makes a picture of a video's first frame. Its own apps rely on that,
+# but no document says so.
 FRAME = "format=webp"
 # Where Discord itself serves what is embedded, such as the GIFs of its picker.
 PROXIES = re.compile(r"https://(media|images-ext-\d+)\.discordapp\.net/")
@@ -51,13 +51,13 @@ class Picture:
     # Whether it is captioned where nobody asks; not stickers, pictures of linked pages, and files
     # that may be anything.
     declared: bool = True
-    film: bool = False
-    preview: str | None = None  # the address of a picture from a film
+    video: bool = False
+    preview: str | None = None  # the address of a picture from a video
 
     @property
     def still(self) -> "Picture | None":
-        """Itself, or the preview of a film; None if that has none."""
-        if not self.film:
+        """Itself, or the preview of a video; None if that has none."""
+        if not self.video:
             return self
         return Picture(self.preview) if self.preview else None
 
@@ -82,14 +82,14 @@ class Reply:
 
 
 def picture_of(attachment: discord.Attachment) -> Picture | None:
-    """Return an attachment as a picture or a film; None if it says that it is something else."""
+    """Return an attachment as a picture or a video; None if it says that it is something else."""
     kind = kind_of(attachment.content_type, attachment.filename)
     if kind == "other":
         return None
-    if kind != "film":
+    if kind != "video":
         return Picture(attachment.url, attachment.size, declared=kind == "picture")
     frame = _frame(attachment.proxy_url)
-    return Picture(attachment.url, attachment.size, film=True, preview=frame)
+    return Picture(attachment.url, attachment.size, video=True, preview=frame)
 
 
 def pictures_of(message: discord.Message) -> list[Picture]:
@@ -107,14 +107,14 @@ def pictures_of(message: discord.Message) -> list[Picture]:
 def _embedded(embed: discord.Embed) -> Picture | None:
     # The original address may be on anybody's server; the proxy is Discord's own.
     shown = embed.image.proxy_url or embed.thumbnail.proxy_url
-    film = embed.video.proxy_url if embed.type in FILMS else None
-    if film and PROXIES.match(film):
-        return Picture(film, film=True, preview=shown)
+    video = embed.video.proxy_url if embed.type in VIDEOS else None
+    if video and PROXIES.match(video):
+        return Picture(video, video=True, preview=shown)
     return Picture(shown, declared=embed.type in PICTURES) if shown else None
 
 
 def _frame(address: str) -> str | None:
-    """Return where the first frame of an attached film is; None if its proxy is not Discord's."""
+    """Return where the first frame of an attached video is; None if its proxy is not Discord's."""
     if not PROXIES.match(address):
         return None
     return f"{address}{'&' if '?' in address else '?'}{FRAME}"
@@ -124,13 +124,13 @@ def _frame(address: str) -> str | None:
 class Photos:
     """Fetches pictures and answers them; a bounded number is in memory at once.
 
-    Photos do not wait behind films, which are larger and take longer.
+    Photos do not wait behind videos, which are larger and take longer.
     """
 
     services: Services
     session: aiohttp.ClientSession
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PHOTOS_AT_ONCE))
-    _films: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FILMS_AT_ONCE))
+    _videos: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(VIDEOS_AT_ONCE))
 
     async def caption(self, pictures: Sequence[Picture], said: int = 0) -> Reply:
         """Caption the pictures of one message.
@@ -155,7 +155,7 @@ class Photos:
 
     async def _caption(self, picture: Picture) -> Answer:
         answers = self.services.answers
-        if not picture.film:
+        if not picture.video:
             return await self.answer(picture, answers.moving_or_still)
         unread: Answer | None = None
         if answers.caption_video:
@@ -168,15 +168,15 @@ class Photos:
         metrics.refused(PLATFORM, "unsupported")
         return Answer(replies.NEEDS_ATTACHMENT, problem="unsupported")
 
-    async def _preview(self, film: Picture) -> Answer | None:
-        """Caption the preview of a film; return None if it has none that can be read."""
-        preview = film.still
+    async def _preview(self, video: Picture) -> Answer | None:
+        """Caption the preview of a video; return None if it has none that can be read."""
+        preview = video.still
         if preview is None:
             return None
         try:
             answer = await self.answer(preview, self.services.answers.preview)
         except (aiohttp.ClientError, OSError):
-            if not film.framed:
+            if not video.framed:
                 raise
             return None
         return answer if answer.caption or answer.problem in ("busy", "late") else None
@@ -196,7 +196,7 @@ class Photos:
             aiohttp.ClientError: it cannot be fetched now.
             OSError: the same.
         """
-        async with self._films if picture.film else self._slots:
+        async with self._videos if picture.video else self._slots:
             try:
                 photo = await self._fetch(picture)
             except _TooLarge:
@@ -228,7 +228,7 @@ class Photos:
 
     def _max_mb(self, picture: Picture) -> float:
         settings = self.services.settings
-        return settings.max_video_mb if picture.film else settings.max_photo_mb
+        return settings.max_video_mb if picture.video else settings.max_photo_mb
 
 
 def _unreachable(text: str | None = None) -> Answer:

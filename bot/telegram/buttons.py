@@ -21,7 +21,7 @@ from bot.store.inbox import Hopeless
 from bot.telegram.context import Context, Shared
 from bot.telegram.errors import MaybeSent, reason
 from bot.telegram.identity import PLATFORM, visitor_of
-from bot.telegram.photos import NoPicture, carries_file, film_of, quoted_by
+from bot.telegram.photos import NoPicture, carries_file, quoted_by, video_of
 from bot.telegram.sending import persistently, typing, units
 from bot.wording import alt_text
 
@@ -100,8 +100,8 @@ async def _pressed(query: CallbackQuery, shared: Shared) -> str | None:
     if refusal := await shared.services.access.refuse(visitor_of(query), photos=1):
         return replies.too_many(refusal.retry_after or 0)
     try:
-        film = film_of(quoted) if action == "scenes" else None
-        fetched = shared.photos.film(film) if film else shared.photos.of(quoted)
+        video = video_of(quoted) if action == "scenes" else None
+        fetched = shared.photos.video(video) if video else shared.photos.of(quoted)
         async with typing(shown), fetched as photo:
             if action == "scenes":
                 answer = await answers.looked_at_scenes(photo)

@@ -27,12 +27,12 @@ from bot.telegram.identity import (
 )
 from bot.telegram.photos import (
     Carrier,
-    Film,
+    Moving,
     NoPicture,
     carries_file,
-    film_of,
     is_declared,
     quoted_by,
+    video_of,
 )
 from bot.telegram.sending import MAX_UNITS, Sender, typing, units
 from captioner import BadImage
@@ -197,10 +197,10 @@ async def _captions(shared: Shared, pictures: Sequence[Carrier]) -> Sequence[Ans
 
 
 async def _caption(shared: Shared, picture: Carrier) -> Answer | TelegramError:
-    film = film_of(picture)
+    video = video_of(picture)
     try:
-        if film and shared.services.answers.caption_video:
-            return await _tell(shared, picture, film)
+        if video and shared.services.answers.caption_video:
+            return await _tell(shared, picture, video)
         async with shared.photos.of(picture) as photo:
             return await shared.services.answers.moving_or_still(photo)
     except NoPicture as error:
@@ -209,12 +209,12 @@ async def _caption(shared: Shared, picture: Carrier) -> Answer | TelegramError:
         return error
 
 
-async def _tell(shared: Shared, carrier: Carrier, film: Film) -> Answer:
-    """Tell a film; if it is too large or cannot be read, caption its preview, if it has one."""
+async def _tell(shared: Shared, carrier: Carrier, video: Moving) -> Answer:
+    """Tell a video; if it is too large or cannot be read, caption its preview, if it has one."""
     answers = shared.services.answers
     answer: Answer | None
     try:
-        async with shared.photos.film(film) as data:
+        async with shared.photos.video(video) as data:
             answer = await answers.moving_or_still(data)
         if not isinstance(answer.error, BadImage):
             return answer

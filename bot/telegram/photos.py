@@ -1,4 +1,4 @@
-"""The picture or the film in a Telegram message: which file to fetch, and its bytes."""
+"""The picture or the video in a Telegram message: which file to fetch, and its bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -24,10 +24,10 @@ from bot.telegram.errors import transient
 from bot.telegram.sending import persistently
 
 PHOTOS_AT_ONCE = 32  # in memory
-FILMS_AT_ONCE = 4  # as large as they may be; two are decoded and encoded while two are fetched
+VIDEOS_AT_ONCE = 4  # as large as they may be; two are decoded and encoded while two are fetched
 # A message, or what one quotes from another chat: both have the same fields for files.
 Carrier = Message | ExternalReplyInfo
-Film = Animation | Video | VideoNote | Sticker | Document
+Moving = Animation | Video | VideoNote | Sticker | Document
 CLOUD_MB = 20  # the largest file that Telegram's own servers let a bot download
 
 
@@ -60,7 +60,7 @@ def is_declared(message: Message) -> bool:
     """
     if message.photo or message.animation or message.video or message.video_note:
         return True
-    return bool(message.document and _kind_of(message.document) in ("picture", "film"))
+    return bool(message.document and _kind_of(message.document) in ("picture", "video"))
 
 
 def quoted_by(message: Message) -> Carrier | None:
@@ -72,7 +72,7 @@ def quoted_by(message: Message) -> Carrier | None:
 
 
 def file_of(message: Carrier, max_mb: float) -> str:
-    """Return the id of the file that holds a message's picture; of a film, that of its preview.
+    """Return the id of the file that holds a message's picture; of a video, that of its preview.
 
     Args:
         message: a message for which `carries_file` is true.
@@ -92,7 +92,7 @@ def file_of(message: Carrier, max_mb: float) -> str:
         sizes = (sticker,) if still else _preview(sticker.thumbnail)
     elif message.document and _kind_of(message.document) in ("picture", "unknown"):
         sizes = (message.document,)
-    elif message.document and _kind_of(message.document) == "film":
+    elif message.document and _kind_of(message.document) == "video":
         sizes = _preview(message.document.thumbnail)
     else:
         raise NoPicture(replies.NEEDS_ATTACHMENT, "unsupported")
@@ -102,7 +102,7 @@ def file_of(message: Carrier, max_mb: float) -> str:
     return max(fitting, key=_pixels).file_id
 
 
-def film_of(message: Carrier) -> Film | None:
+def video_of(message: Carrier) -> Moving | None:
     """Return the file of a message that is a video or an animation; None if there is none."""
     if message.photo:
         return None
@@ -112,20 +112,20 @@ def film_of(message: Carrier) -> Film | None:
     if message.sticker:
         return message.sticker if message.sticker.is_video else None
     document = message.document
-    return document if document and _kind_of(document) == "film" else None
+    return document if document and _kind_of(document) == "video" else None
 
 
 class Photos:
-    """Fetches photos and films, and bounds how many are in memory at once.
+    """Fetches photos and videos, and bounds how many are in memory at once.
 
-    Photos do not wait behind films, which are larger and take longer.
+    Photos do not wait behind videos, which are larger and take longer.
     """
 
-    def __init__(self, max_mb: float, max_film_mb: float = CLOUD_MB) -> None:
+    def __init__(self, max_mb: float, max_video_mb: float = CLOUD_MB) -> None:
         """Accept files of up to these sizes, in units of 2**20 bytes."""
-        self.max_mb, self.max_film_mb = max_mb, max_film_mb
+        self.max_mb, self.max_video_mb = max_mb, max_video_mb
         self._room = asyncio.Semaphore(PHOTOS_AT_ONCE)
-        self._room_for_films = asyncio.Semaphore(FILMS_AT_ONCE)
+        self._room_for_videos = asyncio.Semaphore(VIDEOS_AT_ONCE)
 
     @asynccontextmanager
     async def of(self, message: Carrier) -> AsyncIterator[bytes]:
@@ -140,17 +140,17 @@ class Photos:
             yield await self._download(message.get_bot(), file_id, self.max_mb)
 
     @asynccontextmanager
-    async def film(self, film: Film) -> AsyncIterator[bytes]:
-        """Fetch a film of a message, and count it as in memory until the context ends.
+    async def video(self, video: Moving) -> AsyncIterator[bytes]:
+        """Fetch a video of a message, and count it as in memory until the context ends.
 
         Raises:
             NoPicture: it is too large, or can never be fetched.
             TelegramError: it cannot be fetched now.
         """
-        if (film.file_size or 0) > self.max_film_mb * 2**20:
-            raise NoPicture(replies.too_large(self.max_film_mb), "too large")
-        async with self._room_for_films:
-            yield await self._download(film.get_bot(), film.file_id, self.max_film_mb)
+        if (video.file_size or 0) > self.max_video_mb * 2**20:
+            raise NoPicture(replies.too_large(self.max_video_mb), "too large")
+        async with self._room_for_videos:
+            yield await self._download(video.get_bot(), video.file_id, self.max_video_mb)
 
     async def _download(self, bot: Bot, file_id: str, max_mb: float) -> bytes:
         try:

@@ -84,12 +84,12 @@ def _module(value: object) -> bytes:
 def _limits(settings: Settings) -> dict[str, object]:
     return {
         "bytes": settings.max_bytes,
-        "filmBytes": settings.max_video_bytes,
+        "videoBytes": settings.max_video_bytes,
         "pixels": int(settings.max_megapixels * 1e6),
         "side": Limits.max_side,
         "suffixes": sorted(SUFFIXES),
-        "filmSuffixes": sorted(VIDEO_SUFFIXES),
-        "films": {  # their first bytes, each a character
+        "videoSuffixes": sorted(VIDEO_SUFFIXES),
+        "videos": {  # their first bytes, each a character
             "matroska": kinds.EBML.decode("latin-1"),
             "boxes": _characters(kinds.BOXES),
             "pictures": _characters(kinds.PICTURES | {kinds.SEQUENCE}),

@@ -11,8 +11,8 @@ SUFFIXES = frozenset(
     | {".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"}
 )
 
-# Of all that `video.film` reads: MP4 and MOV, as phones name them, WebM and Matroska. `.ts` is most
-# often TypeScript.
+# Of all that `video.decode` reads: MP4 and MOV, as phones name them, WebM and Matroska. `.ts` is
+# most often TypeScript.
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".webm", ".mkv"})
 
 

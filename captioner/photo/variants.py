@@ -95,5 +95,5 @@ def _heif(data: bytes) -> bool:
     if data[8:12] in HEIF_BRANDS:
         return True
     items = set(ITEM.findall(data))
-    # A sequence may have no picture besides, only a film: it has no `meta` box, but a `moov`.
+    # A sequence may have no picture besides, only a video: it has no `meta` box, but a `moov`.
     return not items & CODED if items & OTHER_CODES else b"meta" not in data and b"moov" in data

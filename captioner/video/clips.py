@@ -12,7 +12,7 @@ from captioner.in_progress import InProgress
 from captioner.photo.decode import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Fields, Sandbox
-from captioner.video.kinds import is_film
+from captioner.video.kinds import is_video
 from captioner.video.reading import Clip
 
 WORKER = "captioner.video.worker"
@@ -76,7 +76,7 @@ class Clips:
                     await self._sandbox.__aenter__()
                 reply = partial(_clip, sides=sides)
                 return await self._sandbox.ask(
-                    "clip", video, sides, reply, most, video=is_film(video)
+                    "clip", video, sides, reply, most, video=is_video(video)
                 )
         finally:
             if not self._reading.count:

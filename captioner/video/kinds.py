@@ -41,7 +41,7 @@ def is_moving(data: bytes) -> bool:
     return kind(data) != "picture"
 
 
-def is_film(data: bytes) -> bool:
+def is_video(data: bytes) -> bool:
     """Return whether a file is a video, and not an animation, which a photo's reader can open."""
     return kind(data) not in ("animation", "picture")
 

@@ -14,7 +14,7 @@ from captioner.errors import BadImage
 from captioner.photo.decode import Limits, check_file, frames, picture
 from captioner.photo.preprocessing import Pixels, Preprocessing, middle
 from captioner.video.changes import POINTS, Changes
-from captioner.video.film import SHARE, film
+from captioner.video.decode import SHARE, decode
 from captioner.video.kinds import is_animated_avif, kind
 from captioner.video.sampling import RATE
 
@@ -76,11 +76,11 @@ def read(data: bytes, limits: Limits, side: int, middle_side: int | None = None)
                 if error.kind != "damaged" or not is_animated_avif(data):
                     raise
                 try:
-                    clip.seconds, clip.duration = film(data, "mp4", limits, show, changes)
+                    clip.seconds, clip.duration = decode(data, "mp4", limits, show, changes)
                 except BadImage:
                     raise error from None
         case reader:
-            clip.seconds, clip.duration = film(data, reader, limits, show, changes)
+            clip.seconds, clip.duration = decode(data, reader, limits, show, changes)
     clip.starts = changes.starts(clip.times)
     return clip
 

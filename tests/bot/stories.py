@@ -1,4 +1,4 @@
-"""Films to send to the bot, and a captioner that tells them without looking."""
+"""Videos to send to the bot, and a captioner that tells them without looking."""
 
 import io
 from functools import cache
@@ -9,7 +9,7 @@ from PIL import Image
 from captioner import BadImage, Caption, Options, VideoCaption
 from captioner.result import Word
 from captioner.video.result import Scene
-from tests.captioner.video.films import encoded, scene
+from tests.captioner.video.making import encoded, scene
 from tests.conftest import photo_bytes
 
 STORY = "First a dog runs. Then a bird flies. (Not sure.)"
@@ -25,7 +25,7 @@ def caption(text: str, confidence: float = 0.9, *, attention: bool = False) -> C
 
 
 async def tell(video: bytes, options: Options) -> VideoCaption:
-    """Tell the same story of every film but one, and never of a photo."""
+    """Tell the same story of every video but one, and never of a photo."""
     assert video[:3] != b"\xff\xd8\xff"
     if video == UNREADABLE:
         raise BadImage("no frames")
@@ -37,8 +37,8 @@ async def tell(video: bytes, options: Options) -> VideoCaption:
 
 
 @cache
-def film(format_: str = "mp4", codec: str = "libx264") -> bytes:
-    """Return a short film of two photos, one after the other."""
+def video_file(format_: str = "mp4", codec: str = "libx264") -> bytes:
+    """Return a short video of two photos, one after the other."""
     photos = [Image.open(io.BytesIO(photo_bytes(seed))).convert("RGB") for seed in (1, 2)]
     frames = [frame for photo in photos for frame in scene(photo, 1, size=(96, 80))]
     return encoded(frames, format_, codec)

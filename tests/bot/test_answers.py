@@ -19,7 +19,7 @@ from bot.wording import take_apart
 from captioner import BadImage, Busy, Caption, Captioner, Options, VideoCaption
 from captioner.result import NamedObject, Word
 from captioner.wording import worded
-from tests.bot.stories import STORY, UNREADABLE, film, gif, tell
+from tests.bot.stories import STORY, UNREADABLE, gif, tell, video_file
 from tests.conftest import Trained, failing, on_cpu, photo_bytes, pixels
 
 SURE = Caption("A dog runs.", -0.1, 0.9, (Word("a", -0.1, None),))
@@ -269,12 +269,12 @@ async def test_each_photo_is_one_event_with_its_durations(caplog: pytest.LogCapt
     assert "dog" not in caplog.text.lower()
 
 
-async def test_a_film_is_told_and_what_is_still_is_captioned() -> None:
+async def test_a_video_is_told_and_what_is_still_is_captioned() -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return SURE
 
     asked = replace(answers(caption), caption_video=tell)
-    for moving in (film(), film("webm", "libvpx-vp9"), gif()):
+    for moving in (video_file(), video_file("webm", "libvpx-vp9"), gif()):
         answer = await asked.moving_or_still(moving)
         assert answer == await asked.story(moving)
         assert answer.text == STORY
@@ -297,15 +297,15 @@ async def test_a_story_is_in_the_language_that_is_spoken_and_is_counted() -> Non
     asked = replace(answers(failing(AssertionError())), caption_video=noted, languages=("en", "de"))
     before = count()
     with languages.speaking("de"):
-        await asked.story(film())
+        await asked.story(video_file())
     with languages.speaking("fr"):
-        await asked.story(film())
+        await asked.story(video_file())
 
     assert seen == ["de", None]
     assert count() == before + 2
 
 
-async def test_a_film_that_cannot_be_told_gets_a_sentence() -> None:
+async def test_a_video_that_cannot_be_told_gets_a_sentence() -> None:
     asked = replace(answers(failing(AssertionError())), caption_video=tell)
     answer = await asked.story(UNREADABLE)
     assert (answer.problem, answer.video, answer.caption) == ("unsupported", None, None)
@@ -313,11 +313,11 @@ async def test_a_film_that_cannot_be_told_gets_a_sentence() -> None:
     async def busy(video: bytes, options: Options) -> VideoCaption:
         raise Busy("full", 3)
 
-    answer = await replace(asked, caption_video=busy, deadline=0.4).story(film())
+    answer = await replace(asked, caption_video=busy, deadline=0.4).story(video_file())
     assert (answer.text, answer.retry_after) == (replies.busy(Busy("full", 3)), 3)
 
 
-async def test_a_film_waits_for_room() -> None:
+async def test_a_video_waits_for_room() -> None:
     full = [Busy("full", 3), Busy("full", 3)]
 
     async def tell_later(video: bytes, options: Options) -> VideoCaption:
@@ -326,7 +326,7 @@ async def test_a_film_waits_for_room() -> None:
         return await tell(video, options)
 
     asked = replace(answers(failing(AssertionError())), caption_video=tell_later)
-    assert (await asked.story(film())).video is not None
+    assert (await asked.story(video_file())).video is not None
     assert full == []
 
 
@@ -348,9 +348,9 @@ async def test_frames_are_shown_only_where_the_captioner_sends_them() -> None:
         return await tell(video, replace(options, attention=False))
 
     asked = replace(answers(failing(AssertionError())), caption_video=tell)
-    shown = await asked.looked_at_scenes(film())
+    shown = await asked.looked_at_scenes(video_file())
     assert shown.picture is not None
     assert Image.open(io.BytesIO(shown.picture)).format == "JPEG"
     assert shown.text == replies.LOOKED_AT_SCENES
-    hidden = await replace(asked, caption_video=blind).looked_at_scenes(film())
+    hidden = await replace(asked, caption_video=blind).looked_at_scenes(video_file())
     assert (hidden.text, hidden.picture) == (replies.NO_ATTENTION, None)

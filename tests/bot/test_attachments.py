@@ -15,7 +15,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_video_that_the_captioner_reads_is_known_by_its_name() -> None:
-    assert {kind_of(None, f"A{suffix.upper()}") for suffix in VIDEO_SUFFIXES} == {"film"}
+    assert {kind_of(None, f"A{suffix.upper()}") for suffix in VIDEO_SUFFIXES} == {"video"}
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def test_every_video_that_the_captioner_reads_is_known_by_its_name() -> None:
         (None, "a.mpo", "picture"),
         (None, "a.svg", "picture"),  # it is refused in words that say what to do
         ("image/jpeg", "a.mp4", "picture"),
-        ("video/mp4", "a.gif", "film"),
-        ("VIDEO/MP4", None, "film"),
-        (None, "A.MOV", "film"),
-        ("application/octet-stream", "a.mkv", "film"),
-        ("application/octet-stream", "a.3g2", "film"),
-        (None, "a.qt", "film"),
-        (None, "a.wmv", "film"),
+        ("video/mp4", "a.gif", "video"),
+        ("VIDEO/MP4", None, "video"),
+        (None, "A.MOV", "video"),
+        ("application/octet-stream", "a.mkv", "video"),
+        ("application/octet-stream", "a.3g2", "video"),
+        (None, "a.qt", "video"),
+        (None, "a.wmv", "video"),
         ("video/mp2t", "page.ts", "other"),
         ("VIDEO/MP2T; charset=utf-8", None, "other"),
         ("text/typescript", "page.ts", "other"),

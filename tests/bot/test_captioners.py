@@ -20,7 +20,7 @@ from captioner.remote.captioner import RemoteCaptioner
 from captioner.remote.wire import pack
 from tests.bot.process import Bot, caption, clean, closed_port
 from tests.captioner.deployment import ABOUT, TYPED, Deployment, captioned, refuses, says
-from tests.captioner.video.films import encoded
+from tests.captioner.video.making import encoded
 from tests.conftest import photo_bytes
 
 ROOT = Path(__file__).parents[2]

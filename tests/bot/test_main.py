@@ -25,7 +25,7 @@ from captioner import Captioner
 from captioner.checkpoint import CheckpointError
 from captioner.photo.sandbox import Sandbox
 from tests.bot.process import Start, caption, clean, closed_port, common
-from tests.bot.stories import film
+from tests.bot.stories import video_file
 from tests.bot.telegram.fake_telegram import TOKEN, FakeTelegram
 from tests.conftest import long, photo_bytes
 
@@ -136,11 +136,11 @@ async def test_one_platform_that_cannot_be_reached_leaves_the_others_running(
 
 
 async def test_videos_are_told_in_chats_up_to_a_limit_of_their_own(start: Start) -> None:
-    small = round(len(film()) / 2**21, 6)  # MB, half as much
+    small = round(len(video_file()) / 2**21, 6)  # MB, half as much
     async with FakeTelegram().serve() as fake:
         tokens = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": fake.url}
         async with start(MAX_PHOTO_MB=f"{small:.6f}", **tokens) as bot:
-            await fake.send(video=fake.file(film(), width=96, height=80, duration=2))
+            await fake.send(video=fake.file(video_file(), width=96, height=80, duration=2))
             sent = await fake.nth("sendMessage")
             bot.process.send_signal(signal.SIGTERM)
             assert await bot.ended() == 0

@@ -27,7 +27,7 @@ from captioner.remote import captioner as remote
 from captioner.remote.captioner import RemoteCaptioner
 from captioner.remote.wire import HEADER, OPTIONS, VERSION, unpack_problem
 from tests.bot.process import clean, closed_port
-from tests.bot.web.stories import film
+from tests.bot.web.stories import video_file
 from tests.conftest import photo_bytes
 
 pytest.importorskip("ray", reason="Ray is not installed; pip install -e '.[cluster]'")
@@ -189,7 +189,7 @@ async def test_a_replica_tells_a_video_as_the_captioner_in_the_process_does(
         RemoteCaptioner(cluster.url) as there,
         Captioner.load(served_file, "cpu") as here,
     ):
-        told, expected = [await one.caption_video(film(), options) for one in (there, here)]
+        told, expected = [await one.caption_video(video_file(), options) for one in (there, here)]
         assert told.text == expected.text
         assert (told.seconds, told.duration) == (expected.seconds, expected.duration)
         times = [
@@ -198,10 +198,10 @@ async def test_a_replica_tells_a_video_as_the_captioner_in_the_process_does(
         ]
         assert times[0] == times[1]
         with pytest.raises(BadImage) as damaged:
-            await there.caption_video(film()[:100])
+            await there.caption_video(video_file()[:100])
         assert damaged.value.kind == "damaged"
         with pytest.raises(OptionError, match=r"; it must be at most "):
-            await there.caption_video(film(), Options(beam=21))
+            await there.caption_video(video_file(), Options(beam=21))
 
 
 async def test_every_answer_of_a_replica_says_that_it_is_one(cluster: Cluster) -> None:

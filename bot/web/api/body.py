@@ -8,7 +8,7 @@ from aiohttp import web
 
 from bot.settings import Settings
 from bot.web.api.memory import Body
-from captioner.video.kinds import is_film
+from captioner.video.kinds import is_video
 
 CHUNK = 2**16
 # Photos of one request. A phone's photo has 3 to 5 MB, so that 20 of them are within 80 MB, which
@@ -51,7 +51,7 @@ class Limits:
         """Return how many bytes a file may have that begins like this."""
         if len(start) < FEWEST:
             return self.largest
-        return self.video if is_film(bytes(start[:ENOUGH])) else self.photo
+        return self.video if is_video(bytes(start[:ENOUGH])) else self.photo
 
     def seconds_for(self, length: int | None) -> float:
         """Return how long a body may take; `length` is the number of its bytes, if known."""

@@ -28,7 +28,7 @@ from bot.web.api.upload import Upload
 from bot.web.auth import Gate
 from bot.web.problems import ProblemDetails, Refused
 from captioner import Busy
-from captioner.video.kinds import is_film, is_moving
+from captioner.video.kinds import is_moving, is_video
 
 # Requests at a time whose body may be larger than a photo: 8 x 80 MB of memory with the default
 # limits. Others wait, before their body is read.
@@ -120,7 +120,7 @@ class CaptionApi:
             if photo.code == "too_many_bytes":
                 self._count_too_large()
             return photo
-        if query.another is not None and answers.caption_video and is_film(photo):
+        if query.another is not None and answers.caption_video and is_video(photo):
             return parameters.no_other_story()
         answer = await _answer(photo, query, answers)
         if caption_body.is_story(answer.video):  # feedback is about captions of photos

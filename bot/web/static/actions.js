@@ -81,8 +81,8 @@ export class Actions {
   }
 
   async #copySource(written) {
-    const { name, isFilm } = this.#record;
-    const source = written(name || "photo", plain(this.#record), isFilm);
+    const { name, isVideo } = this.#record;
+    const source = written(name || "photo", plain(this.#record), isVideo);
     const done = await copied(source);
     const quoted = quote(source, this.#record.answer.language);
     quoted.dir = "ltr"; // as source is, whatever the language in it

@@ -59,9 +59,9 @@ function attributes(code) {
   return `lang="${escaped(lang)}" dir="${dir}"`;
 }
 
-// Of a film, a frame that its story is about; null if this browser cannot show the file.
-async function opened({ photo, isFilm, answer: { scenes } }) {
-  const picture = isFilm ? await frameAt(photo, (scenes?.[0].frame ?? 0) + AFTER) : photo;
+// Of a video, a frame that its story is about; null if this browser cannot show the file.
+async function opened({ photo, isVideo, answer: { scenes } }) {
+  const picture = isVideo ? await frameAt(photo, (scenes?.[0].frame ?? 0) + AFTER) : photo;
   return createImageBitmap(picture).catch(() => null);
 }
 

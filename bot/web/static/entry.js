@@ -80,7 +80,7 @@ export class Entry {
   }
 
   get name() {
-    return this.#record.name || say(this.#record.isFilm ? "video" : "photo");
+    return this.#record.name || say(this.#record.isVideo ? "video" : "photo");
   }
 
   // Whether Retry can help: the photo has no caption for now, or waits to be sent again.
@@ -97,8 +97,8 @@ export class Entry {
   place(number, total) {
     [this.#number, this.#total] = [number, total];
     const values = { number, name: this.name };
-    this.#part("h2").textContent = say(this.#record.isFilm ? "video_heading" : "photo_heading", values);
-    this.#part(".remove").setAttribute("aria-label", say(this.#record.isFilm ? "remove_video" : "remove", values));
+    this.#part("h2").textContent = say(this.#record.isVideo ? "video_heading" : "photo_heading", values);
+    this.#part(".remove").setAttribute("aria-label", say(this.#record.isVideo ? "remove_video" : "remove", values));
     this.#part(".enlarge").setAttribute("aria-label", say("enlarge", values));
   }
 
@@ -158,7 +158,7 @@ export class Entry {
     const [heading, actions, note] = ["h2", ".actions", ".note"].map((name) => this.#part(name));
     [heading.id, actions.id, note.id] = ["photo", "actions", "note"].map((name) => `${name}-${this.id}`);
     this.#part(".said").id = `said-${this.id}`;
-    this.#part(".film").setAttribute("aria-describedby", `said-${this.id}`);
+    this.#part(".player").setAttribute("aria-describedby", `said-${this.id}`);
     this.element.setAttribute("aria-labelledby", heading.id);
     for (const button of actions.querySelectorAll("button")) {
       button.setAttribute("aria-describedby", heading.id);
@@ -168,7 +168,7 @@ export class Entry {
 
   #first() {
     this.#record.trouble = null;
-    const doing = this.#record.isFilm ? "working_video" : "working";
+    const doing = this.#record.isVideo ? "working_video" : "working";
     this.#work(doing, () => records.firstCaption(this.#record, this.#asking));
   }
 
@@ -200,7 +200,7 @@ export class Entry {
     const text = message ? quote(message, here) : quote(whole(this.#record), this.#record.answer.language);
     const name = document.createElement("bdi");
     name.textContent = this.name;
-    return nodes(this.#record.isFilm ? "video_announced" : "photo_announced", { number: this.#number, total: this.#total, name, text });
+    return nodes(this.#record.isVideo ? "video_announced" : "photo_announced", { number: this.#number, total: this.#total, name, text });
   }
 
   #busy(doing) {
@@ -231,7 +231,7 @@ export class Entry {
     said.replaceChildren(...(answer ? shown(this.#record) : [trouble ?? ""]));
     const seen = answer && plain(this.#record);
     const language = answer?.language ?? "en";
-    const name = say(this.#record.isFilm ? "your_video" : "your_photo", { name: this.#record.name });
+    const name = say(this.#record.isVideo ? "your_video" : "your_photo", { name: this.#record.name });
     this.#picture.describe(seen || name, seen ? language : here, name); // the page's direction stays
     this.#showScenes();
     this.element.classList.toggle("answered", Boolean(answer));

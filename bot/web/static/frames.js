@@ -1,10 +1,10 @@
-// Frames of films, as this browser decodes them.
+// Frames of videos, as this browser decodes them.
 
 import { shownAs } from "./kinds.js";
 
-const PATIENCE = 10_000; // milliseconds; a browser may never answer about a film that is broken
+const PATIENCE = 10_000; // milliseconds; a browser may never answer about a video that is broken
 
-// Returns what a film shows at a moment as a picture, or null if this browser cannot play it.
+// Returns what a video shows at a moment as a picture, or null if this browser cannot play it.
 export async function frameAt(file, seconds) {
   const player = document.createElement("video");
   Object.assign(player, { muted: true, playsInline: true, preload: "auto" });

@@ -1,4 +1,4 @@
-// What was sent, as its entry shows it: a photo or an animation as a picture, a film in a player.
+// What was sent, as its entry shows it: a photo or an animation as a picture, a video in a player.
 
 import { shownAs } from "./kinds.js";
 import { nameOf } from "./language.js";
@@ -13,17 +13,17 @@ export class Picture {
   #changed;
 
   // `changed` is called if it turns out that this browser cannot show it.
-  constructor(entry, { photo, isFilm }, changed) {
+  constructor(entry, { photo, isVideo }, changed) {
     this.#find = (selector) => entry.querySelector(selector);
-    [this.#image, this.#player] = [".sent img", ".film"].map(this.#find);
+    [this.#image, this.#player] = [".sent img", ".player"].map(this.#find);
     this.#changed = changed;
-    this.#url = URL.createObjectURL(shownAs(isFilm ? "video" : "image", photo));
+    this.#url = URL.createObjectURL(shownAs(isVideo ? "video" : "image", photo));
     for (const shown of [this.#image, this.#player]) shown.addEventListener("error", () => this.#missing());
-    if (isFilm) this.#play();
+    if (isVideo) this.#play();
     else this.#image.src = this.#url;
   }
 
-  // The player, or null if this is no film, or one that this browser cannot play.
+  // The player, or null if this is no video, or one that this browser cannot play.
   get player() {
     return this.#player.hidden ? null : this.#player;
   }

@@ -12,11 +12,11 @@ const TOO_LARGE = 413; // of HTTP
 const TURNS = 4; // which one click asks for, until one of them has another caption
 
 // `turn` counts the captions that were asked for after the first, and `said` has the last of them.
-export const create = (id, photo, isFilm) => ({
+export const create = (id, photo, isVideo) => ({
   id,
   name: photo.name,
   photo,
-  isFilm,
+  isVideo,
   answer: null, // the API's JSON
   edited: null, // what a person made of its caption
   trouble: null, // a sentence, if there is no answer
@@ -33,10 +33,10 @@ export const isOpen = ({ answer, trouble, status }) => !answer && (!trouble || s
 export const canRetry = ({ answer, trouble, status }) =>
   !answer && Boolean(trouble) && mayPass(status);
 
-// Takes an `Asking`, and throws what it throws. A film that the server would refuse, or a photo that
+// Takes an `Asking`, and throws what it throws. A video that the server would refuse, or a photo that
 // could not be made smaller, is not sent.
 export async function firstCaption(record, asking) {
-  const most = record.isFilm ? limits.filmBytes : limits.bytes;
+  const most = record.isVideo ? limits.videoBytes : limits.bytes;
   if (record.photo.size > most) throw new Trouble(say("too_large", { megabytes: inMegabytes(most) }), TOO_LARGE);
   record.answer = await asking.answer(ASK);
   record.said = [record.answer.caption];

@@ -1,6 +1,6 @@
 // Makes photos smaller that are above the server's limits; all others are sent as they are.
 
-import { isFilm } from "./kinds.js";
+import { isVideo } from "./kinds.js";
 import limits from "./limits.js";
 
 const JPEG = "image/jpeg";
@@ -9,9 +9,9 @@ const CANVAS = 2 ** 24; // pixels; Safari draws nothing on a larger canvas
 const STEPS = 8;
 const HEADER = 2 ** 18; // bytes in which a JPEG describes itself; it can begin with a colour profile
 
-// Films are not made smaller.
+// Videos are not made smaller.
 export async function isTooLarge(file) {
-  if (await isFilm(file)) return false;
+  if (await isVideo(file)) return false;
   if (file.size > limits.bytes) return true;
   const image = await load(file);
   if (!image) return false;

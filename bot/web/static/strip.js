@@ -6,11 +6,11 @@ import { fillGlass } from "./glass.js";
 import { say } from "./say.js";
 import { AFTER, clock } from "./scenes.js";
 
-// As `fillGlass`, for a film and its scenes. A frame that cannot be drawn is a grey area.
-export async function fillStrip(box, film, scenes) {
+// As `fillGlass`, for a video and its scenes. A frame that cannot be drawn is a grey area.
+export async function fillStrip(box, video, scenes) {
   const told = scenes.filter((scene) => scene.told);
   const pictures = [];
-  for (const { frame } of told) pictures.push(await frameAt(film, frame + AFTER)); // one film at a time
+  for (const { frame } of told) pictures.push(await frameAt(video, frame + AFTER)); // one video at a time
   const [strip, inner] = ["div", "div"].map((tag) => document.createElement(tag));
   let glass = null;
   let isShown = false;

@@ -3,7 +3,7 @@
 import { announce, hush } from "./announce.js";
 import { Entry } from "./entry.js";
 import * as keep from "./keep.js";
-import { isFilm } from "./kinds.js";
+import { isVideo } from "./kinds.js";
 import * as outage from "./outage.js";
 import * as records from "./records.js";
 import { say } from "./say.js";
@@ -22,20 +22,20 @@ export const all = () => entries.map(({ record }) => record);
 // Takes the files that a person has chosen; they are added when their first bytes are read.
 export async function send(photos) {
   if (!photos.length) return;
-  const [before, examined] = [coming, Promise.all(photos.map(isFilm))];
+  const [before, examined] = [coming, Promise.all(photos.map(isVideo))];
   coming = before.then(() => examined);
   await before;
-  const areFilms = await examined;
+  const areVideos = await examined;
   undo.forget();
   if (!entries.length) hush(); // the thread is no longer empty
-  add(photos.map((photo, at) => recordOf(photo, areFilms[at])));
+  add(photos.map((photo, at) => recordOf(photo, areVideos[at])));
 }
 
 // Shows the photos that this browser has kept.
 export async function load() {
   const kept = await keep.all();
   // An earlier version of the page stored no kind.
-  for (const record of kept) record.isFilm ??= await isFilm(record.photo);
+  for (const record of kept) record.isVideo ??= await isVideo(record.photo);
   const here = new Set(entries.map(({ id }) => id)); // photos that came meanwhile
   add(kept.filter(({ id }) => !here.has(id)));
 }
@@ -72,9 +72,9 @@ function bringBack(removed, sentence) {
   announce(sentence);
 }
 
-function recordOf(photo, asFilm) {
+function recordOf(photo, asVideo) {
   lastId = Math.max(lastId + 1, Date.now());
-  const record = records.create(lastId, photo, asFilm);
+  const record = records.create(lastId, photo, asVideo);
   keep.put(record);
   return record;
 }

@@ -63,7 +63,7 @@ class FakeApi(FakeGateway):
         self.messages: dict[str, Json] = {}
         self.interactions: dict[str, Json] = {}
         self.files: dict[str, bytes] = {}
-        self.frames: dict[str, bytes] = {}  # the first ones of films, by the names of their files
+        self.frames: dict[str, bytes] = {}  # the first ones of videos, by the names of their files
         self.moved: dict[str, str] = {}  # names of files, and the addresses they redirect to
         self.nonces: dict[str, tuple[str, float]] = {}  # ids of messages, and when they were sent
         self.nonce_seconds = 300.0  # for which a nonce is known

@@ -21,7 +21,7 @@ from tests.bot.discord.fake_payloads import (
     user,
 )
 from tests.bot.discord.world import PHOTOS, World
-from tests.bot.stories import STORY, film, tell
+from tests.bot.stories import STORY, tell, video_file
 
 pytestmark = pytest.mark.usefixtures("quick_inbox")
 
@@ -39,12 +39,12 @@ async def watched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def embed(world: World, type_: str, data: bytes | None = None) -> Json:
-    """Describe what Discord embeds: a film, and a picture of it."""
+    """Describe what Discord embeds: a video, and a picture of it."""
     fake = world.fake
     outside = f"http://127.0.0.1:{fake.port}/elsewhere"
     video, still = (
         f"{outside}/{fake.attachment(file)['url'].partition('/cdn/')[2]}"
-        for file in (data or film(), PHOTOS[0])
+        for file in (data or video_file(), PHOTOS[0])
     )
     return {
         "type": type_,
@@ -66,7 +66,7 @@ def contents(world: World) -> list[str]:
 
 
 @pytest.mark.parametrize("type_", ["gifv", "video"])
-async def test_a_film_that_is_embedded_at_once_or_later_is_told_once(
+async def test_a_video_that_is_embedded_at_once_or_later_is_told_once(
     world: World, type_: str
 ) -> None:
     fake = world.fake
@@ -171,7 +171,7 @@ async def test_edits_old_messages_and_refused_ones_are_left_alone(world: World) 
     assert refused.startswith("That is too much for now.")
 
 
-async def test_after_a_restart_a_film_that_was_told_is_not_told_again(world: World) -> None:
+async def test_after_a_restart_a_video_that_was_told_is_not_told_again(world: World) -> None:
     fake = world.fake
     async with world.killed():
         asked = await fake.say(LINK)
@@ -184,7 +184,7 @@ async def test_after_a_restart_a_film_that_was_told_is_not_told_again(world: Wor
     assert contents(world) == [STORY, "A dog runs."]
 
 
-async def test_a_film_that_was_embedded_while_the_bot_was_away_is_told_after_the_restart(
+async def test_a_video_that_was_embedded_while_the_bot_was_away_is_told_after_the_restart(
     world: World,
 ) -> None:
     fake = world.fake

@@ -63,7 +63,7 @@ async def test_a_request_in_the_inbox_reads_as_in_earlier_versions(world: World)
                     "url": photo["url"],
                     "size": photo["size"],
                     "declared": True,
-                    "film": False,
+                    "video": False,
                     "preview": None,
                 }
             ],

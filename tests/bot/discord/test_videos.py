@@ -13,7 +13,7 @@ from bot.wording import as_preview
 from captioner import Captioner, Options, VideoCaption
 from tests.bot.discord.fake_payloads import CHANNEL, GRANTED, PRIVATE, Json
 from tests.bot.discord.world import PHOTOS, World, row
-from tests.bot.stories import STORY, UNREADABLE, film, gif, tell
+from tests.bot.stories import STORY, UNREADABLE, gif, tell, video_file
 from tests.conftest import Trained, on_cpu
 
 pytestmark = pytest.mark.usefixtures("quick_inbox")
@@ -30,7 +30,7 @@ def tells(world: World) -> None:
 def attached(
     world: World, data: bytes | None = None, name: str = "a.mp4", **fields: object
 ) -> Json:
-    stored = film() if data is None else data
+    stored = video_file() if data is None else data
     return world.fake.attachment(stored, name, **{"content_type": "video/mp4", **fields})
 
 
@@ -53,7 +53,7 @@ def gifv(world: World, monkeypatch: pytest.MonkeyPatch, data: bytes | None = Non
     ("name", "declared"),
     [("a.mp4", "video/mp4"), ("a.MOV", None), ("a.webm", "application/octet-stream"), ("a", None)],
 )
-async def test_an_attached_film_is_told(world: World, name: str, declared: str | None) -> None:
+async def test_an_attached_video_is_told(world: World, name: str, declared: str | None) -> None:
     async with world.running():
         video = attached(world, name=name, content_type=declared)
         await world.fake.say(channel_id=PRIVATE, attachments=[video])
@@ -121,7 +121,7 @@ async def test_a_gif_that_discord_embeds_a_moment_after_its_link_is_told(
         "https://example.org/https://media.discordapp.net/a.mp4",
     ],
 )
-async def test_a_film_that_is_not_at_discords_proxy_is_not_fetched(
+async def test_a_video_that_is_not_at_discords_proxy_is_not_fetched(
     world: World, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     async with world.running():
@@ -164,13 +164,13 @@ async def test_the_thumbnail_stands_for_a_gif_that_cannot_be_read_and_so_do_the_
 
 
 @pytest.mark.parametrize("why", ["too large", "larger than announced", "unreadable"])
-async def test_of_an_attached_film_that_cannot_be_read_the_first_frame_is_captioned(
+async def test_of_an_attached_video_that_cannot_be_read_the_first_frame_is_captioned(
     world: World, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     fake = world.fake
     gifv(world, monkeypatch)  # takes the fake's proxy for Discord's
     data, size = {
-        "too large": (film(), 2**21),
+        "too large": (video_file(), 2**21),
         "larger than announced": (bytes(2**21), 10),
         "unreadable": (UNREADABLE, len(UNREADABLE)),
     }[why]
@@ -194,7 +194,7 @@ async def test_of_an_attached_film_that_cannot_be_read_the_first_frame_is_captio
 
 
 @pytest.mark.parametrize("status", [404, 415, 503])
-async def test_without_a_first_frame_the_answer_says_how_large_a_film_may_be(
+async def test_without_a_first_frame_the_answer_says_how_large_a_video_may_be(
     world: World, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     fake = world.fake
@@ -209,7 +209,7 @@ async def test_without_a_first_frame_the_answer_says_how_large_a_film_may_be(
     assert len(fake.requests("GET", "/proxy/.*")) == 1
 
 
-async def test_a_told_film_shows_no_frame_that_may_not_exist(
+async def test_a_told_video_shows_no_frame_that_may_not_exist(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gifv(world, monkeypatch)  # takes the fake's proxy for Discord's
@@ -221,7 +221,7 @@ async def test_a_told_film_shows_no_frame_that_may_not_exist(
     assert "embeds" not in edited
 
 
-async def test_photos_do_not_wait_behind_films(world: World) -> None:
+async def test_photos_do_not_wait_behind_videos(world: World) -> None:
     fake = world.fake
     begun, proceed = asyncio.Semaphore(0), asyncio.Event()
     at_once = most = 0
@@ -237,9 +237,9 @@ async def test_photos_do_not_wait_behind_films(world: World) -> None:
 
     world.caption_video = slow
     async with world.running(max_photos=10):
-        films = [attached(world) for _ in range(photos.FILMS_AT_ONCE + 2)]
-        await fake.say(channel_id=PRIVATE, attachments=films)
-        for _ in range(photos.FILMS_AT_ONCE):
+        video_files = [attached(world) for _ in range(photos.VIDEOS_AT_ONCE + 2)]
+        await fake.say(channel_id=PRIVATE, attachments=video_files)
+        for _ in range(photos.VIDEOS_AT_ONCE):
             await begun.acquire()
         captioned = await world.captioned()
         fetched = len(fake.requests("GET", "/cdn/.*")) - 1
@@ -247,10 +247,10 @@ async def test_photos_do_not_wait_behind_films(world: World) -> None:
         await fake.sent(2)
 
     assert captioned["content"] == "A dog runs."
-    assert fetched == most == photos.FILMS_AT_ONCE
+    assert fetched == most == photos.VIDEOS_AT_ONCE
 
 
-async def test_a_film_that_is_too_large_or_cannot_be_read_gets_the_reason(world: World) -> None:
+async def test_a_video_that_is_too_large_or_cannot_be_read_gets_the_reason(world: World) -> None:
     async with world.running(max_video_mb=1):
         large = attached(world, size=2**21)
         await world.fake.say(channel_id=PRIVATE, attachments=[large])
@@ -264,7 +264,7 @@ async def test_a_film_that_is_too_large_or_cannot_be_read_gets_the_reason(world:
     assert len(world.fake.requests("GET", "/cdn/.*")) == 1
 
 
-async def test_without_a_captioner_of_videos_a_film_is_no_picture(
+async def test_without_a_captioner_of_videos_a_video_is_no_picture(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.caption_video = None
@@ -279,7 +279,7 @@ async def test_without_a_captioner_of_videos_a_film_is_no_picture(
     assert not world.fake.requests("GET", "/cdn/.*")
 
 
-async def test_films_are_told_automatically_too(world: World) -> None:
+async def test_videos_are_told_automatically_too(world: World) -> None:
     fake = world.fake
     fake.flags = GRANTED
     await world.chats.set_auto("discord", CHANNEL, True)
@@ -321,7 +321,7 @@ async def test_stickers_are_told_or_captioned_if_they_are_pictures(
     assert len(world.bot_messages()) == 2
 
 
-async def test_commands_tell_films(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_commands_tell_videos(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = world.fake
     async with world.running():
         slash = await fake.edited(await fake.use("caption", {"photo": attached(world)}))
@@ -331,17 +331,17 @@ async def test_commands_tell_films(world: World, monkeypatch: pytest.MonkeyPatch
         said = await fake.acknowledged(await fake.press(shown, "alt"))
 
     assert slash["content"] == menu["content"] == STORY
-    assert row(slash["components"]) == row(menu["components"]) == [ALT]  # the film is not in them
+    assert row(slash["components"]) == row(menu["components"]) == [ALT]  # the video is not in them
     assert "embeds" not in slash
     assert "/proxy/" in menu["embeds"][0]["thumbnail"]["url"]
     assert said["data"]["content"] == "```\nFirst a dog runs. Then a bird flies.\n```"
 
 
-@pytest.mark.parametrize("kind", ["film", "GIF"])
+@pytest.mark.parametrize("kind", ["video", "GIF"])
 async def test_a_story_shows_the_frames_that_it_is_about(world: World, kind: str) -> None:
     fake = world.fake
     async with world.running():
-        file = attached(world) if kind == "film" else fake.attachment(gif(), "a.gif")
+        file = attached(world) if kind == "video" else fake.attachment(gif(), "a.gif")
         await fake.say(channel_id=PRIVATE, attachments=[file])
         await fake.sent()
         edited = await fake.edited(await fake.press(world.bot_messages()[-1], "scenes"))
@@ -351,7 +351,7 @@ async def test_a_story_shows_the_frames_that_it_is_about(world: World, kind: str
     assert sheets[0].startswith(b"\xff\xd8\xff")
 
 
-async def test_the_frames_of_a_film_that_is_gone_are_not_shown(world: World) -> None:
+async def test_the_frames_of_a_video_that_is_gone_are_not_shown(world: World) -> None:
     fake = world.fake
     async with world.running():
         await fake.say(channel_id=PRIVATE, attachments=[attached(world)])
@@ -362,7 +362,7 @@ async def test_the_frames_of_a_film_that_is_gone_are_not_shown(world: World) -> 
     assert edited["content"] == replies.GONE
 
 
-async def test_a_film_beside_a_photo_has_a_line_of_its_own(world: World) -> None:
+async def test_a_video_beside_a_photo_has_a_line_of_its_own(world: World) -> None:
     async with world.running():
         both = [attached(world), world.fake.attachment(PHOTOS[1])]
         await world.fake.say(channel_id=PRIVATE, attachments=both)
@@ -371,7 +371,7 @@ async def test_a_film_beside_a_photo_has_a_line_of_its_own(world: World) -> None
     assert reply["content"] == "\n".join(replies.album([STORY, "Two children play."]))
 
 
-async def test_a_film_that_was_not_answered_before_the_bot_was_killed_is_told_later(
+async def test_a_video_that_was_not_answered_before_the_bot_was_killed_is_told_later(
     world: World,
 ) -> None:
     world.fake.fail("GET", "/cdn/.*", 503, times=2)
@@ -384,9 +384,9 @@ async def test_a_film_that_was_not_answered_before_the_bot_was_killed_is_told_la
     assert [one["content"] for one in world.bot_messages()] == [STORY]
 
 
-async def test_a_real_film_is_told_by_a_real_model(world: World, tiny: Trained) -> None:
+async def test_a_real_video_is_told_by_a_real_model(world: World, tiny: Trained) -> None:
     async with Captioner(*on_cpu(tiny)) as captioner:
-        told = await captioner.caption_video(film())
+        told = await captioner.caption_video(video_file())
         world.caption_video = captioner.caption_video
         async with world.running():
             await world.fake.say(channel_id=PRIVATE, attachments=[attached(world)])

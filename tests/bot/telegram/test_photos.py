@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecatio
 
 
 def moving(fake: FakeTelegram, **fields: Any) -> Json:
-    return fake.file(b"film", width=9, height=9, duration=1, **fields)
+    return fake.file(b"video", width=9, height=9, duration=1, **fields)
 
 
 async def test_the_largest_size_within_the_limit_is_fetched(
@@ -57,7 +57,7 @@ async def test_the_largest_size_within_the_limit_is_fetched(
         "IMAGE document",
         "neither type nor name",
         "GIF document",
-        "film document",
+        "video document",
         "sticker",
         "animated sticker",
         "animation",
@@ -70,7 +70,7 @@ async def test_every_kind_of_picture_is_captioned(
     fake: FakeTelegram, store: Store, kind: str
 ) -> None:
     cover = fake.photo(DOG, side=320)
-    note = fake.file(b"film", length=9, duration=1, thumbnail=cover)
+    note = fake.file(b"video", length=9, duration=1, thumbnail=cover)
     made: dict[str, Json] = {
         "image document": {"document": fake.file(DOG, mime_type="image/png")},
         "image by its name": {"document": fake.file(DOG, file_name="a.JPG")},
@@ -80,12 +80,12 @@ async def test_every_kind_of_picture_is_captioned(
         "IMAGE document": {"document": fake.file(DOG, mime_type="IMAGE/JPEG")},
         "neither type nor name": {"document": fake.file(DOG)},
         "GIF document": {"document": fake.file(DOG, mime_type="image/gif")},
-        "film document": {"document": fake.file(b"", mime_type="video/mp4", thumbnail=cover)},
+        "video document": {"document": fake.file(b"", mime_type="video/mp4", thumbnail=cover)},
         "sticker": {"sticker": sticker(fake)},
         "animated sticker": {"sticker": sticker(fake, is_animated=True, thumbnail=cover)},
         "animation": {
             "animation": moving(fake, thumbnail=cover),
-            "document": fake.file(b"film", mime_type="video/mp4"),
+            "document": fake.file(b"video", mime_type="video/mp4"),
         },
         "video": {"video": moving(fake, thumbnail=cover)},
         "video with a cover": {

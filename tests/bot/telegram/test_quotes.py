@@ -29,12 +29,12 @@ def elsewhere(**file: Any) -> Json:
 async def test_the_command_captions_what_is_quoted_from_another_chat(
     fake: FakeTelegram, store: Store, kind: str
 ) -> None:
-    film: Json = {"width": 9, "height": 9, "duration": 1, "thumbnail": fake.photo(DOG)}
+    video_file: Json = {"width": 9, "height": 9, "duration": 1, "thumbnail": fake.photo(DOG)}
     made: dict[str, Any] = {
         "photo": [fake.photo(DOG)],
         "document": fake.file(DOG, mime_type="image/png"),
         "sticker": sticker(fake),
-        "video": fake.file(b"film", **film),
+        "video": fake.file(b"video", **video_file),
     }
     async with running(telegram(fake, store)):
         asked = await fake.send(GROUP, **command("/caption"), **elsewhere(**{kind: made[kind]}))

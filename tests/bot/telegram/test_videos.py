@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from bot.replies import replies
-from bot.telegram.photos import FILMS_AT_ONCE
+from bot.telegram.photos import VIDEOS_AT_ONCE
 from bot.wording import as_preview
 from captioner import Captioner, Options, VideoCaption
-from tests.bot.stories import STORY, UNREADABLE, film, gif, tell
+from tests.bot.stories import STORY, UNREADABLE, gif, tell, video_file
 from tests.bot.telegram.chat import CAR, DOG, Store, labels, running, sticker, telegram
 from tests.bot.telegram.fake_telegram import (
     ANN,
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecatio
 
 
 def moving(fake: FakeTelegram, data: bytes | None = None, **fields: object) -> Json:
-    """Store a film, and return its entry in a message."""
-    stored = film() if data is None else data
+    """Store a video, and return its entry in a message."""
+    stored = video_file() if data is None else data
     return fake.file(stored, width=96, height=80, duration=2, **fields)
 
 
@@ -39,27 +39,31 @@ def moving(fake: FakeTelegram, data: bytes | None = None, **fields: object) -> J
         "video",
         "video note",
         "video sticker",
-        "film document",
-        "film by its name",
+        "video document",
+        "video by its name",
         "GIF document",
-        "film of no type",
+        "video of no type",
     ],
 )
-async def test_every_kind_of_film_is_told(fake: FakeTelegram, store: Store, kind: str) -> None:
+async def test_every_kind_of_video_is_told(fake: FakeTelegram, store: Store, kind: str) -> None:
     cover = fake.photo(DOG, side=320)
-    webm = film("webm", "libvpx-vp9")
+    webm = video_file("webm", "libvpx-vp9")
     made: dict[str, Json] = {
         "animation": {
             "animation": moving(fake, thumbnail=cover),
-            "document": fake.file(film(), mime_type="video/mp4"),
+            "document": fake.file(video_file(), mime_type="video/mp4"),
         },
         "video": {"video": moving(fake, thumbnail=cover, cover=[cover])},
-        "video note": {"video_note": fake.file(film(), length=9, duration=2, thumbnail=cover)},
+        "video note": {
+            "video_note": fake.file(video_file(), length=9, duration=2, thumbnail=cover)
+        },
         "video sticker": {"sticker": sticker(fake) | fake.file(webm) | {"is_video": True}},
-        "film document": {"document": fake.file(film(), mime_type="video/mp4", thumbnail=cover)},
-        "film by its name": {"document": fake.file(webm, file_name="A.WEBM")},
+        "video document": {
+            "document": fake.file(video_file(), mime_type="video/mp4", thumbnail=cover)
+        },
+        "video by its name": {"document": fake.file(webm, file_name="A.WEBM")},
         "GIF document": {"document": fake.file(gif(), mime_type="image/gif", thumbnail=cover)},
-        "film of no type": {"document": fake.file(film())},
+        "video of no type": {"document": fake.file(video_file())},
     }
 
     async with running(telegram(fake, store, caption_video=tell)):
@@ -92,11 +96,11 @@ async def test_what_does_not_move_is_captioned_as_a_photo(
 
 
 @pytest.mark.parametrize("why", ["too large", "too large for Telegram", "unreadable", "gone"])
-async def test_of_a_film_that_cannot_be_read_the_preview_is_captioned_and_that_is_said(
+async def test_of_a_video_that_cannot_be_read_the_preview_is_captioned_and_that_is_said(
     fake: FakeTelegram, store: Store, why: str
 ) -> None:
     cover = fake.photo(DOG, side=320)
-    data = UNREADABLE if why == "unreadable" else film()
+    data = UNREADABLE if why == "unreadable" else video_file()
     size = {"file_size": 3 * 2**20} if why == "too large" else {}
     video = moving(fake, data, thumbnail=cover, **size)
     if why == "too large for Telegram":
@@ -112,7 +116,7 @@ async def test_of_a_film_that_cannot_be_read_the_preview_is_captioned_and_that_i
     assert len(labels(answer)) == 3
 
 
-async def test_a_film_that_cannot_be_read_and_has_no_preview_gets_the_reason(
+async def test_a_video_that_cannot_be_read_and_has_no_preview_gets_the_reason(
     fake: FakeTelegram, store: Store
 ) -> None:
     async with running(telegram(fake, store, caption_video=tell, max_video_mb=2)):
@@ -160,14 +164,14 @@ async def test_the_alt_text_of_a_story_is_the_story_without_doubt(
     assert sent["text"] == "First a dog runs. Then a bird flies."
 
 
-@pytest.mark.parametrize("kind", ["film", "GIF document"])
+@pytest.mark.parametrize("kind", ["video", "GIF document"])
 async def test_a_story_shows_the_frames_that_it_is_about(
     fake: FakeTelegram, store: Store, kind: str
 ) -> None:
     document = {"document": fake.file(gif(), mime_type="image/gif")}
 
     async with running(telegram(fake, store, caption_video=tell)):
-        await fake.send(**({"video": moving(fake)} if kind == "film" else document))
+        await fake.send(**({"video": moving(fake)} if kind == "video" else document))
         await fake.until(lambda: "reply_markup" in fake.latest())
         await fake.press("scenes", fake.latest())
         sheet = await fake.nth("sendPhoto")
@@ -178,7 +182,7 @@ async def test_a_story_shows_the_frames_that_it_is_about(
     assert "text" not in told
 
 
-async def test_the_frames_of_a_film_that_is_gone_are_not_shown(
+async def test_the_frames_of_a_video_that_is_gone_are_not_shown(
     fake: FakeTelegram, store: Store
 ) -> None:
     async with running(telegram(fake, store, caption_video=tell)):
@@ -206,7 +210,7 @@ async def test_in_an_album_each_item_has_its_line(fake: FakeTelegram, store: Sto
     assert sent["text"] == "\n".join(replies.album(["Photo 2.", STORY, as_preview("Photo 0.")]))
 
 
-async def test_films_are_told_automatically_too_but_not_stickers(
+async def test_videos_are_told_automatically_too_but_not_stickers(
     fake: FakeTelegram, store: Store
 ) -> None:
     for chat in (GROUP, CHANNEL):
@@ -237,7 +241,7 @@ async def test_a_gif_of_a_group_is_told_to_whoever_asks(fake: FakeTelegram, stor
     assert sent["reply_parameters"]["message_id"] == shown["message_id"]
 
 
-async def test_photos_do_not_wait_behind_films(fake: FakeTelegram, store: Store) -> None:
+async def test_photos_do_not_wait_behind_videos(fake: FakeTelegram, store: Store) -> None:
     begun, proceed = asyncio.Semaphore(0), asyncio.Event()
     at_once = most = 0
 
@@ -251,28 +255,28 @@ async def test_photos_do_not_wait_behind_films(fake: FakeTelegram, store: Store)
         return await tell(video, options)
 
     async with running(telegram(fake, store, caption_video=slow)):
-        for _ in range(FILMS_AT_ONCE + 2):
+        for _ in range(VIDEOS_AT_ONCE + 2):
             await fake.send(video=moving(fake))
-        for _ in range(FILMS_AT_ONCE):
+        for _ in range(VIDEOS_AT_ONCE):
             await begun.acquire()
         await fake.send(photo=[fake.photo(DOG)])
         captioned = await fake.nth("sendMessage")
         fetched = len(fake.fetched) - 1
         proceed.set()
-        await fake.nth("sendMessage", FILMS_AT_ONCE + 3)
+        await fake.nth("sendMessage", VIDEOS_AT_ONCE + 3)
 
     assert captioned["text"] == "Photo 0."
-    assert fetched == most == FILMS_AT_ONCE
+    assert fetched == most == VIDEOS_AT_ONCE
 
 
-async def test_a_real_film_is_told_by_a_real_model(
+async def test_a_real_video_is_told_by_a_real_model(
     fake: FakeTelegram, store: Store, tiny: Trained
 ) -> None:
     async with Captioner(*on_cpu(tiny)) as captioner:
-        told = await captioner.caption_video(film())
+        told = await captioner.caption_video(video_file())
         bot = telegram(fake, store, captioner.caption, captioner.caption_video)
         async with running(bot):
-            await fake.send(animation=moving(fake), document=fake.file(film()))
+            await fake.send(animation=moving(fake), document=fake.file(video_file()))
             sent = await fake.nth("sendMessage")
             await fake.until(lambda: "reply_markup" in fake.latest())
             await fake.press("scenes", fake.latest())

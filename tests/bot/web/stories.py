@@ -10,7 +10,7 @@ from PIL import Image
 from captioner import Options, VideoCaption
 from captioner.video.result import Scene
 from tests.bot.web.server import SURE
-from tests.captioner.video.films import encoded
+from tests.captioner.video.making import encoded
 from tests.pictures import LEFT, RIGHT
 
 CAT = replace(SURE, text="A cat sits.", confidence=0.2)
@@ -26,7 +26,7 @@ STORY = VideoCaption(
 
 
 @cache
-def film(format_: str = "webm", codec: str = "libvpx") -> bytes:
+def video_file(format_: str = "webm", codec: str = "libvpx") -> bytes:
     """Return a second of red and a second of blue."""
     frames = [Image.new("RGB", (64, 48), colour) for colour in 12 * [LEFT] + 12 * [RIGHT]]
     return encoded(frames, format_, codec)

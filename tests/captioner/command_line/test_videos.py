@@ -16,7 +16,7 @@ from captioner.command_line.files import PhotoFile, find
 from captioner.errors import BadImage
 from captioner.photo.decode import Limits
 from captioner.serving import ServingConfig
-from tests.captioner.video.films import RATE, SIZE, encoded
+from tests.captioner.video.making import RATE, SIZE, encoded
 from tests.conftest import Trained, on_cpu, photo_bytes
 from tests.pictures import LEFT, RIGHT, saved
 
@@ -25,7 +25,7 @@ PRINTING = Printing(as_json=False, named=False, explain=None, profile=False)
 
 
 @pytest.fixture(scope="module")
-def film() -> bytes:
+def video_file() -> bytes:
     noise = [Image.effect_noise(SIZE, 40 + index).convert("RGB") for index in range(2 * RATE)]
     return encoded(noise)
 
@@ -37,14 +37,14 @@ def run(tiny: Trained, printing: Printing, *files: bytes) -> int:
     return asyncio.run(captioning.run(captioner, photos, options, printing))
 
 
-def test_a_video_is_told_in_one_line(tiny: Trained, film: bytes, capsys: Captured) -> None:
-    assert run(tiny, PRINTING, film) == 0
+def test_a_video_is_told_in_one_line(tiny: Trained, video_file: bytes, capsys: Captured) -> None:
+    assert run(tiny, PRINTING, video_file) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.endswith((".", ")"))
 
 
-def test_a_video_as_json_has_its_scenes(tiny: Trained, film: bytes, capsys: Captured) -> None:
-    assert run(tiny, Printing(True, False, None, False), film) == 0
+def test_a_video_as_json_has_its_scenes(tiny: Trained, video_file: bytes, capsys: Captured) -> None:
+    assert run(tiny, Printing(True, False, None, False), video_file) == 0
     told = json.loads(capsys.readouterr().out)
     whole = {"caption", "alt_text", "doubt", "confidence", "unfamiliar", "objects", "alternatives"}
     parts = {"text", "language", "seconds", "duration", "scenes"}
@@ -65,26 +65,29 @@ def test_a_gif_of_one_frame_is_a_photo(tiny: Trained, capsys: Captured) -> None:
 
 
 def test_the_scenes_of_a_video_are_written_as_subtitles(
-    tiny: Trained, film: bytes, tmp_path: Path
+    tiny: Trained, video_file: bytes, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.vtt"
-    assert run(tiny, Printing(False, False, None, False, out), film) == 0
+    assert run(tiny, Printing(False, False, None, False, out), video_file) == 0
     assert out.read_text().startswith("WEBVTT\n\n00:00:00.000 --> 00:00:0")
 
 
 def test_subtitles_that_cannot_be_written_are_a_problem(
-    tiny: Trained, film: bytes, tmp_path: Path, capsys: Captured
+    tiny: Trained, video_file: bytes, tmp_path: Path, capsys: Captured
 ) -> None:
-    assert run(tiny, Printing(False, False, None, False, tmp_path / "none" / "out.vtt"), film) == 1
+    assert (
+        run(tiny, Printing(False, False, None, False, tmp_path / "none" / "out.vtt"), video_file)
+        == 1
+    )
     assert "--vtt: " in capsys.readouterr().err
 
 
 def test_a_photo_has_no_subtitles_and_a_video_no_sheet(
-    tiny: Trained, film: bytes, tmp_path: Path, capsys: Captured
+    tiny: Trained, video_file: bytes, tmp_path: Path, capsys: Captured
 ) -> None:
     assert run(tiny, Printing(False, False, None, False, tmp_path / "out.vtt"), photo_bytes(1)) == 1
     assert capsys.readouterr().err == "0: This is a photo; --vtt is for videos.\n"
-    assert run(tiny, Printing(False, False, tmp_path / "out.png", False), film) == 1
+    assert run(tiny, Printing(False, False, tmp_path / "out.png", False), video_file) == 1
     assert str(BadImage("unsupported", video=True)) in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -120,13 +123,13 @@ def test_wrong_arguments_are_named(arguments: list[str], reason: str, capsys: Ca
 def test_a_file_is_not_overwritten_with_what_is_made_of_it(
     option: str, tmp_path: Path, capsys: Captured
 ) -> None:
-    film, link = tmp_path / "a.mp4", tmp_path / "b.png"
-    film.write_bytes(b"a film")
-    link.symlink_to(film)
+    video_file, link = tmp_path / "a.mp4", tmp_path / "b.png"
+    video_file.write_bytes(b"a video")
+    link.symlink_to(video_file)
     with pytest.raises(SystemExit):
-        main([str(film), option, str(link)])
+        main([str(video_file), option, str(link)])
     assert "itself, which would be overwritten" in capsys.readouterr().err
-    assert film.read_bytes() == b"a film"
+    assert video_file.read_bytes() == b"a video"
 
 
 async def test_an_animation_is_a_photo_where_only_captions_have_a_place(tiny: Trained) -> None:

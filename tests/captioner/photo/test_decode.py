@@ -343,7 +343,7 @@ BROKEN_FILES: dict[str, tuple[bytes, str]] = {
     "PPM": (saved(SMALL, "PPM"), "unsupported"),
     "PSD": (struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, 1, 1, 8, 3) + bytes(17), "unsupported"),
     "a ZIP": (b"PK\x03\x04" + bytes(100), "unsupported"),
-    "a film": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100), "unsupported"),
+    "a video": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(100), "unsupported"),
     "a sound": (b"RIFF\x24\0\0\0WAVEfmt " + bytes(28), "unsupported"),
     "JPEG without its header": (JPEG[20:], "unsupported"),
     "JPEG, three bytes": (JPEG[:3], "damaged"),
@@ -460,9 +460,9 @@ def test_a_progressive_photo_of_endless_scans_is_refused() -> None:
 
 
 def test_a_photo_followed_by_another_file_is_read() -> None:
-    film = b"\0\0\0\x20ftypisom" + 1000 * b"\xff\xda\0\2"
+    video_file = b"\0\0\0\x20ftypisom" + 1000 * b"\xff\xda\0\2"
     data = saved(halves(), "JPEG", quality=95, progressive=True)
-    assert_halves(decode(data + film), LEFT, RIGHT, 3)
+    assert_halves(decode(data + video_file), LEFT, RIGHT, 3)
 
 
 WITH_LITTLE_MEMORY = """

@@ -17,7 +17,7 @@ from tests.captioner.photo.test_decode import colours, refusal
 from tests.pictures import BLACK, LEFT, RIGHT, claiming, exif, halves, saved
 
 END = b"\xff\xd9"
-FILM = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + random.Random(1).randbytes(20_000)
+VIDEO_FILE = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + random.Random(1).randbytes(20_000)
 
 
 def photo(width: int = 320, height: int = 480) -> Image.Image:
@@ -55,7 +55,9 @@ def cut(data: bytes, share: float) -> bytes:
     return data[: len(data) - max(1, round(share * (len(data) - last)))]
 
 
-@pytest.mark.parametrize("behind", [b"", b"\xff", bytes(512), FILM], ids=["", "half", "0", "film"])
+@pytest.mark.parametrize(
+    "behind", [b"", b"\xff", bytes(512), VIDEO_FILE], ids=["", "half", "0", "video"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_jpeg_without_its_end_marker_is_read_whole(kind: str, behind: bytes) -> None:
     data = KINDS[kind]()

@@ -80,7 +80,7 @@ VARIANTS: dict[str, Callable[[], bytes]] = {
     "HEIF of H.264": lambda: heif(b"avci", b"avc1"),
     "HEIF of H.266": lambda: heif(b"mif1", b"vvc1"),
     "HEIF of JPEG": lambda: heif(b"mif1", b"jpeg"),
-    "HEIF that is a film": lambda: box(b"ftyp", b"hevc\0\0\0\0msf1hevc") + box(b"moov", bytes(64)),
+    "HEIF that is a video": lambda: box(b"ftyp", b"hevc\0\0\0\0msf1hevc") + box(b"moov", bytes(64)),
 }
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from captioner.errors import BadImageKind
 from tests.captioner.photo.hostile_boxes import box, full_box
-from tests.captioner.video.films import RATE, SIZE, encoded, shifted, turned
-from tests.captioner.video.hdr_films import high
+from tests.captioner.video.making import RATE, SIZE, encoded, shifted, turned
+from tests.captioner.video.making_hdr import high
 from tests.pictures import LEFT, RIGHT, patched
 
 SECRET = Path(__file__).parents[3] / "examples" / "bird.jpg"  # a file that no video may open
@@ -18,7 +18,7 @@ MANY = 20_000
 
 
 @cache
-def film(format_: str, codec: str, seconds: int = 2, fragments: bool = False) -> bytes:
+def video_file(format_: str, codec: str, seconds: int = 2, fragments: bool = False) -> bytes:
     """Return a small valid video, red and then blue."""
     pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     half = seconds * RATE // 2
@@ -28,19 +28,19 @@ def film(format_: str, codec: str, seconds: int = 2, fragments: bool = False) ->
 
 
 VALID = {
-    "MP4, H.264": film("mp4", "libx264"),
-    "MP4, H.265": film("mp4", "libx265"),
-    "MP4, MPEG-4": film("mp4", "mpeg4"),
-    "MP4, AV1": film("mp4", "libsvtav1"),
-    "MP4 in fragments": film("mp4", "libx264", fragments=True),
-    "MOV, JPEG": film("mov", "mjpeg"),
-    "WebM, VP8": film("webm", "libvpx"),
-    "WebM, VP9": film("webm", "libvpx-vp9"),
-    "Matroska, H.264": film("matroska", "libx264"),
-    "MP4, mirrored": turned(film("mp4", "libx264"), -1, 0, 0, 1),
+    "MP4, H.264": video_file("mp4", "libx264"),
+    "MP4, H.265": video_file("mp4", "libx265"),
+    "MP4, MPEG-4": video_file("mp4", "mpeg4"),
+    "MP4, AV1": video_file("mp4", "libsvtav1"),
+    "MP4 in fragments": video_file("mp4", "libx264", fragments=True),
+    "MOV, JPEG": video_file("mov", "mjpeg"),
+    "WebM, VP8": video_file("webm", "libvpx"),
+    "WebM, VP9": video_file("webm", "libvpx-vp9"),
+    "Matroska, H.264": video_file("matroska", "libx264"),
+    "MP4, mirrored": turned(video_file("mp4", "libx264"), -1, 0, 0, 1),
     "MP4, H.265 in HLG": high(LEFT, "HLG"),
     "MP4, AV1 in PQ": high(LEFT, "PQ", "libsvtav1"),
-    "MP4, later than its sound": shifted(film("mp4", "libx264"), 3.0, sound=4.0),
+    "MP4, later than its sound": shifted(video_file("mp4", "libx264"), 3.0, sound=4.0),
 }
 
 

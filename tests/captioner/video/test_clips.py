@@ -8,7 +8,7 @@ from PIL import Image
 from captioner.errors import BadImage
 from captioner.photo.decode import Limits
 from captioner.video.clips import Clips
-from tests.captioner.video.films import encoded
+from tests.captioner.video.making import encoded
 from tests.conftest import photo_bytes
 
 SIDE = 32

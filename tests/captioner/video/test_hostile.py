@@ -13,8 +13,8 @@ from captioner.video.clips import Clips
 from tests.captioner.photo import test_hostile
 from tests.captioner.photo.hostile import HOSTILE as PHOTOS
 from tests.captioner.photo.mutants import mutants
-from tests.captioner.video.films import encoded, scene
 from tests.captioner.video.hostile import HOSTILE, VALID
+from tests.captioner.video.making import encoded, scene
 from tests.conftest import LONG, photo_bytes
 from tests.pictures import BLACK, WHITE, halves, saved
 

@@ -14,8 +14,8 @@ from captioner.photo.decode import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.video.pictures import display
 from captioner.video.reading import read
-from tests.captioner.video.films import RATE, SIZE, encoded, turned
-from tests.captioner.video.hdr_films import TRANSFERS, high
+from tests.captioner.video.making import RATE, SIZE, encoded, turned
+from tests.captioner.video.making_hdr import TRANSFERS, high
 from tests.pictures import BLACK, LEFT, RIGHT, WHITE
 
 SIDE = 32

@@ -11,7 +11,7 @@ from captioner.errors import BadImage
 from captioner.photo.decode import Limits, decode
 from captioner.photo.preprocessing import Preprocessing, middle
 from captioner.video.reading import Clip, read
-from tests.captioner.video.films import RATE, SIZE, encoded
+from tests.captioner.video.making import RATE, SIZE, encoded
 from tests.conftest import photo_bytes
 from tests.pictures import BLACK, LEFT, RIGHT, WHITE, halves
 

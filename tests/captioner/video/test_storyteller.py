@@ -19,7 +19,7 @@ from captioner.serving import ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 from captioner.video.result import Scene
 from captioner.wording import worded
-from tests.captioner.video.films import RATE, SIZE, cross_faded, encoded, scene
+from tests.captioner.video.making import RATE, SIZE, cross_faded, encoded, scene
 from tests.conftest import Trained, on_cpu, photo_bytes
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -40,7 +40,7 @@ def black(seconds: float) -> Frames:
     return round(seconds * RATE) * [Image.new("RGB", SIZE)]
 
 
-def filmed(*names: str, seconds: float = 2, move: str = "pan") -> list[Frames]:
+def made(*names: str, seconds: float = 2, move: str = "pan") -> list[Frames]:
     return [scene(example(name), seconds, move=move) for name in names]
 
 
@@ -59,7 +59,7 @@ def starts(video: VideoCaption) -> list[float]:
 
 
 async def test_scenes_are_told_in_their_order_with_their_times() -> None:
-    video = await told(encoded(cut(filmed("bird", "boats", "tourist"))))
+    video = await told(encoded(cut(made("bird", "boats", "tourist"))))
     assert starts(video) == pytest.approx([0, 2, 4], abs=0.5)
     assert [scene.end for scene in video.scenes] == [*starts(video)[1:], video.seconds]
     assert video.seconds == video.duration == pytest.approx(6, abs=0.1)
@@ -74,13 +74,13 @@ async def test_scenes_are_told_in_their_order_with_their_times() -> None:
 
 
 async def test_scenes_that_fade_into_each_other_are_found() -> None:
-    scenes = filmed("bird", "boats", "tourist", seconds=3, move="zoom")
+    scenes = made("bird", "boats", "tourist", seconds=3, move="zoom")
     video = await told(encoded(cross_faded(scenes, RATE)))
     assert starts(video) == pytest.approx([0, 2.5, 4.5], abs=0.6)
 
 
 async def test_a_blank_start_and_fades_to_black_belong_to_no_scene() -> None:
-    bird, boats = filmed("bird", "boats")
+    bird, boats = made("bird", "boats")
     fading = [Image.blend(bird[-1], black(1)[0], step / RATE) for step in range(RATE)]
     video = await told(encoded(black(1) + bird + fading + black(1) + boats))
     assert starts(video) == pytest.approx([1, 5], abs=0.6)
@@ -89,7 +89,7 @@ async def test_a_blank_start_and_fades_to_black_belong_to_no_scene() -> None:
 
 
 async def test_a_scene_that_comes_again_is_told_once() -> None:
-    video = await told(encoded(cut(filmed("bird", "boats", "bird"))))
+    video = await told(encoded(cut(made("bird", "boats", "bird"))))
     assert [scene.repeats for scene in video.scenes] == [None, None, 0]
     assert video.scenes[2].caption == video.scenes[0].caption
     assert video.scenes[2].frame == video.scenes[0].frame
@@ -134,10 +134,10 @@ async def test_each_scene_has_the_attention_that_is_asked_for(tiny: Trained) -> 
 async def test_each_scene_has_its_frame_in_its_proportions_if_attention_is_asked_for(
     tiny: Trained,
 ) -> None:
-    film = encoded(scene(example("bird"), 1))
+    video_file = encoded(scene(example("bird"), 1))
     async with Captioner(*on_cpu(tiny), ServingConfig(decoders=1)) as captioner:
-        video = await captioner.caption_video(film, Options(attention=True))
-        plain = await captioner.caption_video(film)
+        video = await captioner.caption_video(video_file, Options(attention=True))
+        plain = await captioner.caption_video(video_file)
     assert all(one.picture is None for one in plain.scenes)
     shown = video.scenes[0].picture
     assert shown is not None
@@ -149,21 +149,21 @@ async def test_each_scene_has_its_frame_in_its_proportions_if_attention_is_asked
 async def test_a_video_above_its_own_limit_is_refused_whatever_photos_may_have(
     tiny: Trained,
 ) -> None:
-    film = encoded(black(1))
-    for limit, photos in ((len(film) - 1, 2**20), (len(film), len(film) - 1)):
+    video_file = encoded(black(1))
+    for limit, photos in ((len(video_file) - 1, 2**20), (len(video_file), len(video_file) - 1)):
         serving = ServingConfig(Limits(photos), max_video_bytes=limit, decoders=1)
         async with Captioner(*on_cpu(tiny), serving) as captioner:
-            if limit < len(film):
+            if limit < len(video_file):
                 with pytest.raises(BadImage, match="too large"):
-                    await captioner.caption_video(film)
+                    await captioner.caption_video(video_file)
             else:
-                assert (await captioner.caption_video(film)).scenes
+                assert (await captioner.caption_video(video_file)).scenes
 
 
 async def test_a_video_is_told_in_the_language_that_is_asked_for() -> None:
     async with Captioner.load(serving=ServingConfig(decoders=1), device="cpu") as captioner:
-        film = encoded(cut(filmed("bird", "boats")))
-        video = await captioner.caption_video(film, Options(language="de"))
+        video_file = encoded(cut(made("bird", "boats")))
+        video = await captioner.caption_video(video_file, Options(language="de"))
     assert video.language == "de"
     assert all(one.caption.text.startswith("Ein ") for one in video.scenes)
 
@@ -218,13 +218,13 @@ class Watched(Captioner):
 
 
 async def test_a_photo_waits_for_no_more_than_a_few_frames_of_a_video(tiny: Trained) -> None:
-    film = encoded(
+    video_file = encoded(
         [Image.effect_noise((64, 64), 9 + index).convert("RGB") for index in range(48)], rate=2
     )
     captioner = Watched(*on_cpu(tiny), ServingConfig(decoders=1, max_batch=1))
     captioner.watch()
     async with captioner:
-        telling = asyncio.create_task(captioner.caption_video(film))
+        telling = asyncio.create_task(captioner.caption_video(video_file))
         assert await asyncio.to_thread(captioner.began.wait, 10)
         photo = asyncio.create_task(captioner.caption(photo_bytes(1)))
         while captioner.waiting < 2:  # one frame, and then the photo

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from captioner.photo.decode import Limits
-from captioner.video.film import _at
+from captioner.video.decode import _at
 from captioner.video.reading import read
-from tests.captioner.video.films import RATE, cross_faded, encoded, scene, shifted
+from tests.captioner.video.making import RATE, cross_faded, encoded, scene, shifted
 from tests.captioner.video.test_reading import GREEN, SIDE, animated, colours, plain
 from tests.pictures import LEFT, RIGHT
 
@@ -92,7 +92,7 @@ def test_the_settings_say_how_much_is_used() -> None:
 
 
 def test_keyframes_that_are_far_apart_do_not_hide_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("captioner.video.film.DECODED_PIXELS", 1)
+    monkeypatch.setattr("captioner.video.decode.DECODED_PIXELS", 1)
     frames = plain(LEFT, 6 * RATE) + plain(GREEN, 6 * RATE) + plain(RIGHT, 6 * RATE)
     clip = read(encoded(frames, g="1000", sc_threshold="0"), Limits(), SIDE)
     assert colours(clip) == ["red", "green", "blue"]
@@ -100,7 +100,7 @@ def test_keyframes_that_are_far_apart_do_not_hide_the_end(monkeypatch: pytest.Mo
 
 
 def test_no_more_was_seen_than_was_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("captioner.video.film.MANY_PIXELS", 80 * 320 * 240)
+    monkeypatch.setattr("captioner.video.decode.MANY_PIXELS", 80 * 320 * 240)
     clip = read(encoded(plain(LEFT, 15 * RATE), g="1000", sc_threshold="0"), Limits(), SIDE)
     assert clip.seconds == pytest.approx(80 / RATE, abs=0.5)
     assert clip.duration == pytest.approx(15, abs=0.1)
@@ -118,7 +118,7 @@ def test_a_long_video_is_read_up_to_its_limit() -> None:
 
 
 def test_a_costly_video_is_read_by_its_keyframes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("captioner.video.film.DECODED_PIXELS", 1)
+    monkeypatch.setattr("captioner.video.decode.DECODED_PIXELS", 1)
     frames = plain(LEFT, 2 * RATE) + plain(GREEN, 2 * RATE) + plain(RIGHT, 2 * RATE)
     clip = read(encoded(frames, g=str(2 * RATE), sc_threshold="0"), Limits(), SIDE)
     assert (colours(clip), clip.times) == (["red", "green", "blue"], [0, 2, 4])
@@ -127,7 +127,7 @@ def test_a_costly_video_is_read_by_its_keyframes(monkeypatch: pytest.MonkeyPatch
 def test_the_end_of_a_video_is_seen_too_where_the_time_is_short(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("captioner.video.film.HURRY", 0)
+    monkeypatch.setattr("captioner.video.decode.HURRY", 0)
     frames = plain(LEFT, 2 * RATE) + plain(GREEN, 2 * RATE) + plain(RIGHT, 2 * RATE)
     clip = read(encoded(frames, g=str(2 * RATE), sc_threshold="0"), Limits(), SIDE)
     assert colours(clip) == ["red", "green", "blue"]
@@ -138,7 +138,7 @@ def test_the_end_of_a_video_is_seen_too_where_the_time_is_short(
 def test_what_has_been_decoded_must_do_when_the_time_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("captioner.video.film.SHARE", 0)
+    monkeypatch.setattr("captioner.video.decode.SHARE", 0)
     frames = plain(LEFT, 6 * RATE)
     clip = read(encoded(frames, "mov", "mjpeg", pixels="yuvj420p"), Limits(), SIDE)
     assert len(clip.squares) == 1

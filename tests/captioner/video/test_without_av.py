@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.captioner.video.films import encoded, scene
+from tests.captioner.video.making import encoded, scene
 from tests.pictures import saved
 
 ROOT = Path(__file__).parents[3]

@@ -28,7 +28,7 @@ from tests.bot.web.server import (
     serving,
     web_chat,
 )
-from tests.bot.web.stories import STORY, animation, film
+from tests.bot.web.stories import STORY, animation, video_file
 from tests.pictures import LEFT, RIGHT
 
 
@@ -240,7 +240,7 @@ async def test_videos_of_one_request_leave_places_for_others_and_photos_pass_the
             enough.set()
         return SURE
 
-    files = [*[film()] * 4, *[animation(LEFT, RIGHT)] * 4, PHOTO, PHOTO]
+    files = [*[video_file()] * 4, *[animation(LEFT, RIGHT)] * 4, PHOTO, PHOTO]
     async with (
         serving(web_chat(caption, caption_video=tell)) as url,
         client.post(f"{url}/api/caption", data=several(*files)) as answer,

@@ -27,7 +27,7 @@ from tests.bot.web.server import (
     serving,
     web_chat,
 )
-from tests.bot.web.stories import CAT, STORY, animation, film, tells
+from tests.bot.web.stories import CAT, STORY, animation, tells, video_file
 from tests.conftest import Trained, on_cpu
 from tests.pictures import LEFT, RIGHT, saved
 
@@ -50,7 +50,7 @@ async def post(client: ClientSession, url: str, body: Any, query: str = "", **he
 
 async def test_a_video_is_answered_with_its_story_and_its_scenes(client: ClientSession) -> None:
     async with serving(web_chat(caption_video=tells)) as url:
-        answer = await post(client, url, film())
+        answer = await post(client, url, video_file())
         said = await documented(answer)
     assert said["text"] == "First a dog runs. Then a cat sits. (Not sure.)"
     assert said["caption"] == said["alt_text"] == "First a dog runs. Then a cat sits."
@@ -71,7 +71,7 @@ async def test_one_scene_is_worded_as_a_photo(client: ClientSession) -> None:
         return VideoCaption((Scene(0.0, 1.0, 0.5, CAT),), 1.0, 1.0)
 
     async with serving(web_chat(caption_video=one)) as url:
-        said = await documented(await post(client, url, film()))
+        said = await documented(await post(client, url, video_file()))
     assert said["text"] == "A cat sits. (Not sure.)"
     assert (said["doubt"], said["alt_text"]) == ("Not sure.", "A cat sits.")
 
@@ -88,8 +88,8 @@ async def test_what_a_file_is_its_bytes_say(client: ClientSession) -> None:
         return await captions_dog(photo, options)
 
     moving = [
-        film(),
-        film("mp4", "libx264"),
+        video_file(),
+        video_file("mp4", "libx264"),
         animation(LEFT, RIGHT),
         animation(LEFT, RIGHT, format_="WEBP"),
     ]
@@ -106,7 +106,7 @@ async def test_what_a_file_is_its_bytes_say(client: ClientSession) -> None:
 
 async def test_videos_and_photos_share_a_request(client: ClientSession) -> None:
     data = FormData()
-    for file in (PHOTO, film(), b"nothing"):
+    for file in (PHOTO, video_file(), b"nothing"):
         data.add_field("photo", file, filename="a file", content_type="application/octet-stream")
     async with serving(web_chat(caption_video=tells)) as url:
         photo, video, bad = await documented(await post(client, url, data))
@@ -123,7 +123,7 @@ async def test_each_scene_is_explained(client: ClientSession) -> None:
         return STORY
 
     async with serving(web_chat(caption_video=tell)) as url:
-        said = await documented(await post(client, url, film(), "?explain=1&alternatives=1"))
+        said = await documented(await post(client, url, video_file(), "?explain=1&alternatives=1"))
     assert [scene["words"][0]["attention"] for scene in said["scenes"]] == 3 * [[[0.25] * 2] * 2]
     assert [len(scene["alternatives"]) for scene in said["scenes"]] == [1, 1, 1]
     assert "words" not in said
@@ -145,7 +145,7 @@ async def test_a_video_is_answered_as_its_client_accepts(
     client: ClientSession, accept: str, kind: str
 ) -> None:
     async with serving(web_chat(caption_video=tells)) as url:
-        answer = await post(client, url, film(), Accept=accept)
+        answer = await post(client, url, video_file(), Accept=accept)
         text = await answer.text()
     assert (answer.status, answer.content_type, answer.charset) == (200, kind, "utf-8")
     assert "Accept" in answer.headers["Vary"]
@@ -163,7 +163,7 @@ async def test_a_photo_has_no_subtitles(client: ClientSession) -> None:
 
 async def test_a_video_has_only_one_story(client: ClientSession) -> None:
     async with serving(web_chat(caption_video=tells)) as url:
-        answer = await post(client, url, film(), "?another=1&shown=A")
+        answer = await post(client, url, video_file(), "?another=1&shown=A")
         detail = await refused(answer, "wrong_parameter")
         assert (await answer.json(content_type=None))["parameter"] == "another"
         for picture in (PHOTO, animation(LEFT), animation(LEFT, RIGHT)):
@@ -194,11 +194,11 @@ SMALLER: dict[str, Any] = {"max_photo_mb": 0.5, "max_video_mb": 0.25}
 @pytest.mark.parametrize(
     ("limits", "file", "most"),
     [
-        (LARGER, film(), 2**19),
-        (LARGER, film("mp4", "libx264"), 2**19),
+        (LARGER, video_file(), 2**19),
+        (LARGER, video_file("mp4", "libx264"), 2**19),
         (LARGER, PHOTO, 2**18),
         (LARGER, animation(LEFT, RIGHT), 2**18),
-        (SMALLER, film(), 2**18),
+        (SMALLER, video_file(), 2**18),
         (SMALLER, PHOTO, 2**19),
         (SMALLER, animation(LEFT, RIGHT), 2**19),
     ],
@@ -222,7 +222,7 @@ async def test_a_video_has_its_own_limit_and_an_animation_that_of_a_photo(
 
 async def test_a_photo_that_is_no_video_is_refused_at_its_first_bytes() -> None:
     async with serving(web_chat(caption_video=tells, **LARGER)) as url:
-        for file, status in ((PHOTO, b" 413 "), (film(), b" 200 ")):
+        for file, status in ((PHOTO, b" 413 "), (video_file(), b" 200 ")):
             reader, writer = await connect(url)
             writer.write(head(f"Content-Length: {2**19}", kind="application/octet-stream"))
             for at in range(20):  # as slow clients send it
@@ -236,7 +236,7 @@ async def test_a_photo_that_is_no_video_is_refused_at_its_first_bytes() -> None:
 
 async def test_videos_of_one_body_have_a_limit_together(client: ClientSession) -> None:
     limits: dict[str, Any] = {"max_photo_mb": 0.1, "max_video_mb": 0.5}
-    large = grown(film(), 2**19)
+    large = grown(video_file(), 2**19)
     async with serving(web_chat(caption_video=tells, **limits)) as url:
         first, second = await documented(await post(client, url, sent(large, large)))
         assert first["text"] == second["text"] == STORY.text
@@ -252,7 +252,7 @@ async def test_large_videos_of_all_requests_have_only_so_much_memory() -> None:
         return STORY
 
     limits: dict[str, Any] = {"max_photo_mb": 0.001, "max_video_mb": 0.5}
-    body = grown(film(), 2**19)
+    body = grown(video_file(), 2**19)
     request = head(f"Content-Length: {len(body)}") + body
     async with serving(web_chat(caption_video=waits, **limits)) as url:
         held = [await connect(url) for _ in range(VIDEOS_IN_MEMORY)]
@@ -282,7 +282,7 @@ async def test_a_video_is_refused_as_a_photo_is(
         raise error
 
     async with serving(web_chat(caption_video=tell, deadline=0.4)) as url:
-        await refused(await post(client, url, film()), code)
+        await refused(await post(client, url, video_file()), code)
 
 
 async def test_without_videos_one_frame_of_an_animation_is_captioned(
@@ -290,7 +290,7 @@ async def test_without_videos_one_frame_of_an_animation_is_captioned(
 ) -> None:
     said = await documented(await post(client, url, animation(LEFT, RIGHT)))
     assert said["text"] == "A dog runs."
-    await refused(await post(client, url, film()), "unsupported")
+    await refused(await post(client, url, video_file()), "unsupported")
 
 
 async def test_no_feedback_is_asked_about_a_story(client: ClientSession, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ async def test_no_feedback_is_asked_about_a_story(client: ClientSession, tmp_pat
         SqliteFeedback(tmp_path / "feedback") as feedback,
         serving(web_chat(caption_video=tells, feedback=feedback)) as url,
     ):
-        assert "photo_sha256" not in await documented(await post(client, url, film()))
+        assert "photo_sha256" not in await documented(await post(client, url, video_file()))
         assert "photo_sha256" in await documented(await post(client, url, form()))
 
 
@@ -308,7 +308,9 @@ async def test_the_captioner_tells_a_video_and_captions_a_gif_of_one_frame(
     async with Captioner(*on_cpu(tiny)) as captioner:
         chat = web_chat(captioner.caption, caption_video=captioner.caption_video)
         async with serving(chat) as url:
-            story = await documented(await post(client, url, film("mp4", "libx264"), "?explain=1"))
+            story = await documented(
+                await post(client, url, video_file("mp4", "libx264"), "?explain=1")
+            )
             still = await documented(await post(client, url, animation(LEFT)))
     assert story["seconds"] == pytest.approx(2, abs=0.1)
     for scene in story["scenes"]:

@@ -12,7 +12,7 @@ from bot.web.refusals import refusals
 from captioner import BadImage, Busy, Caption, Options, VideoCaption
 from tests.bot.web.openai.test_api import asking, complete, image, message, texts, uri, user
 from tests.bot.web.server import SURE, documented, serving, web_chat
-from tests.bot.web.stories import CAT, STORY, animation, film, tells
+from tests.bot.web.stories import CAT, STORY, animation, tells, video_file
 from tests.pictures import LEFT, RIGHT
 
 PATH = "/v1/chat/completions"
@@ -25,12 +25,12 @@ def video(url: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "part",
     [
-        video(uri(film(), "video/webm")),
-        video(uri(film("mp4", "libx264"), "video/mp4")),
-        image(uri(film("mp4", "libx264"), "video/mp4")),
-        image(uri(film())),
+        video(uri(video_file(), "video/webm")),
+        video(uri(video_file("mp4", "libx264"), "video/mp4")),
+        image(uri(video_file("mp4", "libx264"), "video/mp4")),
+        image(uri(video_file())),
         image(uri(animation(LEFT, RIGHT), "image/gif")),
-        {"type": "video_url", "video_url": uri(film())},
+        {"type": "video_url", "video_url": uri(video_file())},
     ],
 )
 async def test_a_video_in_either_field_is_told_as_a_story(part: dict[str, Any]) -> None:
@@ -45,14 +45,14 @@ async def test_a_video_in_either_field_is_told_as_a_story(part: dict[str, Any]) 
 
 
 async def test_videos_and_photos_share_a_message_and_have_a_line_each() -> None:
-    parts = (image(uri()), video(uri(film())), image(uri(animation(LEFT, RIGHT))))
+    parts = (image(uri()), video(uri(video_file())), image(uri(animation(LEFT, RIGHT))))
     async with serving(web_chat(caption_video=tells)) as url, asking(url) as ask:
         completion = await complete(ask, user(*parts), n=2)
     assert texts(completion) == [f"A dog runs.\n{STORY.text}\n{STORY.text}"]
 
 
 async def test_answers_with_a_story_are_as_the_openapi_file_says(client: ClientSession) -> None:
-    body = {"messages": user(image(uri()), video(uri(film())))}
+    body = {"messages": user(image(uri()), video(uri(video_file())))}
     async with (
         serving(web_chat(caption_video=tells)) as url,
         client.post(f"{url}{PATH}", json=body) as answer,
@@ -72,7 +72,7 @@ async def test_videos_of_one_message_leave_places_for_others() -> None:
         return STORY
 
     async with serving(web_chat(caption_video=tell)) as url, asking(url) as ask:
-        await complete(ask, user(*[video(uri(film()))] * 8))
+        await complete(ask, user(*[video(uri(video_file()))] * 8))
     assert most == 2
 
 
@@ -96,12 +96,12 @@ async def test_photos_of_one_message_wait_for_room_in_the_queue() -> None:
 
 
 async def test_a_video_may_be_larger_than_a_photo() -> None:
-    large = film() + bytes(2 * 2**20)
+    large = video_file() + bytes(2 * 2**20)
     limits: dict[str, Any] = {"max_photo_mb": 0.5, "max_video_mb": 3}
     async with serving(web_chat(caption_video=tells, **limits)) as url, asking(url) as ask:
         assert texts(await complete(ask, user(video(uri(large))))) == [STORY.text]
         with pytest.raises(openai.APIStatusError) as whole:
-            await complete(ask, user(video(uri(film() + bytes(4 * 2**20)))))
+            await complete(ask, user(video(uri(video_file() + bytes(4 * 2**20)))))
         assert (whole.value.status_code, message(whole.value)) == (413, replies.too_large(3))
 
 
@@ -114,7 +114,7 @@ async def test_a_video_may_be_larger_than_a_photo() -> None:
             "video_url",
             refusals.wrong_field("messages[0].content[0].video_url"),
         ),
-        (video(uri(film()[:60])), "video_url.url", replies.bad_image(BadImage("damaged"))),
+        (video(uri(video_file()[:60])), "video_url.url", replies.bad_image(BadImage("damaged"))),
     ],
 )
 async def test_a_video_that_cannot_be_read_is_named_by_its_field(

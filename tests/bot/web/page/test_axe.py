@@ -14,7 +14,7 @@ from tests.bot.web.browser import (
     opened,
     photo,
 )
-from tests.bot.web.stories import film, tells
+from tests.bot.web.stories import tells, video_file
 
 pytestmark = [*IN_CHROMIUM, pytest.mark.parametrize("scheme", ["light", "dark"])]
 
@@ -61,7 +61,7 @@ async def test_captions_and_the_glass_box(scheme: Scheme, browser: Browser) -> N
 
 async def test_a_story_and_the_frames_that_it_is_about(scheme: Scheme, browser: Browser) -> None:
     async with opened(browser, scheme=scheme, caption_video=tells) as page:
-        video: FilePayload = {"name": "clip.webm", "mimeType": "video/webm", "buffer": film()}
+        video: FilePayload = {"name": "clip.webm", "mimeType": "video/webm", "buffer": video_file()}
         await choose(page, video)
         await page.locator(".scenes button").first.click()
         await expect(page.locator(".scenes [aria-current]")).to_have_count(1)

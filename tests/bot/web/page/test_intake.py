@@ -57,7 +57,7 @@ def tree(folder: Path) -> Path:
     ):
         (found / name).parent.mkdir(parents=True, exist_ok=True)
         (found / name).write_bytes(photo_bytes(seed))
-    for name in ("notes.txt", "day 2/film.mp4", ".DS_Store", "._9.jpg"):
+    for name in ("notes.txt", "day 2/video.mp4", ".DS_Store", "._9.jpg"):
         (found / name).write_bytes(b"?")
     return found
 

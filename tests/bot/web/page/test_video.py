@@ -1,4 +1,4 @@
-"""Films and animations on the page of the web chat, in Chromium: player, story, scenes, subtitles.
+"""Videos and animations on the page of the web chat, in Chromium: player, story, scenes, subtitles.
 
 SCREENSHOTS=/tmp/page pytest tests/bot/web/page/test_video.py    # also a picture of every state
 """
@@ -14,12 +14,12 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 from bot.replies import replies
 from bot.web.sentences import SENTENCES
 from captioner import Options, VideoCaption
-from captioner.video.kinds import BOXES, PICTURES, is_film
+from captioner.video.kinds import BOXES, PICTURES, is_video
 from captioner.video.result import Scene
 from tests.bot.web.browser import IN_CHROMIUM, choose, heard, listen, opened, photo, reload, shot
 from tests.bot.web.browser import sentence as caption
 from tests.bot.web.server import PHOTO
-from tests.bot.web.stories import animation, film
+from tests.bot.web.stories import animation, video_file
 from tests.pictures import LEFT, RIGHT
 
 pytestmark = IN_CHROMIUM
@@ -44,7 +44,7 @@ Two people throw a ball &lt;high&gt;. (Not sure.)
 00:00:01.500 --> 00:00:02.000
 A dog runs along a beach.
 """
-NOW = "document.querySelector('.film').currentTime"
+NOW = "document.querySelector('.player').currentTime"
 
 
 async def tells(video: bytes, options: Options) -> VideoCaption:
@@ -52,7 +52,7 @@ async def tells(video: bytes, options: Options) -> VideoCaption:
 
 
 def clip(name: str = "clip.webm", kind: str = "video/webm") -> FilePayload:
-    return {"name": name, "mimeType": kind, "buffer": film()}
+    return {"name": name, "mimeType": kind, "buffer": video_file()}
 
 
 def gif() -> FilePayload:
@@ -86,12 +86,12 @@ async def test_a_doubtful_scene_and_how_far_a_video_was_looked_at_are_both_said(
         await expect(page.locator(".doubt.marked")).to_have_text("Not sure")
 
 
-async def test_a_film_has_a_player_its_story_and_its_scenes(browser: Browser) -> None:
+async def test_a_video_has_a_player_its_story_and_its_scenes(browser: Browser) -> None:
     async with opened(browser, caption_video=tells) as page:
         await choose(page, clip())
         await expect(page.locator(".said")).to_have_text(TEXT)
         await expect(page.locator(".entry h2")).to_have_text("Video 1: clip.webm")
-        player = page.locator(".film")
+        player = page.locator(".player")
         await expect(player).to_be_visible()
         await expect(player).to_have_accessible_name("Your video clip.webm")
         await expect(player).to_have_accessible_description(TEXT)
@@ -131,7 +131,7 @@ async def test_a_film_has_a_player_its_story_and_its_scenes(browser: Browser) ->
         await expect(scenes.nth(2)).to_have_attribute("aria-current", "true")
         await expect(page.locator(".scenes [aria-current]")).to_have_count(1)
         assert await page.evaluate(NOW) == pytest.approx(1.51, abs=0.01)
-        await shot(page, "film")
+        await shot(page, "video")
 
 
 async def test_what_one_does_with_a_caption_one_does_with_a_story(browser: Browser) -> None:
@@ -172,7 +172,7 @@ async def test_what_one_does_with_a_caption_one_does_with_a_story(browser: Brows
         await page.keyboard.press("Enter")
         await reload(page)
         await expect(page.locator(".said")).to_contain_text("A dog, and then a ball.")
-        await expect(page.locator(".film")).to_be_visible()
+        await expect(page.locator(".player")).to_be_visible()
         await expect(page.locator(".scenes button")).to_have_count(3)
 
 
@@ -196,8 +196,8 @@ async def test_the_frames_of_a_story_show_where_the_model_looked(browser: Browse
         await expect(frames.first).to_have_attribute("aria-pressed", "false")
         red, _, blue, _ = await heat.evaluate(corner)
         assert blue > red
-        await expect(page.locator(".film")).to_be_visible()
-        await shot(page, "film-looked")
+        await expect(page.locator(".player")).to_be_visible()
+        await shot(page, "video-looked")
         await page.keyboard.press("Escape")
         await expect(page.locator(".glass")).to_be_hidden()
         await expect(page.locator(".look")).to_be_focused()
@@ -209,7 +209,7 @@ async def test_an_animation_stays_a_picture_and_its_scenes_are_read(browser: Bro
         await expect(page.locator(".said")).to_have_text(TEXT)
         await expect(page.locator(".sent img")).to_be_visible()
         await expect(page.locator(".sent img")).to_have_attribute("alt", PLAIN)
-        await expect(page.locator(".film")).to_be_hidden()
+        await expect(page.locator(".player")).to_be_hidden()
         await expect(page.locator(".scenes li")).to_have_count(3)
         await expect(page.locator(".scenes button")).to_have_count(0)
         await expect(page.locator(".another")).to_be_hidden()
@@ -217,19 +217,19 @@ async def test_an_animation_stays_a_picture_and_its_scenes_are_read(browser: Bro
         await shot(page, "animation")
 
 
-async def test_a_film_that_the_browser_cannot_play_has_a_story_too(browser: Browser) -> None:
+async def test_a_video_that_the_browser_cannot_play_has_a_story_too(browser: Browser) -> None:
     broken = clip("clip.mkv", "")
-    broken["buffer"] = film()[:4] + bytes(100)
+    broken["buffer"] = video_file()[:4] + bytes(100)
     async with opened(browser, caption_video=tells) as page:
         await choose(page, broken)
         await expect(page.locator(".said")).to_have_text(TEXT)
         await expect(page.locator(".no-preview")).to_contain_text("clip.mkv")
-        await expect(page.locator(".film")).to_be_hidden()
+        await expect(page.locator(".player")).to_be_hidden()
         await expect(page.locator(".scenes li")).to_have_count(3)
         await expect(page.locator(".scenes button")).to_have_count(0)
 
 
-async def test_a_film_of_one_scene_is_worded_as_a_photo(browser: Browser) -> None:
+async def test_a_video_of_one_scene_is_worded_as_a_photo(browser: Browser) -> None:
     async def one(video: bytes, options: Options) -> VideoCaption:
         return replace(STORY, scenes=(Scene(0.0, 2.0, 0.25, BALL),))
 
@@ -242,7 +242,7 @@ async def test_a_film_of_one_scene_is_worded_as_a_photo(browser: Browser) -> Non
 
 
 # The browser would log the server's status 413.
-async def test_a_film_that_is_too_large_is_refused_before_it_is_sent(browser: Browser) -> None:
+async def test_a_video_that_is_too_large_is_refused_before_it_is_sent(browser: Browser) -> None:
     fits, large = clip("fits.webm"), clip("large.webm")
     fits["buffer"] += bytes(2**21 - len(fits["buffer"]))
     large["buffer"] += bytes(2**21 + 1 - len(large["buffer"]))
@@ -250,7 +250,7 @@ async def test_a_film_that_is_too_large_is_refused_before_it_is_sent(browser: Br
         await choose(page, fits, large)
         said = page.locator(".said")
         await expect(said).to_have_text([TEXT, replies.too_large(2)])
-        await expect(page.locator(".film").last).to_be_visible()
+        await expect(page.locator(".player").last).to_be_visible()
         await expect(page.locator(".retry").last).to_be_hidden()
         await expect(page.locator("#intake-note")).to_be_hidden()
 
@@ -259,14 +259,14 @@ async def test_a_film_that_is_too_large_is_refused_before_it_is_sent(browser: Br
 @pytest.mark.parametrize(
     ("name", "kind"), [("waves.gif", "image/gif"), ("waves.jpg", "image/jpeg"), ("waves", "")]
 )
-async def test_a_film_is_known_by_its_bytes_whatever_it_is_called(
+async def test_a_video_is_known_by_its_bytes_whatever_it_is_called(
     browser: Browser, name: str, kind: str
 ) -> None:
     async with opened(browser, caption_video=tells) as page:
         await choose(page, clip(name, kind))
         await expect(page.locator(".said")).to_have_text(TEXT)
         await expect(page.locator(".entry h2")).to_have_text(f"Video 1: {name}")
-        await expect(page.locator(".film")).to_be_visible()
+        await expect(page.locator(".player")).to_be_visible()
         await expect(page.locator(".sent img")).to_be_hidden()
         scenes = page.locator(".scenes button")
         await expect(scenes).to_have_count(3)
@@ -277,11 +277,11 @@ async def test_a_film_is_known_by_its_bytes_whatever_it_is_called(
         _, album = await saved(page, SENTENCES["download_html"], "#downloads > button")
         assert 'src="data:image/jpeg;base64,' in album
         await reload(page)
-        await expect(page.locator(".film")).to_be_visible()
+        await expect(page.locator(".player")).to_be_visible()
         await expect(page.locator(".entry h2")).to_have_text(f"Video 1: {name}")
 
 
-async def test_a_picture_that_is_called_a_film_is_a_picture(browser: Browser) -> None:
+async def test_a_picture_that_is_called_a_video_is_a_picture(browser: Browser) -> None:
     moving, still = gif(), photo(1)
     moving |= {"name": "waves.mp4", "mimeType": "video/mp4"}
     still |= {"name": "photo.mov", "mimeType": "video/quicktime"}
@@ -291,13 +291,13 @@ async def test_a_picture_that_is_called_a_film_is_a_picture(browser: Browser) ->
             ["Photo 1: waves.mp4", "Photo 2: photo.mov"]
         )
         await expect(page.locator(".sent img:visible")).to_have_count(2)
-        await expect(page.locator(".film:visible")).to_have_count(0)
+        await expect(page.locator(".player:visible")).to_have_count(0)
         await expect(page.locator(".scenes").first.locator("li")).to_have_count(3)
         _, album = await saved(page, SENTENCES["download_html"], "#downloads > button")
         assert album.count('src="data:image/jpeg;base64,') == 2
 
 
-async def test_the_page_tells_films_from_pictures_as_the_captioner_does(browser: Browser) -> None:
+async def test_the_page_tells_videos_from_pictures_as_the_captioner_does(browser: Browser) -> None:
     heads = [
         b"",
         b"GIF89a",
@@ -305,8 +305,8 @@ async def test_the_page_tells_films_from_pictures_as_the_captioner_does(browser:
         b"\x1aE\xdf",
         PHOTO,
         animation(LEFT, RIGHT),
-        film(),
-        film("mp4", "libx264"),
+        video_file(),
+        video_file("mp4", "libx264"),
         b"\0\0\0\x08wide\0\0\0\0mdat",
         b"\0\0\0\x18ftyp",
         *(b"\0\0\0\x18" + box + b"isom" for box in (*sorted(BOXES), b"xxxx")),
@@ -319,15 +319,15 @@ async def test_the_page_tells_films_from_pictures_as_the_captioner_does(browser:
     async with opened(browser) as page:
         found = await page.evaluate(
             """async (heads) => {
-              const { isFilm } = await import("/static/kinds.js");
-              return Promise.all(heads.map((head) => isFilm(new Blob([new Uint8Array(head)]))));
+              const { isVideo } = await import("/static/kinds.js");
+              return Promise.all(heads.map((head) => isVideo(new Blob([new Uint8Array(head)]))));
             }""",
             [list(head) for head in heads],
         )
-    assert found == [is_film(head) for head in heads]
+    assert found == [is_video(head) for head in heads]
 
 
-async def test_typescript_among_photos_is_left_out_and_films_are_not(browser: Browser) -> None:
+async def test_typescript_among_photos_is_left_out_and_videos_are_not(browser: Browser) -> None:
     code: FilePayload = {"name": "page.ts", "mimeType": "video/mp2t", "buffer": b"let a = 1;"}
     async with opened(browser, caption_video=tells) as page:
         await choose(page, clip("a.3g2", "application/x-unheard-of"), code, photo(1))
@@ -348,18 +348,18 @@ async def test_a_story_is_awaited_and_announced(browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("film-dark", {"scheme": "dark"}),
-        ("film-phone", {"viewport": (360, 740), "phone": True}),
-        ("film-narrow", {"viewport": (320, 640)}),
-        ("film-arabic", {"query": "/?language=ar", "viewport": (700, 800)}),
-        ("film-forced", {}),
+        ("video-dark", {"scheme": "dark"}),
+        ("video-phone", {"viewport": (360, 740), "phone": True}),
+        ("video-narrow", {"viewport": (320, 640)}),
+        ("video-arabic", {"query": "/?language=ar", "viewport": (700, 800)}),
+        ("video-forced", {}),
     ],
 )
-async def test_a_film_fits_every_window(
+async def test_a_video_fits_every_window(
     browser: Browser, name: str, options: dict[str, Any]
 ) -> None:
     async with opened(browser, caption_video=tells, **options) as page:
-        if name == "film-forced":
+        if name == "video-forced":
             await page.emulate_media(forced_colors="active")
         await choose(page, clip())
         await expect(page.locator(".scenes button")).to_have_count(3)

@@ -1,4 +1,4 @@
-"""Photos from a computer's camera, in a Chromium whose camera films a test picture.
+"""Photos from a computer's camera, in a Chromium whose camera shows a test picture.
 
 SCREENSHOTS=/tmp/page pytest tests/bot/web/page/test_webcam.py    # also a picture of each state
 """

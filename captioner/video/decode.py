@@ -79,7 +79,7 @@ class _Clock(NamedTuple):
         return time.monotonic() > self.started + share * self.seconds
 
 
-def film(data: bytes, reader: Kind, limits: Limits, show: Show, changes: Changes) -> Read:
+def decode(data: bytes, reader: Kind, limits: Limits, show: Show, changes: Changes) -> Read:
     """Decode a few frames of a video, evenly over the seconds that are used, in their order.
 
     A file that is cut off or damaged is read as far as it can be.

@@ -1,4 +1,4 @@
-"""Films made of pictures, for tests and benchmarks: scenes that move, cuts, fades, and files."""
+"""Videos made of pictures, for tests and benchmarks: scenes that move, cuts, fades, and files."""
 
 import io
 import os
@@ -48,7 +48,7 @@ def scene(
     size: tuple[int, int] = SIZE,
     seed: int = 0,
 ) -> list[Image.Image]:
-    """Return the frames of a scene that is filmed from a photo.
+    """Return the frames of a scene that is made from a photo.
 
     Args:
         photo: in RGB.
@@ -125,7 +125,7 @@ def encoded(
         usual_priority(),
         TemporaryDirectory() as folder,
     ):  # some containers are read while they are written
-        path = str(Path(folder) / "film")
+        path = str(Path(folder) / "video")
         with av.open(path, "w", format=format_, options=muxer or {}) as output:
             stream: Any = output.add_stream(
                 codec, rate=rate, options=QUICK.get(codec, {}) | options
@@ -147,22 +147,22 @@ def encoded(
         return Path(path).read_bytes()
 
 
-def shifted(film: bytes, seconds: float, format_: str = "mp4", sound: float = 0.0) -> bytes:
-    """Return a film with later times, or earlier ones.
+def shifted(video_file: bytes, seconds: float, format_: str = "mp4", sound: float = 0.0) -> bytes:
+    """Return a video with later times, or earlier ones.
 
     An edit list leaves out what would be before the start, as programs trim without encoding.
 
     Args:
-        film: a file.
+        video: a file.
         seconds: by how much its frames come later.
         format_: FFmpeg's name of the new container.
         sound: seconds of silence beside them, from the start.
     """
     with TemporaryDirectory() as folder:
-        path = str(Path(folder) / "film")
+        path = str(Path(folder) / "video")
         options = {"use_editlist": "1"} if format_ == "mp4" else {}
         with (
-            av.open(io.BytesIO(film), "r") as whole,
+            av.open(io.BytesIO(video_file), "r") as whole,
             av.open(
                 path, "w", format_, options, container_options={"avoid_negative_ts": "disabled"}
             ) as output,
@@ -181,7 +181,7 @@ def shifted(film: bytes, seconds: float, format_: str = "mp4", sound: float = 0.
         return Path(path).read_bytes()
 
 
-def turned(film: bytes, a: int, b: int, c: int, d: int) -> bytes:
+def turned(video_file: bytes, a: int, b: int, c: int, d: int) -> bytes:
     """Return an MP4 whose display matrix shows each pixel (x, y) at (ax + cy, bx + dy)."""
     straight, other = (
         b"".join(
@@ -190,7 +190,7 @@ def turned(film: bytes, a: int, b: int, c: int, d: int) -> bytes:
         )
         for one, two, three, four in ((1, 0, 0, 1), (a, b, c, d))
     )
-    header, track = film.split(b"tkhd")
+    header, track = video_file.split(b"tkhd")
     assert straight in track
     return header + b"tkhd" + track.replace(straight, other, 1)
 

@@ -1,4 +1,4 @@
-"""Films of a high dynamic range, of one colour: ten bits, BT.2020, HLG as phones record, or PQ."""
+"""Videos of a high dynamic range, of one colour: ten bits, BT.2020, HLG as phones record, or PQ."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,7 +7,7 @@ from typing import Any
 import av
 import numpy as np
 
-from tests.captioner.video.films import QUICK, RATE, SIZE, usual_priority
+from tests.captioner.video.making import QUICK, RATE, SIZE, usual_priority
 
 TRANSFERS = {"PQ": 16, "HLG": 18}  # in H.273
 BT2020 = 9  # likewise, of primaries and of a matrix
@@ -24,7 +24,7 @@ def high(
     size: tuple[int, int] = SIZE,
     light: float = 1.0,
 ) -> bytes:
-    """Return a film of a second.
+    """Return a video of a second.
 
     Args:
         colour: in sRGB, where white is white paper, of 203 cd/m2.
@@ -44,7 +44,7 @@ def high(
         512 + 896 * (red - luma) / 1.4746,
     )
     with usual_priority(), TemporaryDirectory() as folder:
-        path = str(Path(folder) / "film.mp4")
+        path = str(Path(folder) / "video.mp4")
         with av.open(path, "w") as output:
             stream: Any = output.add_stream(codec, rate=RATE, options=QUICK[codec])
             stream.width, stream.height = size
