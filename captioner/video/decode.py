@@ -18,9 +18,9 @@ from captioner.errors import BadImage
 from captioner.photo.decode import Limits
 from captioner.video.changes import Changes
 from captioner.video.kinds import Kind
-from captioner.video.packets import Packets, duration, packets, rate
+from captioner.video.packets import ROUNDING, Packets, duration, packets, rate
 from captioner.video.pictures import Display, display, picture, points
-from captioner.video.sampling import RATE, guessed, has_few_keys, moments, needed
+from captioner.video.sampling import RATE, guessed, has_few_keys, is_steady, moments, needed
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -49,8 +49,8 @@ MANY_PIXELS = 4_000_000_000
 # the last of them, so that the end of a video is reached too. After the second, the frames decoded
 # so far are used.
 HURRY, SHARE = 0.5, 0.75
-# From this many frames a second on, those that no other frame refers to are left out: the frame for
-# a moment is then at most a tenth of a second early.
+# From this many frames a second on, those that no other frame refers to are left out, unless one of
+# them is shown for long: the frame for a moment is then mostly at most a tenth of a second early.
 MANY = 20
 MOST_ERRORS = 200  # packets that cannot be decoded; after them the rest is skipped
 # FFmpeg's own decoders of these ignore what is transparent.
@@ -151,7 +151,8 @@ def _read(
     wanted = moments(found.start, end, limits.video_frames)
     most = MANY_PIXELS if has_few_keys(found.known) else DECODED_PIXELS
     use = needed(found.known, wanted, most // max(1, stream.width * stream.height))
-    context, guesses = _decoder(stream), guessed(found.known, use)
+    skip = rate(stream) >= MANY and is_steady(found.known, found.end)
+    context, guesses = _decoder(stream, skip=skip), guessed(found.known, use)
     frames = _frames(stream, context, found, use, clock)
     shown: Display | None = None
     reached = 0.0
@@ -169,7 +170,10 @@ def _read(
         show(max(0.0, seconds), partial(picture, frame, shown))
     if not shown:
         raise BadImage("damaged")
-    return Read(_seen(found, wanted, reached, end), duration(container, found.end))
+    seconds, whole = _seen(found, wanted, reached, end), duration(container, found.end)
+    if seconds == found.end and found.heard >= whole - ROUNDING:
+        seconds = whole  # players show the last picture until the sound ends
+    return Read(seconds, whole)
 
 
 def _frames(
@@ -220,7 +224,7 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _decoder(stream: "VideoStream") -> "VideoCodecContext":
+def _decoder(stream: "VideoStream", *, skip: bool) -> "VideoCodecContext":
     import av
 
     context = stream.codec_context
@@ -229,7 +233,7 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
         own.extradata, context = context.extradata, cast("VideoCodecContext", own)
     context.options = {"max_pixels": str(MOST_PIXELS)}
     context.thread_count = 1  # there is a process for every core
-    context.skip_frame = "NONREF" if rate(stream) >= MANY else "DEFAULT"
+    context.skip_frame = "NONREF" if skip else "DEFAULT"
     return context
 
 

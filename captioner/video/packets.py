@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from itertools import compress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from captioner.errors import BadImage
 from captioner.photo.decode import Limits
@@ -11,12 +11,14 @@ from captioner.video.sampling import Packet
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet as AVPacket
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
     AnyPacket = AVPacket[VideoStream]
 
 # 240 frames a second, the fastest of phones, for all seconds that are used.
 MOST_RATE = 240
+MOST_OTHERS = 500_000  # packets of sound and the like; an hour of sound has 170,000
 USUAL_RATE = 25.0  # frames a second, where a file does not say it
 FASTEST = 1000.0  # frames a second; a file that claims more is wrong
 REORDERED = 2.0  # seconds; the most by which a frame comes later than its place in the order
@@ -32,6 +34,7 @@ class Packets(NamedTuple):
     zero: float  # the time stamp, in seconds, at which the clock is 0
     start: float  # when the first frame is shown: later than 0 where the sound begins first
     end: float  # when the last frame ends
+    heard: float  # up to when the file has anything, such as sound
 
 
 def rate(stream: "VideoStream") -> float:
@@ -65,8 +68,14 @@ def packets(
     shown: list[bool] = []  # players leave out what an edit list trims, but decode it
     first: float | None = None  # the time of the first one that is shown
     last = each
+    heard, others = 0.0, 0
     with suppress(av.FFmpegError):
-        for packet in container.demux(stream):
+        for packet in container.demux():
+            if packet.stream.index != stream.index:
+                heard, others = max(heard, _end(packet)), others + 1
+                if others > MOST_OTHERS:
+                    break
+                continue
             room -= packet.size
             # An index may name the same bytes any number of times.
             if len(found) == most or room < 0:
@@ -76,7 +85,7 @@ def packets(
             stamp = packet.dts if packet.pts is None else packet.pts
             times.append(len(times) * each if stamp is None or not base else stamp * base)
             shown.append(not packet.is_discard)
-            found.append(packet)
+            found.append(cast("AnyPacket", packet))
             last = min(float(packet.duration or 0) * base or last, limits.video_seconds)
             first = times[-1] if first is None and shown[-1] else first
             if first is not None and times[-1] - first > limits.video_seconds + REORDERED:
@@ -89,7 +98,15 @@ def packets(
     known = [
         Packet(time - zero, packet.is_keyframe) for time, packet in zip(times, found, strict=True)
     ]
-    return Packets(found, known, zero, start, max(times) - zero + last)
+    end = max(times) - zero + last
+    return Packets(found, known, zero, start, end, max(end, heard - zero))
+
+
+def _end(packet: "AVPacket[Stream]") -> float:
+    """Return when a packet ends, by its own time stamps; 0 if it has none."""
+    if packet.pts is None or not packet.time_base:
+        return 0.0
+    return float((packet.pts + (packet.duration or 0)) * packet.time_base)
 
 
 def duration(container: "InputContainer", end: float) -> float:

@@ -4,8 +4,9 @@ Frames are squeezed as they are decoded, so that a long video takes no more memo
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,9 +17,11 @@ from captioner.photo.preprocessing import Pixels, Preprocessing, middle
 from captioner.video.changes import POINTS, Changes
 from captioner.video.decode import SHARE, decode
 from captioner.video.kinds import is_animated_avif, kind
+from captioner.video.packets import LONGEST
 from captioner.video.sampling import RATE
 
 ROUNDING = 1e-6  # seconds, of sums
+COUNTING = 1.0  # seconds, to find out how long an animation is
 
 
 @dataclass
@@ -98,7 +101,12 @@ def _animation(
     """
     until = time.monotonic() + SHARE * limits.seconds
     at, due, step, count = 0.0, 0.0, 1 / RATE, 0
-    for seconds, shown in frames(data, limits):
+    following = frames(data, limits)
+    for seconds, shown in following:
+        if at >= limits.video_seconds or time.monotonic() > until:
+            clip.seconds = min(at, limits.video_seconds)
+            clip.duration = min(at + _rest(seconds, following, until), LONGEST)
+            return
         count += 1
         changes.note(at, np.asarray(shown(POINTS)))
         # What a frame shows lasts until the next one, so a frame is due if any moment of it is.
@@ -109,10 +117,19 @@ def _animation(
             del clip.times[1::2], clip.squares[1::2], clip.middles[1::2]
             step *= 2
             due = clip.times[-1] + step
-        at += min(seconds, limits.video_seconds)
-        if at >= limits.video_seconds or time.monotonic() > until:
-            break
+        at += seconds
     if not count:
         raise BadImage("no frames")
     if count > 1:
-        clip.seconds = clip.duration = min(at, limits.video_seconds)
+        clip.seconds, clip.duration = min(at, limits.video_seconds), min(at, LONGEST)
+
+
+def _rest(first: float, following: Iterator[tuple[float, Any]], until: float) -> float:
+    """Return the seconds of the frames that are not used, as far as counting them is quick."""
+    until = min(until, time.monotonic() + COUNTING)
+    total = first
+    for seconds, _ in following:
+        total += seconds
+        if time.monotonic() > until:
+            break
+    return total
