@@ -108,7 +108,7 @@ async def test_the_port_of_a_bot_that_shares_its_database_is_taken_for_what_it_i
 
     assert (status, check.said) == (0, "")
     port = f"Web chat: 127.0.0.1, port {keys['WEB_PORT']}"
-    assert f"{port}, in use; probably by the bot that runs" in printed
+    assert f"{port}, in use; probably by the running bot" in printed
 
 
 @pytest.mark.parametrize("with_database", [False, True])
