@@ -96,8 +96,8 @@ def _access_line(config: Settings) -> str:
     allowed = f"{len(config.allowed)} allowed" if config.allowed else "everyone"
     return (
         f"Access: {allowed}; {len(config.blocked)} blocked; {len(config.operators)} operators; "
-        f"photos: {config.photos_per_person} per person, {config.photos_per_chat} per chat, "
-        f"{config.photos_per_address} per web address"
+        f"photos and videos: {config.photos_per_person} per person, {config.photos_per_chat} per "
+        f"chat, {config.photos_per_address} per web address"
     )
 
 

@@ -24,7 +24,7 @@ def test_check_prints_what_would_run(
     )
     assert re.search(r"^Web chat: http://127\.0\.0\.1", said, re.MULTILINE)
     assert (
-        "Access: everyone; 0 blocked; 0 operators; photos: 20/minute per person, "
+        "Access: everyone; 0 blocked; 0 operators; photos and videos: 20/minute per person, "
         "60/minute per chat, 6000/minute per web address\n"
     ) in said
     assert "Feedback" not in said
