@@ -10,7 +10,7 @@ from captioner.video.sampling import END, Packet, guessed, has_few_keys, moments
 
 
 def packets(*groups: int, rate: float = 10) -> list[Packet]:
-    """Return groups of so many packets, each with a keyframe first."""
+    """Return groups of as many packets as given, each with a keyframe first."""
     flags = [index == 0 for count in groups for index in range(count)]
     return [Packet(index / rate, flag) for index, flag in enumerate(flags)]
 
