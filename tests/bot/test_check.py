@@ -97,7 +97,7 @@ def test_check_fails_for_a_database_of_another_program(
     assert "chats.sqlite3: it belongs to another program" in capsys.readouterr().err
 
 
-async def test_the_port_of_a_bot_that_shares_its_database_is_taken_for_what_it_is(
+async def test_check_accepts_the_port_of_a_running_bot_with_the_same_database(
     start: Start, database_url: str
 ) -> None:
     keys = {"DATABASE_URL": database_url, "WEB_PORT": str(closed_port())}

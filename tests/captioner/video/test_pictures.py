@@ -126,7 +126,7 @@ def test_a_high_dynamic_range_is_shown_in_srgb(
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
-def test_what_is_brighter_than_paper_is_told_apart(transfer: str) -> None:
+def test_light_above_white_paper_keeps_its_differences(transfer: str) -> None:
     lights = [
         read(high(WHITE, transfer, light=light), Limits(), SIDE) for light in (0.5, 1, 2, 4.9)
     ]
