@@ -69,7 +69,8 @@ async def _captioner_line(captioner: "Captioner | RemoteCaptioner", config: Sett
         await captioner.caption(_test_photo())
     except Busy as error:
         raise captioners.unusable(str(error)) from error
-    return f"Captioner: {model}; a test photo took {time.monotonic() - started:.1f} s"
+    milliseconds = 1e3 * (time.monotonic() - started)
+    return f"Captioner: {model}; a test photo took {milliseconds:.0f} ms"
 
 
 def _test_photo() -> bytes:

@@ -37,7 +37,7 @@ from tests.bot.web.server import serving, until, web_chat
 
 pytestmark = IN_CHROMIUM
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PHOTOS = 15
 SOON = 30_000  # milliseconds, on a busy machine; the longest pause between two polls is 15 s
 
