@@ -61,7 +61,7 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, photos: int) -> None:
-        """Start it, and return when it can be reached; it will answer so many photos."""
+        """Start it, and return when it can be reached; it will answer this many photos."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
