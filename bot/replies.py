@@ -105,8 +105,8 @@ class Replies:
     AUTO_PRIVATE = Sentence("In a private chat I describe every photo and video anyway.")
     AUTO_NEEDS_INTENT = Sentence(
         "I cannot see the photos and videos here yet: this bot's operator must turn on the message "
-        "content intent in Discord's developer portal, under Bot. Until then, mention me with one "
-        "or use /caption."
+        "content intent in Discord's developer portal, under Bot. Until then, mention me with a "
+        "photo or a video, or use /caption."
     )
     TELEGRAM_PRIVACY_MODE = Sentence(
         "But I cannot see everything here yet: make me an administrator of this group, or ask "
@@ -166,8 +166,8 @@ class Replies:
         lines = [f"{number}. {answer}" for number, answer in enumerate(answers, said + 1)]
         if left_out:
             more = counted(
-                "I caption up to {most} at once; {count} more was left out.",
-                "I caption up to {most} at once; {count} more were left out.",
+                "I describe up to {most} files at once; I left out {count} more.",
+                "I describe up to {most} files at once; I left out {count} more.",
                 left_out,
             )
             lines[-1] += f"\n{more.format(most=said + len(answers), count=left_out)}"

@@ -48,7 +48,7 @@ class Messages:
         )
         self._in_order = asyncio.Lock()
         self._refused: deque[Key] = deque(maxlen=REFUSALS)
-        self._awaited: dict[Key, asyncio.Event] = {}  # messages whose links may be embedded yet
+        self._awaited: dict[Key, asyncio.Event] = {}  # messages whose links may still be embedded
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
         """Answer a message if it asks for it; while no slot is free, leave it to the inbox."""
@@ -157,7 +157,7 @@ class Messages:
         return new
 
     async def _said(self, incoming: Incoming) -> int | None:
-        """Return how many pictures of a message were answered; None if it needs no answer more."""
+        """Return how many pictures were answered; None if the message needs no further answer."""
         texts = await answers_to(incoming.message, self.client.user)
         if not texts:
             return 0

@@ -59,10 +59,9 @@ class Limits:
     max_pixels: int = 50_000_000
     max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would take gigabytes
     seconds: float = 10  # to decode it; only a `Sandbox` enforces this
-    # Of a video, from its start. In a longer part, frames would be further apart than a scene is
-    # long, and five sentences could not describe it all.
+    # Seconds of a video that are used, from its start: five sentences cannot describe more.
     video_seconds: float = 120
-    # Of a video. Each takes as long as a photo; fewer would miss the scenes of two minutes.
+    # Frames of a video that are encoded; with fewer, scenes in two minutes would be missed.
     video_frames: int = 48
 
 
@@ -136,9 +135,9 @@ def frames(
         limits: as of `picture`, for each frame.
 
     Yields:
-        for each frame the seconds that it is shown, and what returns its picture as `picture` does,
-        or as many of its pixels across and down, in the colours of the file; only before the next
-        frame is taken.
+        for each frame, the seconds it is shown, and a function that returns its picture: with None
+        as `picture` does, with n as n x n pixels in the colours of the file. Call it before taking
+        the next frame.
 
     Raises:
         BadImage: as of `picture`, of the first frame.

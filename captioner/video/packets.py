@@ -53,8 +53,11 @@ def packets(
         size: of the file, in bytes.
         limits: the seconds.
 
+    Returns:
+        the compressed frames up to the end of what is used, and their places on a player's clock.
+
     Raises:
-        BadImage: there is none.
+        BadImage: no packet can be read.
     """
     import av
 
@@ -96,7 +99,7 @@ def duration(container: "InputContainer", end: float) -> float:
     """Return the seconds of a whole video: as the file says, or as far as it was read.
 
     Args:
-        container: it.
+        container: the opened file.
         end: of the last frame that was read, on a player's clock.
     """
     claimed, offset = (container.duration or 0) / 1e6, (container.start_time or 0) / 1e6

@@ -13,7 +13,8 @@ ALIKE = 0.1  # seconds, of the distances between keyframes
 # ten and a half, at 24 frames a second; where some came earlier, they mark the cuts.
 FAR_APART = 12.0
 FAR_APART_UNMARKED = 3.0
-END = 0.3  # of the packets that are decoded: the most that are kept for the end
+# The largest share of the decoded packets that may be reserved for the end.
+END = 0.3
 
 
 class Packet(NamedTuple):
@@ -24,7 +25,10 @@ class Packet(NamedTuple):
 
 
 def moments(start: float, end: float, most: int) -> list[float]:
-    """Return the moments between two that are used, at most so many: the middles of equal parts."""
+    """Return the moments to use between `start` and `end`, in seconds.
+
+    They are the middles of at most `most` equal parts.
+    """
     length = max(0.0, end - start)
     count = min(most, max(1, round(RATE * length)))
     return [start + (index + 0.5) * length / count for index in range(count)]
@@ -45,7 +49,7 @@ def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> lis
     From a keyframe, frames are decoded up to the last moment wanted before the next keyframe. If
     that is too many frames, at most the same number is decoded after each keyframe, and later
     moments get the last one decoded. Keyframes that stand for a moment are always decoded. So is
-    what comes after the last of them, if it is a small part, so that the end is seen.
+    what comes after the last of them, if it is a small part, so that the end is covered.
 
     Args:
         packets: in the order in which they are decoded.

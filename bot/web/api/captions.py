@@ -1,7 +1,7 @@
 """`POST /api/caption`: photos and videos in, captions out; `static/openapi.json` describes it.
 
-`upload.py` reads the photos and `parameters.py` the query; `caption_body.py` writes what is said of
-the photos, and `problems.py` what is wrong.
+`upload.py` reads the photos and `parameters.py` the query; `answer.py` writes the answer, and
+`problems.py` what is wrong.
 """
 
 import asyncio

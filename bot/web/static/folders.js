@@ -1,7 +1,8 @@
-// Photos in folders, which are dropped or chosen: those in the folders inside them too, by name.
+// Photos and videos in folders, which are dropped or chosen: those in the folders inside them too, by
+// name. Both are called photos here.
 
 import { here } from "./language.js";
-import { isPhoto } from "./kinds.js";
+import { isDeclared } from "./kinds.js";
 
 export const MOST = 200; // photos at once; `python -m captioner` takes folders of any size
 
@@ -23,7 +24,7 @@ export async function photosIn(entries) {
   let others = 0;
   for await (const entry of files(entries)) {
     const file = await new Promise((resolve) => entry.file(resolve, () => resolve(null)));
-    if (!file || !isPhoto(file)) others += 1;
+    if (!file || !isDeclared(file)) others += 1;
     else if (photos.length === MOST) return { photos, others, more: true };
     else photos.push(file);
   }
@@ -34,7 +35,7 @@ export async function photosIn(entries) {
 export function photosOf(chosen) {
   const steps = (file) => file.webkitRelativePath.split("/");
   const seen = [...chosen].filter((file) => !steps(file).some(isHidden));
-  const photos = seen.filter(isPhoto).sort((one, other) => compareSteps(steps(one), steps(other)));
+  const photos = seen.filter(isDeclared).sort((one, other) => compareSteps(steps(one), steps(other)));
   return {
     photos: photos.slice(0, MOST),
     others: seen.length - photos.length,

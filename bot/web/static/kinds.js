@@ -25,14 +25,14 @@ export function shownAs(kind, file) {
   return file.type.startsWith(`${kind}/`) ? file : file.slice();
 }
 
-export function isPhoto({ type, name }) {
-  return type.startsWith("image/") || photos.has(suffix(name));
+// Whether a file says that it is a photo or a video.
+export function isDeclared({ type, name }) {
+  const byType = /^(image|video)\//.test(type) && type !== MPEG_TS;
+  return byType || photos.has(suffix(name)) || videos.has(suffix(name));
 }
 
-// Whether a file is surely no picture and no video; where its type and name say nothing, only its content
+// Whether a file is surely no photo and no video; where its type and name say nothing, only its content
 // can tell.
 export function isOther(file) {
-  const { type, name } = file;
-  if (isPhoto(file) || videos.has(suffix(name))) return false;
-  return type === MPEG_TS || !(GENERIC.includes(type) || type.startsWith("video/"));
+  return !isDeclared(file) && !GENERIC.includes(file.type);
 }

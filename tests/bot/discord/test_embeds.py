@@ -149,7 +149,9 @@ async def test_a_link_to_the_bot_gets_one_answer_as_soon_as_it_is_embedded(
     assert contents(world) == [STORY, "A dog runs."]
 
 
-async def test_edits_old_messages_and_refused_ones_are_left_alone(world: World) -> None:
+async def test_edited_old_and_refused_messages_get_no_answer_when_discord_embeds_later(
+    world: World,
+) -> None:
     fake = world.fake
     world.access = Access("1/minute", "1000/minute")
     async with world.running():

@@ -259,7 +259,7 @@ async def test_a_video_that_is_too_large_or_cannot_be_read_gets_the_reason(world
         unreadable = await world.fake.sent(2)
 
     assert refused["content"] == replies.too_large(1)
-    assert unreadable["content"] == "I find no picture in this video. Please send another one."
+    assert unreadable["content"] == "I found no picture in this video. Please send another one."
     assert not refused.get("components")
     assert len(world.fake.requests("GET", "/cdn/.*")) == 1
 

@@ -126,7 +126,7 @@ async def test_a_video_that_cannot_be_read_and_has_no_preview_gets_the_reason(
         unreadable = await fake.nth("sendMessage", 2)
 
     assert (large["text"], labels(large)) == (replies.too_large(2), [])
-    assert unreadable["text"] == "I find no picture in this video. Please send another one."
+    assert unreadable["text"] == "I found no picture in this video. Please send another one."
     assert fake.fetched == ["file1"]
 
 

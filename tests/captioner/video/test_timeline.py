@@ -99,7 +99,7 @@ def test_keyframes_that_are_far_apart_do_not_hide_the_end(monkeypatch: pytest.Mo
     assert clip.seconds == pytest.approx(18, abs=0.1)
 
 
-def test_no_more_was_seen_than_was_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seconds_end_where_decoding_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("captioner.video.decode.MANY_PIXELS", 80 * 320 * 240)
     clip = read(encoded(plain(LEFT, 15 * RATE), g="1000", sc_threshold="0"), Limits(), SIDE)
     assert clip.seconds == pytest.approx(80 / RATE, abs=0.5)

@@ -20,6 +20,7 @@ from tests.bot.web.browser import (
     photo,
     shot,
 )
+from tests.bot.web.stories import STORY, tells, video_file
 from tests.conftest import photo_bytes
 
 pytestmark = IN_CHROMIUM
@@ -50,19 +51,20 @@ async def expect_told(page: Page, sentence: str) -> None:
 
 
 def tree(folder: Path) -> Path:
-    """Make a folder with photos and other files, in folders inside it too."""
+    """Make a folder with photos, a video and other files, in folders inside it too."""
     found = folder / "holidays"
     for seed, name in enumerate(
         ("10.jpg", "9.JPG", "day 2/b.png", "day 2/a.webp", ".thumbs/x.jpg")
     ):
         (found / name).parent.mkdir(parents=True, exist_ok=True)
         (found / name).write_bytes(photo_bytes(seed))
-    for name in ("notes.txt", "day 2/video.mp4", ".DS_Store", "._9.jpg"):
+    (found / "day 2/c.webm").write_bytes(video_file())
+    for name in ("notes.txt", "day 2/main.ts", ".DS_Store", "._9.jpg"):
         (found / name).write_bytes(b"?")
     return found
 
 
-IN_ORDER = ["9.JPG", "10.jpg", "a.webp", "b.png"]
+IN_ORDER = ["9.JPG", "10.jpg", "a.webp", "b.png", "c.webm"]
 
 
 async def test_a_dropped_address_is_explained_and_the_page_stays(browser: Browser) -> None:
@@ -106,24 +108,24 @@ async def test_a_photo_of_the_page_that_is_dragged_over_it_is_not_sent_again(
         assert page.url == home
 
 
-async def test_the_photos_of_a_dropped_folder_are_captioned_in_order(
+async def test_what_a_dropped_folder_holds_is_captioned_in_order(
     browser: Browser, tmp_path: Path
 ) -> None:
-    async with opened(browser) as page:
+    async with opened(browser, caption_video=tells) as page:
         await drop(page, {"files": [str(tree(tmp_path))]})
-        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(4)
+        await expect(page.locator(".said")).to_have_text(4 * [DOG.text] + [STORY.text])
         assert await names(page) == IN_ORDER
         await expect_told(page, SENTENCES["not_photos"].format(number=2))
 
 
-async def test_the_photos_of_a_chosen_folder_are_captioned_in_order(
+async def test_what_a_chosen_folder_holds_is_captioned_in_order(
     browser: Browser, tmp_path: Path
 ) -> None:
-    async with opened(browser) as page:
+    async with opened(browser, caption_video=tells) as page:
         async with page.expect_file_chooser() as chooser:
             await page.get_by_role("button", name=SENTENCES["choose_folder"]).click()
         await (await chooser.value).set_files(tree(tmp_path))
-        await expect(page.locator(".said", has_text=DOG.text)).to_have_count(4)
+        await expect(page.locator(".said")).to_have_text(4 * [DOG.text] + [STORY.text])
         assert await names(page) == IN_ORDER
         await expect_told(page, SENTENCES["not_photos"].format(number=2))
 
