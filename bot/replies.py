@@ -1,4 +1,4 @@
-"""Every sentence of the bot, the same on every platform, in the language that is spoken now.
+"""What the bot says in chats, the same on every platform, in the language that is spoken now.
 
 `replies.HINT` is a sentence; its key in the catalogues of `bot/locale` is the English one. After a
 change, `make catalogues` brings them up to date.
