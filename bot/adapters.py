@@ -57,12 +57,12 @@ def adapters(
     answers = partial(
         Answers,
         captioner.caption,
+        captioner.caption_video,
         partial(captioner.pixels, max_side=PHOTO_SIDE),
         options=Options(beam=config.beam),
         deadline=config.photo_seconds,
         check_room=captioner.check_room,
         languages=captioner.languages,
-        caption_video=captioner.caption_video,
     )
     in_a_chat = partial(_described, captioner, config, about.text)
     on_the_page = partial(_described, captioner, config, about.model)

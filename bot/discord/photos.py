@@ -154,19 +154,13 @@ class Photos:
         return Reply(replies.album(texts, len(pictures) - len(chosen), said))
 
     async def _caption(self, picture: Picture) -> Answer:
-        answers = self.services.answers
+        answer = await self.answer(picture, self.services.answers.moving_or_still)
         if not picture.video:
-            return await self.answer(picture, answers.moving_or_still)
-        unread: Answer | None = None
-        if answers.caption_video:
-            unread = await self.answer(picture, answers.moving_or_still)
-            # What is too large or cannot be read may have a preview.
-            if not (unread.problem == "too large" or isinstance(unread.error, BadImage)):
-                return unread
-        if answer := await self._preview(picture) or unread:
             return answer
-        metrics.refused(PLATFORM, "unsupported")
-        return Answer(replies.NEEDS_ATTACHMENT, problem="unsupported")
+        # What is too large or cannot be read may have a preview.
+        if answer.problem == "too large" or isinstance(answer.error, BadImage):
+            return await self._preview(picture) or answer
+        return answer
 
     async def _preview(self, video: Picture) -> Answer | None:
         """Caption the preview of a video; return None if it has none that can be read."""

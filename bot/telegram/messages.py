@@ -199,7 +199,7 @@ async def _captions(shared: Shared, pictures: Sequence[Carrier]) -> Sequence[Ans
 async def _caption(shared: Shared, picture: Carrier) -> Answer | TelegramError:
     video = video_of(picture)
     try:
-        if video and shared.services.answers.caption_video:
+        if video:
             return await _tell(shared, picture, video)
         async with shared.photos.of(picture) as photo:
             return await shared.services.answers.moving_or_still(photo)

@@ -120,7 +120,7 @@ class CaptionApi:
             if photo.code == "too_many_bytes":
                 self._count_too_large()
             return photo
-        if query.another is not None and answers.caption_video and is_video(photo):
+        if query.another is not None and is_video(photo):
             return parameters.no_other_story()
         answer = await _answer(photo, query, answers)
         if caption_body.is_story(answer.video):  # feedback is about captions of photos
