@@ -100,10 +100,10 @@ class Interactions:
             await webhook.edit_original(text=replies.NEEDS_ATTACHMENT)
             return
         most = min(len(request.pictures), self.services.settings.max_photos)
-        said = await inbox.said(key) if most > 1 else 0
-        if said >= most:  # MAX_PHOTOS was lowered since
+        answered = await inbox.answered_pictures(key) if most > 1 else 0
+        if answered >= most:  # MAX_PHOTOS was lowered since
             return
-        reply = await self.photos.caption(request.pictures, said)
+        reply = await self.photos.caption(request.pictures, answered)
         # The answer shows the photo, so that its buttons can find it again.
         embed, first_picture = discord.Embed(), request.pictures[0]
         still = first_picture.still
@@ -113,7 +113,7 @@ class Interactions:
             embed.set_image(url=address)
         else:
             embed.set_thumbnail(url=address)
-        parts, first = reply.parts, not said
+        parts, first = reply.parts, not answered
         for part in parts:
             last = part is parts[-1]
             shown = embed if last and reply.picture and address else MISSING
@@ -124,9 +124,9 @@ class Interactions:
                 await webhook.follow_up(
                     part.text, embed=shown, buttons=buttons, ephemeral=request.ephemeral
                 )
-            first, said = False, said + part.ended
+            first, answered = False, answered + part.ended
             if not last:
-                await inbox.note_said(key, said)
+                await inbox.note_answered(key, answered)
 
     async def _caption_differently(self, request: PhotoRequest, picture: Picture) -> None:
         another = partial(self.services.answers.another, turn=request.turn, shown=request.shown)

@@ -27,7 +27,7 @@ async def reply(
     message: discord.Message,
     parts: Sequence[Part],
     *,
-    said: int = 0,
+    answered: int = 0,
     buttons: discord.ui.View = MISSING,
 ) -> None:
     """Answer a message; the same answer sent twice within some minutes is shown once.
@@ -35,16 +35,16 @@ async def reply(
     Args:
         message: to answer.
         parts: of the answer, each a message, at least one.
-        said: how many pictures of the message were answered before.
+        answered: how many pictures of the message were answered before.
         buttons: under the last part.
     """
     piece = 0  # of the answer to one picture
     for part in parts:
         # A part that is sent again begins with the same picture.
-        nonce = f"{message.id}.{said}.{piece}" if said or piece else f"{message.id}"
+        nonce = f"{message.id}.{answered}.{piece}" if answered or piece else f"{message.id}"
         last = part is parts[-1]
         await _send(message, part.text, nonce=nonce, buttons=buttons if last else MISSING)
-        said, piece = said + part.ended, 0 if part.ended else piece + 1
+        answered, piece = answered + part.ended, 0 if part.ended else piece + 1
 
 
 async def say(message: discord.Message, text: str) -> None:

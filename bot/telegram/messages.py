@@ -96,25 +96,26 @@ async def caption(
     services = shared.services
     quiet = automatic and is_channel(asked)
     chosen = pictures[: services.settings.max_photos]
-    said = await services.inbox.said(key_of_message(asked)) if len(chosen) > 1 else 0
-    if said >= len(chosen):  # MAX_PHOTOS was lowered since
+    key, several = key_of_message(asked), len(chosen) > 1
+    answered = await services.inbox.answered_pictures(key) if several else 0
+    if answered >= len(chosen):  # MAX_PHOTOS was lowered since
         return
     # Photos that waited while the bot was down do not count towards anybody's rate, and those that
     # were partly answered have been counted.
-    fresh = datetime.now(UTC) - asked.date < BACKLOG and not said
+    fresh = datetime.now(UTC) - asked.date < BACKLOG and not answered
     refusal = await services.access.refuse(visitor_of(asked), len(chosen) if fresh else 0)
     if refusal:
         if refusal.text and not quiet:
             await shared.sender.reply(asked, refusal.text)
         return
     async with typing(asked):
-        answers = await _captions(shared, chosen[said:])
-    if quiet and not (said or any(answer.caption for answer in answers)):
+        answers = await _captions(shared, chosen[answered:])
+    if quiet and not (answered or any(answer.caption for answer in answers)):
         return
     texts = [answer.text for answer in answers]
     if len(pictures) > 1:
-        entries = replies.album(texts, len(pictures) - len(chosen), said)
-        await _reply(shared, asked, entries, said)
+        entries = replies.album(texts, len(pictures) - len(chosen), answered)
+        await _reply(shared, asked, entries, answered)
         return
     # The buttons find the photo through the quoted message. They change it for everybody, which is
     # not for every reader of a channel to do.
@@ -150,7 +151,7 @@ async def _reply(
     shared: Shared,
     asked: Message,
     entries: Sequence[str],
-    said: int = 0,
+    answered: int = 0,
     *,
     quote: Message | None = None,
     buttons: InlineKeyboardMarkup | None = None,
@@ -159,8 +160,8 @@ async def _reply(
     *parts, last = in_parts(entries, MAX_UNITS, units)
     for part in parts:
         await shared.sender.reply(asked, part.text, quote=quote)
-        said += part.ended
-        await shared.services.inbox.note_said(key_of_message(asked), said)
+        answered += part.ended
+        await shared.services.inbox.note_answered(key_of_message(asked), answered)
     await shared.sender.reply(asked, last.text, quote=quote, buttons=buttons)
 
 

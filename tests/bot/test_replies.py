@@ -17,7 +17,7 @@ def test_an_album_is_numbered_and_counts_the_pictures_left_out() -> None:
     assert replies.album(["A dog."], 1) == [
         "1. A dog.\nI caption up to 1 at once; 1 more was left out."
     ]
-    *_, last = replies.album(["A.", "B."], 3, said=2)
+    *_, last = replies.album(["A.", "B."], 3, answered=2)
     assert last == "4. B.\nI caption up to 4 at once; 3 more were left out."
 
 
