@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from telegram import InlineKeyboardMarkup, Message, Update
 from telegram.error import TelegramError
@@ -11,7 +12,7 @@ from telegram.ext import ApplicationHandlerStop
 
 from bot import metrics
 from bot.answers import Answer, despite_failures
-from bot.parts import in_parts
+from bot.parts import Part, in_parts, send_parts
 from bot.replies import replies
 from bot.telegram.buttons import buttons_of
 from bot.telegram.context import Context, Shared
@@ -157,12 +158,14 @@ async def _reply(
     buttons: InlineKeyboardMarkup | None = None,
 ) -> None:
     """Send an answer; the inbox knows of each part that has arrived before the next one is sent."""
-    *parts, last = in_parts(entries, MAX_UNITS, units)
-    for part in parts:
-        await shared.sender.reply(asked, part.text, quote=quote)
-        answered += part.ended
-        await shared.services.inbox.note_answered(key_of_message(asked), answered)
-    await shared.sender.reply(asked, last.text, quote=quote, buttons=buttons)
+    parts = in_parts(entries, MAX_UNITS, units)
+
+    async def send(part: Part) -> None:
+        below = buttons if part is parts[-1] else None
+        await shared.sender.reply(asked, part.text, quote=quote, buttons=below)
+
+    note = partial(shared.services.inbox.note_answered, key_of_message(asked))
+    await send_parts(parts, answered, send, note)
 
 
 def _asks_bot(message: Message) -> bool:
