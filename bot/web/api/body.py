@@ -24,7 +24,7 @@ FEWEST, ENOUGH = 12, 2**12
 
 
 @dataclass(frozen=True)
-class Limits:
+class UploadLimits:
     """What one request may upload; animations count as photos, as they do in chats."""
 
     photo: int  # bytes
@@ -33,7 +33,7 @@ class Limits:
     seconds: float  # for as many bytes as one photo may have, however few are sent
 
     @classmethod
-    def of(cls, settings: Settings, photos: int = MOST_PHOTOS) -> "Limits":
+    def of(cls, settings: Settings, photos: int = MOST_PHOTOS) -> "UploadLimits":
         """Return the limits that the settings set."""
         return cls(settings.max_bytes, settings.max_video_bytes, photos, settings.photo_seconds)
 

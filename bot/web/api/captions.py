@@ -21,7 +21,7 @@ from bot.web import problems
 from bot.web.api import answer as caption_body
 from bot.web.api import parameters, side_by_side, upload
 from bot.web.api.answer import Said
-from bot.web.api.body import MOST_PHOTOS, Limits
+from bot.web.api.body import MOST_PHOTOS, UploadLimits
 from bot.web.api.memory import Body, Memory
 from bot.web.api.parameters import Query
 from bot.web.api.upload import Upload
@@ -67,7 +67,7 @@ class CaptionApi:
         if refused := self.answers.no_room():
             raise Refused(problems.of(refused))
         most = min(MOST_PHOTOS, self.gate.most(request) or MOST_PHOTOS)
-        limits = Limits.of(self.settings, most)
+        limits = UploadLimits.of(self.settings, most)
         async with self._memory(request, limits) as body:
             given = await self._read(request, limits, body)
             # The gate has counted one photo, before it was known how many there are.
@@ -81,7 +81,7 @@ class CaptionApi:
         return caption_body.one(request, *said)
 
     @asynccontextmanager
-    async def _memory(self, request: web.Request, limits: Limits) -> AsyncIterator[Body]:
+    async def _memory(self, request: web.Request, limits: UploadLimits) -> AsyncIterator[Body]:
         if not upload.is_large(request, limits):
             with self.memory.body() as body:
                 yield body
@@ -97,7 +97,7 @@ class CaptionApi:
         finally:
             self.large.release()
 
-    async def _read(self, request: web.Request, limits: Limits, body: Body) -> Upload:
+    async def _read(self, request: web.Request, limits: UploadLimits, body: Body) -> Upload:
         try:
             return await upload.read(request, limits, body)
         except Busy as error:

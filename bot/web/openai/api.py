@@ -17,7 +17,7 @@ from bot.replies import replies
 from bot.settings import Settings
 from bot.web import language, problems
 from bot.web.api import side_by_side
-from bot.web.api.body import Limits
+from bot.web.api.body import UploadLimits
 from bot.web.api.memory import Body, Memory
 from bot.web.auth import Gate
 from bot.web.openai.answer import Completion, failure, model
@@ -86,7 +86,7 @@ class OpenAIApi:
         try:
             if language.is_wrong(request):
                 raise Refused(refusals.wrong_parameter(language.NAME), language.NAME)
-            limits = Limits.of(self.settings, self._most(request))
+            limits = UploadLimits.of(self.settings, self._most(request))
             chat = await asyncio.to_thread(parse, await read(request, limits, body))
             languages.speak(chat.language or languages.language())
             photos = await asyncio.to_thread(chat.photos, limits.photos)

@@ -12,7 +12,7 @@ from bot import languages
 from bot.replies import replies
 from bot.web import language
 from bot.web.api import body, data_uri
-from bot.web.api.body import Limits, TooLarge
+from bot.web.api.body import TooLarge, UploadLimits
 from bot.web.api.memory import Body
 from bot.web.api.parameters import MOST
 from bot.web.refusals import refusals
@@ -149,7 +149,7 @@ _FIELDS = frozenset(
 )
 
 
-async def read(request: web.Request, limits: Limits, memory: Body) -> bytearray:
+async def read(request: web.Request, limits: UploadLimits, memory: Body) -> bytearray:
     """Return the body of a request; all its photos together may be as large as one file.
 
     Raises:
