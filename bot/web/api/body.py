@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bot.settings import Settings
-from bot.web.api.memory import Body
+from bot.web.api.memory import Reservation
 from captioner.video.kinds import is_video
 
 CHUNK = 2**16
@@ -67,12 +67,14 @@ class TooLarge(Exception):
         self.most = most
 
 
-async def read(request: web.Request, memory: Body, most: Callable[[bytearray], int]) -> bytearray:
+async def read(
+    request: web.Request, reservation: Reservation, most: Callable[[bytearray], int]
+) -> bytearray:
     """Read a body, but no further than it is known to be too large.
 
     Args:
         request: has the body.
-        memory: counts its bytes.
+        reservation: counts its bytes.
         most: returns how many bytes a body may have that begins like this.
 
     Raises:
@@ -83,7 +85,7 @@ async def read(request: web.Request, memory: Body, most: Callable[[bytearray], i
     announced = request.content_length or 0
     _check(announced, most(body))
     async for chunk in request.content.iter_chunked(CHUNK):
-        memory.grow(len(chunk))
+        reservation.grow(len(chunk))
         body += chunk
         _check(max(announced, len(body)), most(body))
     return body

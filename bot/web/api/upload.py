@@ -20,7 +20,7 @@ from aiohttp import (
 
 from bot.web.api import body, data_uri, json_upload
 from bot.web.api.body import CHUNK, MOST_PHOTOS, TooLarge, UploadLimits
-from bot.web.api.memory import Body
+from bot.web.api.memory import Reservation
 from bot.web.problems import ProblemDetails, Refused, too_large
 from bot.web.refusals import refusals
 from captioner import Busy
@@ -44,7 +44,7 @@ class Upload:
     several: bool  # whether it is answered with a list
 
 
-async def read(request: web.Request, limits: UploadLimits, memory: Body) -> Upload:
+async def read(request: web.Request, limits: UploadLimits, reservation: Reservation) -> Upload:
     """Read a request's body.
 
     Raises:
@@ -54,10 +54,10 @@ async def read(request: web.Request, limits: UploadLimits, memory: Body) -> Uplo
     try:
         async with asyncio.timeout(limits.seconds_for(request.content_length)):
             if _is_form(request):
-                return await _form(request, limits, memory)
+                return await _form(request, limits, reservation)
             if _is_json(request):
-                return await _json(request, limits, memory)
-            photo = await body.read(request, memory, limits.file)
+                return await _json(request, limits, reservation)
+            photo = await body.read(request, reservation, limits.file)
             return Upload([_photo(photo)], several=False)
     except (Busy, Refused):
         raise
@@ -91,9 +91,9 @@ def _is_json(request: web.Request) -> bool:
     return request.content_type == "application/json"
 
 
-async def _json(request: web.Request, limits: UploadLimits, memory: Body) -> Upload:
+async def _json(request: web.Request, limits: UploadLimits, reservation: Reservation) -> Upload:
     try:
-        written = await body.read(request, memory, lambda _: limits.together)
+        written = await body.read(request, reservation, lambda _: limits.together)
     except TooLarge:
         raise _too_large_together(limits) from None
     # In threads, because megabytes take a tenth of a second.
@@ -103,7 +103,7 @@ async def _json(request: web.Request, limits: UploadLimits, memory: Body) -> Upl
     return Upload(photos, several=not isinstance(given, str))
 
 
-async def _form(request: web.Request, limits: UploadLimits, memory: Body) -> Upload:
+async def _form(request: web.Request, limits: UploadLimits, reservation: Reservation) -> Upload:
     photos: list[bytes | ProblemDetails] = []
     left = limits.together
     if (request.content_length or 0) > left + FORM_ROOM * limits.photos:
@@ -118,7 +118,7 @@ async def _form(request: web.Request, limits: UploadLimits, memory: Body) -> Upl
             if left < 0:
                 raise _too_large_together(limits)
             if size <= most:
-                memory.grow(len(chunk))
+                reservation.grow(len(chunk))
                 photo += chunk
                 most = limits.file(photo)
             if size > most:

@@ -13,7 +13,7 @@ from bot.replies import replies
 from bot.web import language
 from bot.web.api import body, data_uri
 from bot.web.api.body import TooLarge, UploadLimits
-from bot.web.api.memory import Body
+from bot.web.api.memory import Reservation
 from bot.web.api.parameters import MOST
 from bot.web.refusals import refusals
 from captioner import Busy
@@ -149,7 +149,7 @@ _FIELDS = frozenset(
 )
 
 
-async def read(request: web.Request, limits: UploadLimits, memory: Body) -> bytearray:
+async def read(request: web.Request, limits: UploadLimits, reservation: Reservation) -> bytearray:
     """Return the body of a request; all its photos together may be as large as one file.
 
     Raises:
@@ -159,7 +159,7 @@ async def read(request: web.Request, limits: UploadLimits, memory: Body) -> byte
     most = limits.largest * 4 // 3 + ROOM
     try:
         async with asyncio.timeout(limits.seconds_for(request.content_length)):
-            return await body.read(request, memory, lambda _: most)
+            return await body.read(request, reservation, lambda _: most)
     except Busy:
         raise
     except TooLarge as error:
