@@ -48,6 +48,10 @@ MOST_MEGAPIXELS = 1000
 Image.MAX_IMAGE_PIXELS = MOST_MEGAPIXELS * 1_000_000 // 2
 
 
+# The highest limits of a video. Its frames are 2.5 seconds apart then, as they are at the defaults.
+MOST_VIDEO_SECONDS, MOST_VIDEO_FRAMES = 600, 240
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a photo or a video may cost."""
