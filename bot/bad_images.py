@@ -40,7 +40,6 @@ BAD_VIDEO: Mapping[BadImageKind, str] = {
     "too slow": N_("The video takes too long to read. Please send a smaller or shorter one."),
     "too much memory": N_("The video needs too much memory. Please send a smaller one."),
     "damaged": N_("The video is damaged or cut off. Please save it as MP4, and send it again."),
-    "unsupported": N_("I only describe photos here. Please send a picture from this video."),
     "unsupported variant": N_(
         "I cannot read this kind of video. Please save it as MP4 with H.264, and send that."
     ),

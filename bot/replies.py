@@ -155,22 +155,22 @@ class Replies:
         "I speak everyone's own language here. /language chooses one for everyone."
     )
 
-    def album(self, answers: Sequence[str], left_out: int = 0, said: int = 0) -> list[str]:
+    def album(self, answers: Sequence[str], left_out: int = 0, answered: int = 0) -> list[str]:
         """Number the answers for several pictures, and add how many pictures were left out.
 
         Args:
             answers: for the pictures after those that were answered before.
             left_out: how many pictures get no answer; the last answer's entry says so.
-            said: how many pictures were answered before.
+            answered: how many pictures were answered before.
         """
-        lines = [f"{number}. {answer}" for number, answer in enumerate(answers, said + 1)]
+        lines = [f"{number}. {answer}" for number, answer in enumerate(answers, answered + 1)]
         if left_out:
             more = counted(
                 "I describe up to {most} files at once; I left out {count} more.",
                 "I describe up to {most} files at once; I left out {count} more.",
                 left_out,
             )
-            lines[-1] += f"\n{more.format(most=said + len(answers), count=left_out)}"
+            lines[-1] += f"\n{more.format(most=answered + len(answers), count=left_out)}"
         return lines
 
     def bad_image(self, error: BadImage) -> str:

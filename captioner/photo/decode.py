@@ -10,10 +10,9 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
@@ -47,6 +46,10 @@ SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HE
 # million, and phones take photos of 200 million; it refuses twice the number that it is given.
 MOST_MEGAPIXELS = 1000
 Image.MAX_IMAGE_PIXELS = MOST_MEGAPIXELS * 1_000_000 // 2
+
+
+# The highest limits of a video. Its frames are 2.5 seconds apart then, as they are at the defaults.
+MOST_VIDEO_SECONDS, MOST_VIDEO_FRAMES = 600, 240
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,24 @@ def picture(data: bytes, limits: Limits = Limits(), side: int | None = None) -> 
         raise _damaged(data, opened=True) from error
 
 
-def frames(
-    data: bytes, limits: Limits
-) -> Iterator[tuple[float, Callable[[int | None], Image.Image]]]:
+@dataclass(frozen=True)
+class Frame:
+    """A frame of an animation; its pictures can be had only before the next frame is taken."""
+
+    seconds: float  # that it is shown
+    _image: Image.Image
+    _data: bytes  # the whole file
+
+    def picture(self) -> Image.Image:
+        """Return it as the function `picture` returns a photo."""
+        return _picture(self._image.copy(), self._data, None)
+
+    def points(self, count: int) -> Image.Image:
+        """Return as many of its pixels across and down, in the colours of the file."""
+        return colour.to_rgb(self._image.resize((count, count), Image.Resampling.NEAREST), None)
+
+
+def frames(data: bytes, limits: Limits) -> Iterator[Frame]:
     """Go through an animation: GIF, APNG, WebP or AVIF.
 
     An animation that is damaged or cut off ends where it is. The frame of an APNG that programs
@@ -135,9 +153,7 @@ def frames(
         limits: as of `picture`, for each frame.
 
     Yields:
-        for each frame, the seconds it is shown, and a function that returns its picture: with None
-        as `picture` does, with n as n x n pixels in the colours of the file. Call it before taking
-        the next frame.
+        each frame.
 
     Raises:
         BadImage: as of `picture`, of the first frame.
@@ -163,19 +179,13 @@ def frames(
                 if isinstance(error, BadImage | MemoryError):
                     raise
                 raise _damaged(data, opened=True) from error
-            yield _shown(image), partial(_frame, image, data)
+            yield Frame(_shown(image), image, data)
 
 
 def _shown(frame: Image.Image) -> float:
     """Return the seconds that a frame is shown; browsers take their own for very few."""
     milliseconds = frame.info.get("duration") or 0
     return milliseconds / 1000 if milliseconds > FASTEST else USUALLY
-
-
-def _frame(frame: Image.Image, data: bytes, points: int | None) -> Image.Image:
-    if points:
-        return colour.to_rgb(frame.resize((points, points), Image.Resampling.NEAREST), None)
-    return _picture(frame.copy(), data, None)
 
 
 def _open(data: bytes) -> Image.Image:

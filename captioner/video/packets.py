@@ -1,7 +1,7 @@
 """Reads the compressed frames of a video, and places them on the clock that players show."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from captioner.errors import BadImage
@@ -62,15 +62,22 @@ def packets(
     Raises:
         BadImage: no packet can be read.
     """
+    found, heard = _read(container, stream, size, limits)
+    if not found:
+        raise BadImage("damaged")
+    return _on_clock(container, stream, found, heard, limits)
+
+
+def _read(
+    container: "InputContainer", stream: "VideoStream", size: int, limits: Limits
+) -> "tuple[list[tuple[float, AnyPacket]], float]":
+    """Return the compressed frames with their times, and when all else ends, by its own clock."""
     import av
 
     base, each, room = float(stream.time_base or 0), 1 / rate(stream), size
     most = MOST_RATE * int(limits.video_seconds + 1)
-    found: list[AnyPacket] = []
-    times: list[float] = []
-    shown: list[bool] = []  # players leave out what an edit list trims, but decode it
+    found: list[tuple[float, AnyPacket]] = []
     first: float | None = None  # the time of the first one that is shown
-    last = each
     heard, others = 0.0, 0
     with suppress(av.FFmpegError):
         for packet in container.demux():
@@ -86,23 +93,13 @@ def packets(
             if not packet.size:  # the last one, which holds nothing
                 continue
             stamp = packet.dts if packet.pts is None else packet.pts
-            times.append(len(times) * each if stamp is None or not base else stamp * base)
-            shown.append(not packet.is_discard)
-            found.append(cast("AnyPacket", packet))
-            last = min(float(packet.duration or 0) * base or last, limits.video_seconds)
-            first = times[-1] if first is None and shown[-1] else first
-            if first is not None and times[-1] - first > limits.video_seconds + REORDERED:
+            time = len(found) * each if stamp is None or not base else stamp * base
+            found.append((time, cast("AnyPacket", packet)))
+            if first is None and not packet.is_discard:
+                first = time
+            if first is not None and time - first > limits.video_seconds + REORDERED:
                 break
-    if not found:
-        raise BadImage("damaged")
-    begun = min(compress(times, shown), default=min(times))
-    start = _delay(container, begun, limits)
-    zero = begun - start
-    known = [
-        Packet(time - zero, packet.is_keyframe) for time, packet in zip(times, found, strict=True)
-    ]
-    end = max(times) - zero + last
-    return Packets(found, known, zero, start, end, max(end, heard - zero))
+    return found, heard
 
 
 def _end(packet: "AVPacket[Stream]") -> float:
@@ -110,6 +107,27 @@ def _end(packet: "AVPacket[Stream]") -> float:
     if packet.pts is None or not packet.time_base:
         return 0.0
     return float((packet.pts + (packet.duration or 0)) * packet.time_base)
+
+
+def _on_clock(
+    container: "InputContainer",
+    stream: "VideoStream",
+    found: "Sequence[tuple[float, AnyPacket]]",
+    heard: float,
+    limits: Limits,
+) -> Packets:
+    """Place compressed frames, at least one, on the clock that players show."""
+    compressed, times = [packet for _, packet in found], [time for time, _ in found]
+    # Players leave out what an edit list trims, but decode it.
+    begun = min((time for time, packet in found if not packet.is_discard), default=min(times))
+    start = _delay(container, begun, limits)
+    zero = begun - start
+    known = [Packet(time - zero, packet.is_keyframe) for time, packet in found]
+    base = float(stream.time_base or 0)
+    lengths = (float(packet.duration or 0) * base for packet in reversed(compressed))
+    last = min(next(filter(None, lengths), 1 / rate(stream)), limits.video_seconds)
+    end = max(times) - zero + last
+    return Packets(compressed, known, zero, start, end, max(end, heard - zero))
 
 
 def duration(container: "InputContainer", end: float) -> float:

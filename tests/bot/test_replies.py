@@ -17,7 +17,7 @@ def test_an_album_is_numbered_and_counts_the_pictures_left_out() -> None:
     assert replies.album(["A dog."], 1) == [
         "1. A dog.\nI describe up to 1 files at once; I left out 1 more."
     ]
-    *_, last = replies.album(["A.", "B."], 3, said=2)
+    *_, last = replies.album(["A.", "B."], 3, answered=2)
     assert last == "4. B.\nI describe up to 4 files at once; I left out 3 more."
 
 

@@ -21,7 +21,7 @@ from tests.bot.discord.fake_payloads import (
     user,
 )
 from tests.bot.discord.world import PHOTOS, World
-from tests.bot.stories import STORY, tell, video_file
+from tests.bot.stories import STORY, video_file
 
 pytestmark = pytest.mark.usefixtures("quick_inbox")
 
@@ -31,7 +31,6 @@ LINK = "https://tenor.com/view/a"
 @pytest.fixture(autouse=True)
 async def watched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every photo of the channel captioned; take the fake's proxy for Discord's."""
-    world.caption_video = tell
     world.fake.flags = GRANTED
     await world.chats.set_auto("discord", CHANNEL, True)
     address = re.escape(f"http://127.0.0.1:{world.fake.port}/")

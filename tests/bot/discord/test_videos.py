@@ -22,11 +22,6 @@ ALT = ("alt", replies.ALT_TEXT)
 LOOK = ("scenes", replies.LOOK)
 
 
-@pytest.fixture(autouse=True)
-def tells(world: World) -> None:
-    world.caption_video = tell
-
-
 def attached(
     world: World, data: bytes | None = None, name: str = "a.mp4", **fields: object
 ) -> Json:
@@ -262,21 +257,6 @@ async def test_a_video_that_is_too_large_or_cannot_be_read_gets_the_reason(world
     assert unreadable["content"] == "I found no picture in this video. Please send another one."
     assert not refused.get("components")
     assert len(world.fake.requests("GET", "/cdn/.*")) == 1
-
-
-async def test_without_a_captioner_of_videos_a_video_is_no_picture(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.caption_video = None
-    async with world.running():
-        await world.fake.say(channel_id=PRIVATE, attachments=[attached(world)])
-        alone = await world.fake.sent()
-        await world.fake.say(channel_id=PRIVATE, embeds=[gifv(world, monkeypatch)])
-        preview = await world.fake.sent(2)
-
-    assert alone["content"] == replies.NEEDS_ATTACHMENT
-    assert preview["content"] == "A dog runs."
-    assert not world.fake.requests("GET", "/cdn/.*")
 
 
 async def test_videos_are_told_automatically_too(world: World) -> None:

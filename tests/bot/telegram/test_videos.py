@@ -66,7 +66,7 @@ async def test_every_kind_of_video_is_told(fake: FakeTelegram, store: Store, kin
         "video of no type": {"document": fake.file(video_file())},
     }
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         sent = await fake.send(**made[kind])
         answer = await fake.nth("sendMessage")
 
@@ -87,7 +87,7 @@ async def test_what_does_not_move_is_captioned_as_a_photo(
         "document": {"document": fake.file(DOG, mime_type="image/jpeg")},
     }
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(**made[kind])
         answer = await fake.nth("sendMessage")
 
@@ -108,7 +108,7 @@ async def test_of_a_video_that_cannot_be_read_the_preview_is_captioned_and_that_
     if why == "gone":
         fake.failures["file"] = [failure(404)]
 
-    async with running(telegram(fake, store, caption_video=tell, max_video_mb=2)):
+    async with running(telegram(fake, store, max_video_mb=2)):
         await fake.send(video=video)
         answer = await fake.nth("sendMessage")
 
@@ -119,7 +119,7 @@ async def test_of_a_video_that_cannot_be_read_the_preview_is_captioned_and_that_
 async def test_a_video_that_cannot_be_read_and_has_no_preview_gets_the_reason(
     fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, store, caption_video=tell, max_video_mb=2)):
+    async with running(telegram(fake, store, max_video_mb=2)):
         await fake.send(video=moving(fake, file_size=3 * 2**20))
         large = await fake.nth("sendMessage")
         await fake.send(video=moving(fake, UNREADABLE))
@@ -135,7 +135,7 @@ async def test_the_buttons_under_a_preview_are_about_the_preview(
 ) -> None:
     video = moving(fake, UNREADABLE, thumbnail=fake.photo(DOG, side=320))
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(video=video)
         await fake.until(lambda: "reply_markup" in fake.latest())
         shown = fake.latest()
@@ -155,7 +155,7 @@ async def test_the_buttons_under_a_preview_are_about_the_preview(
 async def test_the_alt_text_of_a_story_is_the_story_without_doubt(
     fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(animation=moving(fake))
         await fake.until(lambda: "reply_markup" in fake.latest())
         await fake.press("alt", fake.latest())
@@ -170,7 +170,7 @@ async def test_a_story_shows_the_frames_that_it_is_about(
 ) -> None:
     document = {"document": fake.file(gif(), mime_type="image/gif")}
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(**({"video": moving(fake)} if kind == "video" else document))
         await fake.until(lambda: "reply_markup" in fake.latest())
         await fake.press("scenes", fake.latest())
@@ -185,7 +185,7 @@ async def test_a_story_shows_the_frames_that_it_is_about(
 async def test_the_frames_of_a_video_that_is_gone_are_not_shown(
     fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(video=moving(fake))
         await fake.until(lambda: "reply_markup" in fake.latest())
         fake.failures["file"] = [failure(404)]
@@ -202,7 +202,7 @@ async def test_in_an_album_each_item_has_its_line(fake: FakeTelegram, store: Sto
         fake.message(video=moving(fake, UNREADABLE, thumbnail=fake.photo(DOG)), media_group_id="a"),
     ]
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         for message in album:
             await fake.update(message=message)
         sent = await fake.nth("sendMessage")
@@ -216,7 +216,7 @@ async def test_videos_are_told_automatically_too_but_not_stickers(
     for chat in (GROUP, CHANNEL):
         await store.set_auto("telegram", chat["id"], True)
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(GROUP, sticker=sticker(fake) | moving(fake) | {"is_video": True})
         await fake.send(GROUP, animation=moving(fake))
         in_group = await fake.nth("sendMessage")
@@ -231,7 +231,7 @@ async def test_videos_are_told_automatically_too_but_not_stickers(
 
 
 async def test_a_gif_of_a_group_is_told_to_whoever_asks(fake: FakeTelegram, store: Store) -> None:
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         shown = fake.message(GROUP, animation=moving(fake))
         entity = {"type": "bot_command", "offset": 0, "length": 8}
         await fake.send(GROUP, ANN, text="/caption", entities=[entity], reply_to_message=shown)

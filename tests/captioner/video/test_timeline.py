@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from captioner.photo.decode import Limits
-from captioner.video.decode import _at
+from captioner.video.decode import _shown_at
 from captioner.video.reading import read
 from tests.captioner.video.making import RATE, cross_faded, encoded, scene, shifted
 from tests.captioner.video.test_reading import GREEN, SIDE, animated, colours, plain
@@ -204,5 +204,5 @@ def test_what_has_been_decoded_must_do_when_the_time_is_over(
 
 def test_a_moment_has_the_frame_that_is_shown_then_and_none_goes_back_in_time() -> None:
     frames = [(0.0, "a"), (1.0, "b"), (0.5, "late"), (2.0, "c"), (9.0, "d")]
-    assert list(_at([0.5, 1.5, 1.7, 5.0], frames)) == [(0, "a"), (1, "b"), (2, "c")]
-    assert list(_at([0.5], [(0.7, "first")])) == [(0.7, "first")]
+    assert list(_shown_at([0.5, 1.5, 1.7, 5.0], frames)) == [(0, "a"), (1, "b"), (2, "c")]
+    assert list(_shown_at([0.5], [(0.7, "first")])) == [(0.7, "first")]

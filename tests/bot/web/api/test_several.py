@@ -11,7 +11,7 @@ from aiohttp import ClientSession, FormData
 from bot.access import Access
 from bot.replies import replies
 from bot.web.api import captions as api
-from bot.web.api.body import MOST_PHOTOS, PHOTOS_TOGETHER, Limits
+from bot.web.api.body import MOST_PHOTOS, PHOTOS_TOGETHER, UploadLimits
 from bot.web.api.side_by_side import AT_ONCE, MOVING_AT_ONCE
 from bot.web.refusals import refusals
 from captioner import BadImage, Busy, Caption, Options, VideoCaption
@@ -157,7 +157,7 @@ async def test_a_body_without_a_length_is_read_only_up_to_the_limit(url: str) ->
 
 
 def test_a_larger_body_may_take_longer() -> None:
-    limits = Limits(photo=1000, video=2000, photos=20, seconds=60)
+    limits = UploadLimits(photo=1000, video=2000, photos=20, seconds=60)
     lengths = (None, 0, 1000, 1001, 4000, 10**9)
     assert [limits.seconds_for(length) for length in lengths] == [60, 60, 60, 120, 240, 480]
 

@@ -285,14 +285,6 @@ async def test_a_video_is_refused_as_a_photo_is(
         await refused(await post(client, url, video_file()), code)
 
 
-async def test_without_videos_one_frame_of_an_animation_is_captioned(
-    client: ClientSession, url: str
-) -> None:
-    said = await documented(await post(client, url, animation(LEFT, RIGHT)))
-    assert said["text"] == "A dog runs."
-    await refused(await post(client, url, video_file()), "unsupported")
-
-
 async def test_no_feedback_is_asked_about_a_story(client: ClientSession, tmp_path: Path) -> None:
     async with (
         SqliteFeedback(tmp_path / "feedback") as feedback,
