@@ -46,7 +46,7 @@ class Storyteller:
 
         Args:
             serving: the largest video that is accepted, and how many at a time.
-            encode: returns what a frame is compared by; see `forward.Forward`.
+            encode: returns what a frame is compared by; see `model_pass.ModelPass`.
             caption: captions a frame as a photo.
             share: how many frames, of all videos together, may wait for their batch.
         """

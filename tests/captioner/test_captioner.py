@@ -10,9 +10,9 @@ import torch
 from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration, Features
-from captioner.forward import Answer, Request
 from captioner.languages.repetition import repeats_word
 from captioner.languages.small_words import ENGLISH
+from captioner.model_pass import Answer, Request
 from captioner.photo.decode import Limits
 from captioner.photo.sandbox import Sandbox
 from captioner.runtime.errors import UnusableError
