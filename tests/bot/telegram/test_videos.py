@@ -1,6 +1,5 @@
 """Videos and animations on Telegram: told as a story, or by their preview."""
 
-import asyncio
 import io
 
 import pytest
@@ -9,8 +8,8 @@ from PIL import Image
 from bot.replies import replies
 from bot.telegram.photos import VIDEOS_AT_ONCE
 from bot.wording import as_preview
-from captioner import Captioner, Options, VideoCaption
-from tests.bot.stories import STORY, UNREADABLE, gif, tell, video_file
+from captioner import Captioner
+from tests.bot.stories import STORY, UNREADABLE, Slow, gif, video_file
 from tests.bot.telegram.chat import CAR, DOG, Store, labels, running, sticker, telegram
 from tests.bot.telegram.fake_telegram import (
     ANN,
@@ -242,31 +241,19 @@ async def test_a_gif_of_a_group_is_told_to_whoever_asks(fake: FakeTelegram, stor
 
 
 async def test_photos_do_not_wait_behind_videos(fake: FakeTelegram, store: Store) -> None:
-    begun, proceed = asyncio.Semaphore(0), asyncio.Event()
-    at_once = most = 0
-
-    async def slow(video: bytes, options: Options) -> VideoCaption:
-        nonlocal at_once, most
-        at_once += 1
-        most = max(most, at_once)
-        begun.release()
-        await proceed.wait()
-        at_once -= 1
-        return await tell(video, options)
-
-    async with running(telegram(fake, store, caption_video=slow)):
+    slow = Slow()
+    async with running(telegram(fake, store, caption_video=slow.tell)):
         for _ in range(VIDEOS_AT_ONCE + 2):
             await fake.send(video=moving(fake))
-        for _ in range(VIDEOS_AT_ONCE):
-            await begun.acquire()
+        await slow.begun(VIDEOS_AT_ONCE)
         await fake.send(photo=[fake.photo(DOG)])
         captioned = await fake.nth("sendMessage")
         fetched = len(fake.fetched) - 1
-        proceed.set()
+        slow.may.set()
         await fake.nth("sendMessage", VIDEOS_AT_ONCE + 3)
 
     assert captioned["text"] == "Photo 0."
-    assert fetched == most == VIDEOS_AT_ONCE
+    assert fetched == slow.at_once.most == VIDEOS_AT_ONCE
 
 
 async def test_a_real_video_is_told_by_a_real_model(
