@@ -15,8 +15,8 @@ from captioner.wording import worded
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 CPU = Path("/proc/cpuinfo")
-# A network in 8 bits may choose another sentence if one pixel in a hundred changes by one level. Other
-# kernels than those that the captions were made with round otherwise.
+# A network in 8 bits may choose another sentence if one pixel in a hundred changes by one level.
+# Other kernels than those that the captions were made with round otherwise.
 pytestmark = pytest.mark.skipif(
     not (CPU.exists() and "avx512_vnni" in CPU.read_text()),
     reason="the captions were made with the kernels for AVX-512 VNNI",

@@ -67,7 +67,7 @@ class Interactions:
                 await self._answer(key, request)
 
         if new:
-            await self.services.inbox.handle(key, answer, partial(self._apologize, request))
+            await self.services.inbox.handle(key, answer, partial(self._apologize, key, request))
 
     async def retry(self, key: Key, reference: dict[str, Any]) -> None:
         """Answer a request that was recorded before."""
@@ -81,7 +81,7 @@ class Interactions:
                     raise Hopeless("the interaction has expired")
                 await self._answer(key, request)
 
-        await self.services.inbox.handle(key, answer, partial(self._apologize, request))
+        await self.services.inbox.handle(key, answer, partial(self._apologize, key, request))
 
     async def _answer(self, key: Key, request: PhotoRequest) -> None:
         if request.what in ("caption", "menu"):
@@ -161,8 +161,12 @@ class Interactions:
             return found[0] if found else None
         return next((one.still for one in found if one.still), None)
 
-    async def _apologize(self, request: PhotoRequest) -> None:
-        await self._tell(request, replies.GIVEN_UP)
+    async def _apologize(self, key: Key, request: PhotoRequest) -> None:
+        if await self.services.inbox.answered_pictures(key):  # what has arrived stays
+            webhook = self._webhook(request)
+            await webhook.follow_up(replies.GIVEN_UP, ephemeral=request.ephemeral)
+        else:
+            await self._tell(request, replies.GIVEN_UP)
 
     async def _tell(self, request: PhotoRequest, text: str) -> None:
         webhook = self._webhook(request)
