@@ -9,7 +9,8 @@ from PIL import Image
 from playwright.async_api import Browser, FilePayload, expect
 
 from bot.replies import replies
-from captioner import Caption, Options
+from captioner import Caption, Options, VideoCaption
+from captioner.video.result import Scene
 from tests.bot.web.browser import DOG, IN_CHROMIUM, captions_dog, choose, opened, photo, reload
 from tests.conftest import photo_bytes
 
@@ -142,7 +143,13 @@ async def test_photos_within_the_limits_are_sent_byte_for_byte(browser: Browser)
             seen.append(photo)
             return DOG
 
-        async with opened(browser, caption) as page:
+        async def caption_video(
+            video: bytes, options: Options, seen: list[bytes] = seen
+        ) -> VideoCaption:
+            seen.append(video)
+            return VideoCaption((Scene(0, 0, 0, DOG),), 0, 0)
+
+        async with opened(browser, caption, caption_video=caption_video) as page:
             await choose(page, {"name": name, "mimeType": "", "buffer": body})
             await expect(page.locator(".said")).to_have_text(DOG.text)
             await expect(page.locator("#intake-note")).to_be_hidden()
