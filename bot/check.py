@@ -30,14 +30,12 @@ async def check(config: Settings) -> bool:
         whether every platform that is on could run.
 
     Raises:
-        DatabaseError: the store cannot be used.
+        DatabaseError: a bot could not use the store.
         OutputError: standard output cannot be written to.
         SettingsError: the captioner cannot be used.
     """
-    user = None
-    if config.database_url is None:
-        folder.check(config.data_dir)
-        user = folder.holder(config.data_dir)
+    await stores.check(config)
+    user = folder.holder(config.data_dir) if config.database_url is None else None
     async with (
         captioners.started(config) as captioner,
         stores.opened(config, read_only=True) as store,

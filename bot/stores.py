@@ -87,6 +87,23 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
         )
 
 
+async def check(settings: Settings) -> None:
+    """Verify that a bot could use the store; create and change nothing.
+
+    Raises:
+        DatabaseError: it could not.
+        SettingsError: the driver of the database is missing.
+    """
+    if settings.database_url is None:
+        folder.check(settings.data_dir)
+        return
+    with _driver():
+        from bot.store.postgres.database import Database
+    url = settings.database_url.get_secret_value()
+    async with Database(url, read_only=True) as database:
+        await database.check(feedback=settings.feedback == "on")
+
+
 def held(settings: Settings) -> AbstractContextManager[None]:
     """Use the data folder alone; several bots may use a database.
 
