@@ -96,6 +96,7 @@ def adapters(
         partial(_unready, captioner, store),
         model=partial(captioners.model_name, captioner, config),
         feedback=store.feedback,
+        store=store.mark,
     )
     return {WEB: chat, **others}
 

@@ -107,7 +107,7 @@ async def _can_run(adapter: Adapter, config: Settings, user: folder.Holder | Non
     except AddressInUse as error:
         # Of a folder's bot its lock is known; of those of a database, any may be on this machine.
         may_run = user is not None or config.database_url is not None
-        if not (may_run and await is_a_bot(config.web_host, config.web_port)):
+        if not (may_run and await _is_that_bot(config, user)):
             complain(f"error: {error}")
             return False
         say(f"Web chat: {error.address}, in use; probably by the bot that runs")
@@ -115,3 +115,10 @@ async def _can_run(adapter: Adapter, config: Settings, user: folder.Holder | Non
         complain(f"error: {error}")
         return False
     return True
+
+
+async def _is_that_bot(config: Settings, user: folder.Holder | None) -> bool:
+    # A process that has not said its name may be any.
+    unknown = user is not None and not user.process
+    store = "" if unknown else stores.mark(config, user)
+    return await is_a_bot(config.web_host, config.web_port, store)

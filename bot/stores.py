@@ -42,6 +42,7 @@ class Stores:
     lane: Lane  # in which several bots take turns
     lost: Callable[[], str | None]  # why the store cannot be used now, if that is known
     where: str  # for the operator
+    mark: str  # as `mark` returns it
     feedback: FeedbackRows | None = None  # None if FEEDBACK is off
 
 
@@ -62,7 +63,8 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
             _kept(settings, read_only=read_only) as kept,
         ):
             where = str(settings.data_dir.resolve())
-            yield Stores(chat_settings, inbox, alone(), _free, lambda: None, where, kept)
+            free, own = _free, mark(settings)
+            yield Stores(chat_settings, inbox, alone(), free, lambda: None, where, own, kept)
         return
     with _driver():
         from bot.store.postgres.chat_settings import PostgresChatSettings
@@ -83,6 +85,7 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
             lanes(database),
             lambda: database.lost,
             database.place,
+            mark(settings),
             PostgresFeedback(database) if settings.feedback == "on" else None,
         )
 
@@ -102,6 +105,20 @@ async def check(settings: Settings) -> None:
     url = settings.database_url.get_secret_value()
     async with Database(url, read_only=True) as database:
         await database.check(feedback=settings.feedback == "on")
+
+
+def mark(settings: Settings, user: folder.Holder | None = None) -> str:
+    """Return what tells a bot with this store from bots with others, and tells nothing else.
+
+    Databases are not told apart: one database has several addresses.
+
+    Args:
+        settings: name the store.
+        user: the process that uses the folder; None for this one.
+    """
+    if settings.database_url is not None:
+        return "database"
+    return folder.mark(settings.data_dir, user or folder.this_process())
 
 
 def held(settings: Settings) -> AbstractContextManager[None]:

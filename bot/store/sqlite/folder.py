@@ -4,6 +4,7 @@ The lock is the operating system's: it ends with the process, however that ends.
 """
 
 import errno
+import hashlib
 import os
 import platform
 import time
@@ -62,10 +63,9 @@ def held(folder: Path) -> Iterator[None]:
         raise database_error(folder, error) from error
     with open(descriptor, encoding="utf-8", errors="replace") as file:
         _lock(folder, file)
-        now = datetime.now(UTC).isoformat(" ", "seconds")
         try:
             os.ftruncate(file.fileno(), 0)
-            os.write(file.fileno(), f"{os.getpid()}\t{platform.node()}\t{now}\n".encode())
+            os.write(file.fileno(), ("\t".join(this_process()) + "\n").encode())
         except OSError as error:
             raise database_error(path, error) from error
         yield
@@ -84,6 +84,18 @@ def holder(folder: Path) -> Holder | None:
     except OSError:
         pass
     return None
+
+
+def this_process() -> Holder:
+    """Return this process, as one that uses a folder from now on."""
+    now = datetime.now(UTC).isoformat(" ", "seconds")
+    return Holder(str(os.getpid()), platform.node(), now)
+
+
+def mark(folder: Path, holder: Holder) -> str:
+    """Return what tells a process and its folder from others; nobody learns either from it."""
+    words = (holder.process, holder.machine, str(folder.resolve()))
+    return hashlib.sha256("\t".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def check(folder: Path) -> None:
