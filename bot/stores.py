@@ -63,8 +63,8 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
             _kept(settings, read_only=read_only) as kept,
         ):
             where = str(settings.data_dir.resolve())
-            free, own = _free, mark(settings)
-            yield Stores(chat_settings, inbox, alone(), free, lambda: None, where, own, kept)
+            own = mark(settings)
+            yield Stores(chat_settings, inbox, alone(), _free, lambda: None, where, own, kept)
         return
     with _driver():
         from bot.store.postgres.chat_settings import PostgresChatSettings
@@ -108,9 +108,9 @@ async def check(settings: Settings) -> None:
 
 
 def mark(settings: Settings, user: folder.Holder | None = None) -> str:
-    """Return what tells a bot with this store from bots with others, and tells nothing else.
+    """Return what tells the bot with a folder from all others, and tells nothing else.
 
-    Databases are not told apart: one database has several addresses.
+    Bots with a database have the same one: a database may have several addresses.
 
     Args:
         settings: name the store.
@@ -118,7 +118,7 @@ def mark(settings: Settings, user: folder.Holder | None = None) -> str:
     """
     if settings.database_url is not None:
         return "database"
-    return folder.mark(settings.data_dir, user or folder.this_process())
+    return (user or folder.this_process()).mark
 
 
 def held(settings: Settings) -> AbstractContextManager[None]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -41,6 +42,11 @@ class Holder(NamedTuple):
         if not self.process:
             return "a process that has not said its name"
         return f"process {self.process} on {self.machine}, since {self.since}"
+
+    @property
+    def mark(self) -> str:
+        """What tells it from other processes, and tells nothing else."""
+        return hashlib.sha256("\t".join(self).encode()).hexdigest()[:16]
 
 
 class InUse(DatabaseError):
@@ -86,16 +92,11 @@ def holder(folder: Path) -> Holder | None:
     return None
 
 
+@cache
 def this_process() -> Holder:
-    """Return this process, as one that uses a folder from now on."""
+    """Return this process, as one that uses a folder since the first call."""
     now = datetime.now(UTC).isoformat(" ", "seconds")
     return Holder(str(os.getpid()), platform.node(), now)
-
-
-def mark(folder: Path, holder: Holder) -> str:
-    """Return what tells a process and its folder from others; nobody learns either from it."""
-    words = (holder.process, holder.machine, str(folder.resolve()))
-    return hashlib.sha256("\t".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def check(folder: Path) -> None:
