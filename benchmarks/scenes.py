@@ -1,6 +1,6 @@
-"""Count the scenes that are found in clips made of photos, and those that are told twice.
+"""Count the scenes that are found in clips made of photos, and those that are described twice.
 
-    python benchmarks/scenes.py flickr8k --clips 10
+    python benchmarks/scenes.py data/flickr8k --clips 10
 
 Each clip shows three to five photos of Flickr8k's test set, which no shipped model was trained on:
 still, panned, zoomed or shaken, some with noise, with cuts or cross-fades between them. In every

@@ -40,9 +40,8 @@ from captioner.video.clips import WORKER  # noqa: E402
 from tests.captioner.video.making import encoded, scene  # noqa: E402
 
 SHOWN = 4  # seconds of each photo
-QUALITY = (
-    "20"  # the constant rate factor of H.264: 8 Mbit/s with the usual noise, as a phone's 720p
-)
+# The constant rate factor of H.264: 8 Mbit/s with the usual noise, as a phone's 720p.
+QUALITY = "20"
 TILE = 64  # pixels by which the noise of each frame is moved at most
 MIB = 2**20
 LARGE = ServingConfig(Limits(max_bytes=256 * MIB))  # two minutes are 120 MB

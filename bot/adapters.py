@@ -1,7 +1,7 @@
 """The adapters of the platforms that are on, each with what it needs."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,37 +41,8 @@ def adapters(
     config: Settings, captioner: "Captioner | RemoteCaptioner", store: Stores
 ) -> dict[Platform, Adapter]:
     """Make the adapters of the platforms that are on, the web chat's first."""
-
-    def waiting() -> int:
-        return captioner.waiting
-
-    access_for = partial(
-        Access,
-        allowed=config.allowed,
-        blocked=config.blocked,
-        operators=config.operators,
-        spend=store.spend,
-    )
-    access = access_for(config.photos_per_person, config.photos_per_chat)
-    web_access = access_for(config.photos_per_address, config.photos_per_address)
-    answers = partial(
-        Answers,
-        captioner.caption,
-        partial(captioner.pixels, max_side=PHOTO_SIDE),
-        options=Options(beam=config.beam),
-        deadline=config.photo_seconds,
-        check_room=captioner.check_room,
-        languages=captioner.languages,
-        caption_video=captioner.caption_video,
-    )
-    in_a_chat = partial(_described, captioner, config, about.text)
-    on_the_page = partial(_described, captioner, config, about.model)
-    stats = Stats(store.inbox, waiting).text
-
-    def services(platform: Platform) -> Services:
-        chats, inbox = store.chat_settings, store.inbox
-        return Services(config, answers(platform), chats, inbox, access, in_a_chat, stats)
-
+    answers = _answers(config, captioner)
+    services = _services(config, captioner, store, answers)
     others: dict[Platform, Adapter] = {}
     routes = []
     # A platform's library takes a third of the start, so only those that are on are imported.
@@ -86,19 +57,72 @@ def adapters(
         with importing():
             from bot.discord.adapter import Discord
         others[DISCORD] = Discord(services(DISCORD), store.lane)
-    chat = WebChat(
+    return {WEB: _web_chat(config, captioner, store, answers(WEB), routes), **others}
+
+
+def _answers(
+    config: Settings, captioner: "Captioner | RemoteCaptioner"
+) -> Callable[[Platform], Answers]:
+    return partial(
+        Answers,
+        captioner.caption,
+        captioner.caption_video,
+        partial(captioner.pixels, max_side=PHOTO_SIDE),
+        options=Options(beam=config.beam),
+        deadline=config.photo_seconds,
+        check_room=captioner.check_room,
+        languages=captioner.languages,
+    )
+
+
+def _services(
+    config: Settings,
+    captioner: "Captioner | RemoteCaptioner",
+    store: Stores,
+    answers: Callable[[Platform], Answers],
+) -> Callable[[Platform], Services]:
+    """Return what makes the services of a platform; all share the rates of people and chats."""
+    access = _access(config, store, config.photos_per_person, config.photos_per_chat)
+    about_here = partial(_described, captioner, config, about.text)
+    stats = Stats(store.inbox, lambda: captioner.waiting).text
+
+    def services(platform: Platform) -> Services:
+        chats, inbox = store.chat_settings, store.inbox
+        return Services(config, answers(platform), chats, inbox, access, about_here, stats)
+
+    return services
+
+
+def _web_chat(
+    config: Settings,
+    captioner: "Captioner | RemoteCaptioner",
+    store: Stores,
+    answers: Answers,
+    routes: Sequence[web.AbstractRouteDef],
+) -> WebChat:
+    return WebChat(
         config,
-        answers(WEB),
-        on_the_page,
-        waiting,
-        web_access,
+        answers,
+        partial(_described, captioner, config, about.model),
+        lambda: captioner.waiting,
+        _access(config, store, config.photos_per_address, config.photos_per_address),
         routes,
         partial(_unready, captioner, store),
         model=partial(captioners.model_name, captioner, config),
         feedback=store.feedback,
         store=store.mark,
     )
-    return {WEB: chat, **others}
+
+
+def _access(config: Settings, store: Stores, per_person: str, per_chat: str) -> Access:
+    return Access(
+        per_person,
+        per_chat,
+        allowed=config.allowed,
+        blocked=config.blocked,
+        operators=config.operators,
+        spend=store.spend,
+    )
 
 
 def _described(

@@ -111,13 +111,13 @@ class Answers:
     """Answers the photos of one platform; raises nothing but cancellation."""
 
     caption: CaptionPhoto
+    caption_video: CaptionVideo
     pixels: DecodePhoto  # to draw on
     platform: Platform
     options: Options = Options()
     deadline: float = 60.0  # seconds for each photo
     check_room: CheckRoom = lambda: None  # raises Busy if there is no room for a photo
     languages: Collection[str] = ()  # that captions can be in besides the model's own
-    caption_video: CaptionVideo | None = None  # None if the captioner cannot tell videos
 
     def no_room(self) -> Answer | None:
         """Return the answer to a photo that would be refused now, before it is sent; else None."""
@@ -134,18 +134,12 @@ class Answers:
         return await self._answer(photo, options or self.options, _plain)
 
     async def story(self, video: bytes, options: Options | None = None) -> Answer:
-        """Describe a video or an animation, scene by scene.
-
-        Without `caption_video`, the file is captioned as a photo, if it can be read as one.
-        """
-        tell = self.caption_video
-        if tell is None:
-            return await self.first(video, options)
+        """Describe a video or an animation, scene by scene."""
 
         async def told(options: Options) -> Answer:
             # An album may have more videos than are decoded at a time.
             until = asyncio.get_running_loop().time() + self.deadline / 2
-            story = await with_room(lambda: tell(video, options), until)
+            story = await with_room(lambda: self.caption_video(video, options), until)
             moves = story.seconds > 0  # a GIF of one frame does not
             return Answer(story.text, story.told[0].caption, video=story if moves else None)
 
@@ -156,9 +150,9 @@ class Answers:
         return await (self.story(file) if is_moving(file) else self.first(file))
 
     async def preview(self, photo: bytes) -> Answer:
-        """Caption the preview of a video; say that it is one if videos are described otherwise."""
+        """Caption the preview of a video; say that it is only one."""
         answer = await self.first(photo)
-        if answer.caption is None or self.caption_video is None:
+        if answer.caption is None:
             return answer
         return replace(answer, text=as_preview(answer.text))
 
@@ -205,12 +199,9 @@ class Answers:
 
     async def looked_at_scenes(self, video: bytes) -> Answer:
         """Show the frames that a story is about, and the attention in each."""
-        tell = self.caption_video
-        if tell is None:
-            return await self.looked(video)
 
         async def drawn(options: Options) -> Answer:
-            told = (await tell(video, options)).told
+            told = (await self.caption_video(video, options)).told
             sheet = await asyncio.to_thread(sheet_of_scenes, told)
             text = replies.LOOKED_AT_SCENES if sheet else replies.NO_ATTENTION
             return Answer(text, told[0].caption, picture=sheet)

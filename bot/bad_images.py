@@ -11,8 +11,8 @@ from captioner.translation import ENGLISH, N_
 BAD_IMAGE: Mapping[BadImageKind, str] = {
     "empty": N_("The file is empty."),
     "too many pixels": N_(
-        "The picture is too large: {width} x {height} pixels. I accept {million} million pixels, "
-        "{side} on a side."
+        "The picture is too large: {width} x {height} pixels. I accept up to {million} million "
+        "pixels, and up to {side} on each side."
     ),
     "far too many pixels": N_("The picture has far too many pixels. Please send a smaller one."),
     "too slow": N_(
@@ -23,24 +23,23 @@ BAD_IMAGE: Mapping[BadImageKind, str] = {
     "unsupported": N_(
         "I cannot read this file. Please send videos as MP4, and photos as {formats}."
     ),
-    "unsupported HEIC": N_("I cannot read HEIC photos. Please send it as {formats}."),
+    "unsupported HEIC": N_("I cannot read HEIC photos. Please send this one as {formats}."),
     "unsupported variant": N_(
-        "The picture may be whole, but I cannot read this variant of its format. "
+        "The picture may be intact, but I cannot read this variant of its format. "
         "Please save it as a plain JPEG or PNG, and send that."
     ),
-    "unsupported video": N_("I cannot read videos. Please send a picture from it."),
-    "no frames": N_("I find no picture in this video. Please send another one."),
+    "unsupported video": N_("I cannot read videos. Please send a picture from this one."),
+    "no frames": N_("I found no picture in this video. Please send another one."),
 }
 # What is worded otherwise if the file is a video.
 BAD_VIDEO: Mapping[BadImageKind, str] = {
     "too many pixels": N_(
-        "The video is too large: {width} x {height} pixels. I accept {million} million pixels, "
-        "{side} on a side."
+        "The video is too large: {width} x {height} pixels. I accept up to {million} million "
+        "pixels, and up to {side} on each side."
     ),
     "too slow": N_("The video takes too long to read. Please send a smaller or shorter one."),
     "too much memory": N_("The video needs too much memory. Please send a smaller one."),
     "damaged": N_("The video is damaged or cut off. Please save it as MP4, and send it again."),
-    "unsupported": N_("I only describe photos here. Please send a picture from this video."),
     "unsupported variant": N_(
         "I cannot read this kind of video. Please save it as MP4 with H.264, and send that."
     ),

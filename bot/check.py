@@ -48,7 +48,7 @@ async def check(config: Settings) -> bool:
         say(await _data_line(config, store, user))
         say(_access_line(config))
         if store.feedback is not None:
-            say("Feedback: on; captions, corrections and hashes of photos are kept, and no photo")
+            say("Feedback: on; captions, corrections and hashes of photos are kept, but no photos")
         made = adapters(config, captioner, store).values()
         can_run = [await _can_run(adapter, config, user) for adapter in made]
     for platform, key in off(config):
@@ -95,8 +95,8 @@ def _access_line(config: Settings) -> str:
     allowed = f"{len(config.allowed)} allowed" if config.allowed else "everyone"
     return (
         f"Access: {allowed}; {len(config.blocked)} blocked; {len(config.operators)} operators; "
-        f"photos: {config.photos_per_person} per person, {config.photos_per_chat} per chat, "
-        f"{config.photos_per_address} per web address"
+        f"photos and videos: {config.photos_per_person} per person, {config.photos_per_chat} per "
+        f"chat, {config.photos_per_address} per web address"
     )
 
 
@@ -105,12 +105,13 @@ async def _can_run(adapter: Adapter, config: Settings, user: folder.Holder | Non
     try:
         say(await adapter.check())
     except AddressInUse as error:
-        # Of a folder's bot its lock is known; of those of a database, any may be on this machine.
+        # A bot with a folder holds its lock. Of the bots that share a database, any may run on
+        # this machine.
         may_run = user is not None or config.database_url is not None
         if not (may_run and await _is_that_bot(config, user)):
             complain(f"error: {error}")
             return False
-        say(f"Web chat: {error.address}, in use; probably by the bot that runs")
+        say(f"Web chat: {error.address}, in use; probably by the running bot")
     except PlatformError as error:
         complain(f"error: {error}")
         return False

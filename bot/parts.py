@@ -1,7 +1,7 @@
 """How a long answer becomes several messages: it is split where its entries end."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 NUMBER = re.compile(r"^(\d+)\. ", re.MULTILINE)  # before each answer to several pictures
@@ -37,6 +37,28 @@ def in_parts(entries: Sequence[str], limit: int, length: Callable[[str], int] = 
         parts += [Part(piece, 0) for piece in pieces]
         ended = 1
     return [*parts, Part(text, ended)]
+
+
+async def send_parts(
+    parts: Sequence[Part],
+    answered: int,
+    send: Callable[[Part], Awaitable[None]],
+    note: Callable[[int], Awaitable[None]],
+) -> None:
+    """Send the parts of an answer, one after another.
+
+    Args:
+        parts: at least one.
+        answered: how many pictures of the message were answered before.
+        send: sends one.
+        note: records how many pictures are answered, after each part and before the next.
+    """
+    *others, last = parts
+    for part in others:
+        await send(part)
+        answered += part.ended
+        await note(answered)
+    await send(last)
 
 
 def last_number(text: str) -> int | None:

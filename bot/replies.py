@@ -1,4 +1,4 @@
-"""Every sentence of the bot, the same on every platform, in the language that is spoken now.
+"""What the bot says in chats, the same on every platform, in the language that is spoken now.
 
 `replies.HINT` is a sentence; its key in the catalogues of `bot/locale` is the English one. After a
 change, `make catalogues` brings them up to date.
@@ -105,8 +105,8 @@ class Replies:
     AUTO_PRIVATE = Sentence("In a private chat I describe every photo and video anyway.")
     AUTO_NEEDS_INTENT = Sentence(
         "I cannot see the photos and videos here yet: this bot's operator must turn on the message "
-        "content intent in Discord's developer portal, under Bot. Until then, mention me with one "
-        "or use /caption."
+        "content intent in Discord's developer portal, under Bot. Until then, mention me with a "
+        "photo or a video, or use /caption."
     )
     TELEGRAM_PRIVACY_MODE = Sentence(
         "But I cannot see everything here yet: make me an administrator of this group, or ask "
@@ -155,22 +155,22 @@ class Replies:
         "I speak everyone's own language here. /language chooses one for everyone."
     )
 
-    def album(self, answers: Sequence[str], left_out: int = 0, said: int = 0) -> list[str]:
+    def album(self, answers: Sequence[str], left_out: int = 0, answered: int = 0) -> list[str]:
         """Number the answers for several pictures, and add how many pictures were left out.
 
         Args:
             answers: for the pictures after those that were answered before.
             left_out: how many pictures get no answer; the last answer's entry says so.
-            said: how many pictures were answered before.
+            answered: how many pictures were answered before.
         """
-        lines = [f"{number}. {answer}" for number, answer in enumerate(answers, said + 1)]
+        lines = [f"{number}. {answer}" for number, answer in enumerate(answers, answered + 1)]
         if left_out:
             more = counted(
-                "I caption up to {most} at once; {count} more was left out.",
-                "I caption up to {most} at once; {count} more were left out.",
+                "I describe up to {most} files at once; I left out {count} more.",
+                "I describe up to {most} files at once; I left out {count} more.",
                 left_out,
             )
-            lines[-1] += f"\n{more.format(most=said + len(answers), count=left_out)}"
+            lines[-1] += f"\n{more.format(most=answered + len(answers), count=left_out)}"
         return lines
 
     def bad_image(self, error: BadImage) -> str:

@@ -37,7 +37,7 @@ from bot.setting_values import (
     cleaned,
 )
 from captioner.options import LARGEST_BEAM, Options
-from captioner.photo.decode import MOST_MEGAPIXELS, Limits
+from captioner.photo.decode import MOST_MEGAPIXELS, MOST_VIDEO_FRAMES, MOST_VIDEO_SECONDS, Limits
 from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 
@@ -109,9 +109,8 @@ class Settings(BaseSettings):
     database_url: DatabaseAddress | None = None  # then DATA_DIR is not used
     max_photo_mb: Decimal = Field(default=20, gt=0, le=100)  # 2**20 bytes; Telegram: 20
     max_video_mb: Decimal = Field(default=20, gt=0, le=100)
-    # At the highest of both, frames are 2.5 seconds apart, as they are at the defaults.
-    video_seconds: Decimal = Field(default=Limits.video_seconds, ge=1, le=600)
-    video_frames: Whole = Field(default=Limits.video_frames, ge=1, le=240)
+    video_seconds: Decimal = Field(default=Limits.video_seconds, ge=1, le=MOST_VIDEO_SECONDS)
+    video_frames: Whole = Field(default=Limits.video_frames, ge=1, le=MOST_VIDEO_FRAMES)
     max_megapixels: Decimal = Field(default=50, gt=0, le=MOST_MEGAPIXELS)
     max_photos: Whole = Field(default=10, ge=1, le=20)  # in one message or album
     max_queue: Whole = Field(default=128, ge=1, le=10_000)

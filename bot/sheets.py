@@ -11,6 +11,7 @@ from captioner.explain import draw_attention, draw_scenes
 from captioner.photo.preprocessing import Pixels
 from captioner.runtime.protocols import Floats
 from captioner.video.result import Scene
+from captioner.wording import clock
 
 
 def maps_of(caption: Caption) -> list[Floats]:
@@ -36,9 +37,8 @@ def sheet_of_scenes(scenes: Sequence[Scene]) -> bytes | None:
         maps = maps_of(scene.caption)
         if scene.picture is None or not maps:
             return None
-        minutes, seconds = divmod(int(scene.frame), 60)
         pictures.append(scene.picture)
-        labels.append(f"{number} ({minutes}:{seconds:02})")
+        labels.append(f"{number} ({clock(scene.frame)})")
         attention.append(np.stack(maps))
     return _jpeg(draw_scenes(pictures, labels, attention))
 

@@ -24,7 +24,8 @@ class Stats:
         states = await self.inbox.rows.counts()
         lines = [f"I have been running for {hours:.1f} hours."]
         lines += [
-            f"{sample.labels['platform']}, {sample.labels['outcome']}: {sample.value:.0f}"
+            f"{sample.labels['platform']}, {sample.labels['outcome']}: "
+            f"{sample.value:.0f} photos and videos"
             for family in metrics.PHOTOS.collect()
             for sample in family.samples
             if sample.name.endswith("_total")

@@ -18,7 +18,7 @@ from captioner.batching import Batcher
 from captioner.checkpoint import Metadata
 from captioner.config import ModelConfig
 from captioner.errors import BadImage, Busy
-from captioner.forward import Answer, Forward, Request
+from captioner.forward_pass import Answer, ForwardPass, Request
 from captioner.in_progress import InProgress
 from captioner.languages.file import LanguagesFile
 from captioner.naming.classifier import Naming
@@ -78,7 +78,7 @@ class Captioner:
         self._network = network
         self._speakers = Speakers(metadata, network, languages)
         self._observe = observe or (lambda measurement: None)
-        self._computation = Forward(metadata, network, self._speakers, self._observe)
+        self._forward_pass = ForwardPass(metadata, network, self._speakers, self._observe)
         self._batcher: Batcher[Request, Answer] = Batcher(
             self._forward,
             parallel=network.parallel,
@@ -290,4 +290,4 @@ class Captioner:
         return self._forward(requests[:half]) + self._forward(requests[half:])
 
     def _caption_batch(self, requests: list[Request]) -> list[Answer]:
-        return self._computation.answer(requests)
+        return self._forward_pass.answer(requests)

@@ -54,7 +54,7 @@ _BAD_IMAGE: Mapping[BadImageKind, str] = {
     "unsupported": f"The file has no known format; save videos as MP4, and photos as {FORMATS}.",
     "unsupported HEIC": f"HEIC needs the package pillow-heif; or save it as {FORMATS}.",
     "unsupported variant": (
-        "The picture may be whole, but this variant of its format cannot be read; "
+        "The picture may be intact, but this variant of its format cannot be read; "
         "save it as a plain JPEG or PNG."
     ),
     "unsupported video": "Videos need the package av; or save it as an animated GIF or WebP.",
@@ -111,7 +111,7 @@ class BadImage(ValueError):
             return (
                 f"The {what} is too large: {numbers['width']} x {numbers['height']} pixels; "
                 f"the limits are {numbers['max_pixels'] / 1e6:g} million pixels in all and "
-                f"{numbers['max_side']} on a side."
+                f"{numbers['max_side']} on each side."
             )
         sentence = _BAD_VIDEO.get(self.kind) if self.video else None
         return sentence or _BAD_IMAGE[self.kind]

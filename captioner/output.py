@@ -52,7 +52,7 @@ def flush() -> None:
 
 @contextmanager
 def flushing() -> Iterator[None]:
-    """Print what is still in the buffer also where argparse ends the block; see `flush`."""
+    """Flush standard output if argparse ends the program inside the block; see `flush`."""
     try:
         yield
     except SystemExit:  # the help is printed, or a wrong argument is named

@@ -162,11 +162,15 @@ def worded(caption: Caption) -> Said:
 
 
 def covered(seconds: float, language: str) -> str:
-    """Return the sentence that says how far a video was looked at, such as "1:02:05"."""
+    """Return the sentence that says how far a video was looked at."""
+    return CATALOGUES.gettext(UP_TO, language).format(time=clock(seconds))
+
+
+def clock(seconds: float) -> str:
+    """Return a moment of a video as players show it, such as "0:07" or "1:02:05"."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    time = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-    return CATALOGUES.gettext(UP_TO, language).format(time=time)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _after_subject(language: str) -> frozenset[str]:

@@ -24,7 +24,7 @@ log = structlog.stdlib.get_logger(__name__)
 MAX_MESSAGES = 500  # read of one channel's history; Discord returns up to 100 per request
 # Before the last read message. The bot may have ended after it read a link, and before Discord
 # embedded what is behind it.
-EMBED_SECONDS = 60
+REREAD_SECONDS = 60
 RETRY_SECONDS = 60.0  # before a channel that could not be read is tried again
 LOST_SECONDS = 5.0  # before a shared database that is lost is tried again
 
@@ -149,7 +149,7 @@ class Backfill:
 
     async def _read(self, channel: int, since: int) -> int:
         """Record what was missed in a channel; return the last message read, or 0."""
-        earlier = max(0, since - (EMBED_SECONDS * 1000 << 22))  # an id holds milliseconds
+        earlier = max(0, since - (REREAD_SECONDS * 1000 << 22))  # an id holds milliseconds
         history = self.client.get_partial_messageable(channel).history(
             limit=MAX_MESSAGES, after=discord.Object(earlier), oldest_first=True
         )

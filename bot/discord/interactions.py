@@ -15,9 +15,10 @@ from bot.discord.buttons import buttons_of, buttons_under
 from bot.discord.errors import REFUSED, inbox_errors
 from bot.discord.identity import PLATFORM, place_of_interaction
 from bot.discord.language import language_of_interaction
-from bot.discord.photos import Photos, Picture, pictures_of
+from bot.discord.photos import Photos, Picture, Reply, pictures_of
 from bot.discord.request import PhotoRequest
 from bot.discord.sending import InteractionWebhook, acknowledge, whisper
+from bot.parts import Part, send_parts
 from bot.replies import replies
 from bot.services import Services
 from bot.store.inbox import Hopeless
@@ -66,7 +67,7 @@ class Interactions:
                 await self._answer(key, request)
 
         if new:
-            await self.services.inbox.handle(key, answer, partial(self._apologize, request))
+            await self.services.inbox.handle(key, answer, partial(self._apologize, key, request))
 
     async def retry(self, key: Key, reference: dict[str, Any]) -> None:
         """Answer a request that was recorded before."""
@@ -80,7 +81,7 @@ class Interactions:
                     raise Hopeless("the interaction has expired")
                 await self._answer(key, request)
 
-        await self.services.inbox.handle(key, answer, partial(self._apologize, request))
+        await self.services.inbox.handle(key, answer, partial(self._apologize, key, request))
 
     async def _answer(self, key: Key, request: PhotoRequest) -> None:
         if request.what in ("caption", "menu"):
@@ -95,38 +96,31 @@ class Interactions:
             await self._caption_differently(request, picture)
 
     async def _caption(self, key: Key, request: PhotoRequest) -> None:
-        webhook, inbox = self._webhook(request), self.services.inbox
         if not request.pictures:
-            await webhook.edit_original(text=replies.NEEDS_ATTACHMENT)
+            await self._webhook(request).edit_original(text=replies.NEEDS_ATTACHMENT)
             return
         most = min(len(request.pictures), self.services.settings.max_photos)
-        said = await inbox.said(key) if most > 1 else 0
-        if said >= most:  # MAX_PHOTOS was lowered since
+        answered = await self.services.inbox.answered_pictures(key) if most > 1 else 0
+        if answered >= most:  # MAX_PHOTOS was lowered since
             return
-        reply = await self.photos.caption(request.pictures, said)
-        # The answer shows the photo, so that its buttons can find it again.
-        embed, first_picture = discord.Embed(), request.pictures[0]
-        still = first_picture.still
-        # A frame that nobody has fetched may not exist.
-        address = still.url if still and not (reply.told and first_picture.framed) else None
-        if request.what == "caption":
-            embed.set_image(url=address)
-        else:
-            embed.set_thumbnail(url=address)
-        parts, first = reply.parts, not said
-        for part in parts:
+        reply = await self.photos.caption(request.pictures, answered)
+        await self._send(key, request, reply, answered)
+
+    async def _send(self, key: Key, request: PhotoRequest, reply: Reply, answered: int) -> None:
+        webhook, parts = self._webhook(request), reply.parts
+
+        async def send(part: Part) -> None:
             last = part is parts[-1]
-            shown = embed if last and reply.picture and address else MISSING
+            embed = _embed(request, reply) if last else MISSING
             buttons = buttons_of(reply, shown=True) if last else MISSING
-            if first:
-                await webhook.edit_original(text=part.text, embed=shown, buttons=buttons)
+            if part is parts[0] and not answered:
+                await webhook.edit_original(text=part.text, embed=embed, buttons=buttons)
             else:
                 await webhook.follow_up(
-                    part.text, embed=shown, buttons=buttons, ephemeral=request.ephemeral
+                    part.text, embed=embed, buttons=buttons, ephemeral=request.ephemeral
                 )
-            first, said = False, said + part.ended
-            if not last:
-                await inbox.note_said(key, said)
+
+        await send_parts(parts, answered, send, partial(self.services.inbox.note_answered, key))
 
     async def _caption_differently(self, request: PhotoRequest, picture: Picture) -> None:
         another = partial(self.services.answers.another, turn=request.turn, shown=request.shown)
@@ -167,8 +161,12 @@ class Interactions:
             return found[0] if found else None
         return next((one.still for one in found if one.still), None)
 
-    async def _apologize(self, request: PhotoRequest) -> None:
-        await self._tell(request, replies.GIVEN_UP)
+    async def _apologize(self, key: Key, request: PhotoRequest) -> None:
+        if await self.services.inbox.answered_pictures(key):  # what has arrived stays
+            webhook = self._webhook(request)
+            await webhook.follow_up(replies.GIVEN_UP, ephemeral=request.ephemeral)
+        else:
+            await self._tell(request, replies.GIVEN_UP)
 
     async def _tell(self, request: PhotoRequest, text: str) -> None:
         webhook = self._webhook(request)
@@ -179,6 +177,18 @@ class Interactions:
 
     def _webhook(self, request: PhotoRequest) -> InteractionWebhook:
         return InteractionWebhook(self.client, request.application, request.token)
+
+
+def _embed(request: PhotoRequest, reply: Reply) -> discord.Embed:
+    """Return what shows the photo, so that its buttons can find it again; else `MISSING`."""
+    picture = reply.picture
+    # A frame that nobody has fetched may not exist.
+    if picture is None or picture.still is None or (reply.told and picture.framed):
+        return MISSING
+    embed, address = discord.Embed(), picture.still.url
+    if request.what == "caption":
+        return embed.set_image(url=address)
+    return embed.set_thumbnail(url=address)
 
 
 def _text_of(refusal: Refusal) -> str:

@@ -48,7 +48,7 @@ class Messages:
         )
         self._in_order = asyncio.Lock()
         self._refused: deque[Key] = deque(maxlen=REFUSALS)
-        self._awaited: dict[Key, asyncio.Event] = {}  # messages whose links may be embedded yet
+        self._awaited: dict[Key, asyncio.Event] = {}  # messages whose links may still be embedded
 
     async def receive(self, incoming: Incoming, slots: asyncio.Semaphore) -> None:
         """Answer a message if it asks for it; while no slot is free, leave it to the inbox."""
@@ -96,9 +96,9 @@ class Messages:
             with inbox_errors():
                 channel = self.client.get_partial_messageable(int(key.chat), guild_id=guild)
                 incoming = Incoming.of(await channel.fetch_message(int(key.message)))
-                said = await self._said(incoming) if again else 0
-            if said is not None:
-                await self._answer(incoming, said)
+                answered = await self._answered(incoming) if again else 0
+            if answered is not None:
+                await self._answer(incoming, answered)
 
         await self._handle(key, answer)
 
@@ -117,7 +117,7 @@ class Messages:
     async def _apologize(self, key: Key) -> None:
         channel = self.client.get_partial_messageable(int(key.chat))
         message = await channel.fetch_message(int(key.message))
-        if await self._said(Incoming.of(message)) is not None:
+        if await self._answered(Incoming.of(message)) is not None:
             await apologize(message)
 
     async def _accept(self, incoming: Incoming) -> bool:
@@ -156,16 +156,16 @@ class Messages:
             self.services.inbox.release(incoming.key)  # the inbox hands it out in its turn
         return new
 
-    async def _said(self, incoming: Incoming) -> int | None:
-        """Return how many pictures of a message were answered; None if it needs no answer more."""
+    async def _answered(self, incoming: Incoming) -> int | None:
+        """Return how many pictures were answered; None if the message needs no further answer."""
         texts = await answers_to(incoming.message, self.client.user)
         if not texts:
             return 0
-        said = max(last_number(text) or 0 for text in texts)
+        answered = max(last_number(text) or 0 for text in texts)
         most = min(len(self._pictures(incoming)), self.services.settings.max_photos)
-        return said if 0 < said < most else None
+        return answered if 0 < answered < most else None
 
-    async def _answer(self, incoming: Incoming, said: int = 0) -> None:
+    async def _answer(self, incoming: Incoming, answered: int = 0) -> None:
         with inbox_errors():
             pictures, refusal = self._pictures(incoming), None
             if not pictures:
@@ -177,13 +177,13 @@ class Messages:
                 return
             if pictures:
                 async with typing(incoming.message.channel):
-                    answer = await self.photos.caption(pictures, said)
+                    answer = await self.photos.caption(pictures, answered)
             elif self._deserves_hint(incoming):
                 answer = Reply([replies.HINT])
             else:
                 raise Hopeless("the message has no picture any more")
             buttons = buttons_of(answer)
-            await reply(incoming.message, answer.parts, said=said, buttons=buttons)
+            await reply(incoming.message, answer.parts, answered=answered, buttons=buttons)
 
     async def _embedded_later(self, incoming: Incoming) -> tuple[Sequence[Picture], Refusal | None]:
         """Return what a link embeds, as a GIF of the picker does, or why it is not looked at."""

@@ -132,41 +132,36 @@ class Photos:
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PHOTOS_AT_ONCE))
     _videos: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(VIDEOS_AT_ONCE))
 
-    async def caption(self, pictures: Sequence[Picture], said: int = 0) -> Reply:
+    async def caption(self, pictures: Sequence[Picture], answered: int = 0) -> Reply:
         """Caption the pictures of one message.
 
         Args:
             pictures: at least one; those beyond the setting `max_photos` are left out.
-            said: how many of them, but not all, were answered before; they are not captioned again.
+            answered: how many of them, but not all, were answered before; they are not captioned
+                again.
 
         Raises:
             aiohttp.ClientError: no picture can be fetched now.
             OSError: the same.
         """
         chosen = pictures[: self.services.settings.max_photos]
-        answering = map(self._caption, chosen[said:])
+        answering = map(self._caption, chosen[answered:])
         outcomes = await asyncio.gather(*answering, return_exceptions=True)
         answers = despite_failures(outcomes, _unreachable)
         if len(pictures) == 1:
             captioned = pictures[0] if answers[0].caption else None
             return Reply([answers[0].text], captioned, told=answers[0].video is not None)
         texts = [answer.text for answer in answers]
-        return Reply(replies.album(texts, len(pictures) - len(chosen), said))
+        return Reply(replies.album(texts, len(pictures) - len(chosen), answered))
 
     async def _caption(self, picture: Picture) -> Answer:
-        answers = self.services.answers
+        answer = await self.answer(picture, self.services.answers.moving_or_still)
         if not picture.video:
-            return await self.answer(picture, answers.moving_or_still)
-        unread: Answer | None = None
-        if answers.caption_video:
-            unread = await self.answer(picture, answers.moving_or_still)
-            # What is too large or cannot be read may have a preview.
-            if not (unread.problem == "too large" or isinstance(unread.error, BadImage)):
-                return unread
-        if answer := await self._preview(picture) or unread:
             return answer
-        metrics.refused(PLATFORM, "unsupported")
-        return Answer(replies.NEEDS_ATTACHMENT, problem="unsupported")
+        # What is too large or cannot be read may have a preview.
+        if answer.problem == "too large" or isinstance(answer.error, BadImage):
+            return await self._preview(picture) or answer
+        return answer
 
     async def _preview(self, video: Picture) -> Answer | None:
         """Caption the preview of a video; return None if it has none that can be read."""

@@ -1,7 +1,7 @@
 """Replies to messages, responses to interactions, and "typing"."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
@@ -27,7 +27,7 @@ async def reply(
     message: discord.Message,
     parts: Sequence[Part],
     *,
-    said: int = 0,
+    answered: int = 0,
     buttons: discord.ui.View = MISSING,
 ) -> None:
     """Answer a message; the same answer sent twice within some minutes is shown once.
@@ -35,16 +35,13 @@ async def reply(
     Args:
         message: to answer.
         parts: of the answer, each a message, at least one.
-        said: how many pictures of the message were answered before.
+        answered: how many pictures of the message were answered before.
         buttons: under the last part.
     """
-    piece = 0  # of the answer to one picture
-    for part in parts:
-        # A part that is sent again begins with the same picture.
-        nonce = f"{message.id}.{said}.{piece}" if said or piece else f"{message.id}"
-        last = part is parts[-1]
-        await _send(message, part.text, nonce=nonce, buttons=buttons if last else MISSING)
-        said, piece = said + part.ended, 0 if part.ended else piece + 1
+    nonces = _nonces(message.id, parts, answered)
+    for part, nonce in zip(parts, nonces, strict=True):
+        below = buttons if part is parts[-1] else MISSING
+        await _send(message, part.text, nonce=nonce, buttons=below)
 
 
 async def say(message: discord.Message, text: str) -> None:
@@ -82,6 +79,14 @@ def _says_failed(text: str) -> bool:
             if text == replies.FAILED:
                 return True
     return False
+
+
+def _nonces(message: int, parts: Sequence[Part], answered: int) -> Iterator[str]:
+    """Yield what each part is recognized by: one that is sent again begins with that picture."""
+    piece = 0  # of the answer to one picture
+    for part in parts:
+        yield f"{message}.{answered}.{piece}" if answered or piece else f"{message}"
+        answered, piece = answered + part.ended, 0 if part.ended else piece + 1
 
 
 async def _send(

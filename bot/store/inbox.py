@@ -71,7 +71,7 @@ class Inbox:
         self._in_flight: set[Key] = set()
         self._leases = Leases(rows)
         self._unrecorded: dict[Key, tuple[State, str | None]] = {}  # final states
-        self._said: dict[Key, int] = {}  # of messages whose answers have arrived in part
+        self._answered: dict[Key, int] = {}  # of messages whose answers have arrived in part
 
     async def __aenter__(self) -> Self:
         """Open the rows; raises `DatabaseError` if they cannot be used."""
@@ -186,7 +186,7 @@ class Inbox:
                 self._in_flight.discard(key)
                 self._leases.end(key)
 
-    async def said(self, key: Key) -> int:
+    async def answered_pictures(self, key: Key) -> int:
         """Return how many pictures of a message have their answers, from the first.
 
         An answer in several parts may have arrived in part.
@@ -194,16 +194,16 @@ class Inbox:
         Raises:
             DatabaseError: it cannot be read now.
         """
-        return max(self._said.get(key, 0), await self.rows.said(key))
+        return max(self._answered.get(key, 0), await self.rows.answered_pictures(key))
 
-    async def note_said(self, key: Key, pictures: int) -> None:
+    async def note_answered(self, key: Key, pictures: int) -> None:
         """Record how many pictures of a message have their answers, before the next part is sent.
 
         If it cannot be recorded, it is known until the process ends, and the next part is sent.
         """
-        self._said[key] = pictures
+        self._answered[key] = pictures
         try:
-            await self.rows.note_said(key, pictures)
+            await self.rows.note_answered(key, pictures)
         except DatabaseError as error:
             log.error("inbox cannot be written", reason=str(error))
 
@@ -217,7 +217,7 @@ class Inbox:
         """
         self._unrecorded[key] = state, reason  # also if this is cancelled, as at the lease's end
         if state == "answered":
-            self._said.pop(key, None)
+            self._answered.pop(key, None)
         await self.rows.settle(key, state, reason)
         self._unrecorded.pop(key, None)
 

@@ -72,10 +72,10 @@ class InboxRows(Protocol):
     async def unconfirmed(self, key: Key) -> int:
         """Return how many answers to a message may have arrived."""
 
-    async def note_said(self, key: Key, pictures: int) -> None:
+    async def note_answered(self, key: Key, pictures: int) -> None:
         """Record how many pictures of a message, from the first, were answered by parts."""
 
-    async def said(self, key: Key) -> int:
+    async def answered_pictures(self, key: Key) -> int:
         """Return how many pictures of a message were answered by parts of the whole answer."""
 
     async def postpone(self, key: Key, pause: float, reason: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from telegram import InlineKeyboardMarkup, Message, Update
 from telegram.error import TelegramError
@@ -11,7 +12,7 @@ from telegram.ext import ApplicationHandlerStop
 
 from bot import metrics
 from bot.answers import Answer, despite_failures
-from bot.parts import in_parts
+from bot.parts import Part, in_parts, send_parts
 from bot.replies import replies
 from bot.telegram.buttons import buttons_of
 from bot.telegram.context import Context, Shared
@@ -96,25 +97,26 @@ async def caption(
     services = shared.services
     quiet = automatic and is_channel(asked)
     chosen = pictures[: services.settings.max_photos]
-    said = await services.inbox.said(key_of_message(asked)) if len(chosen) > 1 else 0
-    if said >= len(chosen):  # MAX_PHOTOS was lowered since
+    key, several = key_of_message(asked), len(chosen) > 1
+    answered = await services.inbox.answered_pictures(key) if several else 0
+    if answered >= len(chosen):  # MAX_PHOTOS was lowered since
         return
     # Photos that waited while the bot was down do not count towards anybody's rate, and those that
     # were partly answered have been counted.
-    fresh = datetime.now(UTC) - asked.date < BACKLOG and not said
+    fresh = datetime.now(UTC) - asked.date < BACKLOG and not answered
     refusal = await services.access.refuse(visitor_of(asked), len(chosen) if fresh else 0)
     if refusal:
         if refusal.text and not quiet:
             await shared.sender.reply(asked, refusal.text)
         return
     async with typing(asked):
-        answers = await _captions(shared, chosen[said:])
-    if quiet and not (said or any(answer.caption for answer in answers)):
+        answers = await _captions(shared, chosen[answered:])
+    if quiet and not (answered or any(answer.caption for answer in answers)):
         return
     texts = [answer.text for answer in answers]
     if len(pictures) > 1:
-        entries = replies.album(texts, len(pictures) - len(chosen), said)
-        await _reply(shared, asked, entries, said)
+        entries = replies.album(texts, len(pictures) - len(chosen), answered)
+        await _reply(shared, asked, entries, answered)
         return
     # The buttons find the photo through the quoted message. They change it for everybody, which is
     # not for every reader of a channel to do.
@@ -150,18 +152,20 @@ async def _reply(
     shared: Shared,
     asked: Message,
     entries: Sequence[str],
-    said: int = 0,
+    answered: int = 0,
     *,
     quote: Message | None = None,
     buttons: InlineKeyboardMarkup | None = None,
 ) -> None:
     """Send an answer; the inbox knows of each part that has arrived before the next one is sent."""
-    *parts, last = in_parts(entries, MAX_UNITS, units)
-    for part in parts:
-        await shared.sender.reply(asked, part.text, quote=quote)
-        said += part.ended
-        await shared.services.inbox.note_said(key_of_message(asked), said)
-    await shared.sender.reply(asked, last.text, quote=quote, buttons=buttons)
+    parts = in_parts(entries, MAX_UNITS, units)
+
+    async def send(part: Part) -> None:
+        below = buttons if part is parts[-1] else None
+        await shared.sender.reply(asked, part.text, quote=quote, buttons=below)
+
+    note = partial(shared.services.inbox.note_answered, key_of_message(asked))
+    await send_parts(parts, answered, send, note)
 
 
 def _asks_bot(message: Message) -> bool:
@@ -199,7 +203,7 @@ async def _captions(shared: Shared, pictures: Sequence[Carrier]) -> Sequence[Ans
 async def _caption(shared: Shared, picture: Carrier) -> Answer | TelegramError:
     video = video_of(picture)
     try:
-        if video and shared.services.answers.caption_video:
+        if video:
             return await _tell(shared, picture, video)
         async with shared.photos.of(picture) as photo:
             return await shared.services.answers.moving_or_still(photo)

@@ -71,7 +71,7 @@ def worker(script: Path, files: Mapping[str, bytes], pages: Iterable[bytes]) -> 
 
 
 async def not_shared(request: web.Request) -> web.Response:
-    """Answer a photo that was shared past the service worker, without reading it.
+    """Answer a photo or a video that was shared past the service worker, without reading it.
 
     Only the page may send it: it has the token, and says what became of the photo.
     """

@@ -36,8 +36,8 @@ def routes(
 
     Args:
         about: returns the paragraphs that describe the model, as plain text.
-        settings: the page makes photos smaller that are above these limits, and sends no videos
-            that are.
+        settings: the page makes photos smaller that are above these limits, and does not send
+            larger videos.
         feedback: the page asks whether its captions are good.
     """
     files = {

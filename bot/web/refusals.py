@@ -38,7 +38,7 @@ class Refusals:
     )
     NO_URLS = Sentence("I do not fetch files from addresses. Please send the file itself.")
     BROKEN_UPLOAD = Sentence(
-        "This upload is cut off, or its body is not what its headers say. Send the file as the "
+        "This upload is cut off, or its body does not match its headers. Send the file as the "
         'body, or in the field "photo" of a form.'
     )
     SLOW_UPLOAD = Sentence("The upload took too long. Try again, or send a smaller file.")
@@ -72,7 +72,7 @@ class Refusals:
         "These files are too large together: I accept up to {megabytes} MB in one request."
     )
     WRONG_METHOD = Sentence("This address accepts only {methods}.")
-    UNKNOWN_PARAMETER = Sentence("There is no parameter {name}. There are: {names}.")
+    UNKNOWN_PARAMETER = Sentence("There is no parameter {name}. The parameters are: {names}.")
     REPEATED_PARAMETER = Sentence("Give {name} only once.")
     WRONG_FIELD = Sentence("{name} is missing or has the wrong type.")
     ONLY_TEXT = Sentence("I only answer with plain sentences. Leave out {name}.")

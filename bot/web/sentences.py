@@ -54,9 +54,9 @@ SENTENCES = {
     "folder": N_("Folder"),
     "drop": N_("Drop to send"),
     "not_an_address": N_("I take files, not addresses: save the file, then send it."),
-    "not_photos": N_("Files that are not photos were left out: {number}."),
-    "no_photos": N_("There are no photos in this folder."),
-    "first_of_folder": N_("The folder has more photos. I took the first {number}."),
+    "not_photos": N_("Other files were left out: {number}."),
+    "no_photos": N_("There are no photos or videos in this folder."),
+    "first_of_folder": N_("The folder has more photos and videos. I took the first {number}."),
     "making_smaller": N_("Your browser is making the photo smaller…"),
     "made_smaller": N_(
         "I take photos of at most {megabytes} MB and {million} million pixels. Your browser made "

@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
 WHICH = ["file", "file_bytes", "error"]  # what says which photo a row is of, and how it ended
 
 
-class OutputError(Exception):
+class UnusableOutput(Exception):
     """An output that cannot be continued."""
 
 
@@ -47,7 +47,7 @@ def check(output: str, now: Settings) -> None:
     """Compare the settings with those that made the output, or keep them in it.
 
     Raises:
-        OutputError: other settings made it.
+        UnusableOutput: other settings made it.
         OSError: it cannot be read or written.
         ValueError: there is no such kind of address.
     """
@@ -59,16 +59,16 @@ def check(output: str, now: Settings) -> None:
                 before = dict(json.loads(file.read()))
         except (TypeError, ValueError) as error:
             reason = f"{MADE}, which says what made it, is damaged; name another output"
-            raise OutputError(f"{output}: {reason}") from error
+            raise UnusableOutput(f"{output}: {reason}") from error
         if changes := differences(before, now):
-            raise OutputError(
+            raise UnusableOutput(
                 f"{output}: other settings made it: {changes}. Use the same ones, or name another "
                 "output"
             )
         return
     filesystem.create_dir(folder)
     if any(filesystem.get_file_info(FileSelector(folder))):
-        raise OutputError(f"{output}: it has files of another program; name another output")
+        raise UnusableOutput(f"{output}: it has files of another program; name another output")
     with filesystem.open_output_stream(made) as file:
         file.write(json.dumps(now, indent=1).encode())
 
@@ -79,7 +79,7 @@ def done_in(output: str) -> tuple[Names, int, int]:
     A file that was cut off when its writer was killed is removed.
 
     Raises:
-        OutputError: it has a file of another program.
+        UnusableOutput: it has a file of another program.
         OSError: it cannot be read or written.
     """
     filesystem, folder = opened(output)
@@ -91,7 +91,7 @@ def done_in(output: str) -> tuple[Names, int, int]:
             with filesystem.open_input_file(found.path) as file:
                 parquet = pq.ParquetFile(file)
                 if not {*WHICH} <= {*parquet.schema_arrow.names}:
-                    raise OutputError(f"{found.path} is another program's; name another output")
+                    raise UnusableOutput(f"{found.path} is another program's; name another output")
                 table = parquet.read(columns=WHICH)
         except pa.ArrowInvalid:
             complain(f"{found.path} was cut off; its photos are captioned again")

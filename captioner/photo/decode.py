@@ -10,10 +10,9 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
@@ -49,6 +48,10 @@ MOST_MEGAPIXELS = 1000
 Image.MAX_IMAGE_PIXELS = MOST_MEGAPIXELS * 1_000_000 // 2
 
 
+# The highest limits of a video. Its frames are 2.5 seconds apart then, as they are at the defaults.
+MOST_VIDEO_SECONDS, MOST_VIDEO_FRAMES = 600, 240
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a photo or a video may cost."""
@@ -59,10 +62,9 @@ class Limits:
     max_pixels: int = 50_000_000
     max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would take gigabytes
     seconds: float = 10  # to decode it; only a `Sandbox` enforces this
-    # Of a video, from its start. In a longer part, frames would be further apart than a scene is
-    # long, and five sentences could not describe it all.
+    # Seconds of a video that are used, from its start: five sentences cannot describe more.
     video_seconds: float = 120
-    # Of a video. Each takes as long as a photo; fewer would miss the scenes of two minutes.
+    # Frames of a video that are encoded; with fewer, scenes in two minutes would be missed.
     video_frames: int = 48
 
 
@@ -123,9 +125,24 @@ def picture(data: bytes, limits: Limits = Limits(), side: int | None = None) -> 
         raise _damaged(data, opened=True) from error
 
 
-def frames(
-    data: bytes, limits: Limits
-) -> Iterator[tuple[float, Callable[[int | None], Image.Image]]]:
+@dataclass(frozen=True)
+class Frame:
+    """A frame of an animation; its pictures can be had only before the next frame is taken."""
+
+    seconds: float  # that it is shown
+    _image: Image.Image
+    _data: bytes  # the whole file
+
+    def picture(self) -> Image.Image:
+        """Return it as the function `picture` returns a photo."""
+        return _picture(self._image.copy(), self._data, None)
+
+    def points(self, count: int) -> Image.Image:
+        """Return as many of its pixels across and down, in the colours of the file."""
+        return colour.to_rgb(self._image.resize((count, count), Image.Resampling.NEAREST), None)
+
+
+def frames(data: bytes, limits: Limits) -> Iterator[Frame]:
     """Go through an animation: GIF, APNG, WebP or AVIF.
 
     An animation that is damaged or cut off ends where it is. The frame of an APNG that programs
@@ -136,9 +153,7 @@ def frames(
         limits: as of `picture`, for each frame.
 
     Yields:
-        for each frame the seconds that it is shown, and what returns its picture as `picture` does,
-        or as many of its pixels across and down, in the colours of the file; only before the next
-        frame is taken.
+        each frame.
 
     Raises:
         BadImage: as of `picture`, of the first frame.
@@ -164,19 +179,13 @@ def frames(
                 if isinstance(error, BadImage | MemoryError):
                     raise
                 raise _damaged(data, opened=True) from error
-            yield _shown(image), partial(_frame, image, data)
+            yield Frame(_shown(image), image, data)
 
 
 def _shown(frame: Image.Image) -> float:
     """Return the seconds that a frame is shown; browsers take their own for very few."""
     milliseconds = frame.info.get("duration") or 0
     return milliseconds / 1000 if milliseconds > FASTEST else USUALLY
-
-
-def _frame(frame: Image.Image, data: bytes, points: int | None) -> Image.Image:
-    if points:
-        return colour.to_rgb(frame.resize((points, points), Image.Resampling.NEAREST), None)
-    return _picture(frame.copy(), data, None)
 
 
 def _open(data: bytes) -> Image.Image:

@@ -12,7 +12,7 @@ SUFFIXES = frozenset(
 )
 
 # Of all that `video.decode` reads: MP4 and MOV, as phones name them, WebM and Matroska. `.ts` is
-# most often TypeScript.
+# left out: most such files are TypeScript.
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".webm", ".mkv"})
 
 

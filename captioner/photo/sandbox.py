@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 PHOTO_WORKER = "captioner.photo.worker"
 # Bytes of a reply's JSON: shapes, a kind with a few numbers, or two times for each of a video's
-# frames, at most 240, as up to eight characters.
+# frames, at most `MOST_VIDEO_FRAMES`, each of up to eight characters.
 LONGEST_TEXT = 5000
 FEWEST = 2  # workers: with one, a file that takes all of its seconds would hold up all others
 GRACE = 0.1  # seconds; an idle worker ends this soon after its input was closed

@@ -104,8 +104,8 @@ def memory(limits: Limits) -> int:
 
     A pixel takes 10 to 14 bytes in most formats, and 22 in WebP with transparency, the most of all
     (`benchmarks/hostile.py --plain`). A file may be in memory three times: as it came, as a
-    library's copy, and as its metadata. The frames of a video are squeezed: each takes less than a
-    million bytes, also while the reply is put together.
+    library's copy, and as its metadata. The frames of a video are squeezed: 2**20 bytes for each
+    are enough, even while the reply is put together.
     """
     frames = limits.video_frames * 2**20
     return 24 * limits.max_pixels + 3 * limits.max_bytes + frames + 64 * 2**20

@@ -147,13 +147,8 @@ class RemoteCaptioner:
                 refuses so large a one.
             OptionError: captions cannot be in this language.
         """
-
-        def read(body: bytes) -> Caption:
-            return unpack(Caption, body)
-
         check_file(photo, self._limits)
-        headers = {OPTIONS: pack(options).decode()}
-        return await self._ask(photo, read, "caption", headers=headers)
+        return await self._decoded(Caption, photo, "caption", options)
 
     async def caption_video(self, video: bytes, options: Options = Options()) -> VideoCaption:
         """Caption a video or an animation; see `Captioner.caption_video`.
@@ -165,15 +160,10 @@ class RemoteCaptioner:
                 refuses so large a one.
             OptionError: captions cannot be in this language.
         """
-
-        def read(body: bytes) -> VideoCaption:
-            return unpack(VideoCaption, body)
-
         check_file(video, self._video_limits)
-        headers = {OPTIONS: pack(options).decode()}
         # It may wait for other videos. A late answer says nothing about the captioner, and an
         # attempt that is cut short would be repeated whole.
-        return await self._ask(video, read, "video", headers=headers, seconds=self._seconds)
+        return await self._decoded(VideoCaption, video, "video", options, self._seconds)
 
     async def pixels(self, photo: bytes, max_side: int) -> Pixels:
         """Decode a photo to draw on; see `Captioner.pixels`.
@@ -185,6 +175,19 @@ class RemoteCaptioner:
         """
         check_file(photo, self._limits)
         return await self._ask(photo, unpack_pixels, "pixels", params={"max_side": max_side})
+
+    async def _decoded(
+        self,
+        kind: type[Result],
+        file: bytes,
+        path: str,
+        options: Options,
+        seconds: float | None = None,
+    ) -> Result:
+        headers = {OPTIONS: pack(options).decode()}
+        return await self._ask(
+            file, lambda body: unpack(kind, body), path, headers=headers, seconds=seconds
+        )
 
     async def _ask(
         self,

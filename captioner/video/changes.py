@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 POINTS = 16  # of a frame, across and down
-# Seconds: a first frame that comes sooner than this is late only because of the order of frames, or
-# because of the silence at the start of sound.
+# Seconds. A first frame that begins sooner than this is treated as beginning at 0: frames may be
+# reordered, and encoders put a little silence before the sound.
 SOON = 0.25
 
 Points = npt.NDArray[np.integer]  # a few pixels of a frame, at the same places of each

@@ -18,9 +18,9 @@ from captioner.errors import BadImage
 from captioner.photo.decode import Limits
 from captioner.video.changes import Changes
 from captioner.video.kinds import Kind
-from captioner.video.packets import Packets, duration, packets, rate
+from captioner.video.packets import ROUNDING, Packets, duration, packets, rate
 from captioner.video.pictures import Display, display, picture, points
-from captioner.video.sampling import RATE, guessed, has_few_keys, moments, needed
+from captioner.video.sampling import RATE, guessed, has_few_keys, is_steady, moments, needed
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -49,8 +49,8 @@ MANY_PIXELS = 4_000_000_000
 # the last of them, so that the end of a video is reached too. After the second, the frames decoded
 # so far are used.
 HURRY, SHARE = 0.5, 0.75
-# From this many frames a second on, those that no other frame refers to are left out: the frame for
-# a moment is then at most a tenth of a second early.
+# From this many frames a second on, those that no other frame refers to are left out, unless one of
+# them is shown for long: the frame for a moment is then mostly at most a tenth of a second early.
 MANY = 20
 MOST_ERRORS = 200  # packets that cannot be decoded; after them the rest is skipped
 # FFmpeg's own decoders of these ignore what is transparent.
@@ -61,7 +61,7 @@ Frame = TypeVar("Frame")
 Show = Callable[[float, Callable[[int], Image.Image]], None]
 
 
-class Read(NamedTuple):
+class Extent(NamedTuple):
     """What was found in a video, besides its frames."""
 
     seconds: float  # that were used, from the start: up to where it was decoded
@@ -79,7 +79,7 @@ class _Clock(NamedTuple):
         return time.monotonic() > self.started + share * self.seconds
 
 
-def decode(data: bytes, reader: Kind, limits: Limits, show: Show, changes: Changes) -> Read:
+def decode(data: bytes, reader: Kind, limits: Limits, show: Show, changes: Changes) -> Extent:
     """Decode a few frames of a video, evenly over the seconds that are used, in their order.
 
     A file that is cut off or damaged is read as far as it can be.
@@ -102,7 +102,10 @@ def decode(data: bytes, reader: Kind, limits: Limits, show: Show, changes: Chang
     clock = _Clock(time.monotonic(), limits.seconds)
     try:
         with _open(data, reader) as container:
-            return _read(container, len(data), limits, show, changes, clock)
+            plan = _planned(container, len(data), limits)
+            frames = _Noted(plan, clock, changes)
+            _show_wanted(plan, frames, limits, show)
+            return _extent(plan, frames.reached, duration(container, plan.found.end))
     except BadImage:
         raise
     except MemoryError as error:
@@ -136,14 +139,18 @@ def _refuse(url: str, *_: object) -> None:
     raise PermissionError(f"a video names another file: {url!r}")
 
 
-def _read(
-    container: "InputContainer",
-    size: int,
-    limits: Limits,
-    show: Show,
-    changes: Changes,
-    clock: _Clock,
-) -> Read:
+class _Plan(NamedTuple):
+    """What of a video is decoded, and for which moments."""
+
+    stream: "VideoStream"
+    decoder: "VideoCodecContext"
+    found: Packets
+    use: Sequence[bool]  # which of them are decoded
+    wanted: Sequence[float]  # the moments whose frames are used
+    end: float  # of the seconds that are used
+
+
+def _planned(container: "InputContainer", size: int, limits: Limits) -> _Plan:
     stream = _choose(container)
     _check_pixels(stream.width, stream.height, limits)
     found = packets(container, stream, size, limits)
@@ -151,50 +158,60 @@ def _read(
     wanted = moments(found.start, end, limits.video_frames)
     most = MANY_PIXELS if has_few_keys(found.known) else DECODED_PIXELS
     use = needed(found.known, wanted, most // max(1, stream.width * stream.height))
-    context, guesses = _decoder(stream), guessed(found.known, use)
-    frames = _frames(stream, context, found, use, clock)
-    shown: Display | None = None
-    reached = 0.0
+    skip = rate(stream) >= MANY and is_steady(found.known, found.end)
+    return _Plan(stream, _decoder(stream, skip=skip), found, use, wanted, end)
 
-    def noted() -> "Iterator[tuple[float, VideoFrame]]":
-        nonlocal reached
-        for seconds, frame in frames:
-            reached = max(reached, seconds)
-            changes.note(guesses.get(seconds, seconds), points(frame))
+
+class _Noted:
+    """The frames that are decoded, each noted as it comes, with the seconds at which it begins."""
+
+    def __init__(self, plan: _Plan, clock: _Clock, changes: Changes) -> None:
+        self.reached = 0.0  # the latest beginning of a frame so far
+        self._plan, self._clock, self._changes = plan, clock, changes
+
+    def __iter__(self) -> "Iterator[tuple[float, VideoFrame]]":
+        guesses = guessed(self._plan.found.known, self._plan.use)
+        for seconds, frame in _frames(self._plan, self._clock):
+            self.reached = max(self.reached, seconds)
+            self._changes.note(guesses.get(seconds, seconds), points(frame))
             yield seconds, frame
 
-    for seconds, frame in _at(wanted, noted()):
+
+def _show_wanted(plan: _Plan, frames: _Noted, limits: Limits, show: Show) -> None:
+    shown: Display | None = None
+    for seconds, frame in _shown_at(plan.wanted, frames):
         _check_pixels(frame.width, frame.height, limits)
-        shown = shown or display(frame, context, stream.sample_aspect_ratio)
+        shown = shown or display(frame, plan.decoder, plan.stream.sample_aspect_ratio)
         show(max(0.0, seconds), partial(picture, frame, shown))
     if not shown:
         raise BadImage("damaged")
-    return Read(_seen(found, wanted, reached, end), duration(container, found.end))
 
 
-def _frames(
-    stream: "VideoStream",
-    context: "VideoCodecContext",
-    found: Packets,
-    use: Sequence[bool],
-    clock: _Clock,
-) -> "Iterator[tuple[float, VideoFrame]]":
+def _frames(plan: _Plan, clock: _Clock) -> "Iterator[tuple[float, VideoFrame]]":
     """Decode what is needed; yield each frame with the seconds at which it begins."""
-    base, each = float(stream.time_base or 0), 1 / rate(stream)
-    decoded = _decoded(context, list(compress(found.compressed, use)), clock)
-    for index, frame in enumerate(decoded):
+    base, each = float(plan.stream.time_base or 0), 1 / rate(plan.stream)
+    chosen = list(compress(plan.found.compressed, plan.use))
+    for index, frame in enumerate(_decoded(plan.decoder, chosen, clock)):
         seconds = index * each
         if frame.pts is not None and base:
-            seconds = frame.pts * base - found.zero
+            seconds = frame.pts * base - plan.found.zero
         yield seconds, frame
 
 
-def _seen(found: Packets, wanted: Sequence[float], reached: float, end: float) -> float:
+def _extent(plan: _Plan, reached: float, whole: float) -> Extent:
+    covered, found = _covered_until(plan, reached), plan.found
+    # Players show the last picture until the sound ends.
+    is_whole = covered == found.end and found.heard >= whole - ROUNDING
+    return Extent(whole if is_whole else covered, whole)
+
+
+def _covered_until(plan: _Plan, reached: float) -> float:
     """Return up to which second a video was seen, if its last frame decoded begins at `reached`."""
-    last = max((one.seconds for one in found.known if one.seconds <= wanted[-1]), default=0.0)
+    starts = [one.seconds for one in plan.found.known]
+    last = max((one for one in starts if one <= plan.wanted[-1]), default=0.0)
     if reached > last - 1 / RATE:
-        return end
-    return min((one.seconds for one in found.known if one.seconds > reached), default=end)
+        return plan.end
+    return min((one for one in starts if one > reached), default=plan.end)
 
 
 def _choose(container: "InputContainer") -> "VideoStream":
@@ -220,7 +237,7 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _decoder(stream: "VideoStream") -> "VideoCodecContext":
+def _decoder(stream: "VideoStream", *, skip: bool) -> "VideoCodecContext":
     import av
 
     context = stream.codec_context
@@ -229,7 +246,7 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
         own.extradata, context = context.extradata, cast("VideoCodecContext", own)
     context.options = {"max_pixels": str(MOST_PIXELS)}
     context.thread_count = 1  # there is a process for every core
-    context.skip_frame = "NONREF" if rate(stream) >= MANY else "DEFAULT"
+    context.skip_frame = "NONREF" if skip else "DEFAULT"
     return context
 
 
@@ -254,7 +271,7 @@ def _decoded(
             return
 
 
-def _at(
+def _shown_at(
     wanted: Sequence[float], frames: Iterable[tuple[float, Frame]]
 ) -> Iterator[tuple[float, Frame]]:
     """Yield the frame that is shown at each moment, once, with the seconds at which it begins."""

@@ -1,7 +1,7 @@
 """Shows video of a high dynamic range in sRGB, as phones record it and players show it elsewhere.
 
-Its numbers mean light (ITU-R BT.2100): in HLG that of a scene, in PQ that of a screen, up to 1,000
-and 10,000 cd/m2. White paper has 203 cd/m2 (BT.2408). From about half of that on, light is
+Its code values stand for light (ITU-R BT.2100): in HLG that of a scene, in PQ that of a screen, up
+to 1,000 and 10,000 cd/m2. White paper has 203 cd/m2 (BT.2408). From about half of that on, light is
 compressed below the brightest that sRGB can show (BT.2390, section 5.4); colours outside of BT.709
 are clipped.
 """
@@ -22,7 +22,8 @@ Exact = npt.NDArray[np.float64]
 
 PQ, HLG = TRANSFERS = 16, 18  # in H.273
 WHITE = 203.0  # cd/m2 of white paper, which becomes the brightest of sRGB
-# Of the brightest that is told apart: the screen that HLG is made for; few videos in PQ have more.
+# cd/m2. Brighter light is clipped: the reference screen of HLG has this peak, and few PQ videos
+# exceed it.
 PEAK = 1000.0
 LEVELS = 4096  # of tables; their steps are below those of eight bits
 LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)  # of BT.2020's red, green and blue
@@ -39,7 +40,7 @@ def standard(frame: "VideoFrame", transfer: int, side: int) -> Pixels:
 
     Args:
         frame: decoded.
-        transfer: what its numbers mean: PQ or HLG.
+        transfer: what its code values stand for: PQ or HLG.
         side: the shorter side after scaling it down, in pixels; it is never enlarged.
 
     Returns:
@@ -56,7 +57,7 @@ def standard(frame: "VideoFrame", transfer: int, side: int) -> Pixels:
 
 
 def _screen(pixels: npt.NDArray[np.integer], transfer: int) -> Light:
-    """Return the light of a screen, in cd/m2, for numbers of 12 bits."""
+    """Return the light of a screen, in cd/m2, for 12-bit code values."""
     if transfer == PQ:
         return _pq_light()[pixels]
     scene = _hlg_light()[pixels]
@@ -65,7 +66,10 @@ def _screen(pixels: npt.NDArray[np.integer], transfer: int) -> Light:
 
 
 def _level(share: Light) -> npt.NDArray[np.int32]:
-    """Return the places of numbers, 0..1, in a table that has more of the dark, as eyes do."""
+    """Return the indices of shares of light, 0..1, into a table that is finer in the dark.
+
+    The table has `LEVELS` entries.
+    """
     return (np.sqrt(share.clip(0, 1)) * (LEVELS - 1) + 0.5).astype(np.int32)
 
 
@@ -75,7 +79,7 @@ def _shares() -> Exact:
 
 @cache
 def _hlg_light() -> Light:
-    """The inverse of HLG's curve (BT.2100, table 5): light of a scene, 0..1."""
+    """Return the inverse of HLG's curve (BT.2100, table 5): light of a scene, 0..1."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     signal = np.linspace(0, 1, LEVELS)
     scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
@@ -84,7 +88,7 @@ def _hlg_light() -> Light:
 
 @cache
 def _pq_light() -> Light:
-    """PQ's curve (BT.2100, table 4): light of a screen, in cd/m2."""
+    """Return PQ's curve (BT.2100, table 4): light of a screen, in cd/m2."""
     return _from_pq(np.linspace(0, 1, LEVELS)).astype(np.float32)
 
 
@@ -92,7 +96,7 @@ def _pq_light() -> Light:
 def _compression() -> Light:
     """Return by how much light is multiplied, for each share of `PEAK`: the curve of BT.2390.
 
-    In the numbers of PQ it is a line up to its knee, and from there a part of a Hermite spline.
+    In PQ's code values it is a line up to its knee, and from there a part of a Hermite spline.
     """
     light = PEAK * _shares()
     peak, most = _to_pq(np.array(PEAK)), _to_pq(np.array(WHITE)) / _to_pq(np.array(PEAK))
@@ -107,12 +111,13 @@ def _compression() -> Light:
 
 @cache
 def _srgb() -> Pixels:
-    """Return sRGB's numbers (IEC 61966-2-1), for each share of its brightest."""
+    """Return sRGB's code values (IEC 61966-2-1), for each share of its brightest."""
     light = _shares()
     signal = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.round(255 * signal).astype(np.uint8)
 
 
+# PQ's constants (BT.2100, table 4).
 M1, M2 = 2610 / 16384, 2523 / 32
 C1, C2, C3 = 3424 / 4096, 2413 / 128, 2392 / 128
 

@@ -4,21 +4,24 @@ Frames are squeezed as they are decoded, so that a long video takes no more memo
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 
 from captioner.errors import BadImage
-from captioner.photo.decode import Limits, check_file, frames, picture
+from captioner.photo.decode import Frame, Limits, check_file, frames, picture
 from captioner.photo.preprocessing import Pixels, Preprocessing, middle
 from captioner.video.changes import POINTS, Changes
 from captioner.video.decode import SHARE, decode
-from captioner.video.kinds import is_animated_avif, kind
+from captioner.video.kinds import Kind, is_animated_avif, kind
+from captioner.video.packets import LONGEST
 from captioner.video.sampling import RATE
 
 ROUNDING = 1e-6  # seconds, of sums
+COUNTING = 1.0  # seconds, to find out how long an animation is
 
 
 @dataclass
@@ -53,66 +56,95 @@ def read(data: bytes, limits: Limits, side: int, middle_side: int | None = None)
         BadImage: nothing can be read, or the file exceeds the limits.
     """
     check_file(data, limits)
-    clip, changes = Clip(), Changes()
-
-    def take(seconds: float, frame: Image.Image) -> None:
-        clip.times.append(seconds)
-        clip.aspect = frame.width / frame.height
-        clip.squares.append(Preprocessing(side).squeeze(frame))
-        if middle_side:
-            clip.middles.append(middle(frame, middle_side))
-
-    def show(seconds: float, drawn: Callable[[int], Image.Image]) -> None:
-        take(seconds, drawn(max(side, middle_side or 0)))
-
+    found = _Found(side, middle_side)
     match kind(data):
         case "picture":
-            take(0.0, picture(data, limits, max(side, (middle_side or 0) * 3 // 4)))
+            found.take(0.0, picture(data, limits, max(side, (middle_side or 0) * 3 // 4)))
+        case "animation" if is_animated_avif(data):
+            _animated_avif(data, limits, found)
         case "animation":
-            try:
-                _animation(data, limits, clip, take, changes)
-            except BadImage as error:
-                # The library of photos refuses an AVIF that is cut off.
-                if error.kind != "damaged" or not is_animated_avif(data):
-                    raise
-                try:
-                    clip.seconds, clip.duration = decode(data, "mp4", limits, show, changes)
-                except BadImage:
-                    raise error from None
+            _animation(data, limits, found)
         case reader:
-            clip.seconds, clip.duration = decode(data, reader, limits, show, changes)
-    clip.starts = changes.starts(clip.times)
-    return clip
+            _video(data, reader, limits, found)
+    found.clip.starts = found.changes.starts(found.clip.times)
+    return found.clip
 
 
-def _animation(
-    data: bytes,
-    limits: Limits,
-    clip: Clip,
-    take: Callable[[float, Image.Image], None],
-    changes: Changes,
-) -> None:
+@dataclass
+class _Found:
+    """What has been found so far."""
+
+    side: int
+    middle_side: int | None
+    clip: Clip = field(default_factory=Clip)
+    changes: Changes = field(default_factory=Changes)
+
+    def take(self, seconds: float, frame: Image.Image) -> None:
+        """Keep a frame, which begins at that second."""
+        self.clip.times.append(seconds)
+        self.clip.aspect = frame.width / frame.height
+        self.clip.squares.append(Preprocessing(self.side).squeeze(frame))
+        if self.middle_side:
+            self.clip.middles.append(middle(frame, self.middle_side))
+
+    def show(self, seconds: float, drawn: Callable[[int], Image.Image]) -> None:
+        """Keep a frame that is drawn no larger than it must be."""
+        self.take(seconds, drawn(max(self.side, self.middle_side or 0)))
+
+
+def _video(data: bytes, reader: Kind, limits: Limits, found: _Found) -> None:
+    extent = decode(data, reader, limits, found.show, found.changes)
+    found.clip.seconds, found.clip.duration = extent
+
+
+def _animated_avif(data: bytes, limits: Limits, found: _Found) -> None:
+    """Read one as an animation or, since the library of photos refuses what is cut off, a video."""
+    try:
+        _animation(data, limits, found)
+    except BadImage as error:
+        if error.kind == "damaged":
+            with suppress(BadImage):
+                return _video(data, "mp4", limits, found)
+        raise
+
+
+def _animation(data: bytes, limits: Limits, found: _Found) -> None:
     """Take frames of an animation, whose length is only known at its end.
 
     Whenever there are too many, every other one is dropped, and half as many are taken after that.
     """
+    clip = found.clip
     until = time.monotonic() + SHARE * limits.seconds
     at, due, step, count = 0.0, 0.0, 1 / RATE, 0
-    for seconds, shown in frames(data, limits):
+    following = frames(data, limits)
+    for frame in following:
+        if at >= limits.video_seconds or time.monotonic() > until:
+            clip.seconds = min(at, limits.video_seconds)
+            clip.duration = min(at + frame.seconds + _rest(following, until), LONGEST)
+            return
         count += 1
-        changes.note(at, np.asarray(shown(POINTS)))
+        found.changes.note(at, np.asarray(frame.points(POINTS)))
         # What a frame shows lasts until the next one, so a frame is due if any moment of it is.
-        if at + seconds > due + ROUNDING:
-            take(at, shown(None))
+        if at + frame.seconds > due + ROUNDING:
+            found.take(at, frame.picture())
             due = max(due, at) + step
         if len(clip.times) > limits.video_frames:
             del clip.times[1::2], clip.squares[1::2], clip.middles[1::2]
             step *= 2
             due = clip.times[-1] + step
-        at += min(seconds, limits.video_seconds)
-        if at >= limits.video_seconds or time.monotonic() > until:
-            break
+        at += frame.seconds
     if not count:
         raise BadImage("no frames")
     if count > 1:
-        clip.seconds = clip.duration = min(at, limits.video_seconds)
+        clip.seconds, clip.duration = min(at, limits.video_seconds), min(at, LONGEST)
+
+
+def _rest(following: Iterator[Frame], until: float) -> float:
+    """Return the seconds of the frames that are not used, as far as counting them is quick."""
+    until = min(until, time.monotonic() + COUNTING)
+    total = 0.0
+    for frame in following:
+        total += frame.seconds
+        if time.monotonic() > until:
+            break
+    return total

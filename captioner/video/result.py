@@ -8,9 +8,9 @@ from captioner.result import Caption
 from captioner.video.telling import story
 from captioner.wording import covered
 
-# More sentences are no short story.
+# A story has at most five sentences.
 MOST_TOLD = 5
-# Seconds at the end that are not missed: the sound of many videos goes on for some of a second.
+# Seconds at the end that may be missing without a note: sound often outlasts the picture.
 MISSED = 2.0
 
 

@@ -13,7 +13,10 @@ ALIKE = 0.1  # seconds, of the distances between keyframes
 # ten and a half, at 24 frames a second; where some came earlier, they mark the cuts.
 FAR_APART = 12.0
 FAR_APART_UNMARKED = 3.0
-END = 0.3  # of the packets that are decoded: the most that are kept for the end
+# Seconds. A frame that is shown for less may be left out: the frame before it stands for it then.
+SHOWN_BRIEFLY = 0.25
+# The largest share of the decoded packets that may be reserved for the end.
+END = 0.3
 
 
 class Packet(NamedTuple):
@@ -24,7 +27,10 @@ class Packet(NamedTuple):
 
 
 def moments(start: float, end: float, most: int) -> list[float]:
-    """Return the moments between two that are used, at most so many: the middles of equal parts."""
+    """Return the moments to use between `start` and `end`, in seconds.
+
+    They are the middles of at most `most` equal parts.
+    """
     length = max(0.0, end - start)
     count = min(most, max(1, round(RATE * length)))
     return [start + (index + 0.5) * length / count for index in range(count)]
@@ -39,13 +45,22 @@ def has_few_keys(packets: Sequence[Packet]) -> bool:
     return longest > (FAR_APART if _cuts(packets) else FAR_APART_UNMARKED)
 
 
+def is_steady(packets: Sequence[Packet], end: float) -> bool:
+    """Return whether no frame is shown for so long that it would be missed, up to the last's end.
+
+    Screen recordings and slides have frames that are shown for seconds, whatever rate they claim.
+    """
+    shown = [*sorted(packet.seconds for packet in packets), end]
+    return max(later - one for one, later in pairwise(shown)) < SHOWN_BRIEFLY
+
+
 def needed(packets: Sequence[Packet], wanted: Sequence[float], most: int) -> list[bool]:
     """Choose the packets to decode.
 
     From a keyframe, frames are decoded up to the last moment wanted before the next keyframe. If
     that is too many frames, at most the same number is decoded after each keyframe, and later
     moments get the last one decoded. Keyframes that stand for a moment are always decoded. So is
-    what comes after the last of them, if it is a small part, so that the end is seen.
+    what comes after the last of them, if it is a small part, so that the end is covered.
 
     Args:
         packets: in the order in which they are decoded.
@@ -103,7 +118,7 @@ def guessed(packets: Sequence[Packet], use: Sequence[bool]) -> dict[float, float
     """Guess when a scene was cut that is first seen after packets that are not decoded.
 
     A keyframe that came early may mark it. Without one, the middle of what is not decoded is the
-    nearest on average.
+    nearest on average. What is seen first begins where the video does.
 
     Args:
         packets: in the order in which they are decoded.
@@ -115,12 +130,15 @@ def guessed(packets: Sequence[Packet], use: Sequence[bool]) -> dict[float, float
     cuts = _cuts(packets)
     found: dict[float, float] = {}
     skipped: list[float] = []
+    nothing = True  # was seen
     for packet, used in zip(packets, use, strict=True):
         if not used:
             skipped.append(packet.seconds)
-        elif skipped:
+            continue
+        if skipped:
             keys = [seconds for seconds in (*skipped, packet.seconds) if seconds in cuts]
             middle = (min(skipped) + packet.seconds) / 2
-            found[packet.seconds] = keys[-1] if keys else middle
-            skipped = []
+            guess = keys[-1] if keys else middle
+            found[packet.seconds] = min(skipped) if nothing else guess
+        skipped, nothing = [], False
     return found

@@ -1,7 +1,7 @@
 """Where the scenes of a video begin and end, and which frame shows each best.
 
 Two frames are compared by the cosine of the angle between their features, which are the embeddings
-that captions are matched by (`forward.Forward`). Frames that follow one another are merged, the
+that captions are matched by (`forward_pass`). Frames that follow one another are merged, the
 nearest first, each group of them standing for the mean of its features, until no two neighbours are
 near: hierarchical clustering with centroids, in which only neighbours in time may merge.
 """

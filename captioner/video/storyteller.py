@@ -46,7 +46,7 @@ class Storyteller:
 
         Args:
             serving: the largest video that is accepted, and how many at a time.
-            encode: returns what a frame is compared by; see `forward.Forward`.
+            encode: returns a frame's features, by which frames are compared; see `forward_pass`.
             caption: captions a frame as a photo.
             share: how many frames, of all videos together, may wait for their batch.
         """

@@ -30,7 +30,7 @@ def story(captions: Sequence[Caption], *, doubt: bool = True) -> str:
 
 
 def told(said: Sequence[Said], *, doubt: bool = True) -> str:
-    """Tell scenes; see `story`."""
+    """Join what was said of up to five scenes into one text; see `story`."""
     if len(said) == 1:
         return said[0].text if doubt else said[0].alt_text
     openings = OPENINGS[len(said)]

@@ -26,7 +26,7 @@ from starlette.responses import Response
 
 from captioner import BadImage, Busy, Captioner, Options
 from captioner.options import LARGEST_BEAM, MOST_ALTERNATIVES, OptionError
-from captioner.photo.decode import MOST_MEGAPIXELS, Limits
+from captioner.photo.decode import MOST_MEGAPIXELS, MOST_VIDEO_FRAMES, MOST_VIDEO_SECONDS, Limits
 from captioner.remote.wire import (
     HEADER,
     OPTIONS,
@@ -70,8 +70,8 @@ class Arguments(BaseModel):
     max_video_mb: Annotated[float, Field(gt=0, le=100)] = 20
     max_megapixels: Annotated[float, Field(gt=0, le=MOST_MEGAPIXELS)] = 50
     decode_seconds: Annotated[float, Field(gt=0, le=600)] = 10
-    video_seconds: Annotated[float, Field(ge=1, le=600)] = Limits.video_seconds
-    video_frames: Annotated[int, Field(ge=1, le=240)] = Limits.video_frames
+    video_seconds: Annotated[float, Field(ge=1, le=MOST_VIDEO_SECONDS)] = Limits.video_seconds
+    video_frames: Annotated[int, Field(ge=1, le=MOST_VIDEO_FRAMES)] = Limits.video_frames
 
     @property
     def limits(self) -> Limits:

@@ -32,7 +32,7 @@ from captioner.command_line.attempt import attempt, in_flight, serving
 from captioner.command_line.files import PhotoFile
 from captioner.command_line.lines import fields
 from captioner.command_line.names import ALL, Shard, ShardError
-from captioner.command_line.parquet import SCHEMA, OutputError, check, done_in
+from captioner.command_line.parquet import SCHEMA, UnusableOutput, check, done_in
 from captioner.command_line.settings import settings
 from captioner.cores import cores
 from captioner.interrupt import run
@@ -218,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--{error.setting} {error.reason}")
     except CheckpointError as error:
         parser.error(f"--checkpoint: {error}")
-    except (OutputError, OSError, ValueError) as error:
+    except (UnusableOutput, OSError, ValueError) as error:
         parser.error(str(error))
     if photos and (problem := _caption(photos, args, loading)):
         complain(f"error: {problem}")

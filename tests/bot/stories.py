@@ -1,5 +1,6 @@
 """Videos to send to the bot, and a captioner that tells them without looking."""
 
+import asyncio
 import io
 from functools import cache
 
@@ -34,6 +35,39 @@ async def tell(video: bytes, options: Options) -> VideoCaption:
     second = caption("A bird flies.", 0.1, attention=options.attention)
     scenes = Scene(0, 2, 1, first, picture=picture), Scene(2, 4, 3, second, picture=picture)
     return VideoCaption(scenes, 4.0, 4.0)
+
+
+class AtOnce:
+    """Counts how many there were at a time, at most."""
+
+    def __init__(self) -> None:
+        self.most = self._now = 0
+
+    def __enter__(self) -> None:
+        self._now += 1
+        self.most = max(self.most, self._now)
+
+    def __exit__(self, *_: object) -> None:
+        self._now -= 1
+
+
+class Slow:
+    """A captioner that tells videos as `tell` does, but none before it may."""
+
+    def __init__(self) -> None:
+        self.may, self.at_once = asyncio.Event(), AtOnce()
+        self._begun = asyncio.Semaphore(0)
+
+    async def tell(self, video: bytes, options: Options) -> VideoCaption:
+        with self.at_once:
+            self._begun.release()
+            await self.may.wait()
+        return await tell(video, options)
+
+    async def begun(self, videos: int) -> None:
+        """Wait until n more videos have come."""
+        for _ in range(videos):
+            await self._begun.acquire()
 
 
 @cache

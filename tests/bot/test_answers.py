@@ -31,7 +31,7 @@ CAT = replace(
 
 
 def answers(caption: CaptionPhoto, deadline: float = 10) -> Answers:
-    return Answers(caption, pixels, WEB, deadline=deadline)
+    return Answers(caption, tell, pixels, WEB, deadline=deadline)
 
 
 async def test_a_photo_is_answered_with_its_caption() -> None:
@@ -193,7 +193,9 @@ async def test_another_says_when_there_is_no_other_caption() -> None:
 async def test_attention_is_shown_as_a_picture(tiny: Trained) -> None:
     async with Captioner(*on_cpu(tiny)) as captioner:
         drawn_on = partial(captioner.pixels, max_side=100)
-        asked = Answers(captioner.caption, drawn_on, WEB, options=Options(beam=2))
+        asked = Answers(
+            captioner.caption, captioner.caption_video, drawn_on, WEB, options=Options(beam=2)
+        )
         answer = await asked.looked(photo_bytes(1))
 
     assert (answer.text, answer.problem) == (replies.LOOKED, None)
@@ -273,7 +275,7 @@ async def test_a_video_is_told_and_what_is_still_is_captioned() -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return SURE
 
-    asked = replace(answers(caption), caption_video=tell)
+    asked = answers(caption)
     for moving in (video_file(), video_file("webm", "libvpx-vp9"), gif()):
         answer = await asked.moving_or_still(moving)
         assert answer == await asked.story(moving)
@@ -306,7 +308,7 @@ async def test_a_story_is_in_the_language_that_is_spoken_and_is_counted() -> Non
 
 
 async def test_a_video_that_cannot_be_told_gets_a_sentence() -> None:
-    asked = replace(answers(failing(AssertionError())), caption_video=tell)
+    asked = answers(failing(AssertionError()))
     answer = await asked.story(UNREADABLE)
     assert (answer.problem, answer.video, answer.caption) == ("unsupported", None, None)
 
@@ -330,16 +332,11 @@ async def test_a_video_waits_for_room() -> None:
     assert full == []
 
 
-async def test_without_a_captioner_of_videos_the_first_frame_is_captioned() -> None:
+async def test_the_caption_of_a_preview_says_that_it_is_one() -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return SURE
 
-    asked = answers(caption)
-    for answer in (await asked.story(gif()), await asked.moving_or_still(gif())):
-        assert (answer.text, answer.video) == (SURE.text, None)
-    # That it is a preview is said only where others are told.
-    assert (await asked.preview(photo_bytes(1))).text == SURE.text
-    told = await replace(asked, caption_video=tell).preview(photo_bytes(1))
+    told = await answers(caption).preview(photo_bytes(1))
     assert told.text == f"{SURE.text} {replies.ONLY_PREVIEW}"
 
 
@@ -347,7 +344,7 @@ async def test_frames_are_shown_only_where_the_captioner_sends_them() -> None:
     async def blind(video: bytes, options: Options) -> VideoCaption:
         return await tell(video, replace(options, attention=False))
 
-    asked = replace(answers(failing(AssertionError())), caption_video=tell)
+    asked = answers(failing(AssertionError()))
     shown = await asked.looked_at_scenes(video_file())
     assert shown.picture is not None
     assert Image.open(io.BytesIO(shown.picture)).format == "JPEG"

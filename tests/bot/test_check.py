@@ -24,7 +24,7 @@ def test_check_prints_what_would_run(
     )
     assert re.search(r"^Web chat: http://127\.0\.0\.1", said, re.MULTILINE)
     assert (
-        "Access: everyone; 0 blocked; 0 operators; photos: 20/minute per person, "
+        "Access: everyone; 0 blocked; 0 operators; photos and videos: 20/minute per person, "
         "60/minute per chat, 6000/minute per web address\n"
     ) in said
     assert "Feedback" not in said
@@ -97,7 +97,7 @@ def test_check_fails_for_a_database_of_another_program(
     assert "chats.sqlite3: it belongs to another program" in capsys.readouterr().err
 
 
-async def test_the_port_of_a_bot_that_shares_its_database_is_taken_for_what_it_is(
+async def test_check_accepts_the_port_of_a_running_bot_with_the_same_database(
     start: Start, database_url: str
 ) -> None:
     keys = {"DATABASE_URL": database_url, "WEB_PORT": str(closed_port())}
@@ -108,7 +108,7 @@ async def test_the_port_of_a_bot_that_shares_its_database_is_taken_for_what_it_i
 
     assert (status, check.said) == (0, "")
     port = f"Web chat: 127.0.0.1, port {keys['WEB_PORT']}"
-    assert f"{port}, in use; probably by the bot that runs" in printed
+    assert f"{port}, in use; probably by the running bot" in printed
 
 
 @pytest.mark.parametrize("with_database", [False, True])

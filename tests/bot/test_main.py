@@ -330,7 +330,7 @@ async def test_a_second_bot_on_the_same_folder_says_who_uses_it(start: Start) ->
     (line,) = second.said.splitlines()
     assert re.match(rf"error: DATA_DIR: .*another bot uses .*process {bot.process.pid} on ", line)
     assert f", in use by a bot (process {bot.process.pid} on " in printed
-    assert f"Web chat: 127.0.0.1, port {port}, in use; probably by the bot that runs" in printed
+    assert f"Web chat: 127.0.0.1, port {port}, in use; probably by the running bot" in printed
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

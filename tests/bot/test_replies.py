@@ -15,10 +15,10 @@ from captioner.photo import decode
 def test_an_album_is_numbered_and_counts_the_pictures_left_out() -> None:
     assert replies.album(["A dog.", "A cat."]) == ["1. A dog.", "2. A cat."]
     assert replies.album(["A dog."], 1) == [
-        "1. A dog.\nI caption up to 1 at once; 1 more was left out."
+        "1. A dog.\nI describe up to 1 files at once; I left out 1 more."
     ]
-    *_, last = replies.album(["A.", "B."], 3, said=2)
-    assert last == "4. B.\nI caption up to 4 at once; 3 more were left out."
+    *_, last = replies.album(["A.", "B."], 3, answered=2)
+    assert last == "4. B.\nI describe up to 4 files at once; I left out 3 more."
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_bad_image_is_worded_with_its_limits() -> None:
     assert replies.bad_image(large) == replies.too_large(20)
     pixels = BadImage("too many pixels", width=9, height=8, max_pixels=50_000_000, max_side=65_535)
     assert "9 x 8 pixels" in replies.bad_image(pixels)
-    assert "50 million pixels, 65535 on a side" in replies.bad_image(pixels)
+    assert "50 million pixels, and up to 65535 on each side" in replies.bad_image(pixels)
 
 
 def test_settings_list_those_of_the_chat() -> None:

@@ -10,7 +10,7 @@ import torch
 from captioner import BadImage, Busy, Caption, Captioner, Options
 from captioner.checkpoint import CheckpointError
 from captioner.confidence import Calibration, Features
-from captioner.forward import Answer, Request
+from captioner.forward_pass import Answer, Request
 from captioner.languages.repetition import repeats_word
 from captioner.languages.small_words import ENGLISH
 from captioner.photo.decode import Limits

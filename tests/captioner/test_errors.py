@@ -34,7 +34,7 @@ def test_a_sentence_shows_the_numbers_in_units_that_people_use() -> None:
     pixels = BadImage("too many pixels", width=9, height=8, max_pixels=50_000_000, max_side=65_535)
     assert str(pixels) == (
         "The picture is too large: 9 x 8 pixels; the limits are 50 million pixels in all and "
-        "65535 on a side."
+        "65535 on each side."
     )
 
 

@@ -85,8 +85,8 @@ def test_the_card_names_its_sources_and_their_terms(name: str, card: str) -> Non
     assert ORIGINS[name] in (WEIGHTS / "LICENSE").read_text()
 
 
-def test_a_photo_alone_is_encoded_to_the_same_bits_as_in_a_batch() -> None:
-    metadata, network = onnx.load(exported_path(find("default")))
+def test_a_photo_alone_is_encoded_to_the_same_bits_as_in_a_batch(name: str) -> None:
+    metadata, network = onnx.load(exported_path(find(name)))
     size = metadata.preprocessing.size
     photos = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), np.uint8)
     together = network.encode(photos)

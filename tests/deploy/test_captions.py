@@ -219,11 +219,11 @@ def test_a_file_of_another_program_in_the_output_is_named_and_left_alone(tmp_pat
     import pyarrow
     from pyarrow import parquet
 
-    from captioner.command_line.parquet import OutputError, done_in
+    from captioner.command_line.parquet import UnusableOutput, done_in
 
     other = tmp_path / "other.parquet"
     parquet.write_table(pyarrow.table({"file": ["a.jpg"]}), other)
-    with pytest.raises(OutputError, match=f"^{other} is another program's"):
+    with pytest.raises(UnusableOutput, match=f"^{other} is another program's"):
         done_in(str(tmp_path))
     assert other.exists()
 

@@ -147,17 +147,18 @@ class PostgresRows:
         query: LiteralString = f"SELECT unconfirmed FROM captioner_inbox WHERE {KEY}"
         return _only(await self.database.run(query, key._asdict())) or 0
 
-    async def note_said(self, key: Key, pictures: int) -> None:
+    async def note_answered(self, key: Key, pictures: int) -> None:
         """Record how many pictures of a message, from the first, were answered by parts."""
         # What this bot said is said, even if another bot has the message by now.
         change: LiteralString = (
-            f"UPDATE captioner_inbox SET said = %(pictures)s, changed = now() WHERE {KEY}"
+            "UPDATE captioner_inbox SET answered_pictures = %(pictures)s, changed = now() "
+            f"WHERE {KEY}"
         )
         await self.database.run(change, {**key._asdict(), "pictures": pictures})
 
-    async def said(self, key: Key) -> int:
+    async def answered_pictures(self, key: Key) -> int:
         """Return how many pictures of a message were answered by parts of the whole answer."""
-        query: LiteralString = f"SELECT said FROM captioner_inbox WHERE {KEY}"
+        query: LiteralString = f"SELECT answered_pictures FROM captioner_inbox WHERE {KEY}"
         return _only(await self.database.run(query, key._asdict())) or 0
 
     async def postpone(self, key: Key, pause: float, reason: str) -> None:

@@ -127,8 +127,10 @@ CREATE TABLE captioner_feedback (
 );
 """
 # Pictures of a message that parts of its answer were about.
-PARTS: LiteralString = "ALTER TABLE captioner_inbox ADD COLUMN said integer NOT NULL DEFAULT 0"
-MIGRATIONS: tuple[LiteralString, ...] = (MESSAGES + RATES, FEEDBACK, PARTS)
+ANSWERED_PICTURES: LiteralString = (
+    "ALTER TABLE captioner_inbox ADD COLUMN answered_pictures integer NOT NULL DEFAULT 0"
+)
+MIGRATIONS: tuple[LiteralString, ...] = (MESSAGES + RATES, FEEDBACK, ANSWERED_PICTURES)
 
 
 async def migrate(connection: Connection, place: str) -> None:

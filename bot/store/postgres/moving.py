@@ -12,8 +12,8 @@ Rows = list[tuple[Any, ...]]
 
 AT_ONCE = 5_000  # rows in one statement, so that each takes a second at most
 MESSAGES = (
-    "SELECT platform, chat, message, state, reference, attempts, unconfirmed, said, accepted, due, "
-    "changed, reason FROM entries ORDER BY accepted"
+    "SELECT platform, chat, message, state, reference, attempts, unconfirmed, answered_pictures, "
+    "accepted, due, changed, reason FROM entries ORDER BY accepted"
 )
 READ = "SELECT platform, chat, message FROM seen"
 CHATS = (
@@ -26,14 +26,14 @@ FEEDBACK = (
 )
 ADD_MESSAGES: LiteralString = """
 INSERT INTO captioner_inbox (platform, chat, message, state, reference, attempts, unconfirmed,
-    said, accepted, due, changed, reason)
+    answered_pictures, accepted, due, changed, reason)
 SELECT platform, chat, message, state, reference, attempts, unconfirmed,
-    said, to_timestamp(accepted), to_timestamp(due), to_timestamp(changed), reason
+    answered_pictures, to_timestamp(accepted), to_timestamp(due), to_timestamp(changed), reason
 FROM unnest(%(0)s::text[], %(1)s::text[], %(2)s::text[], %(3)s::text[], %(4)s::text[],
     %(5)s::integer[], %(6)s::integer[], %(7)s::integer[], %(8)s::double precision[],
     %(9)s::double precision[], %(10)s::double precision[], %(11)s::text[])
     AS given (platform, chat, message, state, reference, attempts, unconfirmed,
-        said, accepted, due, changed, reason)
+        answered_pictures, accepted, due, changed, reason)
 ON CONFLICT DO NOTHING RETURNING true
 """
 ADD_READ: LiteralString = """

@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS seen (
 # Answers that may have arrived.
 UNCONFIRMED = "ALTER TABLE entries ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0"
 # Pictures of a message that parts of its answer were about.
-SAID = "ALTER TABLE entries ADD COLUMN said INTEGER NOT NULL DEFAULT 0"
+ANSWERED_PICTURES = "ALTER TABLE entries ADD COLUMN answered_pictures INTEGER NOT NULL DEFAULT 0"
 APPLICATION = int.from_bytes(b"PCin")  # any number that no other program has
 # Seconds. A row that was changed later than this from now is from a clock that was ahead: its time
 # would come when that clock's does.
@@ -62,7 +62,7 @@ def _with_column(connection: sqlite3.Connection, name: str, change: str) -> None
 MIGRATIONS = (
     _first,
     partial(_with_column, name="unconfirmed", change=UNCONFIRMED),
-    partial(_with_column, name="said", change=SAID),
+    partial(_with_column, name="answered_pictures", change=ANSWERED_PICTURES),
 )
 
 
@@ -127,14 +127,14 @@ class SqliteRows(Database):
         """Return how many answers to a message may have arrived."""
         return await self.run(lambda db: _unconfirmed(db, key))
 
-    async def note_said(self, key: Key, pictures: int) -> None:
+    async def note_answered(self, key: Key, pictures: int) -> None:
         """Record how many pictures of a message, from the first, were answered by parts."""
-        change = f"UPDATE entries SET said = ?, changed = ? WHERE {KEY}"
+        change = f"UPDATE entries SET answered_pictures = ?, changed = ? WHERE {KEY}"
         await self.run(lambda db: db.execute(change, (pictures, time.time(), *key)))
 
-    async def said(self, key: Key) -> int:
+    async def answered_pictures(self, key: Key) -> int:
         """Return how many pictures of a message were answered by parts of the whole answer."""
-        query = f"SELECT said FROM entries WHERE {KEY}"
+        query = f"SELECT answered_pictures FROM entries WHERE {KEY}"
         found = await self.run(lambda db: db.execute(query, key).fetchone())
         return found[0] if found else 0
 

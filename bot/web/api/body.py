@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bot.settings import Settings
-from bot.web.api.memory import Body
+from bot.web.api.memory import Reservation
 from captioner.video.kinds import is_video
 
 CHUNK = 2**16
@@ -24,7 +24,7 @@ FEWEST, ENOUGH = 12, 2**12
 
 
 @dataclass(frozen=True)
-class Limits:
+class UploadLimits:
     """What one request may upload; animations count as photos, as they do in chats."""
 
     photo: int  # bytes
@@ -33,7 +33,7 @@ class Limits:
     seconds: float  # for as many bytes as one photo may have, however few are sent
 
     @classmethod
-    def of(cls, settings: Settings, photos: int = MOST_PHOTOS) -> "Limits":
+    def of(cls, settings: Settings, photos: int = MOST_PHOTOS) -> "UploadLimits":
         """Return the limits that the settings set."""
         return cls(settings.max_bytes, settings.max_video_bytes, photos, settings.photo_seconds)
 
@@ -67,12 +67,14 @@ class TooLarge(Exception):
         self.most = most
 
 
-async def read(request: web.Request, memory: Body, most: Callable[[bytearray], int]) -> bytearray:
+async def read(
+    request: web.Request, reservation: Reservation, most: Callable[[bytearray], int]
+) -> bytearray:
     """Read a body, but no further than it is known to be too large.
 
     Args:
         request: has the body.
-        memory: counts its bytes.
+        reservation: counts its bytes.
         most: returns how many bytes a body may have that begins like this.
 
     Raises:
@@ -83,7 +85,7 @@ async def read(request: web.Request, memory: Body, most: Callable[[bytearray], i
     announced = request.content_length or 0
     _check(announced, most(body))
     async for chunk in request.content.iter_chunked(CHUNK):
-        memory.grow(len(chunk))
+        reservation.grow(len(chunk))
         body += chunk
         _check(max(announced, len(body)), most(body))
     return body

@@ -1,7 +1,7 @@
 """`POST /api/caption`: photos and videos in, captions out; `static/openapi.json` describes it.
 
-`upload.py` reads the photos and `parameters.py` the query; `caption_body.py` writes what is said of
-the photos, and `problems.py` what is wrong.
+`upload.py` reads the photos and `parameters.py` the query; `answer.py` writes the answer, and
+`problems.py` what is wrong.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from bot.web import problems
 from bot.web.api import answer as caption_body
 from bot.web.api import parameters, side_by_side, upload
 from bot.web.api.answer import Said
-from bot.web.api.body import MOST_PHOTOS, Limits
-from bot.web.api.memory import Body, Memory
+from bot.web.api.body import MOST_PHOTOS, UploadLimits
+from bot.web.api.memory import Memory, Reservation
 from bot.web.api.parameters import Query
 from bot.web.api.upload import Upload
 from bot.web.auth import Gate
@@ -67,9 +67,9 @@ class CaptionApi:
         if refused := self.answers.no_room():
             raise Refused(problems.of(refused))
         most = min(MOST_PHOTOS, self.gate.most(request) or MOST_PHOTOS)
-        limits = Limits.of(self.settings, most)
-        async with self._memory(request, limits) as body:
-            given = await self._read(request, limits, body)
+        limits = UploadLimits.of(self.settings, most)
+        async with self._memory(request, limits) as reservation:
+            given = await self._read(request, limits, reservation)
             # The gate has counted one photo, before it was known how many there are.
             if refusal := await self.gate.refused(request, len(given.photos), counted=1):
                 raise Refused(refusal)
@@ -81,10 +81,12 @@ class CaptionApi:
         return caption_body.one(request, *said)
 
     @asynccontextmanager
-    async def _memory(self, request: web.Request, limits: Limits) -> AsyncIterator[Body]:
+    async def _memory(
+        self, request: web.Request, limits: UploadLimits
+    ) -> AsyncIterator[Reservation]:
         if not upload.is_large(request, limits):
-            with self.memory.body() as body:
-                yield body
+            with self.memory.reservation() as reservation:
+                yield reservation
             return
         try:
             async with asyncio.timeout(self.answers.deadline):
@@ -92,14 +94,16 @@ class CaptionApi:
         except TimeoutError:
             raise self._full(Busy("full", LARGE_RETRY)) from None
         try:
-            with self.memory.body() as body:
-                yield body
+            with self.memory.reservation() as reservation:
+                yield reservation
         finally:
             self.large.release()
 
-    async def _read(self, request: web.Request, limits: Limits, body: Body) -> Upload:
+    async def _read(
+        self, request: web.Request, limits: UploadLimits, reservation: Reservation
+    ) -> Upload:
         try:
-            return await upload.read(request, limits, body)
+            return await upload.read(request, limits, reservation)
         except Busy as error:
             raise self._full(error) from error
         except Refused as error:
@@ -120,7 +124,7 @@ class CaptionApi:
             if photo.code == "too_many_bytes":
                 self._count_too_large()
             return photo
-        if query.another is not None and answers.caption_video and is_video(photo):
+        if query.another is not None and is_video(photo):
             return parameters.no_other_story()
         answer = await _answer(photo, query, answers)
         if caption_body.is_story(answer.video):  # feedback is about captions of photos

@@ -9,7 +9,7 @@ from codecs import BOM_UTF8
 from typing import Any
 
 from bot.web.api import data_uri
-from bot.web.api.body import Limits
+from bot.web.api.body import UploadLimits
 from bot.web.problems import ProblemDetails, Refused, too_large
 from bot.web.refusals import refusals
 
@@ -51,7 +51,7 @@ def parse(body: bytearray, most: int) -> str | list[str]:
     return photos
 
 
-def decode(text: str, limits: Limits) -> bytes | ProblemDetails:
+def decode(text: str, limits: UploadLimits) -> bytes | ProblemDetails:
     """Return a photo's bytes, or what is wrong with it.
 
     Args:

@@ -17,13 +17,13 @@ class Memory:
         self._held = 0
 
     @contextmanager
-    def body(self) -> Iterator["Body"]:
+    def reservation(self) -> Iterator["Reservation"]:
         """Give a count for one body, which ends with the context."""
-        body = Body(self)
+        reservation = Reservation(self)
         try:
-            yield body
+            yield reservation
         finally:
-            self._held -= body.size
+            self._held -= reservation.size
 
     def _take(self, size: int) -> None:
         if self._held + size > self._most:
@@ -31,7 +31,7 @@ class Memory:
         self._held += size
 
 
-class Body:
+class Reservation:
     """Counts one body."""
 
     def __init__(self, memory: Memory) -> None:

@@ -39,11 +39,10 @@ async def answered(
     loop, turn = asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)
     moving = asyncio.Semaphore(MOVING_AT_ONCE)
     until = loop.time() + answers.deadline
-    tell = answers.caption_video
     patient = replace(
         answers,
         caption=_patient(answers.caption, until),
-        caption_video=_patient(tell, until) if tell else None,
+        caption_video=_patient(answers.caption_video, until),
     )
 
     async def one(file: File) -> Result:

@@ -19,8 +19,8 @@ from aiohttp import (
 )
 
 from bot.web.api import body, data_uri, json_upload
-from bot.web.api.body import CHUNK, MOST_PHOTOS, Limits, TooLarge
-from bot.web.api.memory import Body
+from bot.web.api.body import CHUNK, MOST_PHOTOS, TooLarge, UploadLimits
+from bot.web.api.memory import Reservation
 from bot.web.problems import ProblemDetails, Refused, too_large
 from bot.web.refusals import refusals
 from captioner import Busy
@@ -44,7 +44,7 @@ class Upload:
     several: bool  # whether it is answered with a list
 
 
-async def read(request: web.Request, limits: Limits, memory: Body) -> Upload:
+async def read(request: web.Request, limits: UploadLimits, reservation: Reservation) -> Upload:
     """Read a request's body.
 
     Raises:
@@ -54,10 +54,10 @@ async def read(request: web.Request, limits: Limits, memory: Body) -> Upload:
     try:
         async with asyncio.timeout(limits.seconds_for(request.content_length)):
             if _is_form(request):
-                return await _form(request, limits, memory)
+                return await _form(request, limits, reservation)
             if _is_json(request):
-                return await _json(request, limits, memory)
-            photo = await body.read(request, memory, limits.file)
+                return await _json(request, limits, reservation)
+            photo = await body.read(request, reservation, limits.file)
             return Upload([_photo(photo)], several=False)
     except (Busy, Refused):
         raise
@@ -70,7 +70,7 @@ async def read(request: web.Request, limits: Limits, memory: Body) -> Upload:
         raise Refused(ProblemDetails("broken_upload", refusals.BROKEN_UPLOAD)) from error
 
 
-def is_large(request: web.Request, limits: Limits) -> bool:
+def is_large(request: web.Request, limits: UploadLimits) -> bool:
     """Return whether a body may have more bytes than one photo."""
     several = _is_form(request) or _is_json(request)
     most = limits.together if several else limits.largest
@@ -91,9 +91,9 @@ def _is_json(request: web.Request) -> bool:
     return request.content_type == "application/json"
 
 
-async def _json(request: web.Request, limits: Limits, memory: Body) -> Upload:
+async def _json(request: web.Request, limits: UploadLimits, reservation: Reservation) -> Upload:
     try:
-        written = await body.read(request, memory, lambda _: limits.together)
+        written = await body.read(request, reservation, lambda _: limits.together)
     except TooLarge:
         raise _too_large_together(limits) from None
     # In threads, because megabytes take a tenth of a second.
@@ -103,7 +103,7 @@ async def _json(request: web.Request, limits: Limits, memory: Body) -> Upload:
     return Upload(photos, several=not isinstance(given, str))
 
 
-async def _form(request: web.Request, limits: Limits, memory: Body) -> Upload:
+async def _form(request: web.Request, limits: UploadLimits, reservation: Reservation) -> Upload:
     photos: list[bytes | ProblemDetails] = []
     left = limits.together
     if (request.content_length or 0) > left + FORM_ROOM * limits.photos:
@@ -118,7 +118,7 @@ async def _form(request: web.Request, limits: Limits, memory: Body) -> Upload:
             if left < 0:
                 raise _too_large_together(limits)
             if size <= most:
-                memory.grow(len(chunk))
+                reservation.grow(len(chunk))
                 photo += chunk
                 most = limits.file(photo)
             if size > most:
@@ -160,7 +160,7 @@ def _photo(photo: bytearray) -> bytes | ProblemDetails:
     return json_upload.no_urls() if data_uri.is_address(start) else bytes(photo)
 
 
-def _too_large_together(limits: Limits) -> Refused:
+def _too_large_together(limits: UploadLimits) -> Refused:
     megabytes = limits.together / 2**20
     sentence = refusals.too_large_together(megabytes)
     problem = ProblemDetails("too_many_bytes_together", sentence, members={"max_mb": megabytes})

@@ -17,11 +17,11 @@ from bot.replies import replies
 from bot.settings import Settings
 from bot.web import language, problems
 from bot.web.api import side_by_side
-from bot.web.api.body import Limits
-from bot.web.api.memory import Body, Memory
+from bot.web.api.body import UploadLimits
+from bot.web.api.memory import Memory, Reservation
 from bot.web.auth import Gate
 from bot.web.openai.answer import Completion, failure, model
-from bot.web.openai.request import ChatRequest, Photo, Refused, parse, read
+from bot.web.openai.request import ChatRefused, ChatRequest, Photo, parse, read
 from bot.web.problems import LATE_RETRY, OPENAI
 from bot.web.refusals import refusals
 from captioner import Busy
@@ -79,19 +79,19 @@ class OpenAIApi:
         # Checked before the body is read, which takes longest when the bot is busiest.
         if refused := self.answers.no_room():
             return _refusal(refused)
-        with self.memory.body() as body:
-            return await self._complete(request, body)
+        with self.memory.reservation() as reservation:
+            return await self._complete(request, reservation)
 
-    async def _complete(self, request: web.Request, body: Body) -> web.Response:
+    async def _complete(self, request: web.Request, reservation: Reservation) -> web.Response:
         try:
             if language.is_wrong(request):
-                raise Refused(refusals.wrong_parameter(language.NAME), language.NAME)
-            limits = Limits.of(self.settings, self._most(request))
-            chat = await asyncio.to_thread(parse, await read(request, limits, body))
+                raise ChatRefused(refusals.wrong_parameter(language.NAME), language.NAME)
+            limits = UploadLimits.of(self.settings, self._most(request))
+            chat = await asyncio.to_thread(parse, await read(request, limits, reservation))
             languages.speak(chat.language or languages.language())
             photos = await asyncio.to_thread(chat.photos, limits.photos)
             chat.messages.clear()  # they hold the photos a second time
-        except Refused as error:
+        except ChatRefused as error:
             return self._refused(error)
         except Busy as error:
             return _refusal(
@@ -126,7 +126,7 @@ class OpenAIApi:
         most = self.settings.max_photos
         return min(most, self.gate.most(request) or most)
 
-    def _refused(self, error: Refused) -> web.Response:
+    def _refused(self, error: ChatRefused) -> web.Response:
         if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             metrics.refused(self.answers.platform, "too large")
         answer = failure(error.status, error.sentence, param=error.param, code=error.code)

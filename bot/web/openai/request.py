@@ -12,8 +12,8 @@ from bot import languages
 from bot.replies import replies
 from bot.web import language
 from bot.web.api import body, data_uri
-from bot.web.api.body import Limits, TooLarge
-from bot.web.api.memory import Body
+from bot.web.api.body import TooLarge, UploadLimits
+from bot.web.api.memory import Reservation
 from bot.web.api.parameters import MOST
 from bot.web.refusals import refusals
 from captioner import Busy
@@ -25,7 +25,7 @@ ROOM = 2**20
 MOST_MARKS = 20_000
 
 
-class Refused(Exception):
+class ChatRefused(Exception):
     """A request that cannot be answered."""
 
     def __init__(
@@ -120,13 +120,13 @@ class ChatRequest(_Strict):
             most: how many one request may hold.
 
         Raises:
-            Refused: there is none, there are too many, or one is not in base64; or an answer is
+            ChatRefused: there is none, there are too many, or one is not in base64; or an answer is
                 wanted that is not a sentence.
         """
         if self.response_format and self.response_format.type != "text":
-            raise Refused(refusals.only_text("response_format"), "response_format")
+            raise ChatRefused(refusals.only_text("response_format"), "response_format")
         if self.tool_choice not in (None, "none", "auto"):
-            raise Refused(refusals.only_text("tool_choice"), "tool_choice")
+            raise ChatRefused(refusals.only_text("tool_choice"), "tool_choice")
         for number, message in reversed(list(enumerate(self.messages))):
             if message.role != "user" or not isinstance(message.content, list):
                 continue
@@ -136,10 +136,10 @@ class ChatRequest(_Strict):
                 if (file := part.file())
             ]
             if len(found) > most:
-                raise Refused(refusals.too_many_at_once(most), f"messages[{number}].content")
+                raise ChatRefused(refusals.too_many_at_once(most), f"messages[{number}].content")
             if found:
                 return [_photo(param, address) for param, address in found]
-        raise Refused(refusals.NEEDS_IMAGE, "messages")
+        raise ChatRefused(refusals.NEEDS_IMAGE, "messages")
 
 
 _FIELDS = frozenset(
@@ -149,54 +149,54 @@ _FIELDS = frozenset(
 )
 
 
-async def read(request: web.Request, limits: Limits, memory: Body) -> bytearray:
+async def read(request: web.Request, limits: UploadLimits, reservation: Reservation) -> bytearray:
     """Return the body of a request; all its photos together may be as large as one file.
 
     Raises:
-        Refused: it is too large, too slow or cut off.
+        ChatRefused: it is too large, too slow or cut off.
         Busy: there is no memory for it now.
     """
     most = limits.largest * 4 // 3 + ROOM
     try:
         async with asyncio.timeout(limits.seconds_for(request.content_length)):
-            return await body.read(request, memory, lambda _: most)
+            return await body.read(request, reservation, lambda _: most)
     except Busy:
         raise
     except TooLarge as error:
-        raise Refused(
+        raise ChatRefused(
             replies.too_large(limits.largest / 2**20),
             code="image_file_too_large",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         ) from error
     except TimeoutError as error:
-        raise Refused(refusals.SLOW_UPLOAD, status=HTTPStatus.REQUEST_TIMEOUT) from error
+        raise ChatRefused(refusals.SLOW_UPLOAD, status=HTTPStatus.REQUEST_TIMEOUT) from error
     # A body that contradicts its headers can raise anything in its parser.
     except Exception as error:
-        raise Refused(refusals.NOT_JSON, broken=True) from error
+        raise ChatRefused(refusals.NOT_JSON, broken=True) from error
 
 
 def parse(written: bytes | bytearray) -> ChatRequest:
     """Read a body of any content; 27 MB take up to a tenth of a second.
 
     Raises:
-        Refused: it is not a request of this API.
+        ChatRefused: it is not a request of this API.
     """
     # Each takes milliseconds, and other threads may run between them.
     if sum(written.count(mark) for mark in (b",", b"[", b"{")) > MOST_MARKS:
-        raise Refused(refusals.TOO_MANY_VALUES)
+        raise ChatRefused(refusals.TOO_MANY_VALUES)
     try:
         chat = ChatRequest.model_validate_json(written)
     except ValidationError as error:
         raise _wrong(error) from error
     if chat.language is not None and chat.language not in languages.NAMES:
-        raise Refused(refusals.wrong_parameter(language.NAME), language.NAME)
+        raise ChatRefused(refusals.wrong_parameter(language.NAME), language.NAME)
     return chat
 
 
-def _wrong(error: ValidationError) -> Refused:
+def _wrong(error: ValidationError) -> ChatRefused:
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     if problems[0]["type"] == "json_invalid":
-        return Refused(refusals.NOT_JSON)
+        return ChatRefused(refusals.NOT_JSON)
     # A field of several types has a problem for each; the type that fits best has the deepest one.
     places = [
         [part for part in problem["loc"] if isinstance(part, int) or part in _FIELDS]
@@ -204,8 +204,8 @@ def _wrong(error: ValidationError) -> Refused:
     ]
     param = _param(max(places, key=len))
     if param == "n":
-        return Refused(refusals.wrong_parameter("n", MOST["alternatives"]), param)
-    return Refused(refusals.wrong_field(param), param or None)
+        return ChatRefused(refusals.wrong_parameter("n", MOST["alternatives"]), param)
+    return ChatRefused(refusals.wrong_field(param), param or None)
 
 
 def _param(place: list[int | str]) -> str:
@@ -215,7 +215,7 @@ def _param(place: list[int | str]) -> str:
 
 def _photo(param: str, address: _Address | str | None) -> Photo:
     if address is None:
-        raise Refused(refusals.wrong_field(param), param)
+        raise ChatRefused(refusals.wrong_field(param), param)
     if isinstance(address, _Address):
         param, address = f"{param}.url", address.url
     try:
@@ -223,8 +223,8 @@ def _photo(param: str, address: _Address | str | None) -> Photo:
     except data_uri.DataUriError as error:
         match error.kind:
             case "address":
-                raise Refused(refusals.NO_URLS, param, "invalid_image_url") from error
+                raise ChatRefused(refusals.NO_URLS, param, "invalid_image_url") from error
             case "other":
-                raise Refused(refusals.NO_DATA_URI, param, "invalid_image_url") from error
+                raise ChatRefused(refusals.NO_DATA_URI, param, "invalid_image_url") from error
             case "not base64":
-                raise Refused(refusals.NOT_BASE64, param, "invalid_base64_image") from error
+                raise ChatRefused(refusals.NOT_BASE64, param, "invalid_base64_image") from error

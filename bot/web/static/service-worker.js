@@ -65,7 +65,8 @@ async function keepPage(page) {
   } catch {} // there is no room; the page that was kept before stays
 }
 
-// Another program shares photos. The page has the token, so it sends them; until then they wait here.
+// Another program shares photos or videos. The page has the token, so it sends them; until then they
+// wait here.
 async function share(request) {
   try {
     const photos = (await request.formData()).getAll("photos");

@@ -10,6 +10,7 @@ from bot.replies import DISCORD_MENU, replies
 from captioner import Busy, Caption, Options
 from tests.bot.discord.fake_payloads import EPHEMERAL
 from tests.bot.discord.world import PHOTOS, World, row, sentence
+from tests.bot.stories import tell
 from tests.conftest import pixels
 
 
@@ -79,7 +80,7 @@ async def test_a_model_without_attention_says_so(world: World) -> None:
     async def caption(photo: bytes, options: Options) -> Caption:
         return sentence("A dog runs.")
 
-    services = replace(world.services(), answers=Answers(caption, pixels, "discord"))
+    services = replace(world.services(), answers=Answers(caption, tell, pixels, "discord"))
     bot = Discord(services)
     async with world.running(bot):
         pressed = await world.fake.press(await world.captioned(), "look")

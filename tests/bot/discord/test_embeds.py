@@ -21,7 +21,7 @@ from tests.bot.discord.fake_payloads import (
     user,
 )
 from tests.bot.discord.world import PHOTOS, World
-from tests.bot.stories import STORY, tell, video_file
+from tests.bot.stories import STORY, video_file
 
 pytestmark = pytest.mark.usefixtures("quick_inbox")
 
@@ -31,7 +31,6 @@ LINK = "https://tenor.com/view/a"
 @pytest.fixture(autouse=True)
 async def watched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every photo of the channel captioned; take the fake's proxy for Discord's."""
-    world.caption_video = tell
     world.fake.flags = GRANTED
     await world.chats.set_auto("discord", CHANNEL, True)
     address = re.escape(f"http://127.0.0.1:{world.fake.port}/")
@@ -149,7 +148,9 @@ async def test_a_link_to_the_bot_gets_one_answer_as_soon_as_it_is_embedded(
     assert contents(world) == [STORY, "A dog runs."]
 
 
-async def test_edits_old_messages_and_refused_ones_are_left_alone(world: World) -> None:
+async def test_edited_old_and_refused_messages_get_no_answer_when_discord_embeds_later(
+    world: World,
+) -> None:
     fake = world.fake
     world.access = Access("1/minute", "1000/minute")
     async with world.running():

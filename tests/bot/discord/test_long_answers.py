@@ -144,6 +144,19 @@ async def test_a_part_of_a_commands_answer_that_may_have_arrived_is_not_sent_aga
     assert contents(world) == entries()
 
 
+async def test_what_arrived_of_a_commands_answer_stays_if_the_rest_is_given_up(
+    world: World,
+) -> None:
+    fake = world.fake
+    async with world.running():
+        message = fake.message(attachments=[fake.attachment(LONG) for _ in range(3)])
+        fake.fail("POST", FOLLOW_UP, 400, times=3)
+        asked = await fake.choose(DISCORD_MENU, message)
+        await world.settled(asked, state="given up")
+
+    assert contents(world) == [entries()[0], replies.GIVEN_UP]
+
+
 async def test_a_caption_that_is_too_long_alone_has_its_buttons_under_its_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """Videos and animations on Discord: attachments, forwards, and the GIFs of the picker."""
 
-import asyncio
 import re
 
 import discord
@@ -10,21 +9,16 @@ from bot.access import Access
 from bot.discord import messages, photos
 from bot.replies import DISCORD_MENU, replies
 from bot.wording import as_preview
-from captioner import Captioner, Options, VideoCaption
+from captioner import Captioner
 from tests.bot.discord.fake_payloads import CHANNEL, GRANTED, PRIVATE, Json
 from tests.bot.discord.world import PHOTOS, World, row
-from tests.bot.stories import STORY, UNREADABLE, gif, tell, video_file
+from tests.bot.stories import STORY, UNREADABLE, Slow, gif, video_file
 from tests.conftest import Trained, on_cpu
 
 pytestmark = pytest.mark.usefixtures("quick_inbox")
 
 ALT = ("alt", replies.ALT_TEXT)
 LOOK = ("scenes", replies.LOOK)
-
-
-@pytest.fixture(autouse=True)
-def tells(world: World) -> None:
-    world.caption_video = tell
 
 
 def attached(
@@ -223,31 +217,19 @@ async def test_a_told_video_shows_no_frame_that_may_not_exist(
 
 async def test_photos_do_not_wait_behind_videos(world: World) -> None:
     fake = world.fake
-    begun, proceed = asyncio.Semaphore(0), asyncio.Event()
-    at_once = most = 0
-
-    async def slow(video: bytes, options: Options) -> VideoCaption:
-        nonlocal at_once, most
-        at_once += 1
-        most = max(most, at_once)
-        begun.release()
-        await proceed.wait()
-        at_once -= 1
-        return await tell(video, options)
-
-    world.caption_video = slow
+    slow = Slow()
+    world.caption_video = slow.tell
     async with world.running(max_photos=10):
         video_files = [attached(world) for _ in range(photos.VIDEOS_AT_ONCE + 2)]
         await fake.say(channel_id=PRIVATE, attachments=video_files)
-        for _ in range(photos.VIDEOS_AT_ONCE):
-            await begun.acquire()
+        await slow.begun(photos.VIDEOS_AT_ONCE)
         captioned = await world.captioned()
         fetched = len(fake.requests("GET", "/cdn/.*")) - 1
-        proceed.set()
+        slow.may.set()
         await fake.sent(2)
 
     assert captioned["content"] == "A dog runs."
-    assert fetched == most == photos.VIDEOS_AT_ONCE
+    assert fetched == slow.at_once.most == photos.VIDEOS_AT_ONCE
 
 
 async def test_a_video_that_is_too_large_or_cannot_be_read_gets_the_reason(world: World) -> None:
@@ -259,24 +241,9 @@ async def test_a_video_that_is_too_large_or_cannot_be_read_gets_the_reason(world
         unreadable = await world.fake.sent(2)
 
     assert refused["content"] == replies.too_large(1)
-    assert unreadable["content"] == "I find no picture in this video. Please send another one."
+    assert unreadable["content"] == "I found no picture in this video. Please send another one."
     assert not refused.get("components")
     assert len(world.fake.requests("GET", "/cdn/.*")) == 1
-
-
-async def test_without_a_captioner_of_videos_a_video_is_no_picture(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.caption_video = None
-    async with world.running():
-        await world.fake.say(channel_id=PRIVATE, attachments=[attached(world)])
-        alone = await world.fake.sent()
-        await world.fake.say(channel_id=PRIVATE, embeds=[gifv(world, monkeypatch)])
-        preview = await world.fake.sent(2)
-
-    assert alone["content"] == replies.NEEDS_ATTACHMENT
-    assert preview["content"] == "A dog runs."
-    assert not world.fake.requests("GET", "/cdn/.*")
 
 
 async def test_videos_are_told_automatically_too(world: World) -> None:

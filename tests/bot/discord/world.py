@@ -27,6 +27,7 @@ from captioner import BadImage, Caption, Options
 from captioner.result import Word
 from tests.bot.discord.fake_discord import SECONDS, FakeDiscord
 from tests.bot.discord.fake_payloads import PRIVATE, TOKEN, Json
+from tests.bot.stories import tell
 from tests.conftest import photo_bytes, pixels
 
 PHOTOS = [photo_bytes(seed) for seed in range(4)]
@@ -93,15 +94,15 @@ class World:
     opened: AsyncExitStack
     settings: Settings
     access: Access = field(default_factory=lambda: Access("1000/minute", "1000/minute"))
-    caption_video: CaptionVideo | None = None
+    caption_video: CaptionVideo = tell
 
     def services(self, **changes: Any) -> Services:
         answers = Answers(
             self.model.caption,
+            self.caption_video,
             pixels,
             PLATFORM,
             languages=tuple(languages.NAMES),
-            caption_video=self.caption_video,
         )
         settings = self.settings.model_copy(update=changes)
         return Services(

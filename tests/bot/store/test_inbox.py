@@ -285,12 +285,12 @@ async def test_how_many_pictures_have_their_answers_is_known_after_a_restart(
 ) -> None:
     async with Inbox(new_rows()) as inbox:
         await inbox.accept(FIRST, {})
-        assert await inbox.said(FIRST) == 0
-        await inbox.note_said(FIRST, 4)
+        assert await inbox.answered_pictures(FIRST) == 0
+        await inbox.note_answered(FIRST, 4)
 
     async with Inbox(new_rows()) as restarted:
-        assert await restarted.said(FIRST) == 4
-        assert await restarted.said(SECOND) == 0
+        assert await restarted.answered_pictures(FIRST) == 4
+        assert await restarted.answered_pictures(SECOND) == 0
 
 
 async def test_what_was_said_is_known_although_it_cannot_be_recorded(
@@ -300,7 +300,7 @@ async def test_what_was_said_is_known_although_it_cannot_be_recorded(
         raise DatabaseError("somewhere", "the disk is full")
 
     await inbox.accept(FIRST, {})
-    monkeypatch.setattr(inbox.rows, "note_said", broken)
-    await inbox.note_said(FIRST, 4)
+    monkeypatch.setattr(inbox.rows, "note_answered", broken)
+    await inbox.note_answered(FIRST, 4)
 
-    assert await inbox.said(FIRST) == 4
+    assert await inbox.answered_pictures(FIRST) == 4

@@ -23,6 +23,7 @@ from bot.telegram.adapter import Telegram
 from bot.telegram.identity import PLATFORM
 from captioner import BadImage, Caption, Options
 from captioner.result import Word
+from tests.bot.stories import tell
 from tests.bot.telegram.fake_telegram import ANN, TIMEOUT, TOKEN, FakeTelegram, Json
 from tests.conftest import photo_bytes, pixels
 
@@ -92,7 +93,7 @@ def telegram(
     fake: FakeTelegram,
     store: AnyStore,
     caption: CaptionPhoto = caption_photo,
-    caption_video: CaptionVideo | None = None,
+    caption_video: CaptionVideo = tell,
     **keys: Any,
 ) -> Telegram:
     settings = Settings(**{"telegram_bot_token": TOKEN, "telegram_api_url": fake.url, **keys})
@@ -104,7 +105,7 @@ def telegram(
         operators=settings.operators,
     )
     spoken = tuple(languages.NAMES)
-    answers = Answers(caption, pixels, PLATFORM, languages=spoken, caption_video=caption_video)
+    answers = Answers(caption, caption_video, pixels, PLATFORM, languages=spoken)
     about = "I am a small model."
     return Telegram(Services(settings, answers, store, store.inbox, access, lambda: about, stats))
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bot.replies import replies
+from bot.wording import as_preview
 from captioner import BadImage
 from tests.bot.telegram.chat import (
     CAR,
@@ -98,7 +99,8 @@ async def test_every_kind_of_picture_is_captioned(
         await fake.send(**made[kind])
         sent = await fake.nth("sendMessage")
 
-    assert sent["text"] == "Photo 0."
+    moves = kind in ("video document", "animation", "video", "video with a cover", "video note")
+    assert sent["text"] == (as_preview("Photo 0.") if moves else "Photo 0.")
     assert labels(sent)
 
 
@@ -106,8 +108,8 @@ async def test_a_file_that_cannot_be_captioned_gets_a_sentence_and_no_buttons(
     fake: FakeTelegram, store: Store
 ) -> None:
     cases: list[tuple[Json, str]] = [
-        ({"animation": moving(fake)}, replies.NO_PREVIEW),
-        ({"sticker": sticker(fake, is_video=True)}, replies.NO_PREVIEW),
+        ({"animation": moving(fake)}, replies.bad_image(BadImage("damaged"))),
+        ({"sticker": sticker(fake, is_animated=True)}, replies.NO_PREVIEW),
         ({"document": fake.file(b"%PDF", mime_type="application/pdf")}, replies.NEEDS_ATTACHMENT),
         ({"photo": [fake.photo(DOG, file_size=2**22)]}, replies.too_large(2)),
         ({"document": fake.file(bytes(2**22), mime_type="image/png")}, replies.too_large(2)),

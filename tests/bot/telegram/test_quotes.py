@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.replies import replies
+from bot.wording import as_preview
 from tests.bot.telegram.chat import (
     DOG,
     Store,
@@ -40,7 +41,7 @@ async def test_the_command_captions_what_is_quoted_from_another_chat(
         asked = await fake.send(GROUP, **command("/caption"), **elsewhere(**{kind: made[kind]}))
         sent = await fake.nth("sendMessage")
 
-    assert sent["text"] == "Photo 0."
+    assert sent["text"] == (as_preview("Photo 0.") if kind == "video" else "Photo 0.")
     # The photo is in a chat that the bot may not know: it replies to the command.
     assert sent["reply_parameters"]["message_id"] == asked["message_id"]
 

@@ -1,6 +1,5 @@
 """Videos and animations on Telegram: told as a story, or by their preview."""
 
-import asyncio
 import io
 
 import pytest
@@ -9,8 +8,8 @@ from PIL import Image
 from bot.replies import replies
 from bot.telegram.photos import VIDEOS_AT_ONCE
 from bot.wording import as_preview
-from captioner import Captioner, Options, VideoCaption
-from tests.bot.stories import STORY, UNREADABLE, gif, tell, video_file
+from captioner import Captioner
+from tests.bot.stories import STORY, UNREADABLE, Slow, gif, video_file
 from tests.bot.telegram.chat import CAR, DOG, Store, labels, running, sticker, telegram
 from tests.bot.telegram.fake_telegram import (
     ANN,
@@ -66,7 +65,7 @@ async def test_every_kind_of_video_is_told(fake: FakeTelegram, store: Store, kin
         "video of no type": {"document": fake.file(video_file())},
     }
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         sent = await fake.send(**made[kind])
         answer = await fake.nth("sendMessage")
 
@@ -87,7 +86,7 @@ async def test_what_does_not_move_is_captioned_as_a_photo(
         "document": {"document": fake.file(DOG, mime_type="image/jpeg")},
     }
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(**made[kind])
         answer = await fake.nth("sendMessage")
 
@@ -108,7 +107,7 @@ async def test_of_a_video_that_cannot_be_read_the_preview_is_captioned_and_that_
     if why == "gone":
         fake.failures["file"] = [failure(404)]
 
-    async with running(telegram(fake, store, caption_video=tell, max_video_mb=2)):
+    async with running(telegram(fake, store, max_video_mb=2)):
         await fake.send(video=video)
         answer = await fake.nth("sendMessage")
 
@@ -119,14 +118,14 @@ async def test_of_a_video_that_cannot_be_read_the_preview_is_captioned_and_that_
 async def test_a_video_that_cannot_be_read_and_has_no_preview_gets_the_reason(
     fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, store, caption_video=tell, max_video_mb=2)):
+    async with running(telegram(fake, store, max_video_mb=2)):
         await fake.send(video=moving(fake, file_size=3 * 2**20))
         large = await fake.nth("sendMessage")
         await fake.send(video=moving(fake, UNREADABLE))
         unreadable = await fake.nth("sendMessage", 2)
 
     assert (large["text"], labels(large)) == (replies.too_large(2), [])
-    assert unreadable["text"] == "I find no picture in this video. Please send another one."
+    assert unreadable["text"] == "I found no picture in this video. Please send another one."
     assert fake.fetched == ["file1"]
 
 
@@ -135,7 +134,7 @@ async def test_the_buttons_under_a_preview_are_about_the_preview(
 ) -> None:
     video = moving(fake, UNREADABLE, thumbnail=fake.photo(DOG, side=320))
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(video=video)
         await fake.until(lambda: "reply_markup" in fake.latest())
         shown = fake.latest()
@@ -155,7 +154,7 @@ async def test_the_buttons_under_a_preview_are_about_the_preview(
 async def test_the_alt_text_of_a_story_is_the_story_without_doubt(
     fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(animation=moving(fake))
         await fake.until(lambda: "reply_markup" in fake.latest())
         await fake.press("alt", fake.latest())
@@ -170,7 +169,7 @@ async def test_a_story_shows_the_frames_that_it_is_about(
 ) -> None:
     document = {"document": fake.file(gif(), mime_type="image/gif")}
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(**({"video": moving(fake)} if kind == "video" else document))
         await fake.until(lambda: "reply_markup" in fake.latest())
         await fake.press("scenes", fake.latest())
@@ -185,7 +184,7 @@ async def test_a_story_shows_the_frames_that_it_is_about(
 async def test_the_frames_of_a_video_that_is_gone_are_not_shown(
     fake: FakeTelegram, store: Store
 ) -> None:
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(video=moving(fake))
         await fake.until(lambda: "reply_markup" in fake.latest())
         fake.failures["file"] = [failure(404)]
@@ -202,7 +201,7 @@ async def test_in_an_album_each_item_has_its_line(fake: FakeTelegram, store: Sto
         fake.message(video=moving(fake, UNREADABLE, thumbnail=fake.photo(DOG)), media_group_id="a"),
     ]
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         for message in album:
             await fake.update(message=message)
         sent = await fake.nth("sendMessage")
@@ -216,7 +215,7 @@ async def test_videos_are_told_automatically_too_but_not_stickers(
     for chat in (GROUP, CHANNEL):
         await store.set_auto("telegram", chat["id"], True)
 
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         await fake.send(GROUP, sticker=sticker(fake) | moving(fake) | {"is_video": True})
         await fake.send(GROUP, animation=moving(fake))
         in_group = await fake.nth("sendMessage")
@@ -231,7 +230,7 @@ async def test_videos_are_told_automatically_too_but_not_stickers(
 
 
 async def test_a_gif_of_a_group_is_told_to_whoever_asks(fake: FakeTelegram, store: Store) -> None:
-    async with running(telegram(fake, store, caption_video=tell)):
+    async with running(telegram(fake, store)):
         shown = fake.message(GROUP, animation=moving(fake))
         entity = {"type": "bot_command", "offset": 0, "length": 8}
         await fake.send(GROUP, ANN, text="/caption", entities=[entity], reply_to_message=shown)
@@ -242,31 +241,19 @@ async def test_a_gif_of_a_group_is_told_to_whoever_asks(fake: FakeTelegram, stor
 
 
 async def test_photos_do_not_wait_behind_videos(fake: FakeTelegram, store: Store) -> None:
-    begun, proceed = asyncio.Semaphore(0), asyncio.Event()
-    at_once = most = 0
-
-    async def slow(video: bytes, options: Options) -> VideoCaption:
-        nonlocal at_once, most
-        at_once += 1
-        most = max(most, at_once)
-        begun.release()
-        await proceed.wait()
-        at_once -= 1
-        return await tell(video, options)
-
-    async with running(telegram(fake, store, caption_video=slow)):
+    slow = Slow()
+    async with running(telegram(fake, store, caption_video=slow.tell)):
         for _ in range(VIDEOS_AT_ONCE + 2):
             await fake.send(video=moving(fake))
-        for _ in range(VIDEOS_AT_ONCE):
-            await begun.acquire()
+        await slow.begun(VIDEOS_AT_ONCE)
         await fake.send(photo=[fake.photo(DOG)])
         captioned = await fake.nth("sendMessage")
         fetched = len(fake.fetched) - 1
-        proceed.set()
+        slow.may.set()
         await fake.nth("sendMessage", VIDEOS_AT_ONCE + 3)
 
     assert captioned["text"] == "Photo 0."
-    assert fetched == most == VIDEOS_AT_ONCE
+    assert fetched == slow.at_once.most == VIDEOS_AT_ONCE
 
 
 async def test_a_real_video_is_told_by_a_real_model(

@@ -19,6 +19,7 @@ from captioner import Caption, Options
 from captioner.photo.decode import decode
 from captioner.result import NamedObject, Word
 from captioner.runtime.protocols import Floats
+from tests.bot.stories import tell
 from tests.bot.web.server import OPEN, serving, web_chat
 from tests.conftest import photo_bytes
 
@@ -143,7 +144,7 @@ async def opened(
     query: str = "",
     captions_in: Collection[str] = (),
     feedback: FeedbackRows | None = None,
-    caption_video: CaptionVideo | None = None,
+    caption_video: CaptionVideo = tell,
     **settings: Any,
 ) -> AsyncIterator[Page]:
     """Open the page; check that it loads only from its server, and logs nothing but `allowed`."""

@@ -22,6 +22,7 @@ from bot.web.problems import STATUS, TITLES
 from captioner import Caption, Options
 from captioner.photo.decode import Limits, decode
 from captioner.result import Word
+from tests.bot.stories import tell
 from tests.conftest import photo_bytes, pixels
 
 SURE = Caption(
@@ -49,7 +50,7 @@ async def captions_dog(photo: bytes, options: Options) -> Caption:
 def web_chat(
     caption: CaptionPhoto = captions_dog,
     *,
-    caption_video: CaptionVideo | None = None,
+    caption_video: CaptionVideo = tell,
     check_room: CheckRoom = lambda: None,
     deadline: float = 10,
     access: Access = OPEN,
@@ -63,12 +64,12 @@ def web_chat(
     settings = Settings.model_construct(**{"web_port": 0, **limits, **fields})
     answers = Answers(
         caption,
+        caption_video,
         pixels,
         "web",
         deadline=deadline,
         check_room=check_room,
         languages=captions_in,
-        caption_video=caption_video,
     )
     return WebChat(settings, answers, _about, lambda: 3, access, routes, unready, feedback=feedback)
 

@@ -40,7 +40,7 @@ def test_every_kind_of_bad_image_has_a_code() -> None:
             "unknown_parameter",
             "alternative",
             "There is no parameter alternative. "
-            "There are: language, alternatives, explain, another, shown.",
+            "The parameters are: language, alternatives, explain, another, shown.",
         ),
         ("explain=1&explain=1", "repeated_parameter", "explain", "Give explain only once."),
         ("language=en&language=fr", "repeated_parameter", "language", "Give language only once."),

@@ -114,7 +114,7 @@ def nested_matroska(depth: int) -> bytes:
 
 
 def with_scale(value: int) -> bytes:
-    """Return a Matroska file whose times are in units of so many nanoseconds."""
+    """Return a Matroska file whose times are in units of this many nanoseconds."""
     data = VALID["Matroska, H.264"]
     return patched(data, data.index(b"\x2a\xd7\xb1\x83") + 4, ">BH", value >> 16, value % 2**16)
 

@@ -121,10 +121,8 @@ def encoded(
         options: of the encoder.
     """
     base = Fraction(1, 1000 if times else rate)
-    with (
-        usual_priority(),
-        TemporaryDirectory() as folder,
-    ):  # some containers are read while they are written
+    # Some containers are read while they are written.
+    with usual_priority(), TemporaryDirectory() as folder:
         path = str(Path(folder) / "video")
         with av.open(path, "w", format=format_, options=muxer or {}) as output:
             stream: Any = output.add_stream(

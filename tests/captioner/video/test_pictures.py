@@ -46,17 +46,18 @@ def shown(square: Pixels) -> str:
     ("matrix", "expected"),
     [
         ((1, 0, 0, 1), "red blue black white"),
-        (
-            (0, 1, -1, 0),
-            "black red white blue",
-        ),  # a quarter to the right, as of phones held upright
+        # A quarter to the right, as of phones held upright.
+        ((0, 1, -1, 0), "black red white blue"),
         ((-1, 0, 0, -1), "white black blue red"),
         ((0, -1, 1, 0), "blue white red black"),
-        ((-1, 0, 0, 1), "blue red white black"),  # mirrored, as of front cameras
+        # Mirrored, as of front cameras.
+        ((-1, 0, 0, 1), "blue red white black"),
         ((1, 0, 0, -1), "black white red blue"),
-        ((0, 1, 1, 0), "red black blue white"),  # mirrored and a quarter to the left
+        # Mirrored and a quarter to the left.
+        ((0, 1, 1, 0), "red black blue white"),
         ((0, -1, -1, 0), "white blue black red"),
-        ((0, 0, 0, 0), "red blue black white"),  # nonsense
+        # Nonsense.
+        ((0, 0, 0, 0), "red blue black white"),
     ],
 )
 def test_a_turned_or_mirrored_video_is_upright(
@@ -125,7 +126,7 @@ def test_a_high_dynamic_range_is_shown_in_srgb(
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
-def test_what_is_brighter_than_paper_is_told_apart(transfer: str) -> None:
+def test_light_above_white_paper_keeps_its_differences(transfer: str) -> None:
     lights = [
         read(high(WHITE, transfer, light=light), Limits(), SIDE) for light in (0.5, 1, 2, 4.9)
     ]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from captioner import BadImage, Busy, Captioner, Options, VideoCaption
 from captioner.checkpoint import Metadata
-from captioner.forward import Answer, Request
+from captioner.forward_pass import Answer, Request
 from captioner.photo.decode import Limits
 from captioner.runtime import select
 from captioner.serving import ServingConfig

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from captioner.photo.decode import Limits
-from captioner.video.decode import _at
+from captioner.video.decode import _shown_at
 from captioner.video.reading import read
 from tests.captioner.video.making import RATE, cross_faded, encoded, scene, shifted
 from tests.captioner.video.test_reading import GREEN, SIDE, animated, colours, plain
@@ -30,8 +30,66 @@ def test_pictures_that_begin_after_the_sound_begin_then() -> None:
     clip = read(data, Limits(), SIDE)
     assert clip.times == pytest.approx([5.2, 5.7, 6.2, 6.7], abs=0.1)
     assert clip.starts[0] == pytest.approx(5, abs=0.01)
-    assert (clip.seconds, clip.duration) == pytest.approx((7, 8), abs=0.1)
+    assert (clip.seconds, clip.duration) == pytest.approx((8, 8), abs=0.1)  # the sound's end
     assert len(read(data, Limits(video_seconds=6), SIDE).times) == 2
+
+
+@pytest.mark.parametrize("format_", ["matroska", "mp4"])
+def test_a_picture_with_music_is_seen_whole(format_: str) -> None:
+    clip = read(encoded(plain(LEFT, 1), format_, sound=9.0), Limits(), SIDE)
+    assert (clip.times, clip.starts) == ([0], [0])
+    assert clip.seconds == clip.duration == pytest.approx(9, abs=0.1)
+    part = read(encoded(plain(LEFT, 5 * RATE), format_, sound=9.0), Limits(video_seconds=4), SIDE)
+    assert part.seconds == 4
+    assert part.duration == pytest.approx(9, abs=0.1)
+
+
+@pytest.mark.parametrize("format_", ["matroska", "mp4"])
+def test_a_file_that_is_cut_off_was_not_seen_whole(format_: str) -> None:
+    noisy = [
+        Image.fromarray(np.random.default_rng(index).integers(0, 256, (48, 64, 3), np.uint8))
+        for index in range(8 * RATE)
+    ]
+    muxer = {"movflags": "faststart"} if format_ == "mp4" else {}
+    data = encoded(noisy, format_, sound=8.0, muxer=muxer)
+    clip = read(data[: len(data) // 2], Limits(), SIDE)
+    assert clip.seconds < 6
+    assert clip.duration == pytest.approx(8, abs=0.2)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+def test_a_frame_that_is_shown_for_seconds_is_never_missed(codec: str) -> None:
+    moving = [Image.new("RGB", (64, 64), (index % 8, 0, 0)) for index in range(600)]
+    slides = [Image.new("RGB", (64, 64), (40 * index, 0, 200)) for index in range(1, 7)]
+    times = [index / 60 for index in range(600)] + [10.0 + 2 * index for index in range(7)]
+    data = encoded([*moving, *slides, slides[-1]], codec=codec, rate=60, times=times)
+    clip = read(data, Limits(), SIDE)
+    reds = {round(int(square[0, 0, 0]) / 40) for square in clip.squares if square[0, 0, 2] > 100}
+    assert reds == {1, 2, 3, 4, 5, 6}
+
+
+@pytest.mark.parametrize(
+    ("codec", "limits"),
+    [
+        ("libx264", Limits(video_frames=1)),
+        ("libx264", Limits(video_frames=3, video_seconds=20)),
+        ("mjpeg", Limits(video_frames=3)),
+    ],
+)
+def test_what_is_seen_first_begins_where_the_video_does(codec: str, limits: Limits) -> None:
+    format_, pixels = ("mov", "yuvj420p") if codec == "mjpeg" else ("mp4", "yuv420p")
+    data = encoded(plain(LEFT, 30 * RATE), format_, codec, pixels=pixels)
+    assert read(data, limits, SIDE).starts[0] == 0
+
+
+@pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP"])
+def test_a_long_animation_is_known_to_go_on(format_: str) -> None:
+    slides = [Image.new("RGB", (64, 64), (20 * index, 0, 200)) for index in range(10)]
+    clip = read(animated(slides, format_, 30_000), Limits(), SIDE)
+    assert (clip.seconds, clip.duration) == pytest.approx((120, 300))
+    first = read(animated(slides, format_, 30_000), Limits(video_seconds=10), SIDE)
+    assert (first.seconds, first.duration) == pytest.approx((10, 300))
+    assert len(first.times) == 1
 
 
 @pytest.mark.parametrize("format_", ["matroska", "mp4"])
@@ -99,7 +157,7 @@ def test_keyframes_that_are_far_apart_do_not_hide_the_end(monkeypatch: pytest.Mo
     assert clip.seconds == pytest.approx(18, abs=0.1)
 
 
-def test_no_more_was_seen_than_was_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seconds_end_where_decoding_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("captioner.video.decode.MANY_PIXELS", 80 * 320 * 240)
     clip = read(encoded(plain(LEFT, 15 * RATE), g="1000", sc_threshold="0"), Limits(), SIDE)
     assert clip.seconds == pytest.approx(80 / RATE, abs=0.5)
@@ -146,5 +204,5 @@ def test_what_has_been_decoded_must_do_when_the_time_is_over(
 
 def test_a_moment_has_the_frame_that_is_shown_then_and_none_goes_back_in_time() -> None:
     frames = [(0.0, "a"), (1.0, "b"), (0.5, "late"), (2.0, "c"), (9.0, "d")]
-    assert list(_at([0.5, 1.5, 1.7, 5.0], frames)) == [(0, "a"), (1, "b"), (2, "c")]
-    assert list(_at([0.5], [(0.7, "first")])) == [(0.7, "first")]
+    assert list(_shown_at([0.5, 1.5, 1.7, 5.0], frames)) == [(0, "a"), (1, "b"), (2, "c")]
+    assert list(_shown_at([0.5], [(0.7, "first")])) == [(0.7, "first")]

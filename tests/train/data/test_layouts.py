@@ -11,7 +11,7 @@ from train.data.datasets import DatasetError, read
 
 @pytest.mark.parametrize("texts", ["", "Flickr8k_text/"])
 @pytest.mark.parametrize("folder", ["Flicker8k_Dataset", "Flickr8k_Dataset/Flicker8k_Dataset"])
-def test_flickr8k_as_published(tmp_path: Path, texts: str, folder: str) -> None:
+def test_flickr8k_is_read_as_published(tmp_path: Path, texts: str, folder: str) -> None:
     files = {"Flickr8k.token.txt": tokens("a.jpg", "b.jpg", "c.jpg")} | LISTS
     lay(tmp_path, {texts + name: content for name, content in files.items()})
     lay(tmp_path, photos(folder, "a.jpg", "b.jpg", "c.jpg"))
@@ -114,7 +114,7 @@ def test_among_three_json_files_in_one_folder_the_one_with_photos_is_read(tmp_pa
 @pytest.mark.parametrize(
     "folder", ["flickr30k-images", "flickr30k_images", "flickr30k_images/flickr30k_images"]
 )
-def test_flickr30k_as_published(tmp_path: Path, folder: str) -> None:
+def test_flickr30k_is_read_as_published(tmp_path: Path, folder: str) -> None:
     lay(tmp_path, {"results_20130124.token": tokens("a.jpg", "b.jpg")})
     lay(tmp_path, photos(folder, "a.jpg", "b.jpg"))
     dataset = read(tmp_path)
@@ -152,7 +152,7 @@ def coco(images: dict[int, str], captions: list[tuple[int, str]]) -> str:
 
 @pytest.mark.parametrize("year", ["2014", "2017"])
 @pytest.mark.parametrize("folder", ["", "images/"])
-def test_coco_as_published(tmp_path: Path, year: str, folder: str) -> None:
+def test_coco_is_read_as_published(tmp_path: Path, year: str, folder: str) -> None:
     train = coco({9: "9.jpg", 25: "25.jpg"}, [(9, "A plate ."), (25, "A giraffe\n"), (9, "Food")])
     lay(tmp_path, {f"annotations/captions_train{year}.json": train})
     lay(tmp_path, {f"annotations/captions_val{year}.json": coco({42: "42.jpg"}, [(42, "Shoes .")])})

@@ -11,7 +11,7 @@ from train.data.datasets import Dataset, DatasetError, read
 DOG, CAT = "A dog, asleep", "A cat; awake"
 
 
-def test_a_folder_with_a_csv(tmp_path: Path) -> None:
+def test_a_folder_with_a_csv_is_read_as_a_dataset(tmp_path: Path) -> None:
     lines = (
         "\ufeffSplit,Photo,Caption\n"
         'train,cats/one.png,"A cat, asleep"\n'
@@ -184,7 +184,7 @@ def test_what_a_row_lacks_is_named(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_folder_as_hugging_face_has_it(name: str, text: str, tmp_path: Path) -> None:
+def test_a_folder_is_read_as_hugging_face_has_it(name: str, text: str, tmp_path: Path) -> None:
     lay(tmp_path, {name: text, **photos("train", "a.jpg"), **photos("test", "b.jpg")})
     dataset = read(tmp_path)
     assert (dataset.name, dataset.problems) == ("folder", ())

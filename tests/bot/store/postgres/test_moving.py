@@ -21,7 +21,7 @@ async def folder(tmp_path: Path) -> Path:
     async with stores.opened(Settings(data_dir=tmp_path)) as store:
         for key in (OPEN, ANSWERED, GIVEN_UP):
             await store.inbox.accept(key, {"photo": key.message})
-        await store.inbox.note_said(OPEN, 4)
+        await store.inbox.note_answered(OPEN, 4)
         await store.inbox.settle(ANSWERED, "answered")
         await store.inbox.settle(GIVEN_UP, "given up", "kicked")
         await store.inbox.rows.mark_read("discord", 5, 2**62)
@@ -44,7 +44,7 @@ async def test_everything_in_a_folder_moves_into_a_database_once(
     async with stores.opened(settings) as store:
         (row,) = await store.inbox.due("telegram")
         assert (row.key, row.reference) == (OPEN, {"photo": "0"})
-        assert await store.inbox.said(OPEN) == 4
+        assert await store.inbox.answered_pictures(OPEN) == 4
         assert not await store.inbox.accept(ANSWERED, {})
         (row,) = await store.inbox.rows.having("given up")
         assert (row.key, row.reason, row.reference) == (GIVEN_UP, "kicked", {"photo": "2"})

@@ -136,7 +136,7 @@ async def test_the_file_of_an_earlier_version_is_used_further(
     async with Inbox(SqliteRows(path)) as inbox:
         assert [row.reference for row in await inbox.due("telegram")] == [{"photo": 1}]
         await inbox.handle(FIRST, failing(Unconfirmed("cut off")), person.apologize)
-        await inbox.note_said(FIRST, 3)
+        await inbox.note_answered(FIRST, 3)
     async with Inbox(SqliteRows(path)) as inbox:
         assert await inbox.rows.unconfirmed(FIRST) == 1
-        assert await inbox.said(FIRST) == 3
+        assert await inbox.answered_pictures(FIRST) == 3

@@ -11,10 +11,11 @@ from aiohttp import ClientSession, FormData
 from bot.access import Access
 from bot.replies import replies
 from bot.web.api import captions as api
-from bot.web.api.body import MOST_PHOTOS, PHOTOS_TOGETHER, Limits
+from bot.web.api.body import MOST_PHOTOS, PHOTOS_TOGETHER, UploadLimits
 from bot.web.api.side_by_side import AT_ONCE, MOVING_AT_ONCE
 from bot.web.refusals import refusals
 from captioner import BadImage, Busy, Caption, Options, VideoCaption
+from tests.bot.stories import AtOnce
 from tests.bot.web.server import (
     LIMIT,
     LIMIT_MB,
@@ -157,7 +158,7 @@ async def test_a_body_without_a_length_is_read_only_up_to_the_limit(url: str) ->
 
 
 def test_a_larger_body_may_take_longer() -> None:
-    limits = Limits(photo=1000, video=2000, photos=20, seconds=60)
+    limits = UploadLimits(photo=1000, video=2000, photos=20, seconds=60)
     lengths = (None, 0, 1000, 1001, 4000, 10**9)
     assert [limits.seconds_for(length) for length in lengths] == [60, 60, 60, 120, 240, 480]
 
@@ -201,14 +202,11 @@ async def test_only_a_few_large_bodies_are_in_memory_at_a_time(
 async def test_photos_of_one_request_are_captioned_side_by_side_but_leave_room_for_others(
     client: ClientSession,
 ) -> None:
-    working = most = 0
+    at_once = AtOnce()
 
     async def caption(photo: bytes, options: Options) -> Caption:
-        nonlocal working, most
-        working += 1
-        most = max(most, working)
-        await asyncio.sleep(0.01)
-        working -= 1
+        with at_once:
+            await asyncio.sleep(0.01)
         return SURE
 
     async with (
@@ -217,21 +215,18 @@ async def test_photos_of_one_request_are_captioned_side_by_side_but_leave_room_f
     ):
         assert answer.status == 200
 
-    assert most == AT_ONCE
+    assert at_once.most == AT_ONCE
 
 
 async def test_videos_of_one_request_leave_places_for_others_and_photos_pass_them(
     client: ClientSession,
 ) -> None:
-    working = most = 0
+    at_once = AtOnce()
     captioned, enough = [], asyncio.Event()
 
     async def tell(video: bytes, options: Options) -> VideoCaption:
-        nonlocal working, most
-        working += 1
-        most = max(most, working)
-        await enough.wait()
-        working -= 1
+        with at_once:
+            await enough.wait()
         return STORY
 
     async def caption(photo: bytes, options: Options) -> Caption:
@@ -248,7 +243,7 @@ async def test_videos_of_one_request_leave_places_for_others_and_photos_pass_the
         said = await documented(answer)
 
     assert ["scenes" in one for one in said] == [True] * 8 + [False] * 2
-    assert most == MOVING_AT_ONCE
+    assert at_once.most == MOVING_AT_ONCE
 
 
 async def test_photos_of_one_request_wait_for_room_in_the_queue(client: ClientSession) -> None:

@@ -220,7 +220,7 @@ async def test_a_video_has_its_own_limit_and_an_animation_that_of_a_photo(
             assert good["text"] == "A dog runs."
 
 
-async def test_a_photo_that_is_no_video_is_refused_at_its_first_bytes() -> None:
+async def test_a_large_body_is_refused_at_its_first_bytes_unless_it_is_a_video() -> None:
     async with serving(web_chat(caption_video=tells, **LARGER)) as url:
         for file, status in ((PHOTO, b" 413 "), (video_file(), b" 200 ")):
             reader, writer = await connect(url)
@@ -243,7 +243,7 @@ async def test_videos_of_one_body_have_a_limit_together(client: ClientSession) -
         await refused(await post(client, url, sent(large, large, PHOTO)), "too_many_bytes_together")
 
 
-async def test_large_videos_of_all_requests_have_only_so_much_memory() -> None:
+async def test_large_videos_of_all_requests_share_a_bounded_amount_of_memory() -> None:
     began = asyncio.Semaphore(0)
 
     async def waits(video: bytes, options: Options) -> VideoCaption:
@@ -283,14 +283,6 @@ async def test_a_video_is_refused_as_a_photo_is(
 
     async with serving(web_chat(caption_video=tell, deadline=0.4)) as url:
         await refused(await post(client, url, video_file()), code)
-
-
-async def test_without_videos_one_frame_of_an_animation_is_captioned(
-    client: ClientSession, url: str
-) -> None:
-    said = await documented(await post(client, url, animation(LEFT, RIGHT)))
-    assert said["text"] == "A dog runs."
-    await refused(await post(client, url, video_file()), "unsupported")
 
 
 async def test_no_feedback_is_asked_about_a_story(client: ClientSession, tmp_path: Path) -> None:

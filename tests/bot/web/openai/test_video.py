@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 from bot.replies import replies
 from bot.web.refusals import refusals
 from captioner import BadImage, Busy, Caption, Options, VideoCaption
+from tests.bot.stories import AtOnce
 from tests.bot.web.openai.test_api import asking, complete, image, message, texts, uri, user
 from tests.bot.web.server import SURE, documented, serving, web_chat
 from tests.bot.web.stories import CAT, STORY, animation, tells, video_file
@@ -61,19 +62,16 @@ async def test_answers_with_a_story_are_as_the_openapi_file_says(client: ClientS
 
 
 async def test_videos_of_one_message_leave_places_for_others() -> None:
-    working = most = 0
+    at_once = AtOnce()
 
     async def tell(video: bytes, options: Options) -> VideoCaption:
-        nonlocal working, most
-        working += 1
-        most = max(most, working)
-        await asyncio.sleep(0.01)
-        working -= 1
+        with at_once:
+            await asyncio.sleep(0.01)
         return STORY
 
     async with serving(web_chat(caption_video=tell)) as url, asking(url) as ask:
         await complete(ask, user(*[video(uri(video_file()))] * 8))
-    assert most == 2
+    assert at_once.most == 2
 
 
 async def test_photos_of_one_message_wait_for_room_in_the_queue() -> None:

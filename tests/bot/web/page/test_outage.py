@@ -37,7 +37,7 @@ from tests.bot.web.server import serving, until, web_chat
 
 pytestmark = IN_CHROMIUM
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PHOTOS = 15
 SOON = 30_000  # milliseconds, on a busy machine; the longest pause between two polls is 15 s
 
@@ -61,7 +61,7 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, photos: int) -> None:
-        """Start it, and return when it can be reached; it will answer so many photos."""
+        """Start it, and return when it can be reached; it will answer this many photos."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

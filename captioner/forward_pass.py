@@ -28,7 +28,7 @@ class Request:
     arrived: float  # when its file arrived, by `time.perf_counter`
 
 
-class Forward:
+class ForwardPass:
     """Answers batches, in any worker thread."""
 
     def __init__(

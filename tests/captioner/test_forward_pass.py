@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from captioner.forward import Forward, Request
+from captioner.forward_pass import ForwardPass, Request
 from captioner.options import Options
 from captioner.photo.sandbox import Unpacked
 from captioner.result import Caption
@@ -19,16 +19,16 @@ def requests(*options: Options | None) -> list[Request]:
     return [Request(Unpacked(PHOTOS[index], 0.1), one, 0) for index, one in enumerate(options)]
 
 
-def forward(tiny: Trained, measured: list[Measurement] | None = None) -> Forward:
+def forward_pass(tiny: Trained, measured: list[Measurement] | None = None) -> ForwardPass:
     metadata, network = on_cpu(tiny)
     observe = (measured if measured is not None else []).append
-    return Forward(metadata, network, Speakers(metadata, network, None), observe)
+    return ForwardPass(metadata, network, Speakers(metadata, network, None), observe)
 
 
 def test_frames_and_photos_share_a_batch(tiny: Trained) -> None:
     measured: list[Measurement] = []
-    mixed = forward(tiny, measured).answer(requests(None, Options(), None, Options(beam=1)))
-    alone = forward(tiny).answer(requests(Options(), Options(), Options(), Options(beam=1)))
+    mixed = forward_pass(tiny, measured).answer(requests(None, Options(), None, Options(beam=1)))
+    alone = forward_pass(tiny).answer(requests(Options(), Options(), Options(), Options(beam=1)))
     assert [isinstance(answer, Caption) for answer in mixed] == [False, True, False, True]
     for index in (1, 3):
         one, other = mixed[index], alone[index]
@@ -41,14 +41,14 @@ def test_frames_and_photos_share_a_batch(tiny: Trained) -> None:
 
 def test_nothing_is_searched_where_only_features_are_wanted(tiny: Trained) -> None:
     measured: list[Measurement] = []
-    answers = forward(tiny, measured).answer(requests(None, None))
+    answers = forward_pass(tiny, measured).answer(requests(None, None))
     assert [one.stage for one in measured] == ["encoder"]
     assert [answer.shape for answer in answers if isinstance(answer, np.ndarray)] == 2 * [(512,)]
 
 
 def test_features_are_embeddings_if_the_checkpoint_has_them(tiny: Trained) -> None:
     matching = tiny_matching()
-    found = forward(tiny.having(matching=matching)).answer(requests(None, None))
-    pooled = forward(tiny).answer(requests(None, None))
+    found = forward_pass(tiny.having(matching=matching)).answer(requests(None, None))
+    pooled = forward_pass(tiny).answer(requests(None, None))
     assert np.allclose(np.stack(found), matching.embed(np.stack(pooled)), atol=1e-5)  # type: ignore[arg-type]
     assert np.linalg.norm(np.stack(found), axis=1) == pytest.approx(1)  # type: ignore[arg-type]
