@@ -110,6 +110,7 @@ def _web_chat(
         partial(_unready, captioner, store),
         model=partial(captioners.model_name, captioner, config),
         feedback=store.feedback,
+        store=store.mark,
     )
 
 

@@ -30,14 +30,12 @@ async def check(config: Settings) -> bool:
         whether every platform that is on could run.
 
     Raises:
-        DatabaseError: the store cannot be used.
+        DatabaseError: a bot could not use the store.
         OutputError: standard output cannot be written to.
         SettingsError: the captioner cannot be used.
     """
-    user = None
-    if config.database_url is None:
-        folder.check(config.data_dir)
-        user = folder.holder(config.data_dir)
+    await stores.check(config)
+    user = folder.holder(config.data_dir) if config.database_url is None else None
     async with (
         captioners.started(config) as captioner,
         stores.opened(config, read_only=True) as store,
@@ -110,7 +108,7 @@ async def _can_run(adapter: Adapter, config: Settings, user: folder.Holder | Non
         # A bot with a folder holds its lock. Of the bots that share a database, any may run on
         # this machine.
         may_run = user is not None or config.database_url is not None
-        if not (may_run and await is_a_bot(config.web_host, config.web_port)):
+        if not (may_run and await _is_that_bot(config, user)):
             complain(f"error: {error}")
             return False
         say(f"Web chat: {error.address}, in use; probably by the running bot")
@@ -118,3 +116,10 @@ async def _can_run(adapter: Adapter, config: Settings, user: folder.Holder | Non
         complain(f"error: {error}")
         return False
     return True
+
+
+async def _is_that_bot(config: Settings, user: folder.Holder | None) -> bool:
+    # A process that has not said its name may be any.
+    unknown = user is not None and not user.process
+    store = "" if unknown else stores.mark(config, user)
+    return await is_a_bot(config.web_host, config.web_port, store)

@@ -42,6 +42,7 @@ class Stores:
     lane: Lane  # in which several bots take turns
     lost: Callable[[], str | None]  # why the store cannot be used now, if that is known
     where: str  # for the operator
+    mark: str  # as `mark` returns it
     feedback: FeedbackRows | None = None  # None if FEEDBACK is off
 
 
@@ -62,7 +63,8 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
             _kept(settings, read_only=read_only) as kept,
         ):
             where = str(settings.data_dir.resolve())
-            yield Stores(chat_settings, inbox, alone(), _free, lambda: None, where, kept)
+            own = mark(settings)
+            yield Stores(chat_settings, inbox, alone(), _free, lambda: None, where, own, kept)
         return
     with _driver():
         from bot.store.postgres.chat_settings import PostgresChatSettings
@@ -83,8 +85,40 @@ async def opened(settings: Settings, *, read_only: bool = False) -> AsyncIterato
             lanes(database),
             lambda: database.lost,
             database.place,
+            mark(settings),
             PostgresFeedback(database) if settings.feedback == "on" else None,
         )
+
+
+async def check(settings: Settings) -> None:
+    """Verify that a bot could use the store; create and change nothing.
+
+    Raises:
+        DatabaseError: it could not.
+        SettingsError: the driver of the database is missing.
+    """
+    if settings.database_url is None:
+        folder.check(settings.data_dir)
+        return
+    with _driver():
+        from bot.store.postgres.database import Database
+    url = settings.database_url.get_secret_value()
+    async with Database(url, read_only=True) as database:
+        await database.check(feedback=settings.feedback == "on")
+
+
+def mark(settings: Settings, user: folder.Holder | None = None) -> str:
+    """Return what tells the bot with a folder from all others, and tells nothing else.
+
+    Bots with a database have the same one: a database may have several addresses.
+
+    Args:
+        settings: name the store.
+        user: the process that uses the folder; None for this one.
+    """
+    if settings.database_url is not None:
+        return "database"
+    return (user or folder.this_process()).mark
 
 
 def held(settings: Settings) -> AbstractContextManager[None]:

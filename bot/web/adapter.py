@@ -27,7 +27,7 @@ from bot.web.api.memory import Memory
 from bot.web.auth import Gate
 from bot.web.connections import HEAD_SECONDS, Connection, Connections, server_log
 from bot.web.cors import Cors
-from bot.web.listener import SERVER, AddressInUse
+from bot.web.listener import SERVER, STORE, AddressInUse
 from bot.web.openai.api import OpenAIApi
 from bot.web.problems import API, METRICS, OPENAI
 
@@ -84,6 +84,7 @@ class WebChat:
     unready: Callable[[], Unready | None] = lambda: None  # why it is not, if so
     model: Callable[[], str] = lambda: "photo-captioner"  # its name for programs
     feedback: FeedbackRows | None = None  # where what people say is kept; None: nobody is asked
+    store: str = ""  # says which store it is, as `bot.stores.mark`
     url: str = field(default="", init=False)  # its address, once it listens
     others_url: str = field(default="", init=False)  # from other machines, if that is another
 
@@ -141,7 +142,7 @@ class WebChat:
         )
         if self.feedback is not None:
             app.router.add_post(f"{API}feedback", FeedbackApi(self.feedback).post)
-        app.router.add_get("/healthz", _health)
+        app.router.add_get("/healthz", partial(_health, self.store))
         app.router.add_get("/readyz", partial(_ready, stop, self.unready))
         app.router.add_get(METRICS, partial(_metrics, self.waiting))
         app.add_routes(self.routes)
@@ -213,8 +214,9 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
         response.headers["Strict-Transport-Security"] = HSTS
 
 
-async def _health(request: web.Request) -> web.Response:
-    return web.json_response({"status": "ok"})
+async def _health(store: str, request: web.Request) -> web.Response:
+    # `python -m bot --check` tells by it whether this is the bot that it asks about.
+    return web.json_response({"status": "ok"}, headers={STORE: store} if store else None)
 
 
 async def _ready(

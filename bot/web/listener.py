@@ -8,6 +8,7 @@ from bot.supervision import PlatformError
 from bot.web.address import here
 
 SERVER = "photo-captioner"  # the header `Server` of every answer of a bot
+STORE = "X-Store"  # the header of /healthz that says which store the bot has, as a hash
 ANSWER_SECONDS = 5.0  # a program of this machine that is busy
 
 
@@ -20,8 +21,15 @@ class AddressInUse(PlatformError):
         self.address = address
 
 
-async def is_a_bot(host: str, port: int) -> bool:
-    """Return whether a bot listens on an address of this machine; it says so in every answer."""
+async def is_a_bot(host: str, port: int, store: str = "") -> bool:
+    """Return whether a bot listens on an address of this machine; it says so in every answer.
+
+    Args:
+        host: as WEB_HOST.
+        port: as WEB_PORT.
+        store: the bot's, as `bot.stores.mark` returns it; any if it is empty. A bot of an earlier
+            version does not say which it has, and may have this one.
+    """
     timeout = aiohttp.ClientTimeout(ANSWER_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         # A bot that was started before the settings were changed may speak either of them.
@@ -31,5 +39,5 @@ async def is_a_bot(host: str, port: int) -> bool:
             with suppress(aiohttp.ClientError, TimeoutError):
                 async with session.get(url, ssl=False, allow_redirects=False) as answer:
                     if answer.headers.get("Server") == SERVER:
-                        return True
+                        return not store or answer.headers.get(STORE, store) == store
     return False

@@ -135,5 +135,19 @@ async def test_a_port_of_a_bot_with_another_folder_is_an_error(start: Start) -> 
     assert f"port {port}: another program uses that port. Set WEB_PORT to " in check.said
 
 
+@pytest.mark.parametrize("with_database", [False, True])
+async def test_a_port_of_another_bot_is_an_error_while_this_one_runs_too(
+    start: Start, request: pytest.FixtureRequest, with_database: bool
+) -> None:
+    keys = {"DATABASE_URL": request.getfixturevalue("database_url")} if with_database else {}
+    port = str(closed_port())
+    async with start(**keys) as bot, start(WEB_PORT=port, DATA_DIR="another") as other:
+        await bot.until(r"http://127\.0\.0\.1:\d+")
+        await other.until(f"http://127.0.0.1:{port}")
+        async with start("--check", **keys, WEB_PORT=port) as check:
+            assert await check.ended() == 1
+    assert f"port {port}: another program uses that port. Set WEB_PORT to " in check.said
+
+
 async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.close()

@@ -57,6 +57,20 @@ def test_a_database_that_cannot_be_used_is_one_line_without_its_password(
     assert "secret" not in said.err + said.out
 
 
+def test_check_fails_where_a_bot_would_not_start_and_the_inbox_can_be_read(
+    settings: pytest.MonkeyPatch, database_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    read_only = f"{database_url}?options=-cdefault_transaction_read_only%3Don"
+    settings.setenv("DATABASE_URL", read_only)
+    place = database_url.replace(f":{IN_ADDRESS}", "")
+
+    for arguments in (["--check"], []):
+        assert main(arguments) == 1
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.startswith(f"error: DATABASE_URL: {place}: it is read-only, ")
+    assert main(["inbox"]) == 0
+
+
 def test_a_missing_driver_is_one_line_that_says_how_to_install_it(
     settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, LiteralString, Self
 
@@ -20,7 +21,8 @@ from bot.store.postgres.errors import (
     refusal,
     without_password,
 )
-from bot.store.postgres.migrations import Connection, applied, migrate
+from bot.store.postgres.migrations import MIGRATIONS, applied, migrate
+from bot.store.postgres.requirements import Connection, verify, verify_rights
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -72,16 +74,11 @@ class Database:
             self._options = self._settings()
         except psycopg.ProgrammingError:  # it holds the password
             raise refusal(self.place, NO_ADDRESS) from None
-        try:
-            async with asyncio.timeout(START_SECONDS), await self.connect() as connection:
-                if self.read_only:
-                    self.empty = await applied(connection, self.place) is None
-                else:
-                    await migrate(connection, self.place)
-        except UnicodeError:  # a part of the machine's name is empty, or longer than names can be
-            raise refusal(self.place, NO_MACHINE) from None
-        except (psycopg.Error, OSError) as error:
-            raise database_error(self.place, error) from None
+        async with self._connected() as connection:
+            if self.read_only:
+                self.empty = await applied(connection, self.place) is None
+            else:
+                await migrate(connection, self.place)
         self._pool = AsyncConnectionPool[Connection](
             self._url,
             kwargs=self._options,
@@ -103,6 +100,22 @@ class Database:
         if self._checking is not None:
             self._checking.cancel()
         await self._pool.close()
+
+    async def check(self, *, feedback: bool) -> None:
+        """Verify that a bot could use the database; change nothing.
+
+        Args:
+            feedback: whether the bot collects feedback.
+
+        Raises:
+            DatabaseError: it could not.
+        """
+        async with self._connected() as connection:
+            done = await applied(connection, self.place)
+            current = done == len(MIGRATIONS)
+            await verify(connection, self.place, tables=done is not None, current=current)
+            if current:
+                await verify_rights(connection, self.place, feedback=feedback)
 
     async def connect(self) -> Connection:
         """Open a connection of its own, for what takes long; raises `psycopg.Error`."""
@@ -149,6 +162,17 @@ class Database:
             log.info("the database is back", database=self.place)
         return rows
 
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        """Open a connection for what a start needs; raises `DatabaseError`."""
+        try:
+            async with asyncio.timeout(START_SECONDS), await self.connect() as connection:
+                yield connection
+        except UnicodeError:  # a part of the machine's name is empty, or longer than names can be
+            raise refusal(self.place, NO_MACHINE) from None
+        except (psycopg.Error, OSError) as error:
+            raise database_error(self.place, error) from None
+
     def _failed(self, error: Exception) -> DatabaseError:
         said = database_error(self.place, error)
         if isinstance(error, psycopg.OperationalError | TimeoutError | OSError):
@@ -165,6 +189,7 @@ class Database:
         return {
             **{key: value for key, value in defaults.items() if key not in given},
             "autocommit": True,
+            "client_encoding": "UTF8",  # whatever the environment says
             # No statement relies on an earlier one of its connection: a pooler can stand between.
             "prepare_threshold": None,
         }

@@ -4,13 +4,10 @@ A migration only adds: bots of the version before go on working with the tables 
 replaced. A released migration is never changed; a later one puts right what is wrong with it.
 """
 
-from typing import Any, LiteralString
-
-from psycopg import AsyncConnection
+from typing import LiteralString
 
 from bot.store.postgres.errors import refusal
-
-Connection = AsyncConnection[tuple[Any, ...]]
+from bot.store.postgres.requirements import Connection, verify
 
 # Held while the tables are looked at and made, so that of two bots that start one waits. Any number
 # that no other program has: advisory locks are the whole database's.
@@ -140,12 +137,14 @@ async def migrate(connection: Connection, place: str) -> None:
     """Bring the tables up to date, in one transaction: all of it is done, or nothing.
 
     Raises:
-        DatabaseError: other programs have tables of these names, or a newer version made them.
+        DatabaseError: other programs have tables of these names, a newer version made them, or the
+            database lacks what a bot needs.
         psycopg.Error: the database cannot be used.
     """
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         done = await applied(connection, place)
+        await verify(connection, place, tables=done is not None, current=done == len(MIGRATIONS))
         if done is None:
             await connection.execute(VERSIONS)
         for number, script in enumerate(MIGRATIONS[done or 0 :], (done or 0) + 1):

@@ -4,12 +4,14 @@ The lock is the operating system's: it ends with the process, however that ends.
 """
 
 import errno
+import hashlib
 import os
 import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -41,6 +43,11 @@ class Holder(NamedTuple):
             return "a process that has not said its name"
         return f"process {self.process} on {self.machine}, since {self.since}"
 
+    @property
+    def mark(self) -> str:
+        """What tells it from other processes, and tells nothing else."""
+        return hashlib.sha256("\t".join(self).encode()).hexdigest()[:16]
+
 
 class InUse(DatabaseError):
     """Another bot uses the folder."""
@@ -62,10 +69,9 @@ def held(folder: Path) -> Iterator[None]:
         raise database_error(folder, error) from error
     with open(descriptor, encoding="utf-8", errors="replace") as file:
         _lock(folder, file)
-        now = datetime.now(UTC).isoformat(" ", "seconds")
         try:
             os.ftruncate(file.fileno(), 0)
-            os.write(file.fileno(), f"{os.getpid()}\t{platform.node()}\t{now}\n".encode())
+            os.write(file.fileno(), ("\t".join(this_process()) + "\n").encode())
         except OSError as error:
             raise database_error(path, error) from error
         yield
@@ -84,6 +90,13 @@ def holder(folder: Path) -> Holder | None:
     except OSError:
         pass
     return None
+
+
+@cache
+def this_process() -> Holder:
+    """Return this process, as one that uses a folder since the first call."""
+    now = datetime.now(UTC).isoformat(" ", "seconds")
+    return Holder(str(os.getpid()), platform.node(), now)
 
 
 def check(folder: Path) -> None:

@@ -49,6 +49,19 @@ async def test_a_bot_with_a_certificate_that_nobody_here_trusts_is_known_too(
         assert await is_a_bot("127.0.0.1", port_of(url))
 
 
+async def test_a_bot_with_another_store_is_told_apart() -> None:
+    chat = web_chat()
+    chat.store = "this"
+    async with serving(chat) as url:
+        assert await is_a_bot("127.0.0.1", port_of(url), "this")
+        assert not await is_a_bot("127.0.0.1", port_of(url), "another")
+
+
+async def test_a_bot_that_does_not_say_its_store_may_have_any() -> None:
+    async with serving(web_chat()) as url:
+        assert await is_a_bot("127.0.0.1", port_of(url), "this")
+
+
 @pytest.mark.parametrize(
     "says",
     [

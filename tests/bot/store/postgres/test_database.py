@@ -124,11 +124,6 @@ async def test_what_is_wrong_with_an_address_is_named(postgres: PostgresServer) 
     assert "does not understand" in await refusal(f"postgresql://bot:{IN_ADDRESS}@h/b?nothing=1")
 
 
-async def test_a_user_without_rights_is_named(postgres: PostgresServer) -> None:
-    # Since version 15, only the owner of a database may make tables in it.
-    assert (await refusal(postgres.address("postgres"))).startswith("the user may not do that")
-
-
 @pytest.fixture
 async def inbox(database_url: str) -> AsyncIterator[Inbox]:
     async with Database(database_url) as database:
