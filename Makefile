@@ -47,7 +47,7 @@ catalogues: $(VENV)/dev.stamp  ## bring the translations in bot/locale and capti
 	@for package in bot captioner; do \
 		$(BIN)/pybabel -q extract --keywords Sentence --keywords counted:1,2 --no-location --width 100 \
 			--output $(VENV)/$$package.pot $$package && \
-		$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date --width 100 \
+		$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date --ignore-obsolete --width 100 \
 			--domain $$package --input-file $(VENV)/$$package.pot --output-dir $$package/locale && \
 		$(BIN)/pybabel compile --domain $$package --directory $$package/locale || exit 1; done
 
