@@ -3,6 +3,7 @@
 SCREENSHOTS=/tmp/page pytest tests/bot/web/page/test_webcam.py    # also a picture of each state
 """
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,7 +56,9 @@ async def camera(page: Page) -> AsyncIterator[Locator]:
     assert await page.evaluate(STATES) == ["live"]
     yield dialog
     await expect(dialog).to_be_hidden()
-    assert await page.evaluate(STATES) == ["ended"]
+    async with asyncio.timeout(10):  # the page hears a moment later that its dialog was closed
+        while await page.evaluate(STATES) != ["ended"]:
+            await asyncio.sleep(0.02)
 
 
 def button(dialog: Locator, name: str) -> Locator:
