@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))  # the tests' files are used
 
 from captioner.cores import cores  # noqa: E402
 from captioner.errors import BadImage  # noqa: E402
-from captioner.photo.decode import Limits  # noqa: E402
+from captioner.photo.limits import Limits  # noqa: E402
 from captioner.photo.sandbox import Sandbox  # noqa: E402
 from tests.captioner.photo.hostile import HOSTILE  # noqa: E402
 from tests.captioner.photo.mutants import mutants  # noqa: E402

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the tests' videos are used
 
 from captioner.captioner import Captioner  # noqa: E402
-from captioner.photo.decode import Limits  # noqa: E402
+from captioner.photo.limits import Limits  # noqa: E402
 from captioner.serving import ServingConfig  # noqa: E402
 from captioner.shipped import DEFAULT_CHECKPOINT, find  # noqa: E402
 from captioner.video.clips import WORKER  # noqa: E402

@@ -13,7 +13,7 @@ from bot.settings import SettingProblem, Settings, SettingsError
 from captioner.checkpoint import CheckpointError
 from captioner.config import ModelConfig
 from captioner.errors import Busy
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.remote.captioner import RemoteCaptioner, RemoteError
 from captioner.remote.wire import About
 from captioner.runtime.errors import UnusableError

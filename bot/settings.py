@@ -37,7 +37,7 @@ from bot.setting_values import (
     cleaned,
 )
 from captioner.options import LARGEST_BEAM, Options
-from captioner.photo.decode import MOST_MEGAPIXELS, MOST_VIDEO_FRAMES, MOST_VIDEO_SECONDS, Limits
+from captioner.photo.limits import MOST_MEGAPIXELS, MOST_VIDEO_FRAMES, MOST_VIDEO_SECONDS, Limits
 from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, find
 

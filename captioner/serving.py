@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 
 # In the order in which a photo passes them; only photos whose captions are doubtful pass the last.
 Stage = Literal["decode", "encoder", "decoder", "naming"]

@@ -25,7 +25,7 @@ CHUNK_BYTES = 2**16
 MAX_CHARACTERS = 2000  # of a message; Discord counts code points
 VECTORS = discord.StickerFormatType.lottie  # which nothing here draws
 # Embeds of a file, which stands where an attachment could; others are about a page. One of the type
-# "video" may be about a page too, whose player is no file.
+# "video" may be about a page too, whose player is not a file.
 PICTURES, VIDEOS = ("image", "gifv"), ("gifv", "video")
 # With this, Discord's proxy makes a picture of a video's first frame. Its own apps rely on that,
 # but no document says so.

@@ -18,8 +18,8 @@ from bot.web import app, language, problems
 from bot.web.api import parameters
 from bot.web.content import Content
 from bot.web.sentences import sentences
-from captioner.photo.decode import Limits
 from captioner.photo.formats import SUFFIXES, VIDEO_SUFFIXES
+from captioner.photo.limits import Limits
 from captioner.video import kinds
 
 STATIC = Path(__file__).parent / "static"

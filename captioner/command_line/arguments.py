@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple, get_args
 
 from captioner.options import LARGEST_BEAM, MOST_ALTERNATIVES, Options
-from captioner.photo.decode import MOST_MEGAPIXELS, Limits
+from captioner.photo.limits import MOST_MEGAPIXELS, Limits
 from captioner.runtime.select import Runtime
 from captioner.shipped import DEFAULT_CHECKPOINT, NAMES
 from captioner.shipped import find as find_checkpoint

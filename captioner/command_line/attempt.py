@@ -9,7 +9,7 @@ from captioner.command_line.files import PhotoFile, read
 from captioner.cores import cores
 from captioner.errors import SEE, UNEXPECTED, BadImage, Busy
 from captioner.options import Options
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.result import Caption
 from captioner.serving import ServingConfig
 from captioner.video.kinds import is_moving

@@ -8,7 +8,7 @@ from typing import Any
 from captioner.checkpoint import digest
 from captioner.command_line.names import Shard
 from captioner.options import Options
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 
 Settings = Mapping[str, Any]  # as JSON holds them
 

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, Jpeg2KImagePlugin, UnidentifiedImageError
 
 from captioner.errors import BadImage
 from captioner.photo import animation, colour, jpeg, jpeg2000, variants, webp
+from captioner.photo.limits import MOST_MEGAPIXELS, Limits, check_file
 from captioner.photo.preprocessing import Pixels
 
 try:
@@ -42,42 +43,9 @@ FASTEST, USUALLY = 10, 0.1  # milliseconds of a GIF's frame that are not taken; 
 
 SPATIAL_EXTENT = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # a box in HEIC and AVIF
 
-# More are refused, whatever the limits are: two billion bytes and more. Pillow's own bound is 179
-# million, and phones take photos of 200 million; it refuses twice the number that it is given.
-MOST_MEGAPIXELS = 1000
+# Pillow's own bound is 179 million, and phones take photos of 200 million; it refuses twice the
+# number that it is given.
 Image.MAX_IMAGE_PIXELS = MOST_MEGAPIXELS * 1_000_000 // 2
-
-
-# The highest limits of a video. Its frames are 2.5 seconds apart then, as they are at the defaults.
-MOST_VIDEO_SECONDS, MOST_VIDEO_FRAMES = 600, 240
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a photo or a video may cost."""
-
-    max_bytes: int = 20 * 2**20  # the largest file that a Telegram bot can download
-    # Of what is decoded: phones save photos of up to 200 million pixels as plain JPEG, which is
-    # decoded at an eighth of its width and height.
-    max_pixels: int = 50_000_000
-    max_side: int = 65_535  # as in JPEG; scaling a strip of millions of rows would take gigabytes
-    seconds: float = 10  # to decode it; only a `Sandbox` enforces this
-    # Seconds of a video that are used, from its start: five sentences cannot describe more.
-    video_seconds: float = 120
-    # Frames of a video that are encoded; with fewer, scenes in two minutes would be missed.
-    video_frames: int = 48
-
-
-def check_file(data: bytes, limits: Limits) -> None:
-    """Check what is known about a file before it is opened.
-
-    Raises:
-        BadImage: the file is empty or too large.
-    """
-    if not data:
-        raise BadImage("empty")
-    if len(data) > limits.max_bytes:
-        raise BadImage("too many bytes", size=len(data), limit=limits.max_bytes)
 
 
 def decode(data: bytes, limits: Limits = Limits(), side: int | None = None) -> Pixels:

@@ -24,7 +24,7 @@ import numpy as np
 
 from captioner.cores import cores
 from captioner.errors import NUMBERS, BadImage
-from captioner.photo.decode import Limits, check_file
+from captioner.photo.limits import Limits, check_file
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.worker import LENGTHS, READY, Job, pack
 

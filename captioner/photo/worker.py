@@ -20,7 +20,8 @@ from typing import BinaryIO, Literal
 from PIL import AvifImagePlugin, Image
 
 from captioner.errors import BadImage
-from captioner.photo.decode import HEIF_FORMATS, Limits, picture
+from captioner.photo.decode import HEIF_FORMATS, picture
+from captioner.photo.limits import Limits
 from captioner.photo.preprocessing import Pixels, Preprocessing, middle, shrink
 
 if sys.platform != "win32":

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from captioner.errors import BadImage, Busy
 from captioner.in_progress import InProgress
 from captioner.options import OptionError, Options
-from captioner.photo.decode import Limits, check_file
+from captioner.photo.limits import Limits, check_file
 from captioner.photo.preprocessing import Pixels
 from captioner.remote.circuit import Circuit
 from captioner.remote.exchange import Exchange, LostError, RemoteError

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from captioner.in_progress import InProgress
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Fields, Sandbox
 from captioner.video.kinds import is_video

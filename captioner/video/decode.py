@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 from PIL import Image
 
 from captioner.errors import BadImage
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.video.changes import Changes
 from captioner.video.kinds import Kind
 from captioner.video.packets import ROUNDING, Packets, duration, packets, rate

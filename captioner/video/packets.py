@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from captioner.errors import BadImage
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.video.sampling import Packet
 
 if TYPE_CHECKING:

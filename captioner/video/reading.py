@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from captioner.errors import BadImage
-from captioner.photo.decode import Frame, Limits, check_file, frames, picture
+from captioner.photo.decode import Frame, frames, picture
+from captioner.photo.limits import Limits, check_file
 from captioner.photo.preprocessing import Pixels, Preprocessing, middle
 from captioner.video.changes import POINTS, Changes
 from captioner.video.decode import SHARE, decode

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from captioner.photo import worker
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.photo.worker import Reply, serve
 from captioner.video.reading import read
 

@@ -26,7 +26,7 @@ from starlette.responses import Response
 
 from captioner import BadImage, Busy, Captioner, Options
 from captioner.options import LARGEST_BEAM, MOST_ALTERNATIVES, OptionError
-from captioner.photo.decode import MOST_MEGAPIXELS, MOST_VIDEO_FRAMES, MOST_VIDEO_SECONDS, Limits
+from captioner.photo.limits import MOST_MEGAPIXELS, MOST_VIDEO_FRAMES, MOST_VIDEO_SECONDS, Limits
 from captioner.remote.wire import (
     HEADER,
     OPTIONS,

@@ -38,7 +38,7 @@ from captioner.cores import cores
 from captioner.interrupt import run
 from captioner.options import OptionError
 from captioner.output import complain
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.runtime.errors import UnusableError
 from captioner.shipped import name_of as name_of_checkpoint
 

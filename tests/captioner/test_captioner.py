@@ -13,7 +13,7 @@ from captioner.confidence import Calibration, Features
 from captioner.forward_pass import Answer, Request
 from captioner.languages.repetition import repeats_word
 from captioner.languages.small_words import ENGLISH
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.photo.sandbox import Sandbox
 from captioner.runtime.errors import UnusableError
 from captioner.runtime.pytorch import PyTorchNetwork, pick_device

@@ -22,7 +22,7 @@ import yaml
 
 from captioner import BadImage, Busy, Captioner, Options
 from captioner.options import OptionError
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.remote import captioner as remote
 from captioner.remote.captioner import RemoteCaptioner
 from captioner.remote.wire import HEADER, OPTIONS, VERSION, unpack_problem

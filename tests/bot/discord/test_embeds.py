@@ -54,7 +54,7 @@ def embed(world: World, type_: str, data: bytes | None = None) -> Json:
 
 
 def page(world: World, type_: str = "article") -> Json:
-    """Describe the embed of a page with a picture; the player of its video is no file."""
+    """Describe the embed of a page with a picture, whose player is not a file."""
     made = embed(world, type_)
     made["video"] = {"url": "https://www.youtube.com/embed/a"}
     return made

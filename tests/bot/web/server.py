@@ -20,7 +20,8 @@ from bot.web.adapter import Unready, WebChat
 from bot.web.page import STATIC
 from bot.web.problems import STATUS, TITLES
 from captioner import Caption, Options
-from captioner.photo.decode import Limits, decode
+from captioner.photo.decode import decode
+from captioner.photo.limits import Limits
 from captioner.result import Word
 from tests.bot.stories import tell
 from tests.conftest import photo_bytes, pixels

@@ -19,7 +19,7 @@ from captioner.command_line.captioning import Printing
 from captioner.command_line.files import PhotoFile
 from captioner.interrupt import run
 from captioner.output import OutputError, say
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.serving import ServingConfig
 from tests.conftest import Trained, on_cpu, photo_bytes
 

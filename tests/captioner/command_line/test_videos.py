@@ -14,7 +14,7 @@ from captioner.command_line.attempt import attempt, serving
 from captioner.command_line.captioning import Printing
 from captioner.command_line.files import PhotoFile, find
 from captioner.errors import BadImage
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.serving import ServingConfig
 from tests.captioner.video.making import RATE, SIZE, encoded
 from tests.conftest import Trained, on_cpu, photo_bytes

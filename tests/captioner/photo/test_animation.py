@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from captioner.photo import animation
-from captioner.photo.decode import Limits, decode
+from captioner.photo.decode import decode
+from captioner.photo.limits import Limits
 from captioner.photo.preprocessing import Pixels
 from tests.captioner.photo.test_decode import assert_halves, each_format
 from tests.pictures import BLACK, LEFT, RIGHT, WHITE, halves, saved, truncated

@@ -19,7 +19,8 @@ from PIL import Image
 from torch.nn import functional
 
 from captioner.errors import NUMBERS, BadImage
-from captioner.photo.decode import FORMATS, Limits, decode
+from captioner.photo.decode import FORMATS, decode
+from captioner.photo.limits import Limits
 from captioner.photo.preprocessing import Pixels, Preprocessing, middle, shrink
 from tests.pictures import (
     BLACK,

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from captioner.errors import BadImage
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.photo.sandbox import Sandbox
 from tests.captioner.photo.hostile import HOSTILE, READABLE
 from tests.captioner.photo.mutants import mutants

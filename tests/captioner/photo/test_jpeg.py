@@ -10,7 +10,8 @@ from PIL import Image
 
 from captioner.errors import BadImage
 from captioner.photo import jpeg
-from captioner.photo.decode import Limits, decode
+from captioner.photo.decode import decode
+from captioner.photo.limits import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.photo.sandbox import Sandbox
 from tests.captioner.photo.test_decode import colours, refusal

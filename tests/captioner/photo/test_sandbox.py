@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from captioner.errors import BadImage, BadImageKind
-from captioner.photo.decode import Limits, decode, picture
+from captioner.photo.decode import decode, picture
+from captioner.photo.limits import Limits
 from captioner.photo.preprocessing import Preprocessing, middle, shrink
 from captioner.photo.sandbox import Sandbox
 from captioner.photo.worker import LENGTHS, memory

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from captioner import BadImage, Busy, Options
 from captioner.options import OptionError
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.remote import captioner as remote
 from captioner.remote import circuit
 from captioner.remote.captioner import RemoteCaptioner, RemoteError

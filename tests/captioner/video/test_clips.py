@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from captioner.errors import BadImage
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.video.clips import Clips
 from tests.captioner.video.making import encoded
 from tests.conftest import photo_bytes

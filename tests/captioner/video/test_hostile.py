@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from captioner.errors import BadImage
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.photo.worker import memory
 from captioner.video.clips import Clips
 from tests.captioner.photo import test_hostile

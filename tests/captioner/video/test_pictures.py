@@ -10,7 +10,7 @@ import pytest
 from av.video.frame import VideoFrame
 from PIL import Image
 
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.photo.preprocessing import Pixels
 from captioner.video.pictures import display
 from captioner.video.reading import read

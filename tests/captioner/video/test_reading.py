@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from captioner.errors import BadImage
-from captioner.photo.decode import Limits, decode
+from captioner.photo.decode import decode
+from captioner.photo.limits import Limits
 from captioner.photo.preprocessing import Preprocessing, middle
 from captioner.video.reading import Clip, read
 from tests.captioner.video.making import RATE, SIZE, encoded

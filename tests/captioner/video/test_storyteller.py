@@ -13,7 +13,7 @@ from PIL import Image
 from captioner import BadImage, Busy, Captioner, Options, VideoCaption
 from captioner.checkpoint import Metadata
 from captioner.forward_pass import Answer, Request
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.runtime import select
 from captioner.serving import ServingConfig
 from captioner.shipped import DEFAULT_CHECKPOINT, find

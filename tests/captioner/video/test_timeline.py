@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner.photo.decode import Limits
+from captioner.photo.limits import Limits
 from captioner.video.decode import _shown_at
 from captioner.video.reading import read
 from tests.captioner.video.making import RATE, cross_faded, encoded, scene, shifted
