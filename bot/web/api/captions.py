@@ -1,6 +1,6 @@
 """`POST /api/caption`: photos and videos in, captions out; `static/openapi.json` describes it.
 
-`upload.py` reads the photos and `parameters.py` the query; `answer.py` writes the answer, and
+`upload.py` reads the photos and `parameters.py` the query; `caption_body.py` writes the answer, and
 `problems.py` what is wrong.
 """
 
@@ -18,10 +18,9 @@ from bot.answers import Answer, Answers
 from bot.replies import replies
 from bot.settings import Settings
 from bot.web import problems
-from bot.web.api import answer as caption_body
-from bot.web.api import parameters, side_by_side, upload
-from bot.web.api.answer import Said
+from bot.web.api import caption_body, parameters, side_by_side, upload
 from bot.web.api.body import MOST_PHOTOS, UploadLimits
+from bot.web.api.caption_body import Said
 from bot.web.api.memory import Memory, Reservation
 from bot.web.api.parameters import Query
 from bot.web.api.upload import Upload
