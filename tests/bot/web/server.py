@@ -19,7 +19,7 @@ from bot.store.feedback_rows import FeedbackRows
 from bot.web.adapter import Unready, WebChat
 from bot.web.page import STATIC
 from bot.web.problems import STATUS, TITLES
-from captioner import Caption, Options
+from captioner import Busy, Caption, Options
 from captioner.photo.decode import decode
 from captioner.photo.limits import Limits
 from captioner.result import Word
@@ -46,6 +46,23 @@ OPENAPI = json.loads((STATIC / "openapi.json").read_text("utf-8"))
 async def captions_dog(photo: bytes, options: Options) -> Caption:
     decode(photo, Limits(max_pixels=100_000))
     return replace(SURE, alternatives=SURE.alternatives[: options.alternatives])
+
+
+class OneAtATime:
+    """A captioner with room for one photo; it counts those that it refuses meanwhile."""
+
+    def __init__(self) -> None:
+        self.refusals = 0
+        self._is_working = False
+
+    async def caption(self, photo: bytes, options: Options) -> Caption:
+        if self._is_working:
+            self.refusals += 1
+            raise Busy("full", 5)
+        self._is_working = True
+        await asyncio.sleep(0.01)
+        self._is_working = False
+        return SURE
 
 
 def web_chat(

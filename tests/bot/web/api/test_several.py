@@ -22,6 +22,7 @@ from tests.bot.web.server import (
     OPENAPI,
     PHOTO,
     SURE,
+    OneAtATime,
     connect,
     documented,
     head,
@@ -247,26 +248,15 @@ async def test_videos_of_one_request_leave_places_for_others_and_photos_pass_the
 
 
 async def test_photos_of_one_request_wait_for_room_in_the_queue(client: ClientSession) -> None:
-    working = refusals = 0
-
-    async def caption(photo: bytes, options: Options) -> Caption:
-        nonlocal working, refusals
-        if working:
-            refusals += 1
-            raise Busy("full", 5)
-        working += 1
-        await asyncio.sleep(0.01)
-        working -= 1
-        return SURE
-
+    narrow = OneAtATime()
     async with (
-        serving(web_chat(caption)) as url,
+        serving(web_chat(narrow.caption)) as url,
         client.post(f"{url}/api/caption", data=several(PHOTO, PHOTO, PHOTO)) as answer,
     ):
         said = await documented(answer)
 
     assert [one["caption"] for one in said] == ["A dog runs."] * 3
-    assert refusals
+    assert narrow.refusals
 
 
 async def answered(client: ClientSession, error: BaseException | None) -> list[dict[str, Any]]:

@@ -9,10 +9,10 @@ from aiohttp import ClientSession
 
 from bot.replies import replies
 from bot.web.refusals import refusals
-from captioner import BadImage, Busy, Caption, Options, VideoCaption
+from captioner import BadImage, Options, VideoCaption
 from tests.bot.stories import AtOnce
 from tests.bot.web.openai.test_api import asking, complete, image, message, texts, uri, user
-from tests.bot.web.server import SURE, documented, serving, web_chat
+from tests.bot.web.server import SURE, OneAtATime, documented, serving, web_chat
 from tests.bot.web.stories import CAT, STORY, animation, tells, video_file
 from tests.pictures import LEFT, RIGHT
 
@@ -75,22 +75,11 @@ async def test_videos_of_one_message_leave_places_for_others() -> None:
 
 
 async def test_photos_of_one_message_wait_for_room_in_the_queue() -> None:
-    working = refusals = 0
-
-    async def caption(photo: bytes, options: Options) -> Caption:
-        nonlocal working, refusals
-        if working:
-            refusals += 1
-            raise Busy("full", 5)
-        working += 1
-        await asyncio.sleep(0.01)
-        working -= 1
-        return SURE
-
-    async with serving(web_chat(caption)) as url, asking(url) as ask:
+    narrow = OneAtATime()
+    async with serving(web_chat(narrow.caption)) as url, asking(url) as ask:
         completion = await complete(ask, user(image(uri()), image(uri())))
     assert texts(completion) == ["A dog runs.\nA dog runs."]
-    assert refusals
+    assert narrow.refusals
 
 
 async def test_a_video_may_be_larger_than_a_photo() -> None:
